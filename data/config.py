@@ -1,0 +1,28 @@
+"""Settings of data: which corpus, where it lies, how it becomes tokens and batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Settings of the corpus, the tokenizer and the batches."""
+
+    path: str = ""  # folder or file of the corpus; empty: the user's cache, or made here (generated, mined)
+    nl: str = "nl"  # column that holds the description (JSONL, JSON, CSV, TSV)
+    code: str = "code"  # column that holds the code
+    language: str = "python"  # language of the code in a user's own files
+    packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
+    strict: bool = False  # a bad training record is an error instead of being counted and skipped
+    truncate: bool = False  # a training record that is too long is cut instead of skipped
+    max_source_length: int = 256  # tokens of a source, end token included
+    max_target_length: int = 256  # tokens of a target, end token included
+    vocab_size: int = 4000  # pieces that the tokenizer learns
+    batch_tokens: int = 4096  # padded source + target tokens in a batch; 0: count examples instead
+    batch_examples: int = 0  # examples in a batch when batch_tokens is 0
+    train_limit: int = 0  # use only the first so many training examples; 0: all
+    held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
+    generated_train: int = 100_000  # distinct generated training tasks
+    generated_test: int = 1000  # generated tasks in each test split
+    workers: int = 0  # processes that parse files; 0: one per core

@@ -1,0 +1,66 @@
+"""The data contract: what every corpus gives and what every objective makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class DataError(ValueError):
+    """Bad input that the user can mend. Its text is one line: the file, line or setting, and what to change."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One pair of a description and its code; unlabelled text has `nl=None`."""
+
+    id: str  # unique within its corpus and stable over runs: random choices depend on it
+    nl: str | None  # description in natural language
+    code: str
+    language: str = "python"
+    tests: tuple[str, ...] = ()  # statements that raise when the code is wrong, e.g. "assert f([]) == 0"
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class BadRecords:
+    """Training records that were skipped or truncated: how many of each kind, and where the first ones stand."""
+
+    counts: dict[str, int] = field(default_factory=dict)  # reason -> number of records
+    places: list[str] = field(default_factory=list)  # "file:line: reason", the first 20
+
+    def add(self, reason: str, place: str) -> None:
+        """Count one record; `place` is "file:line"."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        if len(self.places) < 20:
+            self.places.append(f"{place}: {reason}")
+
+
+class Source(Protocol):
+    """A corpus, real or generated."""
+
+    name: str
+    language: str
+    bad: BadRecords  # filled while the splits are read
+
+    def splits(self) -> dict[str, Iterator[Example]]:
+        """Split name ("train", "dev", "test", ...) -> its examples, in a fixed order."""
+        ...
+
+
+IGNORE = -100  # label of a position that must not enter a loss (torch's cross_entropy has the same default)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One training example as token ids. `kind` names the head and the loss.
+
+    "seq2seq": the decoder learns `target`, which ends with the end token and is not shifted yet.
+    "mlm": the encoder learns `labels`, one per source position, IGNORE where nothing was masked.
+    """
+
+    source: list[int]
+    target: list[int] = field(default_factory=list)
+    labels: list[int] | None = None
+    kind: str = "seq2seq"

@@ -1,0 +1,19 @@
+"""Settings of evaluation: how to decode and what to score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Settings of decoding and scoring."""
+
+    beam: int = 1  # hypotheses kept by beam search; 1: greedy
+    length_penalty: float = 1.0  # alpha: a hypothesis scores its log-probability / length^alpha
+    max_new_tokens: int = 128  # longest output in tokens
+    batch_examples: int = 128  # sources decoded together
+    limit: int = 0  # score only the first so many lines of each split; 0: all
+    run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet
+    time_limit: float = 2.0  # seconds a generated program may run
+    memory_limit: int = 256  # MiB a generated program may use above what its process starts with

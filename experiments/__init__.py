@@ -1,0 +1,1 @@
+"""Benchmark reproductions and speed measurements. Imports everything; nothing imports it."""

@@ -1,0 +1,102 @@
+"""Every choice of the network in one frozen dataclass. Each field is an ablation factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
+FeedForward = Literal["relu", "gelu", "geglu", "swiglu"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and variants of the encoder-decoder. The defaults are the preset `modern`."""
+
+    preset: str = "modern"  # vaswani2017, bart, t5, t5_v1_1 or modern: where the variants below start from
+    vocab_size: int = 4000  # V, number of token ids; train.py sets it from the tokenizer
+    d_model: int = 256  # width of the residual stream
+    n_heads: int = 4  # h, attention heads; d_model must be divisible by it
+    d_ff: int = 1024  # inner width of the feed-forward layer
+    n_encoder_layers: int = 3  # layers of the encoder
+    n_decoder_layers: int = 3  # layers of the decoder
+    max_length: int = 1024  # longest source or target in tokens (size of learned position tables)
+    norm: Literal["layer", "rms"] = "rms"  # LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019)
+    norm_position: Literal["pre", "post"] = "pre"  # before the sublayer (Xiong et al. 2020) or after the sum
+    norm_epsilon: float = 1e-6  # added to the variance inside the norm
+    norm_embeddings: bool = False  # normalise the embedded input (BART's layernorm_embedding)
+    feed_forward: FeedForward = "swiglu"  # activation, gated or not (Shazeer 2020)
+    positions: Positions = "rotary"  # how order enters (see model/positions.py)
+    relative_buckets: int = 32  # T5's buckets of relative distance, per head (Raffel et al. 2020, 2.1)
+    relative_max_distance: int = 128  # distance from which T5's last bucket serves
+    tie_embeddings: bool = True  # source, target and output embedding are one matrix (Press and Wolf 2017)
+    biases: bool = False  # biases in linear layers and LayerNorm
+    scale_attention: bool = True  # divide scores by sqrt(d_k), equation (4); T5 folds it into its initialisation
+    scale_embeddings: bool = False  # multiply embeddings by sqrt(d_model) (Vaswani et al. 2017, 3.4)
+    scale_output: bool = False  # multiply decoder states by d_model^-0.5 before a tied output (T5)
+    dropout: float = 0.1  # probability of zeroing a value of a sublayer's output and of the embeddings
+    dropout_attention: float = 0.0  # of zeroing an attention weight
+    dropout_feed_forward: float = 0.0  # of zeroing a value after the activation
+    copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
+    attention: Literal["fused", "written_out"] = "fused"  # the same numbers; the written-out form shows its weights
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def d_k(self) -> int:
+        """Width of one head's queries, keys and values."""
+        return self.d_model // self.n_heads
+
+
+def check(config: ModelConfig) -> None:
+    """Refuse impossible sizes with one line that says the mend. Raises ValueError."""
+    for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")
+    if config.d_model % config.n_heads:
+        nearest = round(config.d_model / config.n_heads) or 1
+        raise ValueError(
+            f"model.d_model={config.d_model} is not divisible by model.n_heads={config.n_heads}; "
+            f"choose {nearest * config.n_heads}"
+        )
+    if config.positions == "rotary" and config.d_k % 2:
+        raise ValueError(f"rotary positions need an even key width, not {config.d_k}; change d_model or n_heads")
+    if config.positions == "sinusoidal" and config.d_model % 2:
+        raise ValueError(f"sinusoidal positions need an even model.d_model, not {config.d_model}")
+    for name in ("dropout", "dropout_attention", "dropout_feed_forward"):
+        if not 0 <= getattr(config, name) < 1:
+            raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0 and below 1")
+
+
+PRESETS = {
+    # Vaswani et al. 2017: post-norm, sinusoids, ReLU, embeddings scaled; dropout on sublayer outputs and embeddings.
+    "vaswani2017": ModelConfig(
+        preset="vaswani2017", norm="layer", norm_position="post", norm_epsilon=1e-5, feed_forward="relu",
+        positions="sinusoidal", biases=True, scale_embeddings=True,
+    ),
+    # Lewis et al. 2020: post-norm, learned positions, GELU, normalised embeddings, dropout on attention too.
+    "bart": ModelConfig(
+        preset="bart", norm="layer", norm_position="post", norm_epsilon=1e-5, norm_embeddings=True,
+        feed_forward="gelu", positions="learned", biases=True, dropout_attention=0.1,
+    ),
+    # Raffel et al. 2020: pre-RMSNorm, bucketed relative bias, no biases, unscaled scores, dropout everywhere.
+    "t5": ModelConfig(
+        preset="t5", feed_forward="relu", positions="t5_relative", scale_attention=False, scale_output=True,
+        dropout_attention=0.1, dropout_feed_forward=0.1,
+    ),
+    # Shazeer 2020 and T5's release notes: gated GELU, untied output.
+    "t5_v1_1": ModelConfig(
+        preset="t5_v1_1", feed_forward="geglu", positions="t5_relative", scale_attention=False,
+        tie_embeddings=False, dropout_attention=0.1, dropout_feed_forward=0.1,
+    ),
+    # Today's usual choices: pre-RMSNorm, rotary positions (Su et al. 2021), SwiGLU, no biases.
+    "modern": ModelConfig(),
+}
+
+
+def preset(name: str, **changes: object) -> ModelConfig:
+    """The preset `name` with some fields changed. Raises ValueError for an unknown name."""
+    if name not in PRESETS:
+        raise ValueError(f"model.preset={name} is unknown; choose one of {', '.join(PRESETS)}")
+    return replace(PRESETS[name], **changes)

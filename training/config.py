@@ -1,0 +1,55 @@
+"""Settings of training: objectives, optimiser, schedule, budget, checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ObjectivesConfig:
+    """Weights of what is trained on; each is a share of the examples, 0 turns it off."""
+
+    pairs: float = 1.0  # description -> code, equation (6)
+    mlm: float = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
+    span: float = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
+    denoise: float = 0.0  # noised training lines, description or code, to be restored
+    rename: float = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
+    mask_rate: float = 0.15  # share of the tokens that mlm and span corrupt
+    mean_span: float = 3.0  # mean length in tokens of a corrupted span
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """One phase of training (pretraining or fine-tuning). A budget of 0 steps and 0 epochs skips the phase."""
+
+    steps: int = 0  # optimiser steps; 0: `epochs` decides
+    epochs: float = 0.0  # passes over the training examples
+    optimizer: Literal["adam", "adamw"] = "adamw"  # Kingma and Ba 2015; Loshchilov and Hutter 2019
+    learning_rate: float = 1e-3  # the schedule's peak
+    beta1: float = 0.9  # decay of the gradient's mean
+    beta2: float = 0.98  # decay of the squared gradient's mean (Vaswani et al. 2017, 5.3)
+    epsilon: float = 1e-9  # added to the root of the squared mean (Vaswani et al. 2017, 5.3)
+    weight_decay: float = 0.01  # decoupled decay, on matrices only (adamw)
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"  # after the warm-up
+    warmup_steps: int = 200  # steps of linear warm-up
+    final_share: float = 0.0  # learning rate at the end, as a share of the peak (linear, cosine)
+    label_smoothing: float = 0.1  # epsilon of Szegedy et al. 2016, chapter 4.1 equation (6)
+    clip_norm: float = 1.0  # largest norm of the whole gradient; 0: no clipping
+    accumulate: int = 1  # batches per optimiser step
+    ema_decay: float = 0.0  # moving average of the weights, used for evaluation and saved; 0: off
+    patience: int = 0  # evaluations without improvement of the held-out loss before stopping; 0: never
+    evaluate_every: int = 0  # steps between held-out losses; 0: only at the end
+    checkpoint_every: int = 500  # steps between checkpoints; 0: only at the end
+    keep_checkpoints: int = 2  # newest checkpoints that are kept
+    max_bad_steps: int = 5  # non-finite losses in a row before training stops
+    bf16: bool = False  # bfloat16 autocast, on CUDA only
+    objectives: ObjectivesConfig = ObjectivesConfig()  # what is trained on
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.epochs < 0 or self.accumulate < 1:
+            raise ValueError("steps and epochs must be at least 0 and accumulate at least 1")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate={self.learning_rate} must be above 0")
