@@ -1,0 +1,59 @@
+"""Where the numbers are computed: device, threads, precision and seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+
+import numpy
+import torch
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """The device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU. Raises ValueError."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    kind = name.partition(":")[0]
+    if not available.get(kind, False):
+        choices = ", ".join(kind for kind, there in available.items() if there)
+        raise ValueError(f"device={name} is not available here; choose auto or one of {choices}")
+    return torch.device(name)
+
+
+def set_threads(threads: int) -> int:
+    """Use `threads` CPU threads (0: torch's own choice) and return how many are in use: the bits depend on it."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every global generator, and make CUDA choose algorithms that give the same bits each time."""
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def autocast(device: torch.device, bf16: bool) -> contextlib.AbstractContextManager:
+    """Context of the forward pass: bfloat16 matrix products when asked for and on CUDA, else float32."""
+    if bf16 and device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def warn_without_bf16(device: torch.device, bf16: bool) -> None:
+    """Say once, at the start, that bfloat16 was asked for where it is not used."""
+    if bf16 and device.type != "cuda":
+        print(f"bf16 is used on CUDA only; training on {device.type} stays in float32", file=sys.stderr)
+
+
+def supports_fused(device: torch.device) -> bool:
+    """Whether torch's optimisers have a fused step on this device."""
+    return device.type in ("cpu", "cuda", "mps")
