@@ -38,6 +38,7 @@ class ModelConfig:
     dropout_attention: float = 0.0  # of zeroing an attention weight
     dropout_feed_forward: float = 0.0  # of zeroing a value after the activation
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
+    mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
     attention: Literal["fused", "written_out"] = "fused"  # the same numbers; the written-out form shows its weights
 
     def __post_init__(self) -> None:

@@ -1,0 +1,146 @@
+"""Attention, equations (4) and (5) of chapter 4.1, and the cache that decoding needs.
+
+    Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V                            (4)
+    MultiHead(Q, K, V) = Concat(head_1, .., head_h) W^O,
+        head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)                            (5)
+
+Q, K, V are `queries, keys, values`, (B, h, T or S, d_k). The h matrices W_i^Q stand side by side in one matrix, so
+that one product projects for all heads; the same for W^K and W^V. Masks are boolean, True means *may attend*. A query
+that may attend to nothing gives zeros.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+from model.positions import Order, rotate
+
+
+def written_out_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
+    dropout: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Equation (4), step by step. Returns the output (B, h, T, d_k) and the weights (B, h, T, S)."""
+    scores = queries @ keys.transpose(-2, -1) * scale  # (B, h, T, S)
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
+    if may_attend is not None:
+        # The lowest finite number, not -inf: a row of -inf would make NaN in softmax and in its gradient.
+        scores = scores.masked_fill(~may_attend, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)  # (B, h, T, S)
+    if may_attend is not None:
+        weights = weights.masked_fill(~may_attend, 0.0)  # matters only for a query that may attend to nothing
+    return F.dropout(weights, dropout) @ values, weights
+
+
+def fused_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
+    dropout: float = 0.0, causal: bool = False,
+) -> Tensor:
+    """Equation (4) in one kernel that never stores the (T, S) weights; equal to the written-out form to rounding.
+
+    `causal` says that `may_attend` is None and that a query sees the keys up to its own position.
+    """
+    mask = may_attend if bias is None else bias.to(queries.dtype)
+    if may_attend is not None:
+        lowest = torch.finfo(queries.dtype).min
+        mask = torch.zeros((), dtype=queries.dtype, device=queries.device) if bias is None else mask
+        mask = torch.where(may_attend, mask, lowest)  # (B or 1, h or 1, T or 1, S)
+    output = F.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scale
+    )  # (B, h, T, d_k)
+    if may_attend is not None:
+        output = output.masked_fill(~may_attend.any(dim=-1, keepdim=True), 0.0)
+    return output
+
+
+def causal_mask(query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    """A query sees the keys up to its own position. (T), (S) -> (T, S), True means may attend."""
+    return key_positions[None, :] <= query_positions[:, None]
+
+
+class MultiHeadAttention(nn.Module):
+    """Equation (5)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.n_heads = config.n_heads
+        self.query = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^Q of all heads
+        self.key = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^K
+        self.value = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^V
+        self.output = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^O
+        self.scale = 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
+        self.dropout = config.dropout_attention
+        self.form = config.attention
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, T, d_model) -> (B, h, T, d_k)."""
+        batch, length, d_model = x.shape
+        return x.view(batch, length, self.n_heads, d_model // self.n_heads).transpose(1, 2)
+
+    def keys_and_values(self, x: Tensor, order: Order = Order()) -> tuple[Tensor, Tensor]:
+        """Project what is attended to: (B, S, d_model) -> two of (B, h, S, d_k)."""
+        keys, values = self.split(self.key(x)), self.split(self.value(x))
+        return (keys if order.turn is None else rotate(keys, order.turn)), values
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, order: Order = Order(),
+        causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Let x (B, T, d_model) attend to keys and values (B, h, S, d_k).
+
+        Returns the output (B, T, d_model) and, in the written-out form, the weights (B, h, T, S), else None.
+        """
+        queries = self.split(self.query(x))  # (B, h, T, d_k)
+        if order.turn is not None:
+            queries = rotate(queries, order.turn)
+        dropout = self.dropout if self.training else 0.0
+        if self.form == "written_out":
+            if causal:
+                positions = torch.arange(x.shape[1], device=x.device)
+                may_attend = causal_mask(positions, positions)
+            heads, weights = written_out_attention(
+                queries, keys, values, may_attend, order.bias, self.scale, dropout
+            )
+        else:
+            heads = fused_attention(queries, keys, values, may_attend, order.bias, self.scale, dropout, causal)
+            weights = None
+        concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, d_model)
+        return self.output(concatenated), weights
+
+
+class KeyValueCache:
+    """What decoding one token at a time would compute again: keys and values of every decoder layer.
+
+    Cross-attention's are computed once from the memory; self-attention's are written in place into tensors that have
+    room for `max_length` tokens.
+    """
+
+    def __init__(self, cross: list[tuple[Tensor, Tensor]], source_mask: Tensor, max_length: int) -> None:
+        self.cross = cross  # a pair of (B, h, S, d_k) per layer
+        self.source_mask = source_mask  # (B, S)
+        self.max_length = max_length
+        self.length = 0  # tokens decoded so far
+        batch, heads, _, d_k = cross[0][0].shape
+        room = (batch, heads, max_length, d_k)
+        self.own = [(keys.new_empty(room), values.new_empty(room)) for keys, values in cross]
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store the new tokens' keys and values (B, h, T, d_k); return those of all tokens so far."""
+        end = self.length + keys.shape[2]
+        if end > self.max_length:
+            raise ValueError(f"the cache has room for {self.max_length} tokens, not for {end}")
+        for room, new in zip(self.own[layer], (keys, values), strict=True):
+            room[:, :, self.length : end] = new
+        return self.own[layer][0][:, :, :end], self.own[layer][1][:, :, :end]
+
+    def reorder(self, rows: Tensor) -> None:
+        """The rows of the batch become these rows: rows (B') of indices, which may repeat or leave some out."""
+        self.cross = [(keys[rows], values[rows]) for keys, values in self.cross]
+        self.own = [(keys[rows], values[rows]) for keys, values in self.own]
+        self.source_mask = self.source_mask[rows]

@@ -1,0 +1,234 @@
+"""From a source to generated tokens: greedy, beam search and sampling, one new token for each open row in a step.
+
+Each step evaluates equation (3) (chapter 4.1), P(y_t | y_1, .., y_{t-1}, X), for the newest token only; the keys and
+values of the tokens before it wait in the cache (model/attention.py). The three ways differ in how they choose y_t:
+
+    greedy       y_t = argmax P(y_t | ..)
+    sample       y_t drawn from P(y_t | ..)^(1/temperature), cut to the most probable tokens
+    beam_search  the K prefixes y_1 .. y_t with the largest sum of log P are kept
+
+Sources of different lengths are decoded together, and a source that is finished leaves the batch. An output ends with
+the end token (which is not returned) or after `max_new_tokens` tokens, the end token counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.attention import KeyValueCache
+from model.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class SpecialIds:
+    """Token ids that decoding must know; every tokenizer has its own."""
+
+    pad_id: int  # fills the unused end of an output while it is made
+    end_id: int  # the model's last token
+    decoder_start_id: int  # the decoder's first input, y_0
+
+
+@dataclass
+class Rows:
+    """What a step reads, one row for each open output. Rows may be repeated (beams) or dropped (finished)."""
+
+    model: Transformer
+    source: Tensor  # (b, S) long
+    source_mask: Tensor  # (b, S) bool
+    memory: Tensor  # (b, S, d_model)
+    cache: KeyValueCache
+
+    def log_probs(self, token: Tensor) -> Tensor:
+        """Equation (3) after one more `token` (b,) in each row: (b, V)."""
+        states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b, 1, d_model)
+        return self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b, V)
+
+    def keep(self, rows: Tensor) -> None:
+        """Row i becomes what row `rows[i]` was."""
+        self.cache.reorder(rows)
+        self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
+
+
+def encode_rows(model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int) -> Rows:
+    """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
+    if model.training:
+        raise ValueError("the model is in training mode and its dropout would disturb decoding; call model.eval() first")
+    memory = model.encode(source, source_mask)  # (B, S, d_model)
+    return Rows(model, source, source_mask, memory, model.start_cache(memory, source_mask, max_new_tokens))
+
+
+@torch.inference_mode()
+def greedy(
+    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
+) -> list[list[int]]:
+    """The most probable next token at every step.
+
+    source (B, S) long and source_mask (B, S) bool, True = real token. Returns B lists of ids in the order of the
+    sources, without start and end tokens. Raises ValueError for an impossible setting.
+    """
+    return generate(model, source, source_mask, special, max_new_tokens, lambda log_probs: log_probs.argmax(dim=-1))
+
+
+@torch.inference_mode()
+def sample(
+    model: Transformer,
+    source: Tensor,
+    source_mask: Tensor,
+    special: SpecialIds,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """One random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
+
+    `temperature` below 1 sharpens the distribution and above 1 flattens it. `top_k` keeps the k most probable tokens
+    (0: all). `top_p` keeps the nucleus (Holtzman et al. 2020): the smallest set of most probable tokens that together
+    have at least that probability (1: all). All three together are applied in this order. `generator`, on the model's
+    device, makes the draw repeatable. Shapes, result and errors as in `greedy`.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be above 0; use greedy decoding for the limit 0")
+    if top_k < 0:
+        raise ValueError(f"top_k={top_k} must be at least 0 (0 keeps every token)")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p} must be above 0 and at most 1 (1 keeps every token)")
+
+    def draw(log_probs: Tensor) -> Tensor:
+        return draw_tokens(log_probs, temperature, top_k, top_p, generator)
+
+    return generate(model, source, source_mask, special, max_new_tokens, draw)
+
+
+def generate(
+    model: Transformer,
+    source: Tensor,
+    source_mask: Tensor,
+    special: SpecialIds,
+    max_new_tokens: int,
+    choose: Callable[[Tensor], Tensor],
+) -> list[list[int]]:
+    """One output a source, token by token; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
+    rows = encode_rows(model, source, source_mask, max_new_tokens)
+    places = torch.arange(len(source), device=source.device)  # (b,) the output that each open row writes to
+    outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
+    token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
+    for step in range(max_new_tokens):
+        token = choose(rows.log_probs(token))
+        outputs[places, step] = token
+        is_open = token != special.end_id
+        if not is_open.all():
+            still_open = is_open.nonzero()[:, 0]
+            if not len(still_open):
+                break
+            rows.keep(still_open)
+            places, token = places[still_open], token[still_open]
+    return [before_end(output, special.end_id) for output in outputs.tolist()]
+
+
+def before_end(ids: list[int], end_id: int) -> list[int]:
+    """The ids before the first end token, or all of them."""
+    return ids[: ids.index(end_id)] if end_id in ids else ids
+
+
+def draw_tokens(
+    log_probs: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+) -> Tensor:
+    """Draw one token a row from log-probabilities (b, V), cut as `sample` says: (b,)."""
+    ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
+    # Only differences matter to softmax; with the largest at 0 no temperature is too small to divide by.
+    probs = ((ordered - ordered[:, :1]) / temperature).softmax(dim=-1)  # (b, V)
+    if 0 < top_k < probs.shape[-1]:
+        probs[:, top_k:] = 0.0
+        probs = probs / probs.sum(dim=-1, keepdim=True)
+    if top_p < 1:
+        before = probs.cumsum(dim=-1) - probs  # probability of the better tokens
+        before[:, 0] = 0.0
+        probs = probs.masked_fill(before >= top_p, 0.0)
+    rank = torch.multinomial(probs, 1, generator=generator)  # (b, 1)
+    return tokens.gather(-1, rank)[:, 0]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One output of beam search."""
+
+    ids: list[int]  # without start and end tokens
+    score: float  # log_prob / length^alpha; length counts the end token
+    log_prob: float  # log P(ids and the end token | source), or of the ids alone where max_new_tokens cut them
+
+
+@dataclass
+class Beams:
+    """N hypotheses for each of b sources, best first. A place that is not taken has log-probability -inf."""
+
+    tokens: Tensor  # (b, N, max_new_tokens) long
+    log_prob: Tensor  # (b, N)
+    score: Tensor  # (b, N)
+
+    def take(self, index: Tensor) -> Beams:
+        """The hypotheses `index` (b, M) of each source."""
+        tokens = self.tokens.gather(1, index[:, :, None].expand(-1, -1, self.tokens.shape[-1]))  # (b, M, max)
+        return Beams(tokens, self.log_prob.gather(1, index), self.score.gather(1, index))
+
+    def of(self, sources: Tensor) -> Beams:
+        """All hypotheses of these sources."""
+        return Beams(self.tokens[sources], self.log_prob[sources], self.score[sources])
+
+
+@torch.inference_mode()
+def beam_search(
+    model: Transformer,
+    source: Tensor,
+    source_mask: Tensor,
+    special: SpecialIds,
+    max_new_tokens: int,
+    beam: int,
+    length_penalty: float = 1.0,
+    n_best: int = 1,
+) -> list[list[Hypothesis]]:
+    """The `n_best` of `beam` hypotheses for each source, best first, scored log P / length^length_penalty.
+
+    The rules are those of Hugging Face's `generate(num_beams, length_penalty, early_stopping=False)`: of the 2 K best
+    extensions of K open hypotheses, those among the first K that end are finished, and the first K that do not end go
+    on. At most K finished ones are kept. A source is done when it has K finished ones and the best open one, scored as
+    if it ended now, beats none of them (with a positive length penalty a heuristic: a much longer one still might).
+    What is open after `max_new_tokens` competes as it stands. Shapes and errors as in `greedy`; fewer than `n_best`
+    come back only where fewer outputs exist.
+    """
+    if beam < 1 or not 1 <= n_best <= beam:
+        raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
+    rows = encode_rows(model, source, source_mask, max_new_tokens)
+    rows.keep(torch.arange(len(source), device=source.device).repeat_interleave(beam))  # b*K rows from here on
+    opened, finished = start_beams(source, beam, special.pad_id, max_new_tokens, rows.memory.dtype)
+    places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
+    results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
+    token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
+    for step in range(max_new_tokens):
+        candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # of 2 K candidates
+        ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2 K)
+        finished = merge_finished(finished, candidates, ended)
+        going_on = candidates.log_prob.masked_fill(ended, -torch.inf).topk(beam).indices  # (b, K)
+        opened, parents = candidates.take(going_on), parents.gather(1, going_on)
+        opened.log_prob = opened.log_prob.masked_fill(ended.gather(1, going_on), -torch.inf)
+        done = is_done(opened, finished, step + 1, length_penalty)  # (b,)
+        for index in done.nonzero()[:, 0].tolist():
+            results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
+        if done.all():
+            break
+        parents = parents + beam * torch.arange(len(parents), device=parents.device)[:, None]  # (b, K) rows
+        if done.any():
+            left = (~done).nonzero()[:, 0]
+            opened, finished, parents, places = opened.of(left), finished.of(left), parents[left], places[left]
+            rows.keep(parents.flatten())
+        else:
+            rows.cache.reorder(parents.flatten())  # the beams of a source share everything but the cache
+        token = opened.tokens[:, :, step].flatten()
+    return results

@@ -1,0 +1,39 @@
+"""The position-wise feed-forward layer: the same two or three matrices at every position.
+
+    FFN(x)    = W_2 f(W_1 x + b_1) + b_2                 Vaswani et al. 2017, equation (2); f = ReLU or GELU
+    FFN_G(x)  = W_2 (f(W_g x) * W_1 x)                   Shazeer 2020; f = GELU (GEGLU) or SiLU (SwiGLU)
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+
+
+class FeedForward(nn.Module):
+    """d_model -> d_ff -> d_model, with or without a gate."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.variant = config.feed_forward
+        gated = self.variant in ("geglu", "swiglu")
+        self.gate = nn.Linear(config.d_model, config.d_ff, bias=config.biases) if gated else None  # W_g
+        self.inner = nn.Linear(config.d_model, config.d_ff, bias=config.biases)  # W_1
+        self.outer = nn.Linear(config.d_ff, config.d_model, bias=config.biases)  # W_2
+        self.dropout = nn.Dropout(config.dropout_feed_forward)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d_model) -> (..., d_model)."""
+        hidden = self.inner(x)  # (..., d_ff)
+        if self.variant == "relu":
+            hidden = F.relu(hidden)
+        elif self.variant == "gelu":
+            hidden = F.gelu(hidden)
+        elif self.variant == "geglu":
+            # T5 v1.1 was trained with the tanh approximation of GELU.
+            hidden = F.gelu(self.gate(x), approximate="tanh") * hidden
+        else:
+            hidden = F.silu(self.gate(x)) * hidden
+        return self.outer(self.dropout(hidden))

@@ -1,0 +1,82 @@
+"""What stands on top of the stacks besides the vocabulary's softmax: the MLM head and the copy head."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+from model.normalization import make_norm
+
+
+class MLMHead(nn.Module):
+    """Predict masked source tokens: logits = E Norm(GELU(W h)) + b, with E the embedding (Devlin et al. 2019)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.d_model, config.d_model)
+        self.norm = make_norm(config)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, states: Tensor, embedding: Tensor) -> Tensor:
+        """states (N, d_model), embedding (V, d_model) -> logits (N, V)."""
+        return F.linear(self.norm(F.gelu(self.dense(states))), embedding, self.bias)
+
+
+class Pointer(NamedTuple):
+    """Where the copy head points, and how much it copies."""
+
+    scores: Tensor  # (B, T, S), before the softmax over source positions; padding has the lowest number
+    log_generate: Tensor  # (B, T), log of p_gen, the share of the vocabulary's softmax
+    log_copy: Tensor  # (B, T), log of 1 - p_gen
+
+
+class CopyHead(nn.Module):
+    """Pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
+
+        P(y_t) = p_gen softmax(W_o H_dec_t)_y + (1 - p_gen) sum over j with x_j = y of a_tj
+
+    where a_t = softmax over the source positions j of (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model), and p_gen is the
+    sigmoid of a linear function of the decoder's state and of the copied context sum_j a_tj H_enc_j. The paper points
+    with the cross-attention itself; here the head has its own, as a Transformer has many.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.query = nn.Linear(config.d_model, config.d_model, bias=False)  # W_q
+        self.key = nn.Linear(config.d_model, config.d_model, bias=False)  # W_k
+        self.gate = nn.Linear(2 * config.d_model, 1)
+
+    def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
+        """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
+        keys = self.key(memory)  # (B, S, d_model)
+        scores = self.query(states) @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])  # (B, T, S)
+        scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
+        context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
+        gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
+        return Pointer(scores, F.logsigmoid(gate), F.logsigmoid(-gate))
+
+
+def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor:
+    """Log of the copied part's probability of each target token, sum over j with x_j = y_t of a_tj.
+
+    source (B, S), target (B, T) -> (B, T). Where the token is not in the source: the lowest number there is.
+    """
+    lowest = torch.finfo(pointer.scores.dtype).min
+    match = source[:, None, :] == target[:, :, None]  # (B, T, S)
+    matched = pointer.scores.masked_fill(~match, lowest).logsumexp(dim=-1)  # (B, T)
+    log_prob = matched - pointer.scores.logsumexp(dim=-1)
+    return log_prob.masked_fill(~match.any(dim=-1), lowest)
+
+
+def mixture_log_probs(logits: Tensor, pointer: Pointer, source: Tensor) -> Tensor:
+    """The whole mixture over the vocabulary. logits (B, T, V), source (B, S) -> log-probabilities (B, T, V)."""
+    weights = pointer.scores.softmax(dim=-1) * pointer.log_copy.exp()[..., None]  # (B, T, S)
+    generated = logits.softmax(dim=-1) * pointer.log_generate.exp()[..., None]  # (B, T, V)
+    index = source[:, None, :].expand_as(weights)  # (B, T, S)
+    mixture = generated.scatter_add(-1, index, weights)
+    return mixture.clamp_min(torch.finfo(mixture.dtype).tiny).log()

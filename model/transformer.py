@@ -1,0 +1,152 @@
+"""The encoder-decoder Transformer, equations (1), (2) and (3) of chapter 4.1.
+
+    H_enc   = Encoder(X)                                   (1)   encode
+    H_dec_t = Decoder(y_1, .., y_{t-1}, H_enc)             (2)   decode
+    P(y_t | y_1, .., y_{t-1}, X) = softmax(W_o H_dec_t)    (3)   logits, log_probs
+
+B examples, source length S, target length T, width d_model, vocabulary V. Masks are boolean, True means real token.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from model.attention import KeyValueCache, causal_mask
+from model.config import ModelConfig
+from model.heads import CopyHead, MLMHead, copied_log_probs, mixture_log_probs
+from model.layers import DecoderLayer, EncoderLayer
+from model.normalization import make_norm
+from model.positions import Order, Positions
+
+
+class Transformer(nn.Module):
+    """The whole network. `pad_id` is the padding token's id: its embedding is zero and stays so."""
+
+    def __init__(self, config: ModelConfig, pad_id: int) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=pad_id)
+        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.encoder_positions = Positions(config, bidirectional=True)
+        self.decoder_positions = Positions(config, bidirectional=False)
+        if config.norm_embeddings:
+            self.encoder_embedding_norm, self.decoder_embedding_norm = make_norm(config), make_norm(config)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
+        # A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one already.
+        pre = config.norm_position == "pre"
+        self.encoder_norm = make_norm(config) if pre else nn.Identity()
+        self.decoder_norm = make_norm(config) if pre else nn.Identity()
+        self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
+        self.copy_head = CopyHead(config) if config.copy_head else None
+        self.mlm_head = MLMHead(config) if config.mlm_head else None
+        self.initialise()
+        if config.tie_embeddings:
+            self.output.weight = self.embedding.weight
+
+    def initialise(self) -> None:
+        """Glorot's uniform for matrices, zero biases, and embeddings that start the loss near log V."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.5 / math.sqrt(self.config.d_model))
+        if not self.config.scale_attention:
+            with torch.no_grad():  # T5 has no 1/sqrt(d_k) in equation (4): it stands in W^Q's initial size
+                for layer in (*self.encoder, *self.decoder):
+                    for name, module in layer.named_children():
+                        if name.endswith("attention"):
+                            module.query.weight /= math.sqrt(self.config.d_k)
+        with torch.no_grad():
+            self.embedding.weight[self.embedding.padding_idx] = 0
+
+    def embed(self, ids: Tensor, positions: Positions, first: int, norm: nn.Module | None) -> Tensor:
+        """Token ids (B, T) whose first position is `first` -> embeddings with positions (B, T, d_model)."""
+        x = self.embedding(ids)  # (B, T, d_model)
+        if self.config.scale_embeddings:
+            x = x * math.sqrt(self.config.d_model)
+        added = positions.embed(torch.arange(first, first + ids.shape[1], device=ids.device))  # (T, d_model)
+        if added is not None:
+            x = x + added.to(x.dtype)
+        return self.embedding_dropout(x if norm is None else norm(x))
+
+    def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
+        """Equation (1): source (B, S), source_mask (B, S) -> memory H_enc (B, S, d_model)."""
+        x = self.embed(source, self.encoder_positions, 0, getattr(self, "encoder_embedding_norm", None))
+        positions = torch.arange(source.shape[1], device=source.device)
+        order = self.encoder_positions.order(positions, positions)
+        for layer in self.encoder:
+            x = layer(x, source_mask[:, None, None, :], order)
+        return self.encoder_norm(x)
+
+    def decode(
+        self, decoder_input: Tensor, memory: Tensor | None, source_mask: Tensor, cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Equation (2): decoder_input (B, T), memory (B, S, d_model) -> states H_dec (B, T, d_model).
+
+        With a cache, `decoder_input` holds the new tokens alone, the cache's mask and memory serve, and the cache
+        advances by T.
+        """
+        first = 0 if cache is None else cache.length
+        x = self.embed(decoder_input, self.decoder_positions, first, getattr(self, "decoder_embedding_norm", None))
+        queries_at = torch.arange(first, first + decoder_input.shape[1], device=x.device)
+        keys_at = torch.arange(first + decoder_input.shape[1], device=x.device)
+        order = self.decoder_positions.order(queries_at, keys_at)
+        plain = cache is None and order.bias is None
+        may_attend = None if plain else causal_mask(queries_at, keys_at)
+        source_may_attend = (source_mask if cache is None else cache.source_mask)[:, None, None, :]
+        for layer in self.decoder:
+            x = layer(x, memory, source_may_attend, order, may_attend, cache)
+        if cache is not None:
+            cache.length += decoder_input.shape[1]
+        return self.decoder_norm(x)
+
+    def start_cache(self, memory: Tensor, source_mask: Tensor, max_length: int) -> KeyValueCache:
+        """An empty cache with room for `max_length` target tokens, and cross-attention's keys and values in it."""
+        cross = [layer.cross_attention.keys_and_values(memory) for layer in self.decoder]
+        return KeyValueCache(cross, source_mask, max_length)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
+        if self.config.scale_output:
+            states = states / math.sqrt(self.config.d_model)
+        return self.output(states)
+
+    def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """Equation (3), copying mixed in when there is a copy head: states (B, T, d_model) -> (B, T, V)."""
+        logits = self.logits(states)  # (B, T, V)
+        if self.copy_head is None:
+            return logits.log_softmax(dim=-1)
+        return mixture_log_probs(logits, self.copy_head(states, memory, source_mask), source)
+
+    def forward(self, source: Tensor, source_mask: Tensor, decoder_input: Tensor) -> Tensor:
+        """Equations (1) to (3): source (B, S), decoder_input (B, T) -> log-probabilities (B, T, V)."""
+        memory = self.encode(source, source_mask)
+        states = self.decode(decoder_input, memory, source_mask)
+        return self.log_probs(states, memory, source, source_mask)
+
+    def target_log_probs(
+        self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
+
+        Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs.
+        """
+        memory = self.encode(source, source_mask)
+        states = self.decode(decoder_input, memory, source_mask)  # (B, T, d_model)
+        logits = self.logits(states[target_mask])  # (N, V)
+        chosen = logits.gather(-1, target[target_mask][:, None]).squeeze(-1)  # (N)
+        generated = chosen - logits.logsumexp(dim=-1)  # (N)
+        if self.copy_head is None:
+            return generated, logits
+        pointer = self.copy_head(states, memory, source_mask)
+        copied = copied_log_probs(pointer, source, target)  # (B, T)
+        mixture = torch.logaddexp(
+            pointer.log_generate[target_mask] + generated, (pointer.log_copy + copied)[target_mask]
+        )
+        return mixture, logits
