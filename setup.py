@@ -1,0 +1,30 @@
+"""What is installed and what it needs. Versions that are known to work together stand in constraints.txt."""
+
+from setuptools import setup
+
+setup(
+    name="codegen-transformer",
+    version="0.1.0",
+    description="A hand-written encoder-decoder Transformer that learns to generate code from descriptions",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=["model", "data", "data.objectives", "data.generated", "training", "evaluation", "experiments"],
+    py_modules=["train", "eval"],
+    package_dir={"": "."},  # named outright, so that `pip install -e .` puts this folder itself on the path
+    install_requires=[
+        "torch>=2.6",
+        "numpy>=1.26",
+        "sentencepiece>=0.2",
+        "tqdm>=4.66",
+        "matplotlib>=3.8",
+        "tyro>=0.9",
+        "dacite>=1.8",
+        "sacrebleu>=2.4",
+        "rouge-score>=0.1.2",
+        "safetensors>=0.4.3",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9"],
+        "bench": ["transformers>=4.48"],
+    },
+)
