@@ -19,7 +19,7 @@ from model.config import ModelConfig
 from model.heads import CopyHead, MLMHead, copied_log_probs, mixture_log_probs
 from model.layers import DecoderLayer, EncoderLayer
 from model.normalization import make_norm
-from model.positions import Order, Positions
+from model.positions import Positions
 
 
 class Transformer(nn.Module):
@@ -64,6 +64,9 @@ class Transformer(nn.Module):
                             module.query.weight /= math.sqrt(self.config.d_k)
         with torch.no_grad():
             self.embedding.weight[self.embedding.padding_idx] = 0
+            if self.copy_head is not None:  # start by generating: a gate of one half would copy wrong tokens
+                self.copy_head.gate.weight.zero_()
+                self.copy_head.gate.bias.fill_(1.0)
 
     def embed(self, ids: Tensor, positions: Positions, first: int, norm: nn.Module | None) -> Tensor:
         """Token ids (B, T) whose first position is `first` -> embeddings with positions (B, T, d_model)."""
