@@ -1,0 +1,54 @@
+"""A part of the training examples held out for early stopping and tuning, and duplicates between splits.
+
+Both go by the normalised pair: description and code with every run of blanks made one. Line-by-line corpora repeat
+themselves (19.2% of the Django dev pairs in the published files also stand in training), so examples with the same pair
+are held out together, and scores are given a second time without the pairs that training has seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from data.example import Example
+
+LARGEST_SHARE = 0.1  # of the training examples, so that a small corpus is not held out whole
+
+
+def normalised_pair(example: Example) -> str:
+    """Description and code with every run of blanks replaced by one, NUL between them."""
+    return " ".join((example.nl or "").split()) + "\0" + " ".join(example.code.split())
+
+
+def hold_out(examples: Sequence[Example], n: int, seed: int) -> tuple[list[Example], list[Example]]:
+    """(training, held out): about `n` examples, at most a tenth of all, chosen by a hash of their normalised pair.
+
+    Every pair has its rank from (seed, pair) alone, and the pairs of the lowest ranks are held out until they make up
+    `n` examples. Hence neither the order of the examples nor what else is read changes a pair's rank, no pair stands
+    on both sides, and an example more or less moves only the pairs at the boundary. Both parts keep the order given.
+    """
+    pairs = [normalised_pair(example) for example in examples]
+    copies = Counter(pairs)
+    wanted = min(n, int(len(examples) * LARGEST_SHARE))
+    chosen: set[str] = set()
+    n_chosen = 0
+    for pair in sorted(copies, key=lambda pair: rank(pair, seed)):
+        if n_chosen >= wanted:
+            break
+        chosen.add(pair)
+        n_chosen += copies[pair]
+    training = [example for example, pair in zip(examples, pairs, strict=True) if pair not in chosen]
+    held_out = [example for example, pair in zip(examples, pairs, strict=True) if pair in chosen]
+    return training, held_out
+
+
+def rank(pair: str, seed: int) -> bytes:
+    """A place for the pair in an order that depends on nothing but (seed, pair)."""
+    return hashlib.sha256(f"{seed}\0{pair}".encode("utf-8", "surrogatepass")).digest()
+
+
+def duplicates(train: Iterable[Example], examples: Iterable[Example]) -> set[str]:
+    """The ids of those `examples` whose normalised pair also stands in `train`."""
+    known = {normalised_pair(example) for example in train}
+    return {example.id for example in examples if normalised_pair(example) in known}
