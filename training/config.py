@@ -13,8 +13,10 @@ class ObjectivesConfig:
     pairs: float = 1.0  # description -> code, equation (6)
     mlm: float = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
     span: float = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
-    denoise: float = 0.0  # noised training lines, description or code, to be restored
+    denoise: float = 0.0  # noised training lines, description or code, to be restored (Lewis et al. 2020)
+    denoise_epochs: int = 0  # first epochs in which denoise is on; 0: in all
     rename: float = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
+    rename_epochs: int = 0  # first epochs in which rename is on; 0: in all
     mask_rate: float = 0.15  # share of the tokens that mlm and span corrupt
     mean_span: float = 3.0  # mean length in tokens of a corrupted span
 

@@ -1,0 +1,136 @@
+"""From examples to an endless, repeatable stream of batches: objectives, epochs, length buckets.
+
+An epoch is a shuffled order of the examples, cut into chunks. A chunk's examples become items under the objectives
+that are on, the items become batches of similar length, and the batches come in random order. Everything random
+depends on (seed, epoch, example id) alone, so a stream goes on from any position exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy
+
+from data.batches import Batch, collate, plan_batches
+from data.config import DataConfig
+from data.example import BadRecords, DataError, Example, Item
+from data.objectives import example_generator
+from data.tokenizer import Tokenizer
+from training.config import ObjectivesConfig
+
+CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a stream stands: the next batch to come."""
+
+    epoch: int = 0
+    chunk: int = 0
+    batch: int = 0
+
+
+@dataclass
+class Stream:
+    """Examples under objectives. `words` are what made-up names are built of (objective rename)."""
+
+    examples: list[Example]
+    objectives: ObjectivesConfig
+    tokenizer: Tokenizer
+    data: DataConfig
+    seed: int
+    bad: BadRecords
+    words: list[str]
+
+    def batches(self, position: Position = Position()) -> Iterator[tuple[Position, Batch]]:
+        """Batches from `position` on, without end, each with the position that follows it."""
+        n_chunks = -(-len(self.examples) // CHUNK)
+        while True:
+            plan = self.chunk(position.epoch, position.chunk)
+            for index in range(position.batch, len(plan)):
+                position = replace(position, batch=index + 1)
+                items, ids = zip(*plan[index], strict=True)
+                yield position, collate(list(items), list(ids), self.tokenizer)
+            last = position.chunk + 1 == n_chunks
+            position = Position(position.epoch + 1) if last else Position(position.epoch, position.chunk + 1)
+
+    def steps_per_epoch(self) -> float:
+        """Batches of the first epoch. Other epochs differ by a few, as their buckets are drawn anew."""
+        return sum(len(self.chunk(0, chunk)) for chunk in range(-(-len(self.examples) // CHUNK)))
+
+    def chunk(self, epoch: int, chunk: int) -> list[list[tuple[Item, str]]]:
+        """The batches of one chunk as lists of (item, example id). Raises DataError when nothing is left."""
+        order = example_generator(self.seed, epoch, "order").permutation(len(self.examples))
+        made = [
+            (item, self.examples[index].id)
+            for index in order[chunk * CHUNK : (chunk + 1) * CHUNK]
+            for item in self.items(self.examples[index], epoch)
+        ]
+        batches = []
+        for kind in ("seq2seq", "mlm"):
+            of_kind = [pair for pair in made if pair[0].kind == kind]
+            lengths = [(len(item.source), len(item.target)) for item, _ in of_kind]
+            plan = plan_batches(lengths, self.data.batch_tokens, self.seed, epoch, self.data.batch_examples)
+            batches += [[of_kind[index] for index in indices] for indices in plan]
+        if not batches:
+            raise DataError(f"no training example is left after filtering: {self.bad.counts}; raise data.max_*_length")
+        shuffled = example_generator(self.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
+        return [batches[index] for index in shuffled]
+
+    def items(self, example: Example, epoch: int) -> list[Item]:
+        """The example under each objective; a weight of 0.3 takes it with probability 0.3."""
+        generator = example_generator(self.seed, epoch, example.id)
+        weights, items = self.objectives, []
+        if example.nl is not None and taken(weights.pairs, generator):
+            from data.objectives.pairs import pairs
+
+            pair = example
+            if weights.rename and is_on(epoch, weights.rename_epochs) and taken(weights.rename, generator):
+                from data.objectives.rename import rename
+
+                pair = rename(example, self.words, generator)
+            items.append(pairs(pair, self.tokenizer, generator))
+        if weights.denoise and is_on(epoch, weights.denoise_epochs) and taken(weights.denoise, generator):
+            from data.objectives.denoise import denoise
+
+            items.append(denoise(example, self.tokenizer, generator))
+        if taken(weights.mlm, generator):
+            from data.objectives.mlm import masked_language_modelling
+
+            items.append(masked_language_modelling(example, self.tokenizer, generator, mask_rate=weights.mask_rate))
+        if taken(weights.span, generator):
+            from data.objectives.span import span_corruption
+
+            items.append(
+                span_corruption(
+                    example, self.tokenizer, generator, mask_rate=weights.mask_rate, mean_span=weights.mean_span
+                )
+            )
+        fitted = (self.fit(item, example) for item in items)
+        return [item for item in fitted if item is not None]
+
+    def fit(self, item: Item, example: Example) -> Item | None:
+        """The item when it is short enough. A longer one is counted and skipped, cut, or refused when data.strict."""
+        longest = self.data.max_source_length, self.data.max_target_length
+        if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
+            return item
+        reason = f"longer than {longest[0]} + {longest[1]} tokens"
+        if self.data.truncate:
+            self.bad.add(f"truncated: {reason}", example.id)
+            labels = None if item.labels is None else item.labels[: longest[0]]
+            return replace(item, source=item.source[: longest[0]], target=item.target[: longest[1]], labels=labels)
+        if self.data.strict:
+            raise DataError(f"{example.id}: {len(item.source)} + {len(item.target)} tokens; raise data.max_*_length")
+        self.bad.add(f"skipped: {reason}", example.id)
+        return None
+
+
+def taken(weight: float, generator: numpy.random.Generator) -> bool:
+    """Whether an example is taken under an objective of this weight."""
+    return weight > 0 and (weight >= 1 or generator.random() < weight)
+
+
+def is_on(epoch: int, epochs: int) -> bool:
+    """Whether an objective that is on in the first `epochs` epochs (0: all) is on in this one."""
+    return epochs == 0 or epoch < epochs
