@@ -58,7 +58,7 @@ def encode_rows(model: Transformer, source: Tensor, source_mask: Tensor, max_new
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if model.training:
-        raise ValueError("the model is in training mode and its dropout would disturb decoding; call model.eval() first")
+        raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
     memory = model.encode(source, source_mask)  # (B, S, d_model)
     return Rows(model, source, source_mask, memory, model.start_cache(memory, source_mask, max_new_tokens))
 
@@ -206,29 +206,83 @@ def beam_search(
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
     rows = encode_rows(model, source, source_mask, max_new_tokens)
-    rows.keep(torch.arange(len(source), device=source.device).repeat_interleave(beam))  # b*K rows from here on
-    opened, finished = start_beams(source, beam, special.pad_id, max_new_tokens, rows.memory.dtype)
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
+    rows.keep(places.repeat_interleave(beam))  # b * K rows from here on
+    opened, finished = start_beams(source, beam, special, max_new_tokens, rows.memory.dtype)
+    token = source.new_full((len(rows.source),), special.decoder_start_id)  # (b*K,)
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
-    token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
     for step in range(max_new_tokens):
-        candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # of 2 K candidates
-        ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2 K)
-        finished = merge_finished(finished, candidates, ended)
-        going_on = candidates.log_prob.masked_fill(ended, -torch.inf).topk(beam).indices  # (b, K)
-        opened, parents = candidates.take(going_on), parents.gather(1, going_on)
-        opened.log_prob = opened.log_prob.masked_fill(ended.gather(1, going_on), -torch.inf)
-        done = is_done(opened, finished, step + 1, length_penalty)  # (b,)
+        candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # 2 K of each source
+        ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
+        finished = add_finished(finished, candidates, ended)
+        opened, parents = keep_open(candidates, parents, ended)  # K of each source
+        done = ~(opened.score[:, 0] > finished.score[:, -1])  # (b,)
         for index in done.nonzero()[:, 0].tolist():
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
-        parents = parents + beam * torch.arange(len(parents), device=parents.device)[:, None]  # (b, K) rows
+        parents = parents + beam * torch.arange(len(parents), device=parents.device)[:, None]  # (b, K) numbers of rows
         if done.any():
             left = (~done).nonzero()[:, 0]
             opened, finished, parents, places = opened.of(left), finished.of(left), parents[left], places[left]
             rows.keep(parents.flatten())
         else:
-            rows.cache.reorder(parents.flatten())  # the beams of a source share everything but the cache
+            rows.cache.reorder(parents.flatten())  # the beams of one source share all the rest
         token = opened.tokens[:, :, step].flatten()
     return results
+
+
+def start_beams(
+    source: Tensor, beam: int, special: SpecialIds, max_new_tokens: int, dtype: torch.dtype
+) -> tuple[Beams, Beams]:
+    """What is open and what is finished before the first step: one empty prefix for each source, and nothing."""
+    tokens = source.new_full((len(source), beam, max_new_tokens), special.pad_id)  # (B, K, max_new_tokens)
+    nothing = torch.full((len(source), beam), -torch.inf, dtype=dtype, device=source.device)  # (B, K)
+    first = nothing.clone()
+    first[:, 0] = 0.0  # the other K - 1 stay out, or all beams would be the same
+    return Beams(tokens, first, first), Beams(tokens, nothing, nothing)
+
+
+def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -> tuple[Beams, Tensor]:
+    """The 2 K best of all K * V one-token extensions of K open hypotheses, best first, and which one each extends.
+
+    log_probs (b*K, V) of the next token. Each hypothesis has one extension that ends, so at least K of 2 K go on.
+    """
+    n_sources, beam = opened.log_prob.shape
+    vocab_size = log_probs.shape[-1]
+    sums = opened.log_prob[:, :, None] + log_probs.view(n_sources, beam, vocab_size)  # (b, K, V)
+    best, index = sums.flatten(1).topk(2 * beam)  # (b, 2*K) both
+    parents, tokens = index // vocab_size, index % vocab_size  # (b, 2*K) both
+    candidates = opened.take(parents)
+    candidates.tokens[:, :, step] = tokens
+    return Beams(candidates.tokens, best, best / (step + 1) ** length_penalty), parents
+
+
+def add_finished(finished: Beams, candidates: Beams, ended: Tensor) -> Beams:
+    """The K best by score of the finished hypotheses and the candidates that `ended` (b, 2*K) among the first K."""
+    beam = finished.score.shape[1]
+    is_new = ended & (torch.arange(2 * beam, device=ended.device) < beam)  # (b, 2*K)
+    merged = Beams(
+        torch.cat([finished.tokens, candidates.tokens], dim=1),
+        torch.cat([finished.log_prob, candidates.log_prob], dim=1),
+        torch.cat([finished.score, candidates.score.masked_fill(~is_new, -torch.inf)], dim=1),
+    )  # (b, 3*K)
+    return merged.take(merged.score.topk(beam).indices)
+
+
+def keep_open(candidates: Beams, parents: Tensor, ended: Tensor) -> tuple[Beams, Tensor]:
+    """The K best candidates that did not end, best first, and their parents (b, K)."""
+    log_prob = candidates.log_prob.masked_fill(ended, -torch.inf)  # (b, 2*K)
+    score = candidates.score.masked_fill(ended, -torch.inf)  # (b, 2*K)
+    best = log_prob.topk(log_prob.shape[1] // 2).indices  # (b, K)
+    return Beams(candidates.tokens, log_prob, score).take(best), parents.gather(1, best)
+
+
+def read_hypotheses(finished: Beams, index: int, end_id: int) -> list[Hypothesis]:
+    """The finished hypotheses of one source as plain numbers, best first."""
+    columns = (finished.tokens[index].tolist(), finished.score[index].tolist(), finished.log_prob[index].tolist())
+    return [
+        Hypothesis(before_end(ids, end_id), score, log_prob)
+        for ids, score, log_prob in zip(*columns, strict=True)
+        if score > -torch.inf
+    ]
