@@ -26,7 +26,7 @@ class Progress:
         self.tokens = 0
         self.bar = None
         if self.stream.isatty():
-            layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix} [{elapsed}<{remaining}]"
+            layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]"
             self.bar = tqdm(
                 desc=phase, total=total, initial=start, file=self.stream, bar_format=layout, dynamic_ncols=True
             )

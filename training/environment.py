@@ -1,0 +1,65 @@
+"""What the numbers of a run depend on besides its settings: environment.json."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+LIBRARIES = ("torch", "numpy", "sentencepiece", "safetensors", "sacrebleu", "rouge-score")
+
+
+def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[str, Any]:
+    """Versions, commit, machine, threads and seed; `more` adds hashes of data, packages mined and the like."""
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": current_commit(),
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
+        "system": platform.platform(),
+        "processor": processor_name(device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "seed": seed,
+        **more,
+    }
+
+
+def version_of(library: str) -> str | None:
+    """Installed version of a library, or None."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def current_commit() -> str | None:
+    """The commit of this code, with "+changes" where files differ from it; None outside a git checkout."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
+
+
+def processor_name(device: torch.device) -> str:
+    """The name of what computes: the GPU's, or the CPU's model where the system tells it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

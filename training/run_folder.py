@@ -1,0 +1,116 @@
+"""The folder of one run, `runs/<name>/`: who may write there, its settings and its metrics.
+
+config.json         every setting, enough to run it again, and the version of this layout
+environment.json    versions, machine and hashes (training/environment.py)
+tokenizer.model, model.safetensors, checkpoints/, metrics.jsonl, scores.json, predictions.jsonl, attention.json,
+curves.png, report.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+from data.example import DataError
+from training.atomic_files import reason, remove, write_json
+from training.settings_file import from_dict, read_json, to_dict
+
+VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
+CONFIG, METRICS, FINAL_WEIGHTS = "config.json", "metrics.jsonl", "model.safetensors"
+CONTENTS = (
+    "environment.json", "tokenizer.model", FINAL_WEIGHTS, "checkpoints", METRICS, "scores.json", "predictions.jsonl",
+    "attention.json", "curves.png", "report.html", CONFIG,
+)
+
+Settings = TypeVar("Settings")
+
+
+def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
+    """Make the folder of a run ready to be written; True when there is a run in it to go on with.
+
+    A folder that holds a run is refused unless the caller asked to go on with it or to overwrite it, and one that
+    holds other things always is; nothing is deleted then. Overwriting deletes a run's own files and no others.
+    Raises DataError.
+    """
+    if not is_run(run):
+        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+            raise DataError(f"{run} is there and is no run folder (it has no {CONFIG}); choose another --run")
+        if resume:
+            raise DataError(f"{run} holds no run to go on with; leave --resume out")
+        make_folder(run)
+        return False
+    if overwrite:
+        for name in CONTENTS:  # config.json last, so that a kill in between leaves a folder that is still a run's
+            remove(run / name)
+        return False
+    check_version(run, read_json(run / CONFIG))
+    if not resume:
+        state, choice = ("a finished", "") if is_finished(run) else ("an unfinished", "--resume to go on with it, ")
+        raise DataError(f"{run} holds {state} run; give {choice}--overwrite to replace it, or another --run")
+    return True
+
+
+def is_run(run: Path) -> bool:
+    """Whether a run has been started in this folder."""
+    return (run / CONFIG).is_file()
+
+
+def is_finished(run: Path) -> bool:
+    """Whether training in this folder came to its end."""
+    return (run / FINAL_WEIGHTS).is_file()
+
+
+def make_folder(run: Path) -> None:
+    """Make the folder and those above it. Raises DataError."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{run} cannot be made ({reason(error)}); choose another --run") from error
+
+
+def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
+    """Write config.json: the layout's version, the tokenizer's special ids and every setting."""
+    write_json(run / CONFIG, {"version": VERSION, "special_ids": special_ids, **to_dict(settings)})
+
+
+def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run and its special ids. Raises DataError, also for a folder of another version."""
+    values = read_json(run / CONFIG)
+    check_version(run, values)
+    special_ids = values.pop("special_ids", {})
+    del values["version"]
+    return from_dict(kind, values, run / CONFIG), special_ids
+
+
+def check_version(run: Path, values: Any) -> None:
+    """Refuse a folder whose layout this code does not know."""
+    found = values.get("version") if isinstance(values, dict) else None
+    if found != VERSION:
+        raise DataError(
+            f"{run / CONFIG} has version {found}, this code reads version {VERSION}; train again into another --run"
+        )
+
+
+def append_metrics(run: Path, values: dict[str, Any]) -> None:
+    """Add one line to metrics.jsonl. Raises DataError on a full disk, and leaves no half line then."""
+    size = metrics_size(run)
+    try:
+        with open(run / METRICS, "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+    except OSError as error:
+        truncate_metrics(run, size)
+        raise DataError(f"{run / METRICS} could not be written ({reason(error)}); free some space") from error
+
+
+def metrics_size(run: Path) -> int:
+    """Length of metrics.jsonl in bytes; a checkpoint remembers it."""
+    path = run / METRICS
+    return path.stat().st_size if path.exists() else 0
+
+
+def truncate_metrics(run: Path, size: int) -> None:
+    """Cut metrics.jsonl back to a checkpoint's length: the steps after it are done again."""
+    if metrics_size(run) > size:
+        os.truncate(run / METRICS, size)

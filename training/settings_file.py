@@ -1,0 +1,50 @@
+"""Settings (nested frozen dataclasses) to and from JSON, under the same names as in Python."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dacite
+
+from data.example import DataError
+
+Settings = TypeVar("Settings")
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as JSON's own types."""
+    return json.loads(json.dumps(asdict(settings)))
+
+
+def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -> Settings:
+    """Settings of class `kind` from what `to_dict` gave; absent fields have their defaults.
+
+    Raises DataError, one line that names `where`, for an unknown field, a value of the wrong type or one that the
+    settings themselves refuse.
+    """
+    rules = dacite.Config(strict=True, cast=[tuple], type_hooks={float: whole_numbers_are_floats})
+    try:
+        return dacite.from_dict(kind, values, rules)
+    except dacite.UnexpectedDataError as error:
+        names = ", ".join(sorted(error.keys))
+        raise DataError(f"{where}: unknown setting {names}; remove it or correct its name") from error
+    except (dacite.DaciteError, ValueError) as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def whole_numbers_are_floats(value: Any) -> Any:
+    """1 is a good value for a field of type float: a person who edits JSON writes it so."""
+    return float(value) if type(value) is int else value
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises DataError when it is missing or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is not there") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not whole JSON ({error}); restore the file") from error

@@ -1,0 +1,56 @@
+"""Weights on disk as safetensors: tied weights stand there once and are tied again on load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from data.example import DataError
+from training.atomic_files import write_atomically
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Name -> tensor of everything the model saves; a tensor that has several names has its first one here."""
+    first_names: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        first_names.setdefault(id(tensor), (name, tensor))
+    return {name: tensor.detach() for name, tensor in first_names.values()}
+
+
+def as_bytes(tensors: dict[str, Tensor]) -> bytes:
+    """The content of a safetensors file."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Write the model's weights, atomically. Raises DataError."""
+    write_atomically(path, as_bytes(weights_of(model)))
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Read the weights that `save_weights` wrote into a model of the same settings. Raises DataError."""
+    restore_weights(read_tensors(path), model, path)
+
+
+def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Name -> tensor of a safetensors file. Raises DataError when it is missing or damaged."""
+    try:
+        return safetensors.torch.load_file(path, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} is missing or damaged ({error}); train again or restore the file") from error
+
+
+@torch.no_grad()
+def restore_weights(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:
+    """Copy tensors into the model's own, name by name. Raises DataError where names or shapes differ."""
+    own = weights_of(model)
+    for name in sorted(own.keys() | tensors.keys()):
+        there, here = (tuple(side[name].shape) if name in side else "nothing" for side in (tensors, own))
+        if there != here:
+            raise DataError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
+    for name, tensor in own.items():
+        tensor.copy_(tensors[name])
