@@ -1,0 +1,74 @@
+"""Two programs side by side: what the reference has and the prediction lacks, and the other way round.
+
+The marks do not rest on colour alone: what is missing is struck through, what was added is underlined, and both are
+`<del>` and `<ins>`, which screen readers announce.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Literal
+
+TOKEN = re.compile(r"\w+|\n|[^\S\n]+|[^\w\s]")  # every character belongs to exactly one token
+INVISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {0x7F: "\u2421"}
+INVISIBLE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates cannot be written as UTF-8
+MARKS = {"missing": "del", "added": "ins"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of text that both programs have, that only the reference has, or that only the prediction has."""
+
+    text: str
+    kind: Literal["same", "missing", "added"]
+
+
+def diff(reference: str, prediction: str) -> list[Piece]:
+    """The pieces, in order; without "added" they spell the reference, without "missing" the prediction."""
+    left, right = TOKEN.findall(reference), TOKEN.findall(prediction)
+    pieces = []
+    for _, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        old, new = "".join(left[i1:i2]), "".join(right[j1:j2])
+        if old == new:
+            pieces.append(Piece(old, "same"))
+        else:
+            pieces += [Piece(text, kind) for text, kind in ((old, "missing"), (new, "added")) if text]
+    return pieces
+
+
+def marked(pieces: list[Piece], kind: Literal["missing", "added"]) -> str:
+    """One side of the diff as HTML: the shared pieces, and those of `kind` marked."""
+    side = [piece for piece in bridged(pieces) if piece.kind in ("same", kind)]
+    parts = []
+    for same, group in groupby(side, key=lambda piece: piece.kind == "same"):
+        text = "".join(piece.text for piece in group)
+        parts.append(escape(text) if same else mark(text, MARKS[kind]))
+    return "".join(parts)
+
+
+def bridged(pieces: list[Piece]) -> list[Piece]:
+    """The same pieces, but a lone blank between two changes belongs to the change: fewer, longer marks."""
+    result = []
+    for index, piece in enumerate(pieces):
+        between = 0 < index < len(pieces) - 1 and piece.kind == "same" and piece.text == " "
+        if between and "same" not in (pieces[index - 1].kind, pieces[index + 1].kind):
+            result += [Piece(piece.text, "missing"), Piece(piece.text, "added")]
+        else:
+            result.append(piece)
+    return result
+
+
+def mark(text: str, tag: str) -> str:
+    """`text` in a `<del>` or `<ins>`; blanks and line ends that nothing visible accompanies are drawn."""
+    if not text.strip():
+        text = text.replace(" ", "\u00b7").replace("\t", "\u2192").replace("\n", "\u21b5\n")
+    return f"<{tag}>{escape(text)}</{tag}>"
+
+
+def escape(value: object) -> str:
+    """Anything that a user or a model has written, safe inside HTML text and quoted attributes."""
+    return html.escape(str(value).translate(INVISIBLE), quote=True)

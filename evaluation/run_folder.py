@@ -1,0 +1,101 @@
+"""A finished run as it lies on disk, read once for the report and for the result lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.example import DataError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run; a part that the run has not written is empty."""
+
+    path: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> metric -> value, low, high, n
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> split -> metric -> value, ...
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    attention: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, however the path to it was written."""
+        return self.path.resolve().name
+
+
+def read_run_folder(run: Path) -> RunFolder:
+    """Read the run folder `run`; only config.json must be there. Raises DataError, one line, for a damaged file."""
+    if not (run / "config.json").is_file():
+        raise DataError(f"{run}: no config.json there; give the folder of a run, such as runs/quickstart")
+    scores = read_json(run / "scores.json", {})
+    baselines = scores.pop("baselines", {})
+    budget = read_json(run / "budget.json", {})
+    environment = read_json(run / "environment.json", {})
+    return RunFolder(
+        path=run,
+        config=read_json(run / "config.json", {}),
+        environment=environment,
+        budget=budget or environment.get("budget", {}),
+        scores=scores,
+        baselines=baselines,
+        metrics=read_json_lines(run / "metrics.jsonl"),
+        predictions=read_json_lines(run / "predictions.jsonl"),
+        attention=read_json(run / "attention.json", []),
+    )
+
+
+def read_json(path: Path, default: Any) -> Any:
+    """The content of a JSON file of the default's type, or `default` when there is no file. Raises DataError."""
+    if not path.exists():
+        return default
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); restore the file or make the run again") from None
+    if not isinstance(content, type(default)):
+        raise DataError(f"{path}: expected a JSON {type(default).__name__}, found {type(content).__name__}")
+    return content
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file, none when there is no file. Raises DataError naming file and line."""
+    if not path.exists():
+        return []
+    records = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: damaged line ({error}); restore or delete this line") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}:{number}: expected a JSON object, found {type(record).__name__}; mend this line")
+        records.append(record)
+    return records
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write the file completely or not at all: written aside, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
