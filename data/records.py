@@ -61,7 +61,7 @@ class FileSource:
         """Every example of an evaluation split, empty ones included."""
         for record in self.parts[split]():
             if record.problem:
-                raise DataError(f"{record.place}: {record.problem}; evaluation skips nothing, so mend this {split} record")
+                raise DataError(f"{record.place}: {record.problem}; mend this {split} record, evaluation skips nothing")
             yield record.example
 
 
@@ -84,13 +84,17 @@ def check_file(path: Path, mend: str = "") -> None:
         raise DataError(f"{path} {reason}{hint}") from None
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file without their ends (LF or CR LF); a byte order mark at the start is dropped."""
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file with their ends; a byte order mark at the start is dropped."""
     with path.open("rb") as file:
         for number, line in enumerate(file):
-            if number == 0:
-                line = line.removeprefix(BYTE_ORDER_MARK)
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
+            yield line.removeprefix(BYTE_ORDER_MARK) if number == 0 else line
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file without their ends (LF or CR LF)."""
+    for line in raw_lines(path):
+        yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def utf8(line: bytes) -> str | None:
