@@ -1,0 +1,51 @@
+"""Devices, seeds and precision."""
+
+import random
+
+import numpy
+import pytest
+import torch
+
+from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
+
+
+def test_the_cpu_is_always_there():
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device("auto").type in ("cuda", "mps", "cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "tpu", ""])
+def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="choose auto or one of cpu") as error:
+        find_device(name)
+    assert "\n" not in str(error.value)
+
+
+def test_one_seed_gives_one_sequence_of_random_numbers():
+    def draws(seed):
+        seed_everything(seed)
+        return random.random(), numpy.random.rand(), torch.rand(1).item()
+
+    assert draws(7) == draws(7)
+    assert draws(7) != draws(8)
+
+
+def test_bfloat16_is_not_used_on_a_cpu_and_that_is_said(capsys):
+    cpu = torch.device("cpu")
+    with autocast(cpu, bf16=True):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    warn_without_bf16(cpu, bf16=False)
+    assert capsys.readouterr().err == ""
+    warn_without_bf16(cpu, bf16=True)
+    assert "CUDA only" in capsys.readouterr().err
+
+
+def test_threads_are_set_and_zero_leaves_them():
+    before = torch.get_num_threads()
+    try:
+        assert set_threads(1) == 1
+        assert set_threads(0) == 1
+    finally:
+        torch.set_num_threads(before)
