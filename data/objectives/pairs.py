@@ -1,0 +1,19 @@
+"""Description -> code: the objective of fine-tuning (chapter 2.2 and 4.1)."""
+
+from __future__ import annotations
+
+import numpy
+
+from data.example import Example, Item
+from data.tokenizer import Tokenizer
+
+
+def pairs(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:
+    """The description as X, the code as Y of equation (6), each closed by the end token; nothing is random.
+
+    Raises ValueError for unlabelled text.
+    """
+    if example.nl is None:
+        raise ValueError(f"example {example.id} has no description; pairs needs one")
+    end = [tokenizer.end_id]
+    return Item(tokenizer.encode(example.nl) + end, tokenizer.encode(example.code) + end)

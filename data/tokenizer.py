@@ -1,0 +1,197 @@
+"""The tokenizer: sentencepiece pieces (Kudo and Richardson 2018) on segments cut so that words can be copied.
+
+A copy head can point at a word of the description only if the word has the same pieces in the code. Usual
+subword tokenizers join a word with the blank before it, so `x` in `f ( x )` and in `'x'` are different pieces. Here
+text is cut into segments first, and each segment is encoded on its own:
+
+    word         `pickle`      one or more word characters; its last piece carries the end-of-word marker
+    quote        ` '`          one quotation mark, with the blank before it
+    punctuation  ` . `         other characters, with one blank on either side
+    white space  `\\n    `      everything else
+
+The single blank between two words is not encoded: decoding puts it back between a finished word and the next one.
+Segments are then written with GPT-2's printable characters for the 256 bytes (Radford et al. 2019), all of them in
+the vocabulary, so every text has pieces, nothing is unknown and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from data.example import DataError
+
+N_SENTINELS = 100
+SPECIAL_NAMES = ("<pad>", "</s>", "<unk>", "<s>", "<mask>", *(f"<extra_{i}>" for i in range(N_SENTINELS)))
+WORD_END = "▕"  # U+2595, not among the printable characters of the bytes
+SEGMENT = re.compile(r"""(?<=\w)[ ](?=\w) | ( \w+ | [ ]?['"] | [ ]?[^\w\s'"]+[ ]? | \s+ )""", re.VERBOSE)
+WORD_START = re.compile(r"\w")
+MAX_PIECE = 16  # characters of the longest piece: common words and an indentation of three levels fit
+MAX_TRAINING_SEGMENT = 256  # longer ones (encoded images, tables) teach no pieces and cost time
+LINES_PER_SEGMENT = 100  # lines of the training file over which a frequent segment is spread
+MAX_CACHED_SEGMENTS = 200_000
+
+
+def printable_bytes() -> dict[int, str]:
+    """GPT-2's table: byte -> printable character. Printable Latin-1 stays, the others move above U+0100."""
+    kept = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    moved = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(moved)}
+
+
+BYTE_TO_CHAR = printable_bytes()
+CHAR_TO_BYTE = {char: byte for byte, char in BYTE_TO_CHAR.items()}
+
+
+def segments(text: str) -> list[str]:
+    """Cut `text` into words, quotes, punctuation and white space; the blank between two words is left out."""
+    return [segment for segment in SEGMENT.findall(text) if segment]
+
+
+def to_printable(segment: str) -> str:
+    """Write a segment with one printable character a byte, a word with its end-of-word marker."""
+    try:
+        mapped = segment.encode("utf-8").decode("latin-1").translate(BYTE_TO_CHAR)
+    except UnicodeEncodeError as error:
+        raise DataError(f"text holds {segment[error.start]!r}, which UTF-8 cannot encode; remove it") from error
+    return mapped + WORD_END if WORD_START.match(segment) else mapped
+
+
+def from_printable(mapped: str) -> str:
+    """The text of joined pieces; bytes that are no UTF-8 (an untrained model writes them) become U+FFFD."""
+    first, *rest = (
+        bytes(CHAR_TO_BYTE[char] for char in part).decode("utf-8", errors="replace") for part in mapped.split(WORD_END)
+    )
+    return first + "".join(" " + part if WORD_START.match(part) else part for part in rest)
+
+
+class Tokenizer:
+    """Text <-> token ids. Made by `train_tokenizer` or `Tokenizer.load`."""
+
+    pad_id = 0
+    end_id = 1
+    unk_id = 2
+    begin_id = 3
+    mask_id = 4
+    sentinel_ids = tuple(range(5, 5 + N_SENTINELS))
+    decoder_start_id = begin_id
+    first_piece_id = len(SPECIAL_NAMES)  # ids from here on stand for text
+
+    def __init__(self, model: bytes) -> None:
+        """`model`: the bytes of a sentencepiece model with our special pieces. Raises DataError for any other."""
+        try:
+            self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self.table = [self.processor.id_to_piece(i) for i in range(self.processor.vocab_size())]
+        except RuntimeError as error:
+            raise DataError("not a sentencepiece model; train the tokenizer again") from error
+        if tuple(self.table[: len(SPECIAL_NAMES)]) != SPECIAL_NAMES or not {WORD_END, *CHAR_TO_BYTE} <= {*self.table}:
+            raise DataError("a sentencepiece model of another tokenizer; train the tokenizer again")
+        self.model = model
+        self.cache: dict[str, list[int]] = {}  # segment -> ids
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, the special ones included."""
+        return len(self.table)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text, without special ids; `decode` gives the same text back. Raises DataError on surrogates."""
+        ids: list[int] = []
+        for segment in segments(text):
+            known = self.cache.get(segment)
+            if known is None:
+                known = self.encode_segment(segment)
+            ids += known
+        return ids
+
+    def encode_segment(self, segment: str) -> list[int]:
+        """Ids of one segment, kept for the next time."""
+        if len(self.cache) >= MAX_CACHED_SEGMENTS:
+            self.cache.clear()
+        ids = self.processor.encode(to_printable(segment))
+        self.cache[segment] = ids
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of the ids. Special ids are dropped wherever they stand; any sequence of ids has a text."""
+        return from_printable("".join(self.table[i] for i in ids if i >= self.first_piece_id))
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """One readable string an id, for pictures: `▕` ends a word, `␣` is a blank, `↵` a line break."""
+        return [self.readable(i) for i in ids]
+
+    def readable(self, i: int) -> str:
+        """One id as `pieces` shows it."""
+        if i < self.first_piece_id:
+            return self.table[i]
+        parts = (from_printable(part) for part in self.table[i].split(WORD_END))
+        return WORD_END.join(parts).replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
+
+    def special_ids(self) -> dict[str, Any]:
+        """The special ids by name, for config.json."""
+        names = ("pad_id", "end_id", "unk_id", "begin_id", "decoder_start_id", "mask_id")
+        return {name: getattr(self, name) for name in names} | {"sentinel_ids": list(self.sentinel_ids)}
+
+    def save(self, path: Path) -> None:
+        """Write sentencepiece's own model file."""
+        Path(path).write_bytes(self.model)
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read what `save` wrote. Raises DataError where the file is missing or damaged."""
+        try:
+            return cls(Path(path).read_bytes())
+        except OSError as error:
+            raise DataError(f"{path}: cannot read the tokenizer ({error.strerror})") from error
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Learn at most `vocab_size` pieces by the unigram model (Kudo 2018); the same texts give the same pieces.
+
+    Raises ValueError where `vocab_size` has no room for the special ids and one piece a byte.
+    """
+    smallest = len(SPECIAL_NAMES) + len(CHAR_TO_BYTE) + len(WORD_END) + 1
+    if vocab_size < smallest:
+        raise ValueError(
+            f"data.vocab_size={vocab_size} has no room for {len(SPECIAL_NAMES)} special ids and one piece a byte; "
+            f"choose at least {smallest}"
+        )
+    counts = Counter(segment for text in texts for segment in segments(text))
+    if not counts:
+        raise DataError("there is no text to train the tokenizer on; check data.path and the split")
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(training_lines(counts)), input_format="tsv", model_writer=model,
+        model_type="unigram", vocab_size=vocab_size, hard_vocab_limit=False,
+        normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
+        split_by_unicode_script=False, split_by_number=False,
+        character_coverage=1.0, max_sentencepiece_length=MAX_PIECE, num_threads=1, minloglevel=2,
+        pad_id=Tokenizer.pad_id, eos_id=Tokenizer.end_id, unk_id=Tokenizer.unk_id, bos_id=Tokenizer.begin_id,
+        control_symbols=list(SPECIAL_NAMES[Tokenizer.mask_id:]),
+    )
+    return Tokenizer(model.getvalue())
+
+
+def training_lines(counts: Counter[str]) -> list[str]:
+    """Sentencepiece's input with counts: segment, tab, count. The order of the texts does not matter.
+
+    Frequent segments are spread over many lines in a mixed order, because candidates for pieces are substrings that
+    recur with different neighbours, whatever their counts: one line for each word would leave most words cut.
+    Every byte and the marker stand there at least once, for only characters that occur become pieces.
+    """
+    lines = [f"{char}\t1" for char in (*CHAR_TO_BYTE, WORD_END)]
+    for segment, count in sorted(counts.items()):
+        if len(mapped := to_printable(segment)) <= MAX_TRAINING_SEGMENT:
+            n_lines = min(count, LINES_PER_SEGMENT)
+            lines += [f"{mapped}\t{count // n_lines + (i < count % n_lines)}" for i in range(n_lines)]
+    random.Random(0).shuffle(lines)
+    return lines
