@@ -227,7 +227,7 @@ def beam_search(
             opened, finished, parents, places = opened.of(left), finished.of(left), parents[left], places[left]
             rows.keep(parents.flatten())
         else:
-            rows.cache.reorder(parents.flatten())  # the beams of one source share all the rest
+            rows.cache.reorder(parents.flatten(), same_sources=True)
         token = opened.tokens[:, :, step].flatten()
     return results
 

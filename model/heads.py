@@ -53,8 +53,9 @@ class CopyHead(nn.Module):
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
         """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
-        keys = self.key(memory)  # (B, S, d_model)
-        scores = self.query(states) @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])  # (B, T, S)
+        # (W_q h) . (W_k m) = (W_k^T W_q h) . m: the same scores, and a step of decoding need not project the memory.
+        queries = self.query(states) @ self.key.weight  # (B, T, d_model)
+        scores = queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1])  # (B, T, S)
         scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
