@@ -23,6 +23,7 @@ CONTENTS = (
     "environment.json", "tokenizer.model", FINAL_WEIGHTS, "checkpoints", METRICS, "scores.json", "predictions.jsonl",
     "attention.json", "curves.png", "report.html", CONFIG,
 )
+WRITTEN_FIRST = ("tokenizer.model", "environment.json", CONFIG)
 
 Settings = TypeVar("Settings")
 
@@ -35,21 +36,29 @@ def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
     Raises DataError.
     """
     if not is_run(run):
-        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        if run.exists() and not is_barely_begun(run):
             raise DataError(f"{run} is there and is no run folder (it has no {CONFIG}); choose another --run")
         if resume:
             raise DataError(f"{run} holds no run to go on with; leave --resume out")
         make_folder(run)
         return False
+    values = read_json(run / CONFIG)
     if overwrite:
+        if not isinstance(values, dict) or not isinstance(values.get("version"), int):
+            raise DataError(f"{run / CONFIG} is not a run's; nothing was deleted, choose another --run")
         for name in CONTENTS:  # config.json last, so that a kill in between leaves a folder that is still a run's
             remove(run / name)
         return False
-    check_version(run, read_json(run / CONFIG))
+    check_version(run, values)
     if not resume:
         state, choice = ("a finished", "") if is_finished(run) else ("an unfinished", "--resume to go on with it, ")
         raise DataError(f"{run} holds {state} run; give {choice}--overwrite to replace it, or another --run")
     return True
+
+
+def is_barely_begun(run: Path) -> bool:
+    """Whether a folder is empty or holds only what a run writes before config.json: it was killed there."""
+    return run.is_dir() and all(path.name.removesuffix(".partial") in WRITTEN_FIRST for path in run.iterdir())
 
 
 def is_run(run: Path) -> bool:

@@ -63,10 +63,25 @@ def test_a_finished_run_is_overwritten_only_when_asked(tmp_path):
 
 
 @pytest.mark.parametrize("choices", [{}, {"resume": True}, {"overwrite": True}])
+def test_somebody_elses_model_is_left_alone(tmp_path, choices):
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    (tmp_path / "model.safetensors").write_bytes(b"theirs")
+    refused(tmp_path, **choices)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("choices", [{}, {"resume": True}, {"overwrite": True}])
 def test_a_folder_that_holds_other_things_is_left_alone(tmp_path, choices):
     (tmp_path / "thesis.tex").write_text("mine")
     refused(tmp_path, **choices)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_was_killed_before_it_began_is_started_anew(tmp_path):
+    (tmp_path / "tokenizer.model").write_bytes(b"pieces")
+    (tmp_path / "config.json.partial").write_text('{"vers')
+    assert "--resume" in refused(tmp_path, resume=True)
+    assert open_run(tmp_path) is False
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
