@@ -43,6 +43,7 @@ def django(folder: Path, mend: str) -> Parts:
     n_lines = check_parallel(nl_path, code_path, mend)
 
     def records(first: int, end: int) -> Iterator[Record]:
+        """The lines of one split."""
         for line in islice(parallel_lines(nl_path, code_path), first, end):
             yield parallel_record(line, f"django:{line.number}", "python")
 
@@ -62,6 +63,7 @@ def nl2bash(folder: Path, mend: str) -> Parts:
     check_parallel(nl_path, code_path, mend)
 
     def records(split: str) -> Iterator[Record]:
+        """One pass over a split."""
         chosen = (line for line in parallel_lines(nl_path, code_path) if split_by_hash(line.code) == split)
         for number, line in enumerate(chosen, 1):
             yield parallel_record(line, f"nl2bash:{split}:{number}", "bash")
@@ -93,6 +95,7 @@ def conala(folder: Path, mend: str) -> Parts:
         check_columns(path, ("intent",), mend)
 
     def records(split: str) -> Iterator[Record]:
+        """One pass over a split."""
         for number, row in enumerate(rows(paths[split]), 1):
             values = row.values or {}
             nl = "rewritten_intent" if values.get("rewritten_intent") else "intent"
@@ -112,6 +115,7 @@ def hearthstone(folder: Path, mend: str) -> Parts:
         check_parallel(*paths, mend)
 
     def records(split: str) -> Iterator[Record]:
+        """One pass over a split."""
         for line in parallel_lines(*there[split]):
             record = parallel_record(line, f"hearthstone:{split}:{line.number}", "python")
             if record.example:
@@ -132,6 +136,7 @@ def mbpp(folder: Path, mend: str) -> Parts:
     check_columns(path, ("text", "code", "task_id"), mend)
 
     def records(split: str) -> Iterator[Record]:
+        """One pass over a split."""
         for row in rows(path):
             task = (row.values or {}).get("task_id", row.line)
             if task in MBPP_SPLITS[split]:

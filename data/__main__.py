@@ -1,0 +1,111 @@
+"""Commands on corpora: `python -m data fetch NAME` and `python -m data stats NAME`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from data.cache import cache_folder
+from data.config import DataConfig
+from data.example import DataError, Example
+from data.fetch import PUBLISHED, fetch
+from data.held_out import duplicates, normalised_pair
+from data.sources import NAMES, open_source
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Bring a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(PUBLISHED) + "}")]  # the corpus
+    to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Count a corpus: its splits, what they share with training, bad records, and a few examples."""
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(NAMES) + "}")]  # the corpus
+    data: DataConfig = DataConfig()
+    seed: int = 1  # of generated corpora
+    examples: int = 2  # examples shown of each split
+    json: str = ""  # file that gets the same figures as JSON
+
+
+def run_fetch(command: Fetch) -> None:
+    """Fetch, then say where the files are and how they were checked."""
+    folder = Path(command.to).expanduser() if command.to else cache_folder(command.name)
+    for path in fetch(command.name, folder):
+        print(path)
+    if not all(published.sha256 for published in PUBLISHED[command.name]):
+        print("no SHA-256 is published for this corpus: its form was checked, not its hash")
+
+
+def run_stats(command: Stats) -> None:
+    """Read everything once and print the figures."""
+    source = open_source(command.name, command.data, command.seed)
+    splits = {split: list(examples) for split, examples in source.splits().items()}
+    figures = {
+        "name": source.name,
+        "language": source.language,
+        "splits": {split: split_figures(split, splits) for split in splits},
+        "bad": source.bad.counts,
+    }
+    print(table(figures["splits"]))
+    for place in source.bad.places:
+        print(f"skipped {place}")
+    print(f"skipped in all: {sum(source.bad.counts.values())}")
+    for split, examples in splits.items():
+        for example in examples[: command.examples]:
+            print(f"\n{split} {example.id}: {example.nl}\n{example.code}")
+    if command.json:
+        Path(command.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any]:
+    """Counts of one split; lengths are medians in characters, `distinct` counts normalised pairs."""
+    examples = splits[split]
+    return {
+        "examples": len(examples),
+        "distinct": len({normalised_pair(example) for example in examples}),
+        "in_training": None if split == "train" else len(duplicates(splits.get("train", []), examples)),
+        "with_tests": sum(bool(example.tests) for example in examples),
+        "description_length": statistics.median([len(example.nl or "") for example in examples] or [0]),
+        "code_length": statistics.median([len(example.code) for example in examples] or [0]),
+    }
+
+
+def table(splits: dict[str, dict[str, Any]]) -> str:
+    """The figures as columns of text, one line a split."""
+    heads = ("split", "examples", "distinct", "in training", "with tests", "median description", "median code")
+    values = (("-" if value is None else str(value) for value in figures.values()) for figures in splits.values())
+    rows = [heads, *((split, *row) for split, row in zip(splits, values, strict=True))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def main() -> int:
+    """Run one command; 0 when it worked, 2 for bad input, 130 when it was stopped by the user."""
+    command = tyro.cli(Fetch | Stats, prog="python -m data", description="Bring corpora here and look into them.")
+    try:
+        if isinstance(command, Fetch):
+            run_fetch(command)
+        else:
+            run_stats(command)
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; nothing is lost, run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
