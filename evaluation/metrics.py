@@ -1,0 +1,193 @@
+"""Scores of predicted code against references: chapter 3.1, step 5.
+
+Nothing is skipped: a missing output is wrong and `n` is the number of lines. Every score has its interval over
+examples (evaluation/intervals.py). BLEU is Papineni et al. 2002 and chrF Popovic 2015, both by sacrebleu (Post 2018)
+on the text as it is; ROUGE is Lin 2004 by rouge-score, the mean of the lines' F1 over the language's tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu.metrics import BLEU, CHRF
+
+from data.example import Example
+from evaluation.exact_match import exact_match, parses, split_tokens
+from evaluation.intervals import interval_of_mean, interval_of_score
+from evaluation.programs import Outcome
+
+Score = dict[str, float | int]  # value, low, high, n
+
+LENGTH_EDGES = (5, 10, 20, 40, 80)  # upper ends, in tokens, of the groups of `by_length`
+
+
+def score_predictions(
+    references: Sequence[Example],
+    predictions: Sequence[str | None],
+    duplicates: Collection[str] = frozenset(),
+    outcomes: Sequence[Outcome] | None = None,
+) -> dict[str, Score]:
+    """All scores of one split: metric -> {"value", "low", "high", "n"}; BLEU and chrF in 0..100, others in 0..1.
+
+    `predictions` holds one text per reference, None or "" where there is no output; `duplicates` the ids whose pair
+    stands in the training lines (see `duplicate_ids`); `outcomes` what running the predictions gave. A metric that
+    does not apply is left out: `parses` unless every reference is Python, `tests_passed` without outcomes,
+    `exact_match_without_duplicates` when only duplicates are left. Raises ValueError when the lengths differ.
+    """
+    predictions = _checked(references, predictions, outcomes)
+    exact = exact_matches(references, predictions)
+    scores = {}
+    new = np.array([reference.id not in duplicates for reference in references])
+    if new.any():
+        scores["exact_match_without_duplicates"] = mean_score(exact[new])
+    scores["exact_match"] = mean_score(exact)
+    if outcomes is not None:
+        scores["tests_passed"] = mean_score([outcome.passed for outcome in outcomes])
+    if all(reference.language == "python" for reference in references):
+        scores["parses"] = mean_score(well_formed(references, predictions))
+    return scores | text_scores(references, predictions)
+
+
+def mean_score(values: Sequence[float] | np.ndarray) -> Score:
+    """The mean of one number per example, with its interval."""
+    low, high = interval_of_mean(values)
+    return {"value": float(np.mean(values)), "low": low, "high": high, "n": len(values)}
+
+
+def exact_matches(references: Sequence[Example], predictions: Sequence[str | None]) -> np.ndarray:
+    """Per example whether the prediction is the reference, token by token: (n,) bool."""
+    pairs = zip(references, predictions, strict=True)
+    return np.array([exact_match(ref.code, text or "", ref.language) for ref, text in pairs], dtype=bool)
+
+
+def well_formed(references: Sequence[Example], predictions: Sequence[str | None]) -> np.ndarray:
+    """Per example whether the prediction parses: (n,) bool. Where the reference is a single line, the prediction
+    may be a part of a statement too (see `exact_match.parses`)."""
+    pairs = zip(references, predictions, strict=True)
+    return np.array([parses(text or "", "\n" not in ref.code.strip()) for ref, text in pairs], dtype=bool)
+
+
+def gold_parses(references: Sequence[Example]) -> float:
+    """The share of the references themselves that parses, printed beside the predictions' share."""
+    return float(well_formed(references, [reference.code for reference in references]).mean())
+
+
+def text_scores(references: Sequence[Example], predictions: Sequence[str | None]) -> dict[str, Score]:
+    """BLEU and chrF of the corpus, ROUGE-1, -2 and -L as means over the lines."""
+    texts = [text or "" for text in predictions]
+    scores = {
+        "bleu": _corpus_score(_bleu(), references, texts),
+        "chrf": _corpus_score(_chrf(), references, texts),
+    }
+    rouge = _rouge_f1(references, texts)  # (n, 3)
+    for column, name in enumerate(("rouge_1", "rouge_2", "rouge_l")):
+        scores[name] = mean_score(rouge[:, column])
+    return scores
+
+
+def line_score(reference: str, prediction: str | None) -> float:
+    """chrF of one line, 0..100: what the report sorts best and worst predictions by."""
+    return _chrf().sentence_score(prediction or "", [reference]).score
+
+
+def signatures() -> dict[str, str]:
+    """What exactly was measured: sacrebleu's signatures, which stand beside every BLEU and chrF."""
+    signed = {}
+    for name, metric in (("bleu", _bleu()), ("chrf", _chrf())):
+        metric.corpus_score(["a"], [["a"]])  # the signature names the number of references, known after a first score
+        signed[name] = str(metric.get_signature())
+    return signed
+
+
+def duplicate_ids(train: Iterable[Example], references: Iterable[Example]) -> set[str]:
+    """Ids of the references whose pair, description and code, stands verbatim in the training examples."""
+    seen = {(example.nl, example.code) for example in train}
+    return {reference.id for reference in references if (reference.nl, reference.code) in seen}
+
+
+def by_length(
+    references: Sequence[Example], values: Sequence[float] | np.ndarray, edges: Sequence[int] = LENGTH_EDGES
+) -> list[Score]:
+    """Mean of `values` (n,) by the reference's length in tokens: one score per group that is not empty.
+
+    Groups end at `edges` (inclusive), the last has no end. "shortest" and "longest" are the lengths found in it.
+    """
+    if len(values) != len(references):
+        raise ValueError(f"{len(values)} values for {len(references)} references; there must be one for each")
+    values = np.asarray(values, dtype=float)
+    lengths = np.array([len(split_tokens(reference.code, reference.language)) for reference in references])
+    groups = []
+    for above, end in pairwise((-1, *edges, np.inf)):
+        inside = (lengths > above) & (lengths <= end)
+        if inside.any():
+            found = {"shortest": int(lengths[inside].min()), "longest": int(lengths[inside].max())}
+            groups.append(found | mean_score(values[inside]))
+    return groups
+
+
+def pack_bits(values: Sequence[bool] | np.ndarray) -> str:
+    """A per-example 0/1 vector as a short string, "n:base64 of the bits", for result lines."""
+    bits = np.packbits(np.asarray(values, dtype=bool))
+    return f"{len(values)}:{base64.b64encode(bits.tobytes()).decode('ascii')}"
+
+
+def unpack_bits(packed: str) -> np.ndarray:
+    """The vector that `pack_bits` wrote: (n,) bool. Raises ValueError when the string is not one."""
+    length, _, text = packed.partition(":")
+    bits = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
+    if len(bits) != (int(length) + 7) // 8:
+        raise ValueError(f"{packed[:40]!r} is cut: {int(length)} bits are announced, {8 * len(bits)} are there")
+    return np.unpackbits(bits, count=int(length)).astype(bool)
+
+
+def _checked(references, predictions, outcomes) -> list[str]:
+    """The predictions as texts. Raises ValueError unless there is one prediction and one outcome per reference."""
+    if not references:
+        raise ValueError("there is nothing to score: the split has no lines")
+    for name, values in (("predictions", predictions), ("outcomes", outcomes)):
+        if values is not None and len(values) != len(references):
+            raise ValueError(f"{len(values)} {name} for {len(references)} references; there must be one for each")
+    return [text or "" for text in predictions]
+
+
+def _bleu() -> BLEU:
+    return BLEU(force=True)  # force: no warning about texts that end in " .", which code may
+
+
+def _chrf() -> CHRF:
+    return CHRF()
+
+
+def _corpus_score(metric: BLEU | CHRF, references: Sequence[Example], texts: list[str]) -> Score:
+    """A corpus score with its interval, both from sacrebleu's per-line counts: texts are read once."""
+    counts = metric._extract_corpus_statistics(texts, [[reference.code for reference in references]])
+    counts = np.array(counts, dtype=float)  # (n, k)
+
+    def score(sums: np.ndarray) -> float:
+        return metric._compute_score_from_stats(sums.tolist()).score
+
+    low, high = interval_of_score(counts, score)
+    return {"value": score(counts.sum(axis=0)), "low": low, "high": high, "n": len(texts)}
+
+
+class _AlreadySplit:
+    """Stands for rouge-score's own tokenizer, which would throw everything but letters and digits away."""
+
+    def tokenize(self, tokens: list[str]) -> list[str]:
+        return tokens
+
+
+def _rouge_f1(references: Sequence[Example], texts: list[str]) -> np.ndarray:
+    """F1 of ROUGE-1, ROUGE-2 and ROUGE-L per line: (n, 3)."""
+    kinds = ("rouge1", "rouge2", "rougeL")
+    scorer = RougeScorer(kinds, tokenizer=_AlreadySplit())
+    rows = []
+    for reference, text in zip(references, texts, strict=True):
+        language = reference.language
+        scores = scorer.score(split_tokens(reference.code, language), split_tokens(text, language))
+        rows.append([scores[kind].fmeasure for kind in kinds])
+    return np.array(rows)
