@@ -4,7 +4,7 @@ Each step evaluates equation (3) (chapter 4.1), P(y_t | y_1, .., y_{t-1}, X), fo
 values of the tokens before it wait in the cache (model/attention.py). The three ways differ in how they choose y_t:
 
     greedy       y_t = argmax P(y_t | ..)
-    sample       y_t drawn from P(y_t | ..)^(1/temperature), cut to the most probable tokens
+    sample       y_t drawn from P(y_t | ..), sharpened and cut to the most probable tokens
     beam_search  the K prefixes y_1 .. y_t with the largest sum of log P are kept
 
 Sources of different lengths are decoded together, and a source that is finished leaves the batch. An output ends with
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from model.attention import KeyValueCache
 from model.transformer import Transformer
@@ -75,6 +76,23 @@ def greedy(
     return generate(model, source, source_mask, special, max_new_tokens, lambda log_probs: log_probs.argmax(dim=-1))
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token's distribution is reshaped before a token is drawn; applied in this order."""
+
+    temperature: float = 1.0  # below 1 sharpens, above 1 flattens
+    top_k: int = 0  # only the k most probable tokens; 0: all
+    top_p: float = 1.0  # only the nucleus (Holtzman et al. 2020): the fewest best tokens that sum to top_p; 1: all
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature={self.temperature} must be above 0; use greedy decoding for the limit 0")
+        if self.top_k < 0:
+            raise ValueError(f"top_k={self.top_k} must be at least 0 (0 keeps every token)")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p={self.top_p} must be above 0 and at most 1 (1 keeps every token)")
+
+
 @torch.inference_mode()
 def sample(
     model: Transformer,
@@ -82,27 +100,16 @@ def sample(
     source_mask: Tensor,
     special: SpecialIds,
     max_new_tokens: int,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
+    sampling: Sampling = Sampling(),
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """One random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
 
-    `temperature` below 1 sharpens the distribution and above 1 flattens it. `top_k` keeps the k most probable tokens
-    (0: all). `top_p` keeps the nucleus (Holtzman et al. 2020): the smallest set of most probable tokens that together
-    have at least that probability (1: all). All three together are applied in this order. `generator`, on the model's
-    device, makes the draw repeatable. Shapes, result and errors as in `greedy`.
+    `generator`, on the model's device, makes the draw repeatable. Shapes, result and errors as in `greedy`.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0; use greedy decoding for the limit 0")
-    if top_k < 0:
-        raise ValueError(f"top_k={top_k} must be at least 0 (0 keeps every token)")
-    if not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} must be above 0 and at most 1 (1 keeps every token)")
 
     def draw(log_probs: Tensor) -> Tensor:
-        return draw_tokens(log_probs, temperature, top_k, top_p, generator)
+        return draw_tokens(log_probs, sampling, generator)
 
     return generate(model, source, source_mask, special, max_new_tokens, draw)
 
@@ -138,20 +145,17 @@ def before_end(ids: list[int], end_id: int) -> list[int]:
     return ids[: ids.index(end_id)] if end_id in ids else ids
 
 
-def draw_tokens(
-    log_probs: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
-) -> Tensor:
-    """Draw one token a row from log-probabilities (b, V), cut as `sample` says: (b,)."""
+def draw_tokens(log_probs: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
+    """Draw one token a row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
     ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
     # Only differences matter to softmax; with the largest at 0 no temperature is too small to divide by.
-    probs = ((ordered - ordered[:, :1]) / temperature).softmax(dim=-1)  # (b, V)
-    if 0 < top_k < probs.shape[-1]:
-        probs[:, top_k:] = 0.0
+    probs = ((ordered - ordered[:, :1]) / sampling.temperature).softmax(dim=-1)  # (b, V)
+    if 0 < sampling.top_k < probs.shape[-1]:
+        probs[:, sampling.top_k :] = 0.0
         probs = probs / probs.sum(dim=-1, keepdim=True)
-    if top_p < 1:
-        before = probs.cumsum(dim=-1) - probs  # probability of the better tokens
-        before[:, 0] = 0.0
-        probs = probs.masked_fill(before >= top_p, 0.0)
+    if sampling.top_p < 1:
+        better = F.pad(probs.cumsum(dim=-1)[:, :-1], (1, 0))  # (b, V) probability of all better tokens
+        probs = probs.masked_fill(better >= sampling.top_p, 0.0)
     rank = torch.multinomial(probs, 1, generator=generator)  # (b, 1)
     return tokens.gather(-1, rank)[:, 0]
 
