@@ -1,0 +1,242 @@
+"""How operations become a task: pipelines, two results combined, two pipelines behind a condition.
+
+    pipeline   A                    one step feeds the next
+    combine    A and B, joined      the sum of xs minus the largest number in xs
+    choose     if test: A else B    if n is even, half of n, otherwise n plus 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from random import Random
+from typing import Any
+
+from data.generated.combining import COMBINERS
+from data.generated.grammar import FORMS, Form, may_follow
+from data.generated.operations import INPUT_TYPES, Combiner
+from data.generated.values import CONSTANTS, pick
+
+PARAMETER = object()  # stands where a constant would: the function's second argument
+LONGEST = 40  # items of a list on the way
+LARGEST = 10**6  # absolute value of a number on the way
+GUARDED = 0.15  # share of draws that take a step of two operations where there is room for it
+
+
+class TooLarge(ValueError):
+    """A value on the way is too long or too large to be shown in a test."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A form with its constants; one of them may be PARAMETER."""
+
+    form: Form
+    constants: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A program of the grammar, without names."""
+
+    argument: str  # type
+    pipelines: tuple[tuple[Step, ...], ...]  # one; or two, to be combined or chosen between
+    combiner: Combiner | None = None
+    test: Step | None = None
+    parameter: str = ""  # kind of the constant that the second argument replaces
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """Its operations in program order; their number is the task's number of steps."""
+        steps = [step for pipeline in self.pipelines for step in pipeline]
+        names = [op for step in ([self.test, *steps] if self.test else steps) for op in step.form.ops]
+        return tuple(names + ([self.combiner.name] if self.combiner else []))
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, int):
+        if abs(value) > LARGEST:
+            raise TooLarge
+    elif len(value) > LONGEST * (2 if isinstance(value, str) else 1):
+        raise TooLarge
+    return value
+
+
+def _apply(step: Step, value: Any, parameter: Any) -> Any:
+    constants = [parameter if c is PARAMETER else c for c in step.constants]
+    if step.form.takes == "int" and step.form.gives == "ints" and value > 400:
+        raise TooLarge  # a list of that many numbers is not worth making
+    return _checked(step.form.run(value, *constants))
+
+
+def _run_pipeline(pipeline: tuple[Step, ...], value: Any, parameter: Any) -> Any:
+    for step in pipeline:
+        value = _apply(step, value, parameter)
+    return value
+
+
+def run(task: Task, value: Any, parameter: Any = None) -> Any:
+    """The reference result for one input. Raises TooLarge."""
+    first, *second = task.pipelines
+    if task.test:
+        return _run_pipeline(first if _apply(task.test, value, parameter) else second[0], value, parameter)
+    result = _run_pipeline(first, value, parameter)
+    if task.combiner:
+        result = _checked(task.combiner.run(result, _run_pipeline(second[0], value, parameter)))
+    return result
+
+
+def _simpler_steps(step: Step) -> Iterator[tuple[Step, ...]]:
+    yield ()
+    for form, start, end in step.form.parts:
+        yield (Step(form, step.constants[start:end]),)
+
+
+def _simpler_pipelines(argument: str, pipeline: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """Every pipeline with some steps left out or reduced whose types still fit, the empty one not counted."""
+    for choice in product(*[((step,), *_simpler_steps(step)) for step in pipeline]):
+        simpler = tuple(step for steps in choice for step in steps)
+        kind = argument
+        for step in simpler:
+            if step.form.takes != kind:
+                break
+            kind = step.form.gives
+        else:
+            if simpler and simpler != pipeline and kind == pipeline[-1].form.gives:
+                yield simpler
+
+
+def proper_parts(task: Task) -> Iterator[Task]:
+    """Every simpler task inside `task` with the same type of result."""
+    for index, pipeline in enumerate(task.pipelines):
+        for simpler in _simpler_pipelines(task.argument, pipeline):
+            pipelines = (*task.pipelines[:index], simpler, *task.pipelines[index + 1 :])
+            yield replace(task, pipelines=pipelines)
+    if len(task.pipelines) == 2:
+        for pipeline in task.pipelines:
+            if task.test or task.combiner.gives == task.combiner.parts:
+                alone = Task(task.argument, (pipeline,))
+                yield alone
+                yield from proper_parts(alone)
+
+
+_FROM = {kind: [[f for f in FORMS if f.takes == kind and len(f.ops) == n] for n in (1, 2)]
+         for kind in (*INPUT_TYPES, "bool", "groups")}
+_TO = {kind: [[f for f in FORMS if f.gives == kind and len(f.ops) == n] for n in (1, 2)] for kind in _FROM}
+_WITH: dict[str, list[list[Form]]] = {}
+for _form in FORMS:
+    for _op in _form.ops:
+        _WITH.setdefault(_op, [[], []])[len(_form.ops) - 1].append(_form)
+_TESTS = {kind: [f for f in _FROM[kind][0] if f.gives == "bool"] for kind in INPUT_TYPES}
+
+
+def _draw_form(groups: list[list[Form]], room: int, random: Random) -> Form | None:
+    one, two = groups
+    if two and room >= 2 and (not one or random.random() < GUARDED):
+        return pick(random, two)
+    return pick(random, one) if one else None
+
+
+def _draw_forms(focus: Form, size: int, random: Random, behind: bool = True) -> list[Form] | None:
+    """A chain of `size` operations around `focus`, or None where this draw does not fit."""
+    chain = [focus]
+    room = size - len(focus.ops)
+    before = int(random.random() * (room + 1)) if behind and focus.gives in INPUT_TYPES else room
+    for limit, groups, ahead in ((before, _TO, True), (room - before, _FROM, False)):
+        while limit:
+            kind = chain[0].takes if ahead else chain[-1].gives
+            form = _draw_form(groups[kind], limit, random)
+            if form is None or not (may_follow(form, chain[0]) if ahead else may_follow(chain[-1], form)):
+                return None
+            chain = [form, *chain] if ahead else [*chain, form]
+            limit -= len(form.ops)
+    return chain
+
+
+def _with_constants(forms: list[Form], random: Random) -> tuple[Step, ...]:
+    return tuple(Step(f, tuple(pick(random, CONSTANTS[kind]) for kind in f.kinds)) for f in forms)
+
+
+def _draw_chain(argument: str, gives: str, size: int, random: Random) -> list[Form] | None:
+    """A chain of `size` operations from type `argument` to type `gives`."""
+    last = _draw_form(_TO[gives], size, random)
+    chain = last and _draw_forms(last, size, random, behind=False)
+    return chain if chain and chain[0].takes == argument else None
+
+
+def _draw_second(first: list[Form], gives: str, size: int, random: Random) -> list[Form] | None:
+    for _ in range(20):
+        second = _draw_chain(first[0].takes, gives, size, random)
+        if second and not {op for f in first for op in f.ops} & {op for f in second for op in f.ops}:
+            return second
+    return None
+
+
+def _draw_pair(first: list[Form], size: int, combiner: Combiner | None, random: Random) -> Task | None:
+    """Two pipelines of `size` operations together with the combiner or the test; `first` is one of them."""
+    kind, gives = first[0].takes, first[-1].gives
+    room = size - 1 - sum(len(f.ops) for f in first)
+    test = None if combiner else pick(random, _TESTS[kind])
+    second = _draw_second(first, gives, room, random) if room >= 1 else None
+    if second is None or (test and test.ops[0] in [op for f in (*first, *second) for op in f.ops]):
+        return None
+    order = [first, second] if random.random() < 0.5 else [second, first]
+    pipelines = tuple(_with_constants(forms, random) for forms in order)
+    return Task(kind, pipelines, combiner, _with_constants([test], random)[0] if test else None)
+
+
+def _draw_combined(combiner: Combiner, size: int, random: Random) -> Task | None:
+    for _ in range(20):
+        share = 1 + int(random.random() * (size - 2))
+        last = _draw_form(_TO[combiner.parts], share, random)
+        first = last and _draw_forms(last, share, random, behind=False)
+        if first and (task := _draw_pair(first, size, combiner, random)):
+            return task
+    return None
+
+
+def _parametrised(task: Task, random: Random) -> Task:
+    """`task` with one of its constants, drawn evenly, made the function's second argument."""
+    slots = [(i, j, k) for i, p in enumerate(task.pipelines) for j, s in enumerate(p) for k in range(len(s.constants))]
+    if not slots:
+        return task
+    i, j, k = pick(random, slots)
+    step = task.pipelines[i][j]
+    constants = (*step.constants[:k], PARAMETER, *step.constants[k + 1 :])
+    pipeline = (*task.pipelines[i][:j], Step(step.form, constants), *task.pipelines[i][j + 1 :])
+    pipelines = (*task.pipelines[:i], pipeline, *task.pipelines[i + 1 :])
+    return replace(task, pipelines=pipelines, parameter=step.form.kinds[k])
+
+
+_COMBINERS = {c.name: c for c in COMBINERS}
+PAIRED = 0.3  # share of the tasks of three or more operations that have two pipelines
+PARAMETRISED = 0.12  # share of the tasks with a second argument
+
+
+def draw_task(focus: str, size: int, random: Random) -> Task | None:
+    """A task of `size` operations in which the operation `focus` occurs, or None where this draw does not fit."""
+    if focus in _COMBINERS:
+        task = _draw_combined(_COMBINERS[focus], max(size, 3), random)
+    else:
+        form = _draw_form(_WITH[focus], max(size, 2), random)
+        size = max(size, len(form.ops))
+        task = None
+        if size >= 3 and random.random() < PAIRED:
+            task = _draw_around(form, size, random)
+        if task is None:
+            chain = _draw_forms(form, size, random)
+            task = Task(chain[0].takes, (_with_constants(chain, random),)) if chain else None
+    if task and random.random() < PARAMETRISED:
+        task = _parametrised(task, random)
+    return task
+
+
+def _draw_around(form: Form, size: int, random: Random) -> Task | None:
+    """Two pipelines, the form in the first, combined or chosen between."""
+    first = _draw_forms(form, max(len(form.ops), 1 + int(random.random() * (size - 2))), random)
+    if not first:
+        return None
+    combiners = [c for c in COMBINERS if c.parts == first[-1].gives]
+    combiner = pick(random, combiners) if combiners and random.random() < 0.5 else None
+    return _draw_pair(first, size, combiner, random)

@@ -1,0 +1,115 @@
+"""Operations on dictionaries from words to numbers."""
+
+from __future__ import annotations
+
+from data.generated.operations import Operation
+
+OPERATIONS = (
+    Operation(
+        "keys", "dict", "words", "list({v})", list, (),
+        ("the keys of {x}", "the list of the keys in {x}", "all keys of {x}"),
+        ("take the keys[ of {x}]", "list the keys[ of {x}]", "collect the keys[ of {x}]"),
+        ("the names of the entries of {x}", "get the keys[ of {x}]"),
+    ),
+    Operation(
+        "values", "dict", "ints", "list({v}.values())", lambda d: [d[k] for k in d], (),
+        ("the values of {x}", "the list of the values in {x}", "all values of {x}"),
+        ("take the values[ of {x}]", "list the values[ of {x}]", "collect the values[ of {x}]"),
+        ("the numbers of the entries of {x}", "get the values[ of {x}]"),
+    ),
+    Operation(
+        "entries_above", "dict", "dict", "{{k: v for k, v in {v}.items() if v > {0}}}",
+        lambda d, t: {k: d[k] for k in d if d[k] > t}, ("threshold",),
+        ("the entries with a value above {0} in {x}", "the entries with a value greater than {0} in {x}",
+         "the entries of {x} whose value is greater than {0}"),
+        ("keep the entries[ of {x}] with a value above {0}", "keep only the entries with a value greater than {0}[ of {x}]",
+         "pick the entries with a value above {0}[ from {x}]"),
+        ("the entries with a value larger than {0} in {x}", "keep the entries with a value larger than {0}[ of {x}]"),
+    ),
+    Operation(
+        "entries_below", "dict", "dict", "{{k: v for k, v in {v}.items() if v < {0}}}",
+        lambda d, t: {k: d[k] for k in d if d[k] < t}, ("threshold",),
+        ("the entries with a value below {0} in {x}", "the entries with a value less than {0} in {x}",
+         "the entries of {x} whose value is less than {0}"),
+        ("keep the entries[ of {x}] with a value below {0}", "keep only the entries with a value less than {0}[ of {x}]",
+         "pick the entries with a value below {0}[ from {x}]"),
+        ("the entries with a value smaller than {0} in {x}", "keep the entries with a value smaller than {0}[ of {x}]"),
+    ),
+    Operation(
+        "entries_starting", "dict", "dict", "{{k: v for k, v in {v}.items() if k.startswith({0})}}",
+        lambda d, t: {k: d[k] for k in d if k[: len(t)] == t}, ("letter",),
+        ("the entries with a key starting with {0} in {x}", "the entries with a key that starts with {0} in {x}",
+         "the entries of {x} whose key starts with {0}"),
+        ("keep the entries[ of {x}] with a key starting with {0}", "keep only the entries whose key starts with {0}[ of {x}]",
+         "pick the entries with a key starting with {0}[ from {x}]"),
+        ("the entries with a key beginning with {0} in {x}", "keep the entries whose key begins with {0}[ of {x}]"),
+    ),
+    Operation(
+        "values_times", "dict", "dict", "{{k: v * {0} for k, v in {v}.items()}}", lambda d, t: {k: d[k] * t for k in d},
+        ("small",),
+        ("the dictionary with {0} times each value of {x}", "{x} with each value multiplied by {0}",
+         "{x} with all values multiplied by {0}"),
+        ("multiply each value[ of {x}] by {0}", "multiply the values[ of {x}] by {0}", "multiply all values[ in {x}] by {0}"),
+        ("the dictionary with the {0}-fold of each value of {x}", "scale the values[ of {x}] by {0}"),
+    ),
+    Operation(
+        "values_plus", "dict", "dict", "{{k: v + {0} for k, v in {v}.items()}}", lambda d, t: {k: d[k] + t for k in d},
+        ("small",),
+        ("the dictionary with {0} more than each value of {x}", "{x} with each value increased by {0}",
+         "{x} with all values increased by {0}"),
+        ("add {0} to each value[ of {x}]", "increase the values[ of {x}] by {0}", "add {0} to all values[ in {x}]"),
+        ("the dictionary with {0} added to each value of {x}", "raise the values[ of {x}] by {0}"),
+    ),
+    Operation(
+        "best_key", "dict", "text", "max({v}, key={v}.get, default='')",
+        lambda d: next((k for k in d if d[k] == max(d.values())), ""), (),
+        ("the key with the largest value in {x}", "the key of the largest value in {x}",
+         "the key with the highest value in {x}"),
+        ("find the key with the largest value[ in {x}]", "pick the key with the highest value[ in {x}]",
+         "find the key of the largest value[ in {x}]"),
+        ("the key with the greatest value in {x}", "take the key with the largest value[ in {x}]"),
+    ),
+    Operation(
+        "worst_key", "dict", "text", "min({v}, key={v}.get, default='')",
+        lambda d: next((k for k in d if d[k] == min(d.values())), ""), (),
+        ("the key with the smallest value in {x}", "the key of the smallest value in {x}",
+         "the key with the lowest value in {x}"),
+        ("find the key with the smallest value[ in {x}]", "pick the key with the lowest value[ in {x}]",
+         "find the key of the smallest value[ in {x}]"),
+        ("the key with the least value in {x}", "take the key with the smallest value[ in {x}]"),
+    ),
+    Operation(
+        "look_up", "dict", "int", "{v}.get({0}, 0)", lambda d, t: d[t] if t in d else 0, ("key",),
+        ("the value of {0} in {x}", "the value for the key {0} in {x}", "the value of {0} or 0 if it is missing in {x}"),
+        ("look up {0}[ in {x}]", "get the value of {0}[ in {x}]", "look up the value of {0}[ in {x}]"),
+        ("the value under {0} in {x}", "find the value of {0}[ in {x}]"),
+    ),
+    Operation(
+        "without_key", "dict", "dict", "{{k: v for k, v in {v}.items() if k != {0}}}",
+        lambda d, t: {k: d[k] for k in d if k != t}, ("key",),
+        ("all entries but that of {0} in {x}", "{x} without the key {0}", "{x} without the entry of {0}"),
+        ("remove the key {0}[ from {x}]", "drop the entry of {0}[ from {x}]", "leave out the key {0}[ of {x}]"),
+        ("everything but the key {0} of {x}", "delete the key {0}[ from {x}]"),
+    ),
+    Operation(
+        "keys_by_value", "dict", "words", "sorted({v}, key={v}.get)", lambda d: sorted(d, key=lambda k: d[k]), (),
+        ("the keys in order of their values of {x}", "the keys of {x} sorted by value",
+         "the keys from the smallest to the largest value of {x}"),
+        ("sort the keys[ of {x}] by value", "sort the keys[ of {x}] by their values",
+         "list the keys[ of {x}] from the smallest to the largest value"),
+        ("the keys ordered by value of {x}", "order the keys[ of {x}] by value"),
+    ),
+    Operation(
+        "entries", "dict", "int", "len({v})", len, (),
+        ("the number of entries in {x}", "how many entries there are in {x}", "the number of keys in {x}"),
+        ("count the entries[ in {x}]", "count the keys[ of {x}]", "count how many entries there are[ in {x}]"),
+        ("the amount of entries in {x}", "find out how many entries there are[ in {x}]"),
+    ),
+    Operation(
+        "has_key", "dict", "bool", "{0} in {v}", lambda d, t: t in list(d), ("key",),
+        ("whether {0} is a key of {x}", "whether {x} has the key {0}", "whether there is an entry for {0} in {x}"),
+        ("check whether {0} is a key[ of {x}]", "tell whether there is an entry for {0}[ in {x}]",
+         "check whether there is a key {0}[ in {x}]"),
+        ("whether {x} contains the key {0}", "tell whether {0} is a key[ of {x}]"),
+    ),
+)

@@ -1,0 +1,55 @@
+"""A task as Python: one step a line, the same layout everywhere."""
+
+from __future__ import annotations
+
+from data.generated.composition import PARAMETER, Step, Task
+
+INDENT = "    "
+
+
+def _expression(step: Step, variable: str, parameter: str, normalise: bool) -> str:
+    constants = []
+    for constant in step.constants:
+        if constant is PARAMETER:
+            constants.append(parameter)
+        elif normalise:
+            constants.append("''" if isinstance(constant, str) else "0")
+        else:
+            constants.append(repr(constant))
+    return step.form.code.format(*constants, v=variable)
+
+
+def _lines(pipeline, argument: str, kind: str, parameter: str, last: str, normalise: bool) -> list[str]:
+    """Statements of a pipeline; the last one starts with `last` ("return " or "a = ").
+
+    The argument's name is kept while the type stays the same, then the value is called `result` (or a, b in a pair).
+    """
+    lines, variable = [], argument
+    changed = "result" if last == "return " else last[0]
+    for step in pipeline[:-1]:
+        value = _expression(step, variable, parameter, normalise)
+        if changed != "result" or step.form.gives != kind:
+            variable = changed
+        lines.append(f"{variable} = {value}")
+    return [*lines, last + _expression(pipeline[-1], variable, parameter, normalise)]
+
+
+def render(task: Task, function: str, argument: str, parameter: str, normalise: bool = False) -> str:
+    """The program's text. With `normalise` constants become 0 or ''."""
+    def lines(index: int, last: str) -> list[str]:
+        return _lines(task.pipelines[index], argument, task.argument, parameter, last, normalise)
+
+    if task.test:
+        condition = _expression(task.test, argument, parameter, normalise)
+        body = [f"if {condition}:", *[INDENT + line for line in lines(0, "return ")], *lines(1, "return ")]
+    elif task.combiner:
+        body = [*lines(0, "a = "), *lines(1, "b = "), f"return {task.combiner.code}"]
+    else:
+        body = lines(0, "return ")
+    signature = f"{argument}, {parameter}" if task.parameter else argument
+    return "\n".join([f"def {function}({signature}):", *[INDENT + line for line in body]])
+
+
+def normalised(task: Task) -> str:
+    """The program with names and constants taken out: equal for tasks that differ in nothing else."""
+    return render(task, "f", "v", "k", normalise=True)

@@ -1,0 +1,56 @@
+"""Which tasks belong to training and which to the tests, decided by stable hashes so that no list is needed.
+
+Every exact program and every description stands on one side only. Ordered pairs of operations in HELD_PAIRS never
+stand together in a training program, whatever stands between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from itertools import combinations, pairwise
+
+from data.generated.combining import COMBINERS
+from data.generated.grammar import FORMS, OPERATION_NAMES, may_follow
+
+TEST_SHARE = 8  # one in so many programs, and one in so many descriptions, is never trained on
+PAIR_SHARE = 12  # one in so many ordered pairs of operations is held out
+
+
+def stable_hash(text: str) -> int:
+    """64 bits of `text`, the same in every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def on_test_side(text: str) -> bool:
+    """Whether a program or a description is kept from training."""
+    return stable_hash(text) % TEST_SHARE == 0
+
+
+def _possible_pairs() -> set[tuple[str, str]]:
+    """Ordered pairs of operations that may follow one another directly."""
+    pairs = {form.ops for form in FORMS if len(form.ops) == 2}
+    pairs |= {(f.ops[-1], g.ops[0]) for f in FORMS for g in FORMS if may_follow(f, g)}
+    pairs |= {(f.ops[-1], c.name) for f in FORMS for c in COMBINERS if f.gives == c.parts}
+    return pairs
+
+
+@cache
+def held_pairs() -> frozenset[tuple[str, str]]:
+    """The ordered pairs of operations that training never has; every operation is in at least two of them."""
+    ranked = sorted(_possible_pairs(), key=lambda pair: (stable_hash(" ".join(pair)), pair))
+    held = set(ranked[: len(ranked) // PAIR_SHARE])
+    for name in OPERATION_NAMES:
+        mine = [pair for pair in ranked if name in pair]
+        held |= set(mine[:2])
+    return frozenset(held)
+
+
+def has_held_pair(ops: tuple[str, ...]) -> bool:
+    """Whether a held-out pair stands anywhere in `ops`, in its order."""
+    return not held_pairs().isdisjoint(combinations(ops, 2))
+
+
+def has_neighbouring_held_pair(ops: tuple[str, ...]) -> bool:
+    """Whether a held-out pair stands in `ops` side by side."""
+    return not held_pairs().isdisjoint(pairwise(ops))

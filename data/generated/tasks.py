@@ -1,0 +1,128 @@
+"""Generated tasks as a `Source`: description, program and tests, drawn by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from data.config import DataConfig
+from data.example import BadRecords, Example
+from data.generated.acceptance import as_tests, make_cases
+from data.generated.composition import Task, draw_task
+from data.generated.grammar import OPERATION_NAMES
+from data.generated.names import ARGUMENTS, DEFAULT_FUNCTION, FUNCTIONS, PARAMETERS
+from data.generated.phrasing import Wording, describe
+from data.generated.program import normalised, render
+from data.generated.splits import has_held_pair, has_neighbouring_held_pair, on_test_side, stable_hash
+from data.generated.values import CONSTANTS, pick
+
+SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
+    "train": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
+    "in_distribution": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
+    "rephrased": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
+    "compositional": (2, 2, 3),
+    "longer": (4,),
+}
+NAMED = 0.3  # share of the descriptions that name the function
+
+
+def _fits(split: str, task: Task) -> bool:
+    if split == "compositional":
+        return has_neighbouring_held_pair(task.ops)
+    if split == "longer":
+        return len(task.ops) in SIZES["longer"] and not has_held_pair(task.ops)
+    return len(task.ops) <= 3 and not has_held_pair(task.ops)
+
+
+def _draw_names(task: Task, random: Random) -> tuple[str, str, str]:
+    """Function name (empty: the default), argument and parameter."""
+    function = pick(random, FUNCTIONS) if random.random() < NAMED else ""
+    argument = pick(random, ARGUMENTS[task.argument])
+    parameter = ""
+    if task.parameter:
+        kind = "text" if isinstance(CONSTANTS[task.parameter][0], str) else "int"
+        parameter = pick(random, PARAMETERS[kind])
+    return function, argument, parameter
+
+
+def _word(split: str, task: Task, names: tuple[str, str, str], focus: str, random: Random) -> str | None:
+    """A description on the right side; None where none was found."""
+    function, argument, parameter = names
+    for _ in range(30):
+        wording = Wording(task, argument, parameter, random, focus if split == "rephrased" else "")
+        text = describe(wording, function)
+        if split == "rephrased" and not wording.used_held:
+            continue
+        if split in ("compositional", "longer") or on_test_side(text) == (split != "train"):
+            return text
+    return None
+
+
+def _attempt(split: str, focus: str, size: int, random: Random) -> tuple[Task, str, str, list, str] | None:
+    task = draw_task(focus, size, random)
+    if task is None or not _fits(split, task):
+        return None
+    names = _draw_names(task, random)
+    code = render(task, names[0] or DEFAULT_FUNCTION, *names[1:])
+    if split not in ("compositional", "longer") and on_test_side(code) == (split == "train"):
+        return None
+    cases = make_cases(task, random)
+    text = cases and _word(split, task, names, focus, random)
+    return (task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
+
+
+def generate(split: str, count: int, seed: int) -> Iterator[Example]:
+    """`count` distinct tasks of `split`. Operations take turns as the one that a task is built around."""
+    random = Random(f"{seed} {split}")
+    seen: set[int] = set()
+    while len(seen) < count:
+        focus = OPERATION_NAMES[len(seen) % len(OPERATION_NAMES)]
+        found = None
+        size = pick(random, SIZES[split])
+        while found is None:
+            found = _attempt(split, focus, size, random)
+        task, text, code, cases, function = found
+        key = stable_hash(f"{text}\n{code}")
+        if key in seen:
+            continue
+        example_id = f"generated-{split}-{len(seen)}"
+        seen.add(key)
+        meta = {"ops": task.ops, "normalised": normalised(task)}
+        yield Example(example_id, text, code, tests=as_tests(cases, function), meta=meta)
+
+
+class GeneratedSource:
+    """The corpus "generated": nothing is read, every split is drawn when it is iterated."""
+
+    name = "generated"
+    language = "python"
+
+    def __init__(self, config: DataConfig, seed: int) -> None:
+        self.config, self.seed = config, seed
+        self.bad = BadRecords()
+        self._trained: frozenset[int] | None = None  # hashes of the normalised programs in training
+
+    def splits(self) -> dict[str, Iterator[Example]]:
+        """Training and four tests; see the package's docstring."""
+        tests = {name: generate(name, self.config.generated_test, self.seed) for name in SIZES if name != "train"}
+        return {"train": self._train(), **tests, "in_distribution": self._in_distribution(tests["in_distribution"])}
+
+    def _train(self) -> Iterator[Example]:
+        seen: set[int] = set()
+        for example in generate("train", self.config.generated_train, self.seed):
+            seen.add(stable_hash(example.meta["normalised"]))
+            yield example
+        self._trained = frozenset(seen)
+
+    def _in_distribution(self, examples: Iterator[Example]) -> Iterator[Example]:
+        if self._trained is None:
+            for _ in self._train():
+                pass
+        for example in examples:
+            example.meta["normalised_is_new"] = stable_hash(example.meta["normalised"]) not in self._trained
+            yield example
+
+
+def generated_source(config: DataConfig, seed: int) -> GeneratedSource:
+    """The generated corpus for a configuration and a seed."""
+    return GeneratedSource(config, seed)
