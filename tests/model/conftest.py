@@ -1,0 +1,66 @@
+"""Tiny networks of every preset, in float64 and with every parameter moved away from its tidy start."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from model.config import PRESETS, preset
+from model.decoding import SpecialIds
+from model.transformer import Transformer
+
+VARIANTS = {
+    **{name: (name, {}) for name in PRESETS},
+    "modern, ALiBi": ("modern", {"positions": "alibi"}),
+    "modern, no positions": ("modern", {"positions": "none"}),
+    "modern, copy head": ("modern", {"copy_head": True}),
+    "modern, written out": ("modern", {"attention": "written_out"}),
+    "t5, written out, copy head": ("t5", {"attention": "written_out", "copy_head": True}),
+}
+TINY = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 2,
+        "max_length": 32, "relative_buckets": 8, "relative_max_distance": 12}  # fmt: skip
+
+
+def make_tiny(name: str, **changes: object) -> Transformer:
+    torch.manual_seed(1)
+    model = Transformer(preset(name, **{**TINY, **changes}), pad_id=0).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases, gains, the gate and the padding's embedding among them
+            parameter += 0.3 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.fixture(params=VARIANTS)
+def model(request) -> Transformer:
+    """A tiny network of each preset and of the variants that take another path through the code."""
+    name, changes = VARIANTS[request.param]
+    return make_tiny(name, **changes)
+
+
+@pytest.fixture
+def tiny():
+    """The maker of tiny networks: `tiny(preset, **changes)`."""
+    return make_tiny
+
+
+@pytest.fixture
+def special() -> SpecialIds:
+    return SpecialIds(pad_id=0, end_id=1, decoder_start_id=3)
+
+
+@dataclass
+class Example:
+    source: Tensor  # (4, 8)
+    source_mask: Tensor  # (4, 8), lengths 8, 5, 2, 1
+    decoder_input: Tensor  # (4, 6)
+
+
+@pytest.fixture
+def example() -> Example:
+    """Sources of different lengths, padded with 0, and decoder inputs."""
+    generator = torch.Generator().manual_seed(2)
+    source = torch.randint(1, 19, (4, 8), generator=generator)
+    source_mask = torch.arange(8) < torch.tensor([8, 5, 2, 1])[:, None]
+    decoder_input = torch.randint(1, 19, (4, 6), generator=generator)
+    return Example(source.masked_fill(~source_mask, 0), source_mask, decoder_input)

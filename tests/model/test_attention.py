@@ -1,0 +1,201 @@
+"""Equations (4) and (5): against numbers worked by hand, against PyTorch, and one form against the other."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from model.attention import (
+    KeyValueCache,
+    MultiHeadAttention,
+    causal_mask,
+    fused_attention,
+    written_out_attention,
+)
+from model.config import ModelConfig
+
+FORMS = {
+    "written_out": lambda *arguments: written_out_attention(*arguments)[0],
+    "fused": fused_attention,
+}
+
+
+def random_heads(*lengths: int) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(2, 3, length, 4, dtype=torch.float64, requires_grad=True) for length in lengths]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_equation_4_on_two_tokens_worked_by_hand(form):
+    # Scores q.k / sqrt(4): for the first query (ln 3, 0), for the second (0, 0). softmax(ln 3, 0) = (3/4, 1/4).
+    queries = torch.tensor([[math.log(3), 0, 0, 0], [0, 0, 0, 0]], dtype=torch.float64)[None, None]
+    keys = torch.tensor([[2, 0, 0, 0], [0, 7, 0, 0]], dtype=torch.float64)[None, None]
+    values = torch.tensor([[8, 0, 1, 0], [0, 4, 1, 0]], dtype=torch.float64)[None, None]
+    output = FORMS[form](queries, keys, values, None, None, 1 / math.sqrt(4))
+    assert_close(output[0, 0], torch.tensor([[6, 1, 1, 0], [4, 2, 1, 0]], dtype=torch.float64))
+
+
+def test_the_weights_of_a_query_sum_to_one_and_are_zero_where_it_may_not_attend():
+    queries, keys, values = random_heads(5, 7, 7)
+    may_attend = torch.rand(2, 1, 5, 7) < 0.6
+    may_attend[..., 0] = True
+    _, weights = written_out_attention(queries, keys, values, may_attend, None, 0.5)
+    assert_close(weights.sum(dim=-1), torch.ones(2, 3, 5, dtype=torch.float64))
+    assert (weights[~may_attend.expand_as(weights)] == 0).all()
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_fused_and_written_out_attention_agree_forward_and_backward(with_mask, with_bias):
+    inputs = random_heads(5, 7, 7)
+    bias = torch.randn(1, 3, 5, 7, dtype=torch.float64, requires_grad=True) if with_bias else None
+    may_attend = torch.rand(2, 1, 5, 7) < 0.5 if with_mask else None
+    if with_mask:
+        may_attend[0, :, 2] = False
+    wanted = [*inputs, bias] if with_bias else inputs
+    weight = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    results = []
+    for form in FORMS.values():
+        output = form(*inputs, may_attend, bias, 0.5)
+        results.append((output, torch.autograd.grad((output * weight).sum(), wanted)))
+    assert_close(results[0], results[1])
+
+
+def test_the_causal_kernel_is_the_causal_mask():
+    queries, keys, values = random_heads(6, 6, 6)
+    positions = torch.arange(6)
+    fused = fused_attention(queries, keys, values, None, None, 0.5, causal=True)
+    written_out, _ = written_out_attention(queries, keys, values, causal_mask(positions, positions), None, 0.5)
+    assert_close(fused, written_out)
+
+
+def test_the_causal_mask_is_a_triangle_and_a_later_window_is_its_lower_rows():
+    triangle = causal_mask(torch.arange(4), torch.arange(4))
+    assert triangle.tolist() == torch.ones(4, 4).tril().bool().tolist()
+    assert causal_mask(torch.arange(2, 4), torch.arange(4)).equal(triangle[2:])
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_query_that_may_attend_to_nothing_gives_zeros_forward_and_backward(form, dtype, with_bias):
+    inputs = [x.detach().to(dtype).requires_grad_() for x in random_heads(5, 7, 7)]
+    bias = torch.randn(1, 3, 5, 7).to(dtype).requires_grad_() if with_bias else None
+    may_attend = torch.ones(2, 1, 5, 7, dtype=torch.bool)
+    may_attend[0, :, 3] = False  # one query of the first example
+    may_attend[1] = False  # every query of the second
+    output = FORMS[form](*inputs, may_attend, bias, 0.5)
+    assert (output[0, :, 3] == 0).all() and (output[1] == 0).all()
+    assert (output[0, :, :3] != 0).all()
+
+    output.sum().backward()
+    query_gradient, key_gradient, value_gradient = (x.grad for x in inputs)
+    assert (query_gradient[0, :, 3] == 0).all()
+    for gradient in (query_gradient, key_gradient, value_gradient):
+        assert gradient.isfinite().all() and (gradient[1] == 0).all() and (gradient[0] != 0).any()
+    if with_bias:
+        assert bias.grad.isfinite().all() and (bias.grad[0, :, 3] == 0).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("biases", [False, True])
+def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
+    config = ModelConfig(d_model=12, n_heads=3, attention=form, biases=biases, positions="none")
+    ours = MultiHeadAttention(config).double()
+    theirs = nn.MultiheadAttention(12, 3, bias=biases, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            nn.init.normal_(parameter)
+        projections = (ours.query, ours.key, ours.value)
+        theirs.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
+        theirs.out_proj.weight.copy_(ours.output.weight)
+        if biases:
+            theirs.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
+            theirs.out_proj.bias.copy_(ours.output.bias)
+    x, memory = torch.randn(2, 5, 12, dtype=torch.float64), torch.randn(2, 7, 12, dtype=torch.float64)
+    source_mask = torch.arange(7) < torch.tensor([7, 3])[:, None]
+
+    output, weights = ours(x, *ours.keys_and_values(memory), source_mask[:, None, None, :])
+    expected, expected_weights = theirs(
+        x, memory, memory, key_padding_mask=~source_mask, need_weights=True, average_attn_weights=False
+    )
+    assert_close(output, expected)
+    if form == "written_out":
+        assert_close(weights, expected_weights)
+    else:
+        assert weights is None
+
+
+def test_the_two_forms_are_one_module_with_one_set_of_weights():
+    modules = {
+        form: MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, attention=form, positions="none")).double()
+        for form in FORMS
+    }
+    modules["fused"].load_state_dict(modules["written_out"].state_dict())
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    outputs = [module(x, *module.keys_and_values(x), None, causal=True)[0] for module in modules.values()]
+    assert_close(*outputs)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_attention_weights_are_dropped_in_training_only(form):
+    config = ModelConfig(d_model=12, n_heads=3, attention=form, positions="none", dropout_attention=0.5)
+    module = MultiHeadAttention(config)
+    x = torch.randn(2, 5, 12)
+
+    def run() -> torch.Tensor:
+        return module(x, *module.keys_and_values(x), None)[0]
+
+    assert not run().equal(run())
+    module.eval()
+    assert run().equal(run())
+
+
+def make_cache(rows: int = 3, max_length: int = 4) -> KeyValueCache:
+    torch.manual_seed(0)
+    cross = [(torch.randn(rows, 2, 5, 3), torch.randn(rows, 2, 5, 3)) for _ in range(2)]
+    return KeyValueCache(cross, torch.rand(rows, 5) < 0.5, max_length)
+
+
+def test_the_cache_returns_all_tokens_so_far_layer_by_layer():
+    cache = make_cache()
+    tokens = torch.randn(2, 3, 2, 4, 3)  # layer, row, head, token, d_k
+    for step in range(4):
+        for layer in range(2):
+            new = tokens[layer, :, :, step : step + 1]
+            keys, values = cache.append(layer, new, -new)
+            assert keys.equal(tokens[layer, :, :, : step + 1]) and values.equal(-keys)
+        cache.length += 1
+
+
+def test_rows_of_the_cache_can_be_repeated_dropped_and_exchanged():
+    cache = make_cache()
+    first = torch.randn(3, 2, 1, 3)
+    cache.append(0, first, first)
+    cache.length = 1
+    cross_keys, source_mask, rows = cache.cross[1][0], cache.source_mask, torch.tensor([2, 0, 0, 2])
+    cache.reorder(rows)
+    assert cache.cross[1][0].equal(cross_keys[rows]) and cache.source_mask.equal(source_mask[rows])
+    second = torch.randn(4, 2, 1, 3)
+    keys, _ = cache.append(0, second, second)
+    assert keys.equal(torch.cat([first[rows], second], dim=2))
+
+
+def test_beams_that_change_places_leave_the_cross_attentions_part_alone():
+    cache = make_cache()
+    first = torch.randn(3, 2, 1, 3)
+    cache.append(0, first, first)
+    cache.length = 1
+    cross, rows = cache.cross, torch.tensor([1, 1, 0])
+    cache.reorder(rows, same_sources=True)
+    assert cache.cross is cross
+    assert cache.own[0][0][:, :, :1].equal(first[rows])
+
+
+def test_a_full_cache_says_so():
+    cache = make_cache(max_length=2)
+    new = torch.randn(3, 2, 3, 3)
+    with pytest.raises(ValueError, match="room for 2 tokens, not for 3"):
+        cache.append(0, new, new)

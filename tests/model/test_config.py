@@ -1,0 +1,54 @@
+"""Presets say what the papers say, and impossible settings are refused with one line that helps."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from model.config import PRESETS, ModelConfig, preset
+
+
+def test_presets_have_the_norms_positions_and_activations_of_their_papers():
+    told = {name: (c.norm, c.norm_position, c.positions, c.feed_forward) for name, c in PRESETS.items()}
+    assert told == {
+        "vaswani2017": ("layer", "post", "sinusoidal", "relu"),
+        "bart": ("layer", "post", "learned", "gelu"),
+        "t5": ("rms", "pre", "t5_relative", "relu"),
+        "t5_v1_1": ("rms", "pre", "t5_relative", "geglu"),
+        "modern": ("rms", "pre", "rotary", "swiglu"),
+    }
+    assert [name for name, c in PRESETS.items() if not c.tie_embeddings] == ["t5_v1_1"]
+    assert [name for name, c in PRESETS.items() if not c.scale_attention] == ["t5", "t5_v1_1"]
+    assert [name for name, c in PRESETS.items() if c.biases] == ["vaswani2017", "bart"]
+
+
+def test_a_preset_carries_its_own_name():
+    assert all(config.preset == name for name, config in PRESETS.items())
+
+
+def test_a_preset_can_be_changed_in_part_and_nothing_else_moves():
+    changed = preset("bart", d_model=64)
+    assert (changed.d_model, changed.d_k, changed.norm_embeddings) == (64, 16, True)
+    assert PRESETS["bart"].d_model == 256
+    with pytest.raises(FrozenInstanceError):
+        changed.d_model = 32
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"d_model": 250, "n_heads": 8}, "model.d_model=250 is not divisible by model.n_heads=8; choose 248"),
+        ({"vocab_size": 0}, "model.vocab_size=0 must be at least 1"),
+        ({"dropout": 1.0}, "model.dropout=1.0 must be at least 0 and below 1"),
+        ({"d_model": 12, "n_heads": 4}, "rotary positions need an even key width, not 3"),
+        ({"d_model": 15, "n_heads": 5, "positions": "sinusoidal"}, "sinusoidal positions need an even model.d_model"),
+    ],
+)
+def test_impossible_sizes_are_refused_with_one_line_that_says_the_mend(settings, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        ModelConfig(**settings)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_preset_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="model.preset=gpt9 is unknown; choose one of vaswani2017, bart, t5"):
+        preset("gpt9")
