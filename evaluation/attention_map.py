@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from evaluation.diff import escape
@@ -10,11 +11,11 @@ CELL = 17  # side of a cell in pixels: a label of 11 pixels stays legible beside
 LETTER = 6.7  # width of a letter of the labels
 MAX_PIECES = 60  # a longer side is cut, and the caption says so
 LONGEST_LABEL = 16  # letters of a piece that are written out
-FAINTEST = 0.015  # a smaller weight is not drawn: it could not be seen
+FAINTEST = 0.02  # a smaller weight is not drawn: it could not be seen
 
 
 def attention_map(example: dict[str, Any]) -> str:
-    """The SVG of one record of attention.json: rows are target pieces, columns source pieces, darkness the weight.
+    """The SVG of one record of attention.json: a row a target piece, a column a source piece.
 
     The last column, where there is one, is the copy head's share of each step.
     """
@@ -92,7 +93,7 @@ def copy_column(shares: list[float], x: float, top: int) -> list[str]:
 
 def square(x: float, y: float, share: float, kind: str, note: str) -> str:
     """One cell; the number appears when the pointer rests on it."""
-    opacity = min(1.0, max(0.0, share))
+    opacity = math.sqrt(min(1.0, max(0.0, share)))
     return (
         f'<rect class="{kind}" x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill-opacity="{opacity:.2f}">'
         f"<title>{escape(note)}</title></rect>"

@@ -85,6 +85,9 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
     axes.grid(alpha=0.2, color=INK, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=10)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    if metric == "tokens_per_second":
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     if metric == "learning_rate":
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
 

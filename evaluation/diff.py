@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Literal
 
 TOKEN = re.compile(r"\w+|\n|[^\S\n]+|[^\w\s]")  # every character belongs to exactly one token
+INDENTATION = re.compile(r"(\n[^\S\n]+)")
 INVISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {0x7F: "\u2421"}
 INVISIBLE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates cannot be written as UTF-8
 MARKS = {"missing": "del", "added": "ins"}
@@ -63,10 +64,11 @@ def bridged(pieces: list[Piece]) -> list[Piece]:
 
 
 def mark(text: str, tag: str) -> str:
-    """`text` in a `<del>` or `<ins>`; blanks and line ends that nothing visible accompanies are drawn."""
+    """`text` in a `<del>` or `<ins>`, indentation outside; blanks and line ends that stand alone are drawn."""
     if not text.strip():
         text = text.replace(" ", "\u00b7").replace("\t", "\u2192").replace("\n", "\u21b5\n")
-    return f"<{tag}>{escape(text)}</{tag}>"
+    marked_lines = INDENTATION.sub(rf"</{tag}>\1<{tag}>", f"<{tag}>{escape(text)}</{tag}>")
+    return marked_lines.replace(f"<{tag}></{tag}>", "")
 
 
 def escape(value: object) -> str:

@@ -119,8 +119,9 @@ def attention(run: RunFolder) -> str:
     ]
     return (
         '<p class="note">Cross-attention of the last decoder layer, averaged over its heads. Each row is one generated '
-        "piece; the darker the square, the more that step looked at the source piece above it. "
-        "▁ marks a blank. Rest the pointer on a square for its number.</p>" + "".join(maps)
+        "piece; the stronger the colour of a square, the more that step looked at the source piece above it (the "
+        "strength is the weight's square root, so that weak ones are seen). ▁ marks a blank. Rest the pointer on a "
+        f'square for its number.</p><div class="maps">{"".join(maps)}</div>'
     )
 
 

@@ -102,11 +102,10 @@ def programs(record: dict[str, Any]) -> str:
     if reference == prediction:
         return f'<div class="programs">{program("Reference and prediction are the same", escape(reference))}</div>'
     pieces = diff(reference, prediction)
-    right = marked(pieces, "added") if prediction else '<span class="none">(empty)</span>'
-    return (
-        f'<div class="programs two">{program("Reference", marked(pieces, "missing"))}'
-        f"{program('Prediction', right)}</div>"
-    )
+    left, right = marked(pieces, "missing"), marked(pieces, "added")
+    if not prediction:
+        left, right = escape(reference), '<span class="none">(empty)</span>'
+    return f'<div class="programs two">{program("Reference", left)}{program("Prediction", right)}</div>'
 
 
 def program(title: str, code: str) -> str:

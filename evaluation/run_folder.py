@@ -68,6 +68,11 @@ def read_json(path: Path, default: Any) -> Any:
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file, none when there is no file. Raises DataError naming file and line."""
+    return [record for _, record in numbered_json_lines(path)]
+
+
+def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The same with the number of the line each object stands on. Raises DataError naming file and line."""
     if not path.exists():
         return []
     records = []
@@ -80,7 +85,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             raise DataError(f"{path}:{number}: damaged line ({error}); restore or delete this line") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}:{number}: expected a JSON object, found {type(record).__name__}; mend this line")
-        records.append(record)
+        records.append((number, record))
     return records
 
 

@@ -1,0 +1,184 @@
+"""One JSON line a finished run or measurement, kept for good in docs/results/<suite>.jsonl.
+
+Tables and pages are made from these lines alone, so a campaign goes on over days and machines, and weights need not be
+kept. A line holds no path of the machine it was made on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections import Counter
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from data.example import DataError
+from evaluation.metrics import pack_bits
+from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder, write_whole
+
+RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
+MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
+MEASUREMENTS = {"speed": ("ours", "peer", "ratio"), "checks": ("value", "unit")}  # suite -> what a line must have
+NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
+    "version", "run", "seed", "device", "threads", "data.path", "data.workers",
+}
+SUITE_NAME = re.compile(r"[a-z0-9_]+")
+
+
+def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[str, Any]:
+    """The result line of a finished run folder. Raises DataError when something that a figure needs is missing."""
+    folder = read_run_folder(run)
+    check_complete(folder)
+    environment = folder.environment
+    config = settings_that_count(folder.config)
+    return {
+        "suite": suite,
+        "row": row or folder.name,
+        "command": command or command_of(environment),
+        "config": config,
+        "config_hash": short_hash(config),
+        "code_hash": environment["code_hash"],
+        "data_hash": environment["data_hash"],
+        "seed": environment["seed"],
+        "threads": environment["threads"],
+        "device": environment.get("device"),
+        "machine": machine_of(environment),
+        "versions": {"python": environment.get("python"), **environment.get("libraries", {})},
+        "commit": environment.get("commit"),
+        "budget": folder.budget,
+        "wall_seconds": environment.get("wall_seconds", folder.budget.get("seconds")),
+        "scores": folder.scores,
+        "baselines": folder.baselines,
+        "bits": example_bits(folder),
+    }
+
+
+def check_complete(folder: RunFolder) -> None:
+    """Refuse a run that is not finished or whose scores leave examples out. Raises DataError."""
+    for name in ("code_hash", "data_hash", "seed", "threads"):
+        if folder.environment.get(name) is None:
+            raise DataError(f"{folder.path / 'environment.json'}: no {name} there; make the run again with this code")
+    if not folder.budget:
+        raise DataError(f"{folder.path}: no budget.json, so the run is not finished; go on with --resume")
+    if not folder.scores:
+        raise DataError(f"{folder.path}: no scores.json; score it first: python eval.py --run {folder.path}")
+    found = Counter(str(record.get("split")) for record in folder.predictions)
+    for split, metrics in folder.scores.items():
+        n = metrics.get("exact_match", {}).get("n")
+        if n is not None and n != found[split]:
+            raise DataError(
+                f"{folder.path}: scores.json counts {n} examples in {split}, predictions.jsonl has {found[split]}; "
+                f"score it again: python eval.py --run {folder.path}"
+            )
+
+
+def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The configuration without what names a place or a machine; a path that is left becomes PATH."""
+    kept = {}
+    for key, value in config.items():
+        if prefix + key in NOT_CONFIGURATION:
+            continue
+        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else portable(value)
+    return kept
+
+
+def portable(value: Any) -> Any:
+    """`value`, or PATH where it is an absolute path of this machine."""
+    if not isinstance(value, str):
+        return value
+    return "PATH" if PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() else value
+
+
+def command_of(environment: dict[str, Any]) -> str:
+    """The command that made the run, absolute paths in it as PATH."""
+    words = [str(word) for word in environment.get("command", [])]
+    if not words:
+        return ""
+    cleaned = []
+    for word in words:
+        option, sign, value = word.partition("=")
+        cleaned.append(f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word))
+    return shlex.join(["python", *cleaned])
+
+
+def machine_of(environment: dict[str, Any]) -> str:
+    """Cores and processor in words."""
+    named = environment.get("machine")
+    parts = [f"{environment['cores']} cores" if environment.get("cores") else "", environment.get("processor") or ""]
+    return named or ", ".join(part for part in parts if part) or "not recorded"
+
+
+def short_hash(value: Any) -> str:
+    """16 hexadecimal digits of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def example_bits(folder: RunFolder) -> dict[str, dict[str, str]]:
+    """Per split which examples were exact and, where tests were run, which passed; in the split's own order."""
+    bits: dict[str, dict[str, str]] = {}
+    for split in folder.scores:
+        records = [record for record in folder.predictions if record.get("split") == split]
+        bits[split] = {"exact": pack_bits([bool(record.get("exact")) for record in records])}
+        if any(record.get("passed") is not None for record in records):
+            bits[split]["passed"] = pack_bits([bool(record.get("passed")) for record in records])
+    return bits
+
+
+def measurement_lines(file: Path, suite: str) -> list[dict[str, Any]]:
+    """The lines of a JSON file that a measuring command has written: one row or a list of rows. Raises DataError."""
+    if suite not in MEASUREMENTS:
+        raise DataError(f"--suite {suite} holds runs, not measurements; choose one of {', '.join(MEASUREMENTS)}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: not readable as JSON ({error}); make it again with --json {file}") from None
+    rows = content if isinstance(content, list) else [content]
+    for number, row in enumerate(rows, start=1):
+        wanted = ("row", "command", "machine", *MEASUREMENTS[suite])
+        missing = [name for name in wanted if not isinstance(row, dict) or name not in row]
+        if missing:
+            raise DataError(f"{file}: row {number} has no {missing[0]}; a {suite} row needs {', '.join(wanted)}")
+    return [{"suite": suite, **row} for row in rows]
+
+
+def identity(line: dict[str, Any]) -> tuple[str, ...]:
+    """What makes a line the same as another: what was run, not what came out."""
+    names = RUN_IDENTITY if "config_hash" in line else MEASUREMENT_IDENTITY
+    return tuple(json.dumps(line.get(name)) for name in names)
+
+
+def append_line(folder: Path, line: dict[str, Any]) -> bool:
+    """Append `line` to its suite's file unless a line of the same identity stands there; whether it was appended."""
+    if not SUITE_NAME.fullmatch(line["suite"]):
+        raise DataError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
+    lines = read_suite(folder, line["suite"])
+    if any(identity(other) == identity(line) for other in lines):
+        return False
+    path = folder / f"{line['suite']}.jsonl"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if before and not before.endswith("\n"):
+        before += "\n"
+    write_whole(path, before + json.dumps(line) + "\n")
+    return True
+
+
+def read_suite(folder: Path, suite: str) -> list[dict[str, Any]]:
+    """The lines of one suite in the order in which they were added. Raises DataError naming file and line."""
+    path = folder / f"{suite}.jsonl"
+    lines = []
+    for number, line in numbered_json_lines(path):
+        for name in ("suite", "row", "command"):
+            if not isinstance(line.get(name), str):
+                raise DataError(f"{path}:{number}: no {name} in this result line; restore or delete it")
+        if line["suite"] != suite:
+            raise DataError(f"{path}:{number}: belongs to the suite {line['suite']}; move it to that suite's file")
+        lines.append(line)
+    return lines
+
+
+def read_suites(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every suite's lines, suites in alphabetical order."""
+    return {path.stem: read_suite(folder, path.stem) for path in sorted(folder.glob("*.jsonl"))}

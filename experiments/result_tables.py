@@ -1,0 +1,280 @@
+"""docs/results.md and README's table as Markdown, made from result lines alone: the same lines give the same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evaluation.report_scores import METRICS, is_score, readable, split_name
+from experiments.targets import TARGETS, Target
+
+Line = dict[str, Any]
+NOT_RUN = "not run"
+SEEDS_FOR_A_VERDICT = 5
+HEAD = f"""# Results
+
+Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten.
+
+Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do not tell
+how another seed would do; that takes at least {SEEDS_FOR_A_VERDICT} seeds, and below that the page says
+'not enough runs'. Rows are compared within one code hash only. Where test pairs stand in the training lines too, the
+score without these duplicates comes first.
+"""
+TITLES = {
+    "quickstart": "Quick start: generated tasks",
+    "django": "Django",
+    "django_1000": "Django with 1,000 training pairs: pretrained against not",
+    "speed": "Speed beside other implementations",
+    "checks": "Checks",
+}
+
+
+def results_page(suites: dict[str, list[Line]]) -> str:
+    """The whole of docs/results.md."""
+    names = [*TITLES, *(name for name in suites if name not in TITLES)]
+    return HEAD + "".join(f"\n## {TITLES.get(name, name)}\n\n{section(name, suites.get(name, []))}" for name in names)
+
+
+def section(suite: str, lines: list[Line]) -> str:
+    """One suite's part of the page."""
+    if not lines:
+        return f"{NOT_RUN.capitalize()}.\n"
+    if suite == "speed":
+        return speed_table(lines)
+    if suite == "checks":
+        return checks_table(lines)
+    verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
+    return verdict + score_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
+
+
+def verdict_on_runs(lines: list[Line]) -> str:
+    """A word on how many seeds stand behind a comparison."""
+    seeds = {row: len({line["seed"] for line in lines if line["row"] == row}) for row in sorted_rows(lines)}
+    counts = ", ".join(f"{row}: {count}" for row, count in seeds.items())
+    if min(seeds.values()) < SEEDS_FOR_A_VERDICT or len(seeds) < 2:
+        return f"**not enough runs** for a verdict (seeds of {counts})."
+    return f"Seeds of {counts}."
+
+
+def sorted_rows(lines: list[Line]) -> list[str]:
+    """The rows' names in the order in which they first appear."""
+    return list(dict.fromkeys(line["row"] for line in lines))
+
+
+def score_table(lines: list[Line]) -> str:
+    """Every run's scores split by split, its baselines below it."""
+    found = {name for line in lines for split in line["scores"].values() for name in split}
+    metrics = [name for name in METRICS if name in found]
+    rows = []
+    for line in lines:
+        for split, scores in line["scores"].items():
+            rows.append([f"**{line['row']}**, seed {line['seed']}", split_name(split), *score_cells(scores, metrics)])
+            for name, baseline in line.get("baselines", {}).items():
+                if baseline.get(split):
+                    label = f"baseline: {readable(name)}"
+                    rows.append([label, split_name(split), *score_cells(baseline[split], metrics)])
+    return table(["row", "split", "n", *(METRICS[name].name for name in metrics)], rows)
+
+
+def score_cells(scores: dict[str, Any], metrics: list[str]) -> list[str]:
+    """n, then each metric; a metric over fewer examples says over how many."""
+    n = max((cell.get("n") or 0 for cell in scores.values() if is_score(cell)), default=0)
+    return [f"{n:,}", *(score_cell(name, scores.get(name), n) for name in metrics)]
+
+
+def score_cell(metric: str, cell: Any, n: int | None = None) -> str:
+    """'65.5% (62.6 to 68.4)', or a dash where it was not scored."""
+    if not is_score(cell):
+        return "–"
+    text = METRICS[metric].write(cell["value"])
+    scale = METRICS[metric].scale
+    if cell.get("low") is not None and cell.get("high") is not None:
+        text += f" ({cell['low'] * scale:.1f} to {cell['high'] * scale:.1f})"
+    return f"{text}, n {cell['n']:,}" if n and cell.get("n") not in (None, n) else text
+
+
+def making_table(lines: list[Line]) -> str:
+    """Budget, machine, hashes and command of every run."""
+    columns = ["row", "seed", "steps", "tokens", "training FLOPs", "training time", "peak memory", "threads",
+               "machine", "torch", "configuration", "code", "data", "command"]
+    rows = []
+    for line in lines:
+        budget = line["budget"]
+        rows.append([
+            line["row"], str(line["seed"]), count(budget.get("steps")), count(budget.get("tokens")),
+            scientific(budget.get("training_flops")), duration(budget.get("seconds")),
+            mebibytes(budget.get("peak_memory_mib")), str(line["threads"]), line["machine"],
+            str(line["versions"].get("torch", "–")), line["config_hash"], line["code_hash"], line["data_hash"],
+            code(line["command"]),
+        ])
+    return table(columns, rows)
+
+
+def speed_table(lines: list[Line]) -> str:
+    """Ratios with their range over the rounds."""
+    rows = [
+        [line["row"], number(line["ours"]), number(line["peer"]), ratio(line["ratio"]), str(line.get("target", "–")),
+         yes_or_no(line.get("met")), line["machine"], code(line["command"])]
+        for line in lines
+    ]
+    return table(["what", "ours", "peer", "ratio", "target", "met", "machine", "command"], rows)
+
+
+def checks_table(lines: list[Line]) -> str:
+    """Single measured values."""
+    rows = [
+        [line["row"], measured(line), str(line.get("target", "–")), yes_or_no(line.get("met")), line["machine"],
+         code(line["command"])]
+        for line in lines
+    ]
+    return table(["what", "value", "target", "met", "machine", "command"], rows)
+
+
+def readme_table(suites: dict[str, list[Line]]) -> str:
+    """README's table: what was promised and what came out."""
+    rows = [readme_row(target, suites.get(target.suite, [])) for target in TARGETS]
+    note = (
+        "In round brackets the 95% interval over the examples of one run, which is not one over runs; in square "
+        "brackets the baselines on the same examples. How each figure was made: "
+        "[docs/results.md](docs/results.md).\n"
+    )
+    return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
+
+
+def readme_row(target: Target, lines: list[Line]) -> list[str]:
+    """One promise. Of several lines of a row the first one made with the newest code and configuration counts."""
+    shown = [line for line in (current(lines, row) for row in target.rows) if line]
+    if not shown:
+        return [target.what, target.wanted, NOT_RUN, "", ""]
+    results = [values_of(target, line) for line in shown]
+    if len(target.rows) > 1:
+        results = [f"{line['row']}: {result}" for line, result in zip(shown, results, strict=True)]
+        results += [f"{row}: {NOT_RUN}" for row in target.rows if row not in [line["row"] for line in shown]]
+        results.append("**not enough runs** for a verdict" if few_seeds(lines, target.rows) else "")
+    verdict = met(target, shown[0])
+    return [
+        target.what, target.wanted, "; ".join(part for part in (*results, verdict) if part),
+        "; ".join(dict.fromkeys(line["machine"] for line in shown)),
+        " ".join(dict.fromkeys(code(line["command"]) for line in shown)),
+    ]
+
+
+def few_seeds(lines: list[Line], rows: tuple[str, ...]) -> bool:
+    """Whether some row has too few seeds for a verdict."""
+    seeds = [{line["seed"] for line in lines if line["row"] == row} for row in rows]
+    return min(len(found) for found in seeds) < SEEDS_FOR_A_VERDICT
+
+
+def current(lines: list[Line], row: str) -> Line | None:
+    """The line that stands for a row: first of those that share code and configuration with the row's last line.
+
+    Running further seeds therefore never changes which one is shown. Of measurements the last one stands.
+    """
+    same = [line for line in lines if line["row"] == row]
+    if not same or "config_hash" not in same[-1]:
+        return same[-1] if same else None
+    keys = ("code_hash", "config_hash")
+    return next(line for line in same if all(line[key] == same[-1][key] for key in keys))
+
+
+def values_of(target: Target, line: Line) -> str:
+    """Every value that the target names, with the baselines of the scores among them."""
+    return ", ".join(part for part in (value_of(path, line) for path in target.values) if part) or "not scored"
+
+
+def value_of(path: tuple[str, ...], line: Line) -> str:
+    """One value of a line in words; nothing where the line does not have it."""
+    found = look_up(line, path)
+    if found is None:
+        return ""
+    if path[0] == "scores":
+        _, split, metric = path
+        short = {"exact_match_without_duplicates": "without duplicates ", "exact_match": "all lines "}
+        beside = [
+            f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
+            for name, splits in line.get("baselines", {}).items()
+            if is_score(splits.get(split, {}).get(metric))
+        ]
+        baselines = f" [{', '.join(beside)}]" if beside else ""
+        return f"{short.get(metric, '')}{score_cell(metric, found)}{baselines}"
+    if path[-1] == "peak_memory_mib":
+        return mebibytes(found)
+    if path[0] == "ratio":
+        return ratio(found)
+    if path[0] == "value":
+        return measured(line)
+    return duration(found) + (" of training" if path[0] == "budget" else "")
+
+
+def look_up(line: Line, path: tuple[str, ...]) -> Any:
+    """The value at `path` in a line, None where there is none."""
+    found: Any = line
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def met(target: Target, line: Line) -> str:
+    """Whether the target's last value reaches it; nothing where there is no target."""
+    found = look_up(line, target.values[-1])
+    if isinstance(found, dict):
+        found = found.get("value", found.get("median"))
+    if found is None or (target.at_least is None and target.at_most is None):
+        return ""
+    reached = (target.at_least is None or found >= target.at_least) and (
+        target.at_most is None or found <= target.at_most
+    )
+    return "met" if reached else "**not met**"
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; a bar or a line end inside a cell cannot break it."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    safe = [[" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in safe)
+
+
+def code(command: str) -> str:
+    """A command between backticks."""
+    return f"`{command}`" if command else "–"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands apart."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def scientific(value: float | None) -> str:
+    """A large number in powers of ten."""
+    return "–" if value is None else f"{value:.2e}"
+
+
+def number(value: Any) -> str:
+    """A measured number as a person writes it; text stays as it is."""
+    if not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def ratio(value: dict[str, float]) -> str:
+    """Median, range and number of rounds."""
+    return f"{value['median']:.2f} ({value['min']:.2f} to {value['max']:.2f} in {value['rounds']} rounds)"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as minutes with one decimal."""
+    return "–" if seconds is None else f"{seconds / 60:.1f} min"
+
+
+def mebibytes(value: float | None) -> str:
+    """MiB without decimals."""
+    return "–" if value is None else f"{value:,.0f} MiB"
+
+
+def measured(line: Line) -> str:
+    """The value of a check: seconds as minutes, anything else with its unit."""
+    return duration(line["value"]) if line["unit"] == "s" else f"{number(line['value'])} {line['unit']}"
+
+
+def yes_or_no(value: bool | None) -> str:
+    """A flag in words."""
+    return "–" if value is None else ("yes" if value else "no")

@@ -1,0 +1,112 @@
+"""Keep the results of runs, and make the pages that show them.
+
+    python -m experiments.results                                  docs/results.md and README's table
+    python -m experiments.results add runs/quickstart              append a finished run's line
+    python -m experiments.results add runs/copy --suite django --row "django, copy head"
+    python -m experiments.results measured FILE --suite speed      append what a measuring command wrote with --json
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from data.example import DataError
+from evaluation.run_folder import write_whole
+from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
+from experiments.result_tables import readme_table, results_page
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+
+@dataclass(frozen=True)
+class Add:
+    """Append the result line of a finished run."""
+
+    run: Annotated[Path, tyro.conf.Positional]  # the run folder
+    suite: str = ""  # file in docs/results that gets the line; empty: the run folder's name
+    row: str = ""  # what the tables call it; empty: the run folder's name
+    command: str = ""  # the exact command that made it; empty: the one the run has recorded
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Append the rows of a measuring command's JSON file."""
+
+    file: Annotated[Path, tyro.conf.Positional]  # written with --json
+    suite: str = "speed"  # speed or checks
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Make docs/results.md and README's table from the lines (the default)."""
+
+
+Command = (
+    Annotated[Add, tyro.conf.subcommand("add")]
+    | Annotated[Measured, tyro.conf.subcommand("measured")]
+    | Annotated[Pages, tyro.conf.subcommand("pages")]
+)
+
+
+def add(command: Add, folder: Path) -> None:
+    """Append a run's line and say so, or say that it is there already. Raises DataError."""
+    suite = command.suite or command.run.resolve().name
+    report(append_line(folder, run_line(command.run, suite, command.row, command.command)), folder, suite)
+
+
+def add_measured(command: Measured, folder: Path) -> None:
+    """Append the rows of a measurement. Raises DataError."""
+    for line in measurement_lines(command.file, command.suite):
+        report(append_line(folder, line), folder, command.suite)
+
+
+def report(appended: bool, folder: Path, suite: str) -> None:
+    """Say what became of a line."""
+    path = folder / f"{suite}.jsonl"
+    print(f"appended to {path}" if appended else f"{path} has this result already; nothing was appended")
+
+
+def make_pages(root: Path) -> None:
+    """Write docs/results.md and the part of README.md between the two markers. Raises DataError."""
+    suites = read_suites(root / "docs" / "results")
+    readme = root / "README.md"
+    text = with_table(readme, readme_table(suites)) if readme.exists() else None
+    write_whole(root / "docs" / "results.md", results_page(suites))
+    if text is not None:
+        write_whole(readme, text)
+    print("made docs/results.md" + (" and README.md's table" if text else "; there is no README.md"))
+
+
+def with_table(readme: Path, table: str) -> str:
+    """README's text with `table` between the markers. Raises DataError when the markers are not there once each."""
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise DataError(f"{readme}: the lines {BEGIN} and {END} must stand there once each, in this order; put them in")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table}{END}{rest.split(END)[1]}"
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Run one command; a mistake that the user can mend is one line on standard error and exit status 2."""
+    command = tyro.cli(Command, default=Pages(), args=arguments, description=__doc__.splitlines()[0])
+    try:
+        if isinstance(command, Add):
+            add(command, root / "docs" / "results")
+        elif isinstance(command, Measured):
+            add_measured(command, root / "docs" / "results")
+        else:
+            make_pages(root)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

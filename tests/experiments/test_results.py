@@ -1,0 +1,203 @@
+"""Result lines are kept once, and the pages follow from the lines alone."""
+
+import json
+
+import pytest
+
+from data.example import DataError
+from evaluation.metrics import unpack_bits
+from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
+from experiments.result_tables import readme_table, results_page
+from experiments.results import BEGIN, END, main
+
+SPEED = {
+    "row": "training, BART", "ours": 4100.0, "peer": 3300.0, "target": "at least 1.0", "met": True,
+    "ratio": {"median": 1.24, "min": 1.2, "max": 1.31, "rounds": 5}, "machine": "2 cores", "command": "bench | tee x",
+}
+
+
+def score(value, n=4):
+    return {"value": value, "low": value - 0.125, "high": value + 0.125, "n": n}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run of four test lines."""
+    folder = tmp_path / "runs" / "django"
+    folder.mkdir(parents=True)
+    put(folder, "config.json", {
+        "version": 1, "run": str(folder), "seed": 1, "threads": 2, "data": {"path": "/data/django", "vocab_size": 9}
+    })
+    put(folder, "environment.json", {
+        "command": ["train.py", "django", "--data.path", "/data/django", "--data.cache=/home/x"],
+        "seed": 1, "threads": 2, "code_hash": "c0de", "data_hash": "da7a",
+        "cores": 2, "processor": "Toy", "libraries": {"torch": "2.13.0"},
+    })
+    put(folder, "budget.json", {
+        "steps": 10, "tokens": 1000, "training_flops": 2e9, "seconds": 90.0, "peak_memory_mib": 512.0
+    })
+    put(folder, "scores.json", {
+        "dev": {"exact_match": score(0.5), "exact_match_without_duplicates": score(0.25, 3)},
+        "baselines": {"nearest_code": {"dev": {"exact_match": score(0.125)}}},
+    })
+    records = [{"split": "dev", "id": str(n), "exact": n % 2 == 0, "passed": None} for n in range(4)]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def put(folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+
+
+def change(folder, name, **values):
+    put(folder, name, json.loads((folder / name).read_text()) | values)
+
+
+def test_a_line_holds_what_a_figure_needs_and_no_path_of_this_machine(run):
+    line = run_line(run, "django")
+    for name in ("config", "config_hash", "code_hash", "data_hash", "seed", "budget", "threads", "machine", "versions",
+                 "wall_seconds", "scores", "baselines"):
+        assert line[name]
+    assert list(unpack_bits(line["bits"]["dev"]["exact"])) == [True, False, True, False]
+    assert line["command"] == "python train.py django --data.path PATH --data.cache=PATH"
+    assert str(run.parent) not in json.dumps(line) and "/data/" not in json.dumps(line)
+
+
+def test_seed_threads_and_places_do_not_change_the_configuration_hash_but_settings_do(run):
+    first = run_line(run, "django")["config_hash"]
+    change(run, "config.json", run="elsewhere", seed=2, threads=1, data={"path": "/other", "vocab_size": 9})
+    assert run_line(run, "django")["config_hash"] == first
+    change(run, "config.json", data={"path": "/other", "vocab_size": 10})
+    assert run_line(run, "django")["config_hash"] != first
+
+
+def test_a_run_whose_line_exists_is_not_added_again(run, tmp_path):
+    folder = tmp_path / "results"
+    assert append_line(folder, run_line(run, "django"))
+    change(run, "budget.json", seconds=91.0)
+    before = (folder / "django.jsonl").read_bytes()
+    assert not append_line(folder, run_line(run, "django", row="another name"))
+    assert (folder / "django.jsonl").read_bytes() == before
+    for name, value in (("seed", 2), ("threads", 1), ("code_hash", "other"), ("data_hash", "other")):
+        change(run, "environment.json", **{name: value})
+        assert append_line(folder, run_line(run, "django"))
+    assert append_line(folder, run_line(run, "other_suite"))
+
+
+@pytest.mark.parametrize("name", ["scores.json", "budget.json", "config.json"])
+def test_an_unfinished_run_is_refused(run, name):
+    (run / name).unlink()
+    with pytest.raises(DataError, match="scores|budget|config"):
+        run_line(run, "django")
+
+
+def test_a_run_without_a_code_hash_is_refused(run):
+    change(run, "environment.json", code_hash=None)
+    with pytest.raises(DataError, match="no code_hash"):
+        run_line(run, "django")
+
+
+def test_scores_that_leave_examples_out_are_refused(run):
+    with open(run / "predictions.jsonl", "a") as file:
+        file.write('{"split": "dev", "id": "4"}\n')
+    with pytest.raises(DataError, match="counts 4 examples in dev, predictions.jsonl has 5"):
+        run_line(run, "django")
+
+
+def test_a_damaged_line_is_named_and_nothing_is_written(run, tmp_path, capsys):
+    results = tmp_path / "docs" / "results"
+    append_line(results, run_line(run, "django"))
+    with open(results / "django.jsonl", "a") as file:
+        file.write('{"suite": "djan')
+    before = (results / "django.jsonl").read_bytes()
+    assert main([], tmp_path) == 2
+    assert main(["add", str(run)], tmp_path) == 2
+    for line in capsys.readouterr().err.splitlines():
+        assert "django.jsonl:2: damaged line" in line
+    assert (results / "django.jsonl").read_bytes() == before and not (tmp_path / "docs" / "results.md").exists()
+
+
+def test_a_line_of_another_suite_is_named(run, tmp_path):
+    append_line(tmp_path, run_line(run, "django"))
+    (tmp_path / "django.jsonl").rename(tmp_path / "speed.jsonl")
+    with pytest.raises(DataError, match=r"speed\.jsonl:1: belongs to the suite django"):
+        read_suites(tmp_path)
+
+
+def test_pages_follow_from_the_lines_byte_for_byte(run, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nafter\n")
+    assert main(["add", str(run), "--row", "django, copy head"], tmp_path) == 0
+    assert main([], tmp_path) == 0
+    first = readme.read_bytes(), (tmp_path / "docs" / "results.md").read_bytes()
+    assert main(["pages"], tmp_path) == 0
+    assert (readme.read_bytes(), (tmp_path / "docs" / "results.md").read_bytes()) == first
+    text = readme.read_text()
+    assert text.startswith(f"# Title\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n") and "old" not in text
+
+
+@pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])
+def test_a_readme_without_its_markers_is_left_alone(tmp_path, capsys, text):
+    (tmp_path / "README.md").write_text(text)
+    assert main([], tmp_path) == 2
+    assert (tmp_path / "README.md").read_text() == text
+    assert "README.md" in capsys.readouterr().err
+
+
+def test_what_was_not_run_says_so():
+    table = readme_table({})
+    rows = table.splitlines()[2:13]
+    assert all("| not run |" in row for row in rows)
+    assert "Not run." in results_page({})
+
+
+def test_the_score_without_duplicates_comes_first_and_baselines_stand_beside(run):
+    line = run_line(run, "django", "django, copy head", "python train.py django")
+    row = next(row for row in readme_table({"django": [line]}).splitlines() if "with the copy head" in row)
+    assert "1.5 min of training" in row
+    assert row.index("without duplicates 25.0% (12.5 to 37.5)") < row.index("all lines 50.0% (37.5 to 62.5)")
+    assert "[nearest code 12.5%]" in row and "**not met**" in row and "`python train.py django`" in row
+    page = results_page({"django": [line]})
+    assert "25.0% (12.5 to 37.5), n 3" in page and "baseline: nearest code" in page
+
+
+def test_one_run_each_is_not_enough_for_a_verdict(run):
+    lines = [run_line(run, "django_1000", row) for row in ("pretrained", "not pretrained")]
+    suites = {"django_1000": lines}
+    assert "not enough runs" in readme_table(suites) and "**not enough runs**" in results_page(suites)
+    seeds = [line | {"seed": seed} for line in lines for seed in range(5)]
+    assert "not enough runs" not in readme_table({"django_1000": seeds})
+
+
+def test_further_seeds_do_not_change_which_run_is_shown_but_newer_code_does(run):
+    line = run_line(run, "django", "django, copy head")
+    better = json.loads(json.dumps(line))
+    better["scores"]["dev"]["exact_match"]["value"] = 0.75
+    assert "50.0%" in readme_table({"django": [line, better | {"seed": 2}]})
+    assert "75.0%" in readme_table({"django": [line, better | {"code_hash": "newer"}]})
+
+
+def test_measurements_are_kept_and_a_bar_in_a_command_does_not_break_the_table(tmp_path):
+    file = tmp_path / "speed.json"
+    file.write_text(json.dumps([SPEED]))
+    for _ in range(2):
+        assert main(["measured", str(file)], tmp_path) == 0
+    suites = read_suites(tmp_path / "docs" / "results")
+    assert len(suites["speed"]) == 1
+    row = next(row for row in readme_table(suites).splitlines() if "BART" in row)
+    assert "1.24 (1.20 to 1.31 in 5 rounds); met" in row and "bench \\| tee x" in row
+    assert "4,100" in results_page(suites)
+
+
+def test_a_measurement_that_lacks_a_field_is_refused(tmp_path):
+    file = tmp_path / "speed.json"
+    file.write_text(json.dumps({name: value for name, value in SPEED.items() if name != "ratio"}))
+    with pytest.raises(DataError, match="row 1 has no ratio"):
+        measurement_lines(file, "speed")
+    with pytest.raises(DataError, match="holds runs"):
+        measurement_lines(file, "django")
+
+
+def test_a_suite_cannot_be_written_outside_its_folder(run, tmp_path):
+    with pytest.raises(DataError, match="suite's name"):
+        append_line(tmp_path, run_line(run, "../escape"))
