@@ -26,7 +26,7 @@ Status = Literal["passed", "failed", "refused", "time", "memory", "error"]
 Job = tuple[str, Sequence[str]]  # code, and the statements that raise when it is wrong
 
 SERVER = Path(__file__).with_name("program_server.py")
-KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")  # what starting Python may need; a program sees nothing else
+KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")  # what starting Python may need; a program sees nothing else
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,14 @@ def _work(
     command: list[str], jobs: Sequence[Job], outcomes: list[Outcome | None], pending: deque[int], restricted: bool
 ) -> None:
     """Fill in the outcomes of pending jobs with a server of this thread's own until none is left."""
-    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
-    environment = kept | {"PYTHONHASHSEED": "0"}  # the order of a set, and so an outcome, must not depend on the run
+    environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    environment["PYTHONHASHSEED"] = "0"  # the order of a set, and so an outcome, must not depend on the run
     pipe = subprocess.PIPE
     with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=complaints, env=environment, start_new_session=True
+            [*command, folder], stdin=pipe, stdout=pipe, stderr=complaints, env=environment, start_new_session=True
         ) as server,
     ):
         if not _answer(server, complaints)["memory_limited"]:
