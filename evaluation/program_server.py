@@ -29,14 +29,15 @@ def main() -> None:
     Arguments: seconds, MiB, the builtins of a restricted program, and a folder that the parent will remove.
     """
     time_limit, memory_limit, names, folder = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
+    limits = resource_limits(time_limit, memory_limit)
     allowed = {name: getattr(builtins, name) for name in names if hasattr(builtins, name)}
     adopt_orphans()
     compile("", "", "exec")  # the first call makes the types of syntax trees, 3 ms that every fork would pay again
-    answer({"memory_limited": os.path.exists(STATM)})
+    answer({"memory_limited": resource.RLIMIT_AS in limits})
     for number, line in enumerate(sys.stdin.buffer):
         own_folder = os.path.join(folder, str(number))
         os.mkdir(own_folder)
-        answer(run_in_fork(json.loads(line), own_folder, time_limit, memory_limit, allowed))
+        answer(run_in_fork(json.loads(line), own_folder, time_limit, limits, allowed))
 
 
 def answer(message: dict) -> None:
@@ -45,13 +46,24 @@ def answer(message: dict) -> None:
     sys.stdout.flush()
 
 
-def run_in_fork(job: dict, folder: str, time_limit: float, memory_limit: int, allowed: dict) -> dict:
+def resource_limits(time_limit: float, memory_limit: int) -> dict:
+    """Limits that the kernel holds for a program; the server's own deadline comes before the one on time."""
+    seconds = math.ceil(time_limit) + 1
+    limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_NPROC: 0}
+    if os.path.exists(STATM):
+        with open(STATM) as statm:
+            pages = int(statm.read().split()[0])
+        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_limit * 2**20
+    return limits
+
+
+def run_in_fork(job: dict, folder: str, time_limit: float, limits: dict, allowed: dict) -> dict:
     """Run one job in a process of its own and end everything that it started."""
     read_end, write_end = os.pipe()
     deadline = time.monotonic() + time_limit
     pid = os.fork()
     if pid == 0:
-        be_the_program(job, write_end, folder, time_limit, memory_limit, allowed)
+        be_the_program(job, write_end, folder, limits, allowed)
     os.close(write_end)
     in_time = select.select([read_end], [], [], max(0.0, deadline - time.monotonic()))[0]
     report = os.read(read_end, 4096) if in_time else b""
@@ -63,15 +75,15 @@ def run_in_fork(job: dict, folder: str, time_limit: float, memory_limit: int, al
     return parsed(report) or cause_of_death(status)
 
 
-def be_the_program(
-    job: dict, write_end: int, folder: str, time_limit: float, memory_limit: int, allowed: dict
-) -> None:
+def be_the_program(job: dict, write_end: int, folder: str, limits: dict, allowed: dict) -> None:
     """The forked process: put limits on itself, run, report, and end without returning."""
     outcome = {"status": "error", "message": "the limits could not be set"}
     try:
         os.setsid()
         detach(write_end, folder)
-        limit(time_limit, memory_limit)
+        signal.setitimer(signal.ITIMER_REAL, limits[resource.RLIMIT_CPU])  # ends it if the server is killed meanwhile
+        for kind, value in limits.items():
+            resource.setrlimit(kind, (value, value))
         outcome = run_program(job, allowed)
     finally:
         os.write(write_end, json.dumps(outcome).encode())
@@ -86,19 +98,6 @@ def detach(write_end: int, folder: str) -> None:
         os.dup2(nowhere, standard)
     os.closerange(3, write_end)
     os.closerange(write_end + 1, 1024)
-
-
-def limit(time_limit: float, memory_limit: int) -> None:
-    """Limits that the kernel holds; the server's own deadline comes before those on time."""
-    signal.setitimer(signal.ITIMER_REAL, time_limit + 1)  # ends a sleeping program whose server was killed
-    seconds = math.ceil(time_limit) + 1
-    limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_NPROC: 0}
-    if os.path.exists(STATM):
-        with open(STATM) as statm:
-            pages = int(statm.read().split()[0])
-        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_limit * 2**20
-    for kind, value in limits.items():
-        resource.setrlimit(kind, (value, value))
 
 
 def run_program(job: dict, allowed: dict) -> dict:
