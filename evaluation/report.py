@@ -7,6 +7,7 @@ a user or a model has written goes through `escape`.
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from evaluation.attention_map import MAX_PIECES, attention_map
 from evaluation.curves import PANELS, curve_svgs, write_curves
 from evaluation.diff import escape
 from evaluation.report_predictions import prediction_sections
-from evaluation.report_scores import headline, score_table
+from evaluation.report_scores import headline, length_table, score_table
 from evaluation.run_folder import RunFolder, read_run_folder, write_whole
 
 STYLE = Path(__file__).with_name("report.css")
@@ -39,7 +40,7 @@ def page_of(run: RunFolder) -> str:
     """The whole page."""
     links = "".join(f'<a href="#{key}">{name}</a>' for key, name in SECTIONS.items())
     bodies = {
-        "scores": headline(run) + score_table(run),
+        "scores": headline(run) + score_table(run) + length_table(run),
         "curves": "<h2>Curves</h2>" + curves(run),
         "predictions": "<h2>Predictions</h2>" + prediction_sections(run.predictions),
         "attention": "<h2>Attention</h2>" + attention(run),
@@ -60,22 +61,22 @@ def page_of(run: RunFolder) -> str:
 
 def chips(run: RunFolder) -> str:
     """Date, machine and budget of the run, as far as the run has written them down."""
-    environment, budget = run.environment, run.budget
+    known = run.facts
     facts = [
-        ("date", environment.get("date")),
-        ("device", environment.get("device")),
-        ("machine", environment.get("machine")),
-        ("threads", environment.get("threads")),
-        ("seed", environment.get("seed", run.config.get("seed"))),
-        ("parameters", counted(environment.get("parameters"))),
-        ("steps", counted(budget.get("steps"))),
-        ("tokens", counted(budget.get("tokens"))),
-        ("training FLOPs", counted(budget.get("training_flops"))),
-        ("time", duration(budget.get("seconds"))),
-        ("peak memory", f"{budget['peak_memory_mib']:,.0f} MiB" if budget.get("peak_memory_mib") else None),
+        ("date", str(known.get("date", ""))[:10]),
+        ("device", known.get("device")),
+        ("machine", run.machine),
+        ("threads", known.get("threads")),
+        ("seed", known.get("seed", run.config.get("seed"))),
+        ("parameters", counted(known.get("parameters"))),
+        ("steps", counted(known.get("steps"))),
+        ("tokens", counted(known.get("tokens"))),
+        ("training FLOPs", counted(known.get("training_flops"))),
+        ("time", duration(known.get("seconds"))),
+        ("peak memory", f"{known['peak_memory_mib']:,.0f} MiB" if known.get("peak_memory_mib") else None),
     ]
-    known = [(name, value) for name, value in facts if value not in (None, "")]
-    return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in known) + "</dl>"
+    shown = [(name, value) for name, value in facts if value not in (None, "")]
+    return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in shown) + "</dl>"
 
 
 def counted(value: object) -> str | None:
@@ -136,7 +137,9 @@ def settings(run: RunFolder) -> str:
     parts = [tree("Configuration", run.config)]
     parts.append(tree("Environment", run.environment) if run.environment else
                  '<p class="absent">No environment.json in this run.</p>')
-    note = "<p class=\"note\">config.json holds all that is needed to run it again.</p>"
+    words = run.environment.get("command")
+    command = f" Made by <code>{escape(shlex.join(['python', *map(str, words)]))}</code>." if words else ""
+    note = f'<p class="note">config.json holds all that is needed to run it again.{command}</p>'
     return note + "".join(parts)
 
 

@@ -92,13 +92,20 @@ def readable(name: str) -> str:
 
 
 def bar(name: str, metric: str, cell: dict[str, Any], kind: str) -> str:
-    """A name, a bar from 0 to 100% with its interval as a whisker, and the number."""
-    full = 100.0 / METRICS[metric].scale
-    left, right = (percent(cell.get(side, cell["value"]), full) for side in ("low", "high"))
-    whisker = f'<i class="whisker" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>' if right > left else ""
+    """A name and a number over a bar."""
     value = METRICS[metric].write(cell["value"])
     return (
         f'<div class="bar"><span>{escape(name)}</span><span title="{interval(metric, cell)}">{value}</span></div>'
+        f"{track(metric, cell, kind)}"
+    )
+
+
+def track(metric: str, cell: dict[str, Any], kind: str) -> str:
+    """A bar from 0 to 100% with its interval as a whisker."""
+    full = 100.0 / METRICS[metric].scale
+    left, right = (percent(cell.get(side, cell["value"]), full) for side in ("low", "high"))
+    whisker = f'<i class="whisker" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>' if right > left else ""
+    return (
         f'<div class="track" aria-hidden="true"><i class="fill {kind}" '
         f'style="width:{percent(cell["value"], full):.2f}%"></i>{whisker}</div>'
     )
@@ -130,6 +137,44 @@ def score_table(run: RunFolder) -> str:
         "ROUGE and the shares in per cent, BLEU and chrF from 0 to 100.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="All scores"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">n</th>{head}</tr></thead>{bodies}</table></div>'
+        f"{footnotes(run)}"
+    )
+
+
+def footnotes(run: RunFolder) -> str:
+    """The share of the references that parses, and what exactly BLEU and chrF are."""
+    gold = run.beside.get("gold_parses", {})
+    shares = ", ".join(f"{escape(split_name(split))} {METRICS['parses'].write(gold[split])}" for split in gold)
+    signed = run.beside.get("signatures", {})
+    lines = [f"Of the references themselves parse: {shares}."] if shares else []
+    lines += [f"<code>{escape(text)}</code>" for text in signed.values()]
+    return "".join(f'<p class="note foot">{line}</p>' for line in lines)
+
+
+def length_table(run: RunFolder) -> str:
+    """The scores by the length of the reference, where they were counted."""
+    rows = []
+    for split, metrics in run.beside.get("by_length", {}).items():
+        for metric, groups in metrics.items():
+            if metric in METRICS:
+                rows += [length_row(split, metric, group) for group in groups]
+    if not rows:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Split", "Metric", "Tokens", "n", "Score"))
+    return (
+        f'<h2>By length of the reference</h2><p class="note">With the {INTERVAL}.</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length">'
+        f'<table class="scores lengths"><thead><tr>{head}<td></td></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def length_row(split: str, metric: str, group: dict[str, Any]) -> str:
+    """One group of lengths: its score in figures and as a bar."""
+    tokens, n = f"{group.get('shortest')} to {group.get('longest')}", group.get("n", 0)
+    return (
+        f'<tr><th scope="row">{escape(split_name(split))}</th><td>{METRICS[metric].name}</td><td>{escape(tokens)}</td>'
+        f"<td>{n:,}</td>{table_cell(metric, group, n)}<td>{track(metric, group, 'model')}</td></tr>"
     )
 
 

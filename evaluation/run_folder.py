@@ -11,6 +11,8 @@ from typing import Any
 
 from data.example import DataError
 
+BESIDE = ("by_length", "gold_parses", "signatures")  # what scores.json holds beside splits and baselines
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -22,6 +24,7 @@ class RunFolder:
     budget: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> metric -> value, low, high, n
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> split -> metric -> value, ...
+    beside: dict[str, Any] = field(default_factory=dict)  # by_length, gold_parses, signatures: see read_run_folder
     metrics: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     attention: list[dict[str, Any]] = field(default_factory=list)
@@ -31,22 +34,38 @@ class RunFolder:
         """The folder's own name, however the path to it was written."""
         return self.path.resolve().name
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was written at the start (environment.json) and at the end (budget.json), the latter on top."""
+        return {**self.environment, **self.budget}
+
+    @property
+    def machine(self) -> str:
+        """Cores and processor in words, empty when the run has not written them down."""
+        cores, processor = self.environment.get("cores"), self.environment.get("processor")
+        parts = [f"{cores} cores" if cores else "", processor or ""]
+        return str(self.environment.get("machine") or ", ".join(part for part in parts if part))
+
 
 def read_run_folder(run: Path) -> RunFolder:
-    """Read the run folder `run`; only config.json must be there. Raises DataError, one line, for a damaged file."""
+    """Read the run folder `run`; only config.json must be there. Raises DataError, one line, for a damaged file.
+
+    Beside the splits scores.json may hold "baselines" {name: {split: {metric: score}}}, "by_length" {split: {metric:
+    [score with "shortest" and "longest" tokens]}}, "gold_parses" {split: share} and "signatures" {metric: text}.
+    """
     if not (run / "config.json").is_file():
         raise DataError(f"{run}: no config.json there; give the folder of a run, such as runs/quickstart")
     scores = read_json(run / "scores.json", {})
     baselines = scores.pop("baselines", {})
-    budget = read_json(run / "budget.json", {})
-    environment = read_json(run / "environment.json", {})
+    beside = {name: scores.pop(name) for name in BESIDE if name in scores}
     return RunFolder(
         path=run,
         config=read_json(run / "config.json", {}),
-        environment=environment,
-        budget=budget or environment.get("budget", {}),
+        environment=read_json(run / "environment.json", {}),
+        budget=read_json(run / "budget.json", {}),
         scores=scores,
         baselines=baselines,
+        beside=beside,
         metrics=read_json_lines(run / "metrics.jsonl"),
         predictions=read_json_lines(run / "predictions.jsonl"),
         attention=read_json(run / "attention.json", []),

@@ -31,26 +31,27 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
     """The result line of a finished run folder. Raises DataError when something that a figure needs is missing."""
     folder = read_run_folder(run)
     check_complete(folder)
-    environment = folder.environment
+    facts = folder.facts
     config = settings_that_count(folder.config)
     return {
         "suite": suite,
         "row": row or folder.name,
-        "command": command or command_of(environment),
+        "command": command or command_of(facts),
         "config": config,
         "config_hash": short_hash(config),
-        "code_hash": environment["code_hash"],
-        "data_hash": environment["data_hash"],
-        "seed": environment["seed"],
-        "threads": environment["threads"],
-        "device": environment.get("device"),
-        "machine": machine_of(environment),
-        "versions": {"python": environment.get("python"), **environment.get("libraries", {})},
-        "commit": environment.get("commit"),
+        "code_hash": facts["code_hash"],
+        "data_hash": facts["data_hash"],
+        "seed": facts["seed"],
+        "threads": facts["threads"],
+        "device": facts.get("device"),
+        "machine": folder.machine or "not recorded",
+        "versions": {"python": facts.get("python"), **facts.get("libraries", {})},
+        "commit": facts.get("commit"),
         "budget": folder.budget,
-        "wall_seconds": environment.get("wall_seconds", folder.budget.get("seconds")),
+        "wall_seconds": facts.get("wall_seconds", facts.get("seconds")),
         "scores": folder.scores,
         "baselines": folder.baselines,
+        "beside": folder.beside,
         "bits": example_bits(folder),
     }
 
@@ -58,7 +59,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
 def check_complete(folder: RunFolder) -> None:
     """Refuse a run that is not finished or whose scores leave examples out. Raises DataError."""
     for name in ("code_hash", "data_hash", "seed", "threads"):
-        if folder.environment.get(name) is None:
+        if folder.facts.get(name) is None:
             raise DataError(f"{folder.path / 'environment.json'}: no {name} there; make the run again with this code")
     if not folder.budget:
         raise DataError(f"{folder.path}: no budget.json, so the run is not finished; go on with --resume")
@@ -91,9 +92,9 @@ def portable(value: Any) -> Any:
     return "PATH" if PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() else value
 
 
-def command_of(environment: dict[str, Any]) -> str:
+def command_of(facts: dict[str, Any]) -> str:
     """The command that made the run, absolute paths in it as PATH."""
-    words = [str(word) for word in environment.get("command", [])]
+    words = [str(word) for word in facts.get("command", [])]
     if not words:
         return ""
     cleaned = []
@@ -101,13 +102,6 @@ def command_of(environment: dict[str, Any]) -> str:
         option, sign, value = word.partition("=")
         cleaned.append(f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word))
     return shlex.join(["python", *cleaned])
-
-
-def machine_of(environment: dict[str, Any]) -> str:
-    """Cores and processor in words."""
-    named = environment.get("machine")
-    parts = [f"{environment['cores']} cores" if environment.get("cores") else "", environment.get("processor") or ""]
-    return named or ", ".join(part for part in parts if part) or "not recorded"
 
 
 def short_hash(value: Any) -> str:

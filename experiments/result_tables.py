@@ -68,11 +68,21 @@ def score_table(lines: list[Line]) -> str:
     for line in lines:
         for split, scores in line["scores"].items():
             rows.append([f"**{line['row']}**, seed {line['seed']}", split_name(split), *score_cells(scores, metrics)])
+            gold = line.get("beside", {}).get("gold_parses", {}).get(split)
+            if gold is not None and "parses" in metrics:
+                share = [METRICS["parses"].write(gold) if name == "parses" else "–" for name in metrics]
+                rows.append(["the references themselves", split_name(split), rows[-1][2], *share])
             for name, baseline in line.get("baselines", {}).items():
                 if baseline.get(split):
                     label = f"baseline: {readable(name)}"
                     rows.append([label, split_name(split), *score_cells(baseline[split], metrics)])
-    return table(["row", "split", "n", *(METRICS[name].name for name in metrics)], rows)
+    return table(["row", "split", "n", *(METRICS[name].name for name in metrics)], rows) + signatures(lines)
+
+
+def signatures(lines: list[Line]) -> str:
+    """What exactly BLEU and chrF are, each signature once."""
+    found = [text for line in lines for text in line.get("beside", {}).get("signatures", {}).values()]
+    return "".join(f"\nSignature: {code(text)}\n" for text in dict.fromkeys(found))
 
 
 def score_cells(scores: dict[str, Any], metrics: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ LIBRARIES = ("torch", "numpy", "sentencepiece", "safetensors", "sacrebleu", "rou
 def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[str, Any]:
     """Versions, commit, machine, threads and seed; `more` adds hashes of data, packages mined and the like."""
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": current_commit(),
         "python": platform.python_version(),

@@ -11,8 +11,9 @@ import pytest
 from data.example import DataError
 from evaluation.attention_map import attention_map
 from evaluation.curves import MAX_POINTS, curve_svgs, split_phases, thinned
-from evaluation.report import write_report
+from evaluation.report import page_of, write_report
 from evaluation.report_predictions import best_and_worst
+from evaluation.run_folder import read_run_folder
 
 EVIL = "<script>alert('x')</script> & \"q\""
 VOID = {"meta", "br", "img", "link", "hr", "input", "source"}
@@ -110,6 +111,16 @@ def test_scores_intervals_and_baselines_are_shown(run):
         assert shown in text
 
 
+def test_scores_by_length_signatures_and_the_references_own_share_are_shown(run):
+    scores = json.loads((run / "scores.json").read_text())
+    group = {"shortest": 6, "longest": 10, "value": 0.3, "low": 0.2, "high": 0.4, "n": 17}
+    beside = {"by_length": {"dev": {"exact_match": [group]}}, "gold_parses": {"dev": 0.6}, "signatures": {"bleu": EVIL}}
+    write(run / "scores.json", scores | beside)
+    text = "".join(read(page_of(read_run_folder(run))).text)
+    for shown in ("6 to 10", "17", "30.0%", "20.0 to 40.0", "60.0%", EVIL):
+        assert shown in text
+
+
 def test_the_same_run_gives_the_same_bytes(run):
     first = write_report(run).read_bytes(), (run / "curves.png").read_bytes()
     assert (write_report(run).read_bytes(), (run / "curves.png").read_bytes()) == first
@@ -121,7 +132,7 @@ def test_the_same_run_gives_the_same_bytes(run):
 )
 def test_a_missing_part_is_left_out_and_named(run, name):
     (run / name).unlink()
-    page = write_report(run).read_text(encoding="utf-8")
+    page = page_of(read_run_folder(run))
     read(page)
     if name != "budget.json":
         assert 'class="absent"' in page
