@@ -15,6 +15,8 @@ import torch
 
 from data.example import IGNORE, Item
 
+BLUR = 0.03  # random share added to lengths and prices: more of it mixes the batches better and pads more
+BATCH_PRICE = 100  # tokens of padding that are worth one batch less
 Lengths = Sequence[tuple[int, int]]
 
 
@@ -100,29 +102,38 @@ def bucket_batches(lengths: numpy.ndarray, batch_tokens: int, generator: numpy.r
         if len(part) == 1 or len(part) * lengths[part].max(axis=0).sum() <= batch_tokens:
             batches.append(part.tolist())
         else:
-            parts += split(part, lengths, batch_tokens)
+            parts += cheapest_cut(part, lengths[part], batch_tokens, generator)
     return batches
 
 
-def split(part: numpy.ndarray, lengths: numpy.ndarray, batch_tokens: int) -> list[numpy.ndarray]:
-    """The cheapest cut of a part (indices (n,)) in two, sorted by source or by target length.
+def cheapest_cut(
+    part: numpy.ndarray, lengths: numpy.ndarray, batch_tokens: int, generator: numpy.random.Generator
+) -> list[numpy.ndarray]:
+    """Cut a part (indices (n,), lengths (n, 2)), sorted by source or by target length, in two.
 
-    The price of a side is its padded tokens, counted as one full batch at least, so that batches are well filled.
+    The best cut has the lowest price of both sides. Lengths and prices are blurred: otherwise most of the examples
+    that share a batch would share one in every epoch.
     """
     best, best_price = [], numpy.inf
     for axis in (0, 1):
-        order = part[numpy.argsort(lengths[part, axis], kind="stable")]  # (n,)
+        order = numpy.argsort(lengths[:, axis] * blur(len(part), generator))  # (n,)
         rows = lengths[order]  # (n, 2)
-        below = numpy.maximum.accumulate(rows).sum(axis=1)[:-1]  # (n-1,) widest row of the first i + 1 examples
-        above = numpy.maximum.accumulate(rows[::-1]).sum(axis=1)[::-1][1:]  # (n-1,) widest row of the rest
-        size = numpy.arange(1, len(order))  # (n-1,)
+        below = numpy.maximum.accumulate(rows).sum(axis=1)[:-1]  # (n-1,) longest source + target left of a cut
+        above = numpy.maximum.accumulate(rows[::-1]).sum(axis=1)[-2::-1]  # (n-1,) and right of it
+        size = numpy.arange(1, len(part))  # (n-1,)
         price = side_price(size * below, batch_tokens) + side_price(size[::-1] * above, batch_tokens)
+        price = price * blur(len(size), generator)
         cut = int(price.argmin())
         if price[cut] < best_price:
-            best, best_price = [order[: cut + 1], order[cut + 1 :]], price[cut]
+            best, best_price = [part[order[: cut + 1]], part[order[cut + 1 :]]], price[cut]
     return best
 
 
 def side_price(padded: numpy.ndarray, batch_tokens: int) -> numpy.ndarray:
-    """Padded tokens plus the room of the batches that they need."""
-    return padded + numpy.ceil(padded / batch_tokens) * batch_tokens
+    """Padded tokens plus a price for each batch that they fill, so that few batches stay half empty."""
+    return padded + BATCH_PRICE * numpy.ceil(padded / batch_tokens)
+
+
+def blur(n: int, generator: numpy.random.Generator) -> numpy.ndarray:
+    """Factors (n,) between 1 and 1 + BLUR."""
+    return 1 + BLUR * generator.random(n)

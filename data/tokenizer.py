@@ -86,6 +86,8 @@ class Tokenizer:
 
     def __init__(self, model: bytes) -> None:
         """`model`: the bytes of a sentencepiece model with our special pieces. Raises DataError for any other."""
+        if not model:
+            raise DataError("an empty file is no sentencepiece model; train the tokenizer again")
         try:
             self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
             self.table = [self.processor.id_to_piece(i) for i in range(self.processor.vocab_size())]

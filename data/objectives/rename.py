@@ -18,10 +18,10 @@ import numpy
 
 from data.example import Example
 
-NAME = re.compile(r"(?<!\w)[A-Za-z_]\w*")
+NAME = re.compile(r"(?<!\w)(?!__\w*__(?!\w))[A-Za-z_]\w*")  # __init__ and its like mean something and stay
 SHORTEST = 3  # letters of the shortest word that is replaced
 LITERAL = re.compile(r"""'[^'\\\n]+'|"[^"\\\n]+\"""")
-SUBWORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+SUBWORD = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]{2,}")
 KEPT = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "self", "cls", "args", "kwargs"])
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -30,47 +30,48 @@ def rename(example: Example, words: Sequence[str], generator: numpy.random.Gener
     """Replace, each with probability `share`, names and string literals that stand on both sides of a pair.
 
     `words`: identifiers of the training split, from which new names are built. A name has at least three letters and
-    is no keyword, builtin or `self`; it is replaced wherever it stands, by a word that stood on neither side. What
-    stands on one side only is not touched. Tests are dropped: they call the old names. Unlabelled text is unchanged.
+    is no keyword, builtin, `__name__` or `self`; it is replaced wherever it stands, by one that stood on neither side
+    (where the draw hits a name that is there already, the old one stays). What stands on one side only is not
+    touched. Tests are dropped: they call the old names. Unlabelled text is unchanged, and so is everything where
+    there are no words.
     """
-    if example.nl is None:
+    if example.nl is None or not words:
         return example
     draw = random.Random(int(generator.integers(2**63)))  # single draws cost a tenth of NumPy's
-    nl, code = replace_shared(LITERAL, example.nl, example.code, lambda old: new_literal(old, words, draw), share, draw)
-    nl, code = replace_shared(NAME, nl, code, lambda old: new_name(old, words, draw), share, draw)
-    return replace(example, nl=nl, code=code, tests=()) if code != example.code else example
+    nl, code = example.nl, example.code
+    literals = shared_names(LITERAL, nl, code, share, draw, lambda old: new_literal(old, words, draw))
+    names = shared_names(NAME, nl, code, share, draw, lambda old: new_name(old, words, draw))
+    for pattern, new in ((LITERAL, literals), (NAME, names)):
+        if new:
+            nl, code = substitute(pattern, new, nl), substitute(pattern, new, code)
+    return replace(example, nl=nl, code=code, tests=()) if literals or names else example
 
 
-def replace_shared(
-    pattern: re.Pattern[str], nl: str, code: str, new: Callable[[str], str], share: float, draw: random.Random
-) -> tuple[str, str]:
-    """Replace matches of `pattern` that both texts hold, the same way everywhere, by what `new` makes of them."""
-    taken = set(pattern.findall(nl))
-    in_code = dict.fromkeys(pattern.findall(code))
-    shared = [old for old in in_code if old in taken and may_change(old) and draw.random() < share]
-    taken.update(in_code)
-    renamed = {}
-    for old in shared:
-        fresh = new(old)
-        if fresh not in taken and fresh not in KEPT:
-            taken.add(fresh)
-            renamed[old] = fresh
-    if not renamed:
-        return nl, code
-
-    def swap(match: re.Match[str]) -> str:
-        return renamed.get(match[0], match[0])
-
-    return pattern.sub(swap, nl), pattern.sub(swap, code)
+def shared_names(
+    pattern: re.Pattern[str], nl: str, code: str, share: float, draw: random.Random, invent: Callable[[str], str]
+) -> dict[str, str]:
+    """What to replace: matches of `pattern` in both texts -> what `invent` makes of them, new to both texts."""
+    in_nl, in_code = set(pattern.findall(nl)), dict.fromkeys(pattern.findall(code))
+    taken = {*KEPT, *in_nl, *in_code}
+    new = {}
+    for old in in_code:
+        if old in in_nl and len(old) >= SHORTEST and old not in KEPT and draw.random() < share:
+            invented = invent(old)
+            if invented not in taken:
+                taken.add(invented)
+                new[old] = invented
+    return new
 
 
-def may_change(old: str) -> bool:
-    """Whether a shared name or literal may be replaced."""
-    return len(old) >= SHORTEST and old not in KEPT
+def substitute(pattern: re.Pattern[str], new: dict[str, str], text: str) -> str:
+    """`text` with every match of `pattern` that `new` holds replaced."""
+    return pattern.sub(lambda match: new.get(match[0], match[0]), text)
 
 
 def new_literal(old: str, words: Sequence[str], draw: random.Random) -> str:
-    """A literal of one to five training words in the quotes of the old one."""
+    """A literal of one to five training words in the quotes of the old one; the old one where it holds no word."""
+    if not SUBWORD.search(old):
+        return old
     return old[0] + " ".join(draw.choices(words, k=draw.randint(1, 5))) + old[-1]
 
 
