@@ -7,12 +7,11 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from data.generated.composition import TooLarge, Task, proper_parts, run
+from data.generated.composition import Task, TooLarge, proper_parts, run
 from data.generated.grammar import FORMS, Form
 from data.generated.values import CONSTANTS, draw_inputs, pick, pool
 
 ORDINARY = 5  # ordinary inputs in the tests of a task, beside an edge and the empty one
-TRIES = 2  # draws of inputs before a task is given up
 
 
 def _key(value: Any) -> str:
@@ -78,20 +77,19 @@ def _too_easy(task: Task, inputs: list[int], values: list, parameters: list, out
 
 def make_cases(task: Task, random: Random) -> list[tuple[tuple, Any]] | None:
     """Arguments and results for the tests of `task`, the empty and an edge input last; None throws the task away."""
+    inputs = draw_inputs(task.argument, ORDINARY, random)
     values_of = pool(task.argument)
-    for _ in range(TRIES):
-        inputs = draw_inputs(task.argument, ORDINARY, random)
-        values = [values_of[index] for index in inputs]
-        choices = CONSTANTS[task.parameter] if task.parameter else (None,)
-        parameters = [pick(random, choices) for _ in inputs]
-        try:
-            outputs = [run(task, v, p) for v, p in zip(values, parameters, strict=True)]
-        except TooLarge:
-            continue
-        if not _too_easy(task, inputs, values, parameters, outputs):
-            arguments = [(v, p) if task.parameter else (v,) for v, p in zip(values, parameters, strict=True)]
-            return list(zip(arguments, outputs, strict=True))
-    return None
+    values = [values_of[index] for index in inputs]
+    choices = CONSTANTS[task.parameter] if task.parameter else (None,)
+    parameters = [pick(random, choices) for _ in inputs]
+    try:
+        outputs = [run(task, v, p) for v, p in zip(values, parameters, strict=True)]
+    except TooLarge:
+        return None
+    if _too_easy(task, inputs, values, parameters, outputs):
+        return None
+    arguments = [(v, p) if task.parameter else (v,) for v, p in zip(values, parameters, strict=True)]
+    return list(zip(arguments, outputs, strict=True))
 
 
 def as_tests(cases: list[tuple[tuple, Any]], function: str) -> tuple[str, ...]:

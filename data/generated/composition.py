@@ -8,10 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import product
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.generated.combining import COMBINERS
 from data.generated.grammar import FORMS, Form, may_follow
@@ -20,7 +19,9 @@ from data.generated.values import CONSTANTS, pick
 
 PARAMETER = object()  # stands where a constant would: the function's second argument
 LONGEST = 40  # items of a list on the way
+LONGEST_TEXT = 80  # characters of a text on the way
 LARGEST = 10**6  # absolute value of a number on the way
+LARGEST_LISTED = 400  # a number from which a list as long as itself may be made
 GUARDED = 0.15  # share of draws that take a step of two operations where there is room for it
 
 
@@ -28,16 +29,14 @@ class TooLarge(ValueError):
     """A value on the way is too long or too large to be shown in a test."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A form with its constants; one of them may be PARAMETER."""
 
     form: Form
     constants: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A program of the grammar, without names."""
 
     argument: str  # type
@@ -54,36 +53,40 @@ class Task:
         return tuple(names + ([self.combiner.name] if self.combiner else []))
 
 
-def _checked(value: Any) -> Any:
+def _too_large(value: Any) -> bool:
     if isinstance(value, int):
-        if abs(value) > LARGEST:
+        return not -LARGEST <= value <= LARGEST
+    return len(value) > (LONGEST_TEXT if isinstance(value, str) else LONGEST)
+
+
+def _run_pipeline(pipeline: tuple[Step, ...], value: Any) -> Any:
+    for form, constants in pipeline:
+        if form.lists_numbers and value > LARGEST_LISTED:
             raise TooLarge
-    elif len(value) > LONGEST * (2 if isinstance(value, str) else 1):
-        raise TooLarge
+        value = form.run(value, *constants)
+        if _too_large(value):
+            raise TooLarge
     return value
 
 
-def _apply(step: Step, value: Any, parameter: Any) -> Any:
-    constants = [parameter if c is PARAMETER else c for c in step.constants]
-    if step.form.takes == "int" and step.form.gives == "ints" and value > 400:
-        raise TooLarge  # a list of that many numbers is not worth making
-    return _checked(step.form.run(value, *constants))
-
-
-def _run_pipeline(pipeline: tuple[Step, ...], value: Any, parameter: Any) -> Any:
-    for step in pipeline:
-        value = _apply(step, value, parameter)
-    return value
+def _bind(pipeline: tuple[Step, ...], parameter: Any) -> tuple[Step, ...]:
+    return tuple(
+        Step(form, tuple(parameter if c is PARAMETER else c for c in constants)) for form, constants in pipeline
+    )
 
 
 def run(task: Task, value: Any, parameter: Any = None) -> Any:
     """The reference result for one input. Raises TooLarge."""
-    first, *second = task.pipelines
+    pipelines = task.pipelines
+    if task.parameter:
+        pipelines = tuple(_bind(pipeline, parameter) for pipeline in pipelines)
     if task.test:
-        return _run_pipeline(first if _apply(task.test, value, parameter) else second[0], value, parameter)
-    result = _run_pipeline(first, value, parameter)
+        return _run_pipeline(pipelines[0 if _run_pipeline((task.test,), value) else 1], value)
+    result = _run_pipeline(pipelines[0], value)
     if task.combiner:
-        result = _checked(task.combiner.run(result, _run_pipeline(second[0], value, parameter)))
+        result = task.combiner.run(result, _run_pipeline(pipelines[1], value))
+        if _too_large(result):
+            raise TooLarge
     return result
 
 
@@ -112,11 +115,11 @@ def proper_parts(task: Task) -> Iterator[Task]:
     for index, pipeline in enumerate(task.pipelines):
         for simpler in _simpler_pipelines(task.argument, pipeline):
             pipelines = (*task.pipelines[:index], simpler, *task.pipelines[index + 1 :])
-            yield replace(task, pipelines=pipelines)
+            yield task._replace(pipelines=pipelines)
     if len(task.pipelines) == 2:
         for pipeline in task.pipelines:
             if task.test or task.combiner.gives == task.combiner.parts:
-                alone = Task(task.argument, (pipeline,))
+                alone = task._replace(pipelines=(pipeline,), combiner=None, test=None)
                 yield alone
                 yield from proper_parts(alone)
 
@@ -206,7 +209,7 @@ def _parametrised(task: Task, random: Random) -> Task:
     constants = (*step.constants[:k], PARAMETER, *step.constants[k + 1 :])
     pipeline = (*task.pipelines[i][:j], Step(step.form, constants), *task.pipelines[i][j + 1 :])
     pipelines = (*task.pipelines[:i], pipeline, *task.pipelines[i + 1 :])
-    return replace(task, pipelines=pipelines, parameter=step.form.kinds[k])
+    return task._replace(pipelines=pipelines, parameter=step.form.kinds[k])
 
 
 _COMBINERS = {c.name: c for c in COMBINERS}

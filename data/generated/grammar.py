@@ -7,7 +7,7 @@ ones" are: the tables' rows are lifted here to all such forms. A form of two ope
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from data.generated import on_dictionaries, on_lists, on_numbers, on_text
@@ -18,7 +18,7 @@ LIST_OF = {"int": "ints", "text": "words"}
 ELEMENT = {"int": "x", "text": "w"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Form:
     """One step of a program: its type, code, meaning and phrasings."""
 
@@ -34,7 +34,8 @@ class Form:
     held_clauses: tuple[str, ...] = ()
     parts: tuple[tuple[Form, int, int], ...] = ()  # simpler forms inside, with the slice of the constants they take
     filters: bool = False
-    order: int = field(default=0, compare=False)
+    order: int = 0  # place in FORMS
+    lists_numbers: bool = False  # makes a list from a number, as long as the number perhaps
 
 
 def _plural(such: str) -> str:
@@ -47,9 +48,9 @@ def _plural(such: str) -> str:
 
 def _negated(such: str) -> str:
     verb, _, rest = such.partition(" ")
-    if verb in ("does", "lacks") or rest.startswith("not "):
+    if verb in ("does", "lacks", "has") or rest.startswith("not "):
         return ""
-    return f"is not {rest}" if verb == "is" else f"does not {'have' if verb == 'has' else verb[:-1]} {rest}"
+    return f"is not {rest}" if verb == "is" else f"does not {verb[:-1]} {rest}"
 
 
 def _shifted(template: str, by: int) -> str:
@@ -92,15 +93,16 @@ def _filter_nouns(items: str, such, which) -> tuple[str, ...]:
     nouns = [f"the {items} in {{x}} that {_plural(s)}" for s in such]
     for w in which:
         if " " in w:
-            nouns += [f"the {items} {w} in {{x}}", f"all {items} {w} in {{x}}", f"those {w} among {{them}}"]
+            link = "among" if w.startswith("that ") else "in"
+            nouns += [f"the {items} {w} {link} {{x}}", f"all {items} {w} {link} {{x}}", f"those {w} among {{them}}"]
         else:
             nouns += [f"the {w} {items} in {{x}}", f"all {w} {items} in {{x}}", f"the {w} ones among {{them}}"]
     return tuple(nouns)
 
 
 def _filter_clauses(items: str, item: str, such, which) -> tuple[str, ...]:
-    chosen = [f"{items} {w}" if " " in w else f"{w} {items}" for w in which]
-    clauses = [f"{verb} the {c}[ {link} {{x}}]" for c in chosen
+    chosen = [f"{items}[ {{of}} {{x}}] {w}" if " " in w else f"{w} {items}[ {{of}} {{x}}]" for w in which]
+    clauses = [f"{verb} the {c}".replace("{of}", link) for c in chosen
                for verb, link in (("keep", "of"), ("keep only", "in"), ("pick out", "from"))]
     removed = [_negated(s) for s in such]
     return tuple(clauses + [f"remove every {item} that {r}[ from {{x}}]" for r in removed if r])
@@ -110,7 +112,7 @@ def _filter(predicate: Predicate) -> Form:
     takes = LIST_OF[predicate.item]
     item, items, _, _ = ITEMS[takes]
     e = ELEMENT[predicate.item]
-    test, such, which = predicate.run, *map(lambda held: (held,), predicate.held)
+    test, such, which = predicate.run, *((held,) for held in predicate.held)
     return Form(
         (predicate.name,), takes, takes, f"[{e} for {e} in {{v}} if {predicate.code.replace('{e}', e)}]",
         lambda xs, *constants: [x for x in xs if test(x, *constants)], predicate.kinds,
@@ -195,12 +197,18 @@ def _all_forms() -> list[Form]:
         forms += map(_scalar_change, room.CHANGES)
         forms += [_guarded_change(p, c, keeps[p.name], eaches[c.name]) for p in room.PREDICATES for c in room.CHANGES]
         forms += [_quantified(q, p, keeps[p.name]) for q in on_lists.QUANTIFIERS for p in room.PREDICATES]
-    for order, form in enumerate(forms):
-        object.__setattr__(form, "order", order)
     return forms
 
 
-FORMS = tuple(_all_forms())
+def _placed(forms: list[Form]) -> tuple[Form, ...]:
+    """The forms with their places filled in; the forms that others refer to as parts come first."""
+    for order, form in enumerate(forms):
+        form.order = order
+        form.lists_numbers = form.takes == "int" and form.gives == "ints"
+    return tuple(forms)
+
+
+FORMS = _placed(_all_forms())
 OPERATION_NAMES = tuple(dict.fromkeys([op for form in FORMS for op in form.ops] + [c.name for c in COMBINERS]))
 
 

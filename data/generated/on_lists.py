@@ -14,7 +14,8 @@ QUANTIFIERS = (
     ),
     Quantifier(
         "some", "any({test} for {e} in {v})", any,
-        ("whether some {item} in {x} {is}", "whether any {item} in {x} {is}", "whether at least one {item} in {x} {is}"),
+        ("whether some {item} in {x} {is}", "whether any {item} in {x} {is}",
+         "whether at least one {item} in {x} {is}"),
         ("check whether some {item}[ in {x}] {is}", "check whether any {item}[ in {x}] {is}",
          "tell whether at least one {item}[ in {x}] {is}"),
         ("whether there is a {item} in {x} that {is}", "check for a {item}[ in {x}] that {is}"),
@@ -65,14 +66,18 @@ ANY = (
     ),
     Operation(
         "skip", "list", "list", "{v}[{0}:]", lambda xs, k: xs[k:], ("take",),
-        ("all but the first {0} of {them}", "{x} without the first {0} {items}", "everything after the first {0} of {them}"),
-        ("skip the first {0}[ of {them}]", "drop the first {0} {items}[ of {x}]", "leave out the first {0}[ of {them}]"),
+        ("all but the first {0} of {them}", "{x} without the first {0} {items}",
+         "everything after the first {0} of {them}"),
+        ("skip the first {0}[ of {them}]", "drop the first {0} {items}[ of {x}]",
+         "leave out the first {0}[ of {them}]"),
         ("everything but the first {0} {items} of {x}", "remove the first {0} {items}[ of {x}]"),
     ),
     Operation(
         "cut_end", "list", "list", "{v}[:-{0}]", lambda xs, k: xs[:-k], ("take",),
-        ("all but the last {0} of {them}", "{x} without the last {0} {items}", "everything before the last {0} of {them}"),
-        ("leave out the last {0}[ of {them}]", "drop the last {0} {items}[ of {x}]", "cut off the last {0}[ of {them}]"),
+        ("all but the last {0} of {them}", "{x} without the last {0} {items}",
+         "everything before the last {0} of {them}"),
+        ("leave out the last {0}[ of {them}]", "drop the last {0} {items}[ of {x}]",
+         "cut off the last {0}[ of {them}]"),
         ("everything but the last {0} {items} of {x}", "remove the last {0} {items}[ of {x}]"),
     ),
     Operation(
@@ -86,12 +91,14 @@ ANY = (
     Operation(
         "distinct", "list", "list", "list(dict.fromkeys({v}))", _unique, (),
         ("the distinct {items} in {x}", "{x} without duplicates", "the different {items} in {x}"),
-        ("remove the duplicates[ from {x}]", "drop the repeated {items}[ from {x}]", "keep the distinct {items}[ of {x}]"),
+        ("remove the duplicates[ from {x}]", "drop the repeated {items}[ from {x}]",
+         "keep the distinct {items}[ of {x}]"),
         ("the unique {items} of {x}", "keep each {item}[ of {x}] only once"),
     ),
     Operation(
         "most_common", "list", "item", "max({v}, key={v}.count, default={none})", _most_common, (),
-        ("the most common {item} in {x}", "the most frequent {item} in {x}", "the {item} that occurs most often in {x}"),
+        ("the most common {item} in {x}", "the most frequent {item} in {x}",
+         "the {item} that occurs most often in {x}"),
         ("find the most common {item}[ in {x}]", "find the most frequent {item}[ in {x}]",
          "pick the {item} that occurs most often[ in {x}]"),
         ("the {item} with the most occurrences in {x}", "pick the most common {item}[ in {x}]"),
@@ -122,6 +129,12 @@ ANY = (
          "check whether more than {0} {items} are there[ in {x}]"),
         ("whether {x} contains more than {0} {items}", "tell whether more than {0} {items} are there[ in {x}]"),
     ),
+    Operation(
+        "in_order", "list", "bool", "{v} == sorted({v})", lambda xs: all(x <= y for x, y in zip(xs, xs[1:])), (),
+        ("whether {x} is sorted", "whether {x} is in ascending order", "whether the {items} in {x} are in order"),
+        ("check whether {x} is sorted", "tell whether {x} is in ascending order", "check whether {x} is in order"),
+        ("whether {x} is in sorted order", "tell whether {x} is sorted"),
+    ),
 )
 
 NUMBERS = (
@@ -142,7 +155,7 @@ NUMBERS = (
         lambda xs: [xs[i + 1] - xs[i] for i in range(len(xs) - 1)], (),
         ("the differences between neighbours in {x}", "the differences of neighbouring numbers in {x}",
          "the steps from each number to the next in {x}"),
-        ("take the differences between neighbours[ in {x}]", "subtract each number[ in {x}] from the next one",
+        ("take the differences between neighbours[ in {x}]", "subtract each number[ in {x}] from the next",
          "find the differences of neighbouring numbers[ in {x}]"),
         ("the differences of each number to the next in {x}", "find the differences between neighbours[ in {x}]"),
     ),
@@ -190,7 +203,8 @@ NUMBERS = (
     Operation(
         "member", "ints", "bool", "{0} in {v}", lambda xs, k: k in xs, ("likely",),
         ("whether {0} is in {x}", "whether {0} occurs in {x}", "whether {x} contains {0}"),
-        ("check whether {0} is there[ in {x}]", "tell whether {0} occurs[ in {x}]", "check whether {0} occurs[ in {x}]"),
+        ("check whether {0} is there[ in {x}]", "tell whether {0} occurs[ in {x}]",
+         "check whether {0} occurs[ in {x}]"),
         ("whether {0} can be found in {x}", "tell whether {0} is there[ in {x}]"),
     ),
     Operation(
@@ -219,7 +233,7 @@ WORDS = (
     ),
     Operation(
         "by_length", "words", "words", "sorted({v}, key=len)", lambda ws: sorted(ws, key=len), (),
-        ("the list by length of {them}", "{them} sorted by length", "{them} from shortest to longest"),
+        ("the list sorted by length of {them}", "{them} sorted by length", "{them} from shortest to longest"),
         ("sort {them} by length", "sort {them} from shortest to longest", "order {them} by their length"),
         ("the order by length of {them}", "put {them} in order of length"),
     ),
@@ -245,7 +259,7 @@ WORDS = (
     ),
     Operation(
         "lengths", "words", "ints", "[len(w) for w in {v}]", lambda ws: [len(w) for w in ws], (),
-        ("the lengths of {them}", "the length of each word in {x}", "the numbers of letters of {them}"),
+        ("the lengths of {them}", "the length of each word in {x}", "the word lengths of {x}"),
         ("take the lengths[ of {them}]", "take the length of each word[ in {x}]",
          "replace each word[ in {x}] by its length"),
         ("the letter counts of {them}", "measure the length of each word[ in {x}]"),
@@ -263,7 +277,8 @@ WORDS = (
         "tally", "words", "dict", "{{w: {v}.count(w) for w in {v}}}", lambda ws: {w: ws.count(w) for w in ws}, (),
         ("how often each word occurs in {x}", "the counts of the different words in {x}",
          "a dictionary of the word counts of {x}"),
-        ("count each word[ of {x}]", "count how often each word occurs[ in {x}]", "map each word[ of {x}] to its count"),
+        ("count each word[ of {x}]", "count how often each word occurs[ in {x}]",
+         "map each word[ of {x}] to its count"),
         ("the number of times each word occurs in {x}", "tally the words[ of {x}]"),
     ),
     Operation(

@@ -57,7 +57,7 @@ CHANGES = (
         ("its square", "itself squared"),
         ("the square of {x}", "{x} squared", "the second power of {x}"),
         ("square {x}", "raise {x} to the power of 2"),
-        ("the squares of {them}", "the square of each number in {x}", "the squared {them}"),
+        ("the squares of {them}", "the square of each number in {x}", "{them} squared"),
         ("square {them}", "square each number[ in {x}]", "replace each number[ in {x}] by its square"),
         ("the result of squaring {x}", "multiply {x} by itself"),
         ("the results of squaring {them}", "multiply each number[ in {x}] by itself"),
@@ -105,7 +105,7 @@ CHANGES = (
     Change(
         "negate", "int", "-{e}", lambda x: -x, (),
         ("its negative", "itself with the opposite sign"),
-        ("the negative of {x}", "{x} with the opposite sign", "minus {x}"),
+        ("the negative of {x}", "{x} with the opposite sign", "{x} negated"),
         ("negate {x}", "flip the sign[ of {x}]"),
         ("the negatives of {them}", "the negative of each number in {x}", "{them} with opposite signs"),
         ("negate {them}", "flip the sign of each number[ in {x}]", "flip the signs[ of {them}]"),
@@ -168,7 +168,7 @@ OPERATIONS = (
         ("all divisors of {x}", "collect the divisors[ of {x}]"),
     ),
     Operation(
-        "multiples_of", "int", "ints", "[{v} * i for i in range(1, {0} + 1)]",
+        "multiples_of", "int", "ints", "[{v} * (i + 1) for i in range({0})]",
         lambda n, k: [n * i for i in range(1, k + 1)], ("take",),
         ("the first {0} multiples of {x}", "the list of the first {0} multiples of {x}", "{0} multiples of {x}"),
         ("list the first {0} multiples[ of {x}]", "find the first {0} multiples[ of {x}]",

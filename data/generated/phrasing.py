@@ -15,13 +15,23 @@ from data.generated.operations import ITEMS
 from data.generated.values import pick
 
 _OPTIONAL = re.compile(r"\[([^]]*)\]")
-_PLAIN, _AROUND, _BEHIND = "plain", "around", "behind"
+_PLAIN, _AROUND, _BEHIND, _ASKED = "plain", "around", "behind", "asked"  # _ASKED: "how many ..."
+
+
+UNDERSTOOD = 0.75  # share of the later orders that leave out what they are about where they can
+RESULT = 0.3  # share of the others that say "the result" instead of "them" or "it"
 
 
 def _place(noun: str) -> str:
     if noun.startswith(("{x}", "{them}")):
         return _BEHIND
+    if noun.startswith("how "):
+        return _ASKED
     return _PLAIN if noun.endswith(("{x}", "{them}")) or noun.startswith("whether") else _AROUND
+
+
+def _ends_with_slot(template: str) -> bool:
+    return template.endswith(("{x}]", "{them}]", "{x}", "{them}"))
 
 
 class Wording:
@@ -52,16 +62,25 @@ class Wording:
         plain = name if self.random.random() < 0.8 else f"the {kinds[kind]} {name}"
         return template.replace("{x}", plain)
 
-    def choose(self, form: Form, nouns: bool, places: tuple[str, ...]) -> str:
-        """One template of the form that may stand in one of `places`."""
-        held = form.held_nouns if nouns else form.held_clauses
-        pool = form.nouns if nouns else form.clauses
-        if self.held and self.held in (form.ops[-1:] if form.takes != "bool" else form.ops) and held:
-            if not nouns or any(_place(h) in places for h in held):
-                self.used_held, pool = True, held
-        if nouns:
-            pool = [t for t in pool if _place(t) in places]
-        return pick(self.random, pool)
+    def _pool(self, form: Form, usual: tuple[str, ...], held: tuple[str, ...], allowed) -> list[str]:
+        if self.held == form.ops[-1]:
+            chosen = [t for t in held if allowed(t)]
+            if chosen:
+                self.used_held = True
+                return chosen
+        return [t for t in usual if allowed(t)]
+
+    def noun(self, form: Form, places: tuple[str, ...]) -> str:
+        """One noun phrase of the form that may stand in one of `places`."""
+        return pick(self.random, self._pool(form, form.nouns, form.held_nouns, lambda t: _place(t) in places))
+
+    def clause(self, form: Form, around_phrase: bool) -> str:
+        """One order of the form; around a noun phrase one that ends with its slot, where there is any."""
+        if around_phrase:
+            ending = self._pool(form, form.clauses, form.held_clauses, _ends_with_slot)
+            if ending:
+                return pick(self.random, ending)
+        return pick(self.random, self._pool(form, form.clauses, form.held_clauses, bool))
 
     def noun_phrase(self, pipeline: tuple[Step, ...], outermost: bool = True) -> str:
         """A noun phrase for the result of `pipeline`, its last operation named first."""
@@ -69,8 +88,8 @@ class Wording:
         for index, step in enumerate(pipeline):
             places = (_PLAIN,) if index else (_PLAIN, _AROUND)
             if outermost and index == len(pipeline) - 1:
-                places += (_BEHIND,)
-            template = self.constants(self.choose(step.form, True, places), step)
+                places += (_BEHIND, _ASKED)
+            template = self.constants(self.noun(step.form, places), step)
             if not index:
                 phrase = self.base(template)
                 continue
@@ -84,12 +103,13 @@ class Wording:
         inner = self.noun_phrase(pipeline[:told], outermost=False) if told else ""
         orders = []
         for index, step in enumerate(pipeline[told:]):
-            template = self.constants(self.choose(step.form, False, ()), step)
+            template = self.constants(self.clause(step.form, bool(told) and not index), step)
             if index:
                 pronoun = "them" if step.form.takes in ITEMS else "it"
-                if self.random.random() < 0.3:
+                if self.random.random() < RESULT:
                     pronoun = "the result"
-                template = _OPTIONAL.sub("", template).replace("{x}", pronoun).replace("{them}", pronoun)
+                understood = "" if self.random.random() < UNDERSTOOD else r"\1"
+                template = _OPTIONAL.sub(understood, template).replace("{x}", pronoun).replace("{them}", pronoun)
             else:
                 template = _OPTIONAL.sub(r"\1", template)
                 template = (template.replace("{x}", inner).replace("{them}", inner) if told else self.base(template))
@@ -136,42 +156,54 @@ def _choice(wording: Wording) -> str:
     ))
 
 
-_NOUN_FRAMES = (
-    "return {np}", "return {np}", "return {np}", "return {np}", "compute {np}", "find {np}", "give back {np}",
-    "get {np}", "given {args}, return {np}", "work out {np}",
-)
-_NAMED_NOUN_FRAMES = (
-    "write a function {f} that returns {np}", "write {f}, a function that returns {np}",
-    "define {f} to return {np}", "a function {f} that takes {args} and returns {np}",
-    "write a function named {f} that computes {np}", "write {f}({sig}) to return {np}",
-)
-_ORDER_FRAMES = (
-    "{orders}", "{orders}", "{orders}", "{orders} and return the result", "given {args}, {orders}",
-    "write a function that will {orders}",
-)
-_NAMED_ORDER_FRAMES = (
-    "write a function {f}: {orders}", "write a function {f} that will {orders}", "define {f} to {orders}",
-    "in a function {f}, {orders}", "write {f}({sig}): {orders}",
-)
+FRAMES = {  # what is said -> frames without and with the function's name
+    "phrase": (
+        ("return {said}", "return {said}", "return {said}", "return {said}", "compute {said}", "find {said}",
+         "give back {said}", "get {said}", "given {args}, return {said}", "work out {said}"),
+        ("write a function {f} that returns {said}", "write {f}, a function that returns {said}",
+         "define {f} to return {said}", "a function {f} that takes {args} and returns {said}",
+         "write a function named {f} that computes {said}", "write {f}({sig}) to return {said}"),
+    ),
+    "question": (
+        ("return {said}", "return {said}", "tell {said}", "check {said}", "find out {said}",
+         "given {args}, tell {said}"),
+        ("write a function {f} that returns {said}", "write {f}, a function that tells {said}",
+         "define {f} to return {said}", "a function {f} that takes {args} and returns {said}",
+         "write a function named {f} that checks {said}", "write {f}({sig}) to tell {said}"),
+    ),
+    "orders": (
+        ("{said}", "{said}", "{said}", "{said} and return the result", "given {args}, {said}",
+         "write a function that will {said}"),
+        ("write a function {f}: {said}", "write a function {f} that will {said}", "define {f} to {said}",
+         "in a function {f}, {said}", "write {f}({sig}): {said}"),
+    ),
+    "choice": (
+        ("{said}", "{said}", "{said}", "given {args}, {said}"),
+        ("write a function {f}: {said}", "in a function {f}, {said}", "write {f}({sig}): {said}",
+         "define {f} as follows: {said}"),
+    ),
+}
+NESTED = 0.6  # share of the pipelines told as one noun phrase
+PARTLY_NESTED = 0.4  # share of the others whose first steps are
+
+
+def _say(wording: Wording) -> tuple[str, str]:
+    """What the task asks for, and the kind of frame that it needs."""
+    task, random = wording.task, wording.random
+    if task.test:
+        return _choice(wording), "choice"
+    if task.combiner or random.random() < NESTED:
+        said = _pair(wording) if task.combiner else wording.noun_phrase(task.pipelines[0])
+        return said, "question" if said.startswith("whether") else "phrase"
+    steps = task.pipelines[0]
+    told = int(random.random() * len(steps)) if random.random() < PARTLY_NESTED else 0
+    return _sequence(wording.clauses(steps, told), random), "orders"
 
 
 def describe(wording: Wording, function: str) -> str:
     """The description; `function` is its name where the description gives one, else empty."""
-    task, random = wording.task, wording.random
-    two = task.parameter
-    args = f"{wording.argument} and {wording.parameter}" if two else wording.argument
-    signature = f"{wording.argument}, {wording.parameter}" if two else wording.argument
-    nested = random.random() < 0.6
-    if task.test:
-        frames, key, said = (_NAMED_ORDER_FRAMES if function else ("{orders}", "given {args}, {orders}")), "{orders}", ""
-        said = _choice(wording)
-    elif task.combiner or nested:
-        frames, key = (_NAMED_NOUN_FRAMES if function else _NOUN_FRAMES), "{np}"
-        said = _pair(wording) if task.combiner else wording.noun_phrase(task.pipelines[0])
-    else:
-        steps = task.pipelines[0]
-        told = int(random.random() * len(steps)) if random.random() < 0.4 else 0
-        frames, key = (_NAMED_ORDER_FRAMES if function else _ORDER_FRAMES), "{orders}"
-        said = _sequence(wording.clauses(steps, told), random)
-    frame = pick(random, frames)
-    return frame.replace("{f}", function).replace("{args}", args).replace("{sig}", signature).replace(key, said)
+    said, kind = _say(wording)
+    names = [wording.argument, wording.parameter] if wording.task.parameter else [wording.argument]
+    frame = pick(wording.random, FRAMES[kind][1 if function else 0])
+    frame = frame.replace("{f}", function).replace("{args}", " and ".join(names)).replace("{sig}", ", ".join(names))
+    return frame.replace("{said}", said)

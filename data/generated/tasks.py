@@ -21,8 +21,9 @@ SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
     "in_distribution": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
     "rephrased": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
     "compositional": (2, 2, 3),
-    "longer": (4,),
+    "longer": (4, 4, 4, 5),
 }
+ATTEMPTS = 10  # draws for one number of operations before another number is drawn
 NAMED = 0.3  # share of the descriptions that name the function
 
 
@@ -71,17 +72,22 @@ def _attempt(split: str, focus: str, size: int, random: Random) -> tuple[Task, s
     return (task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
 
 
+def _find(split: str, focus: str, random: Random) -> tuple[Task, str, str, list, str]:
+    while True:
+        size = pick(random, SIZES[split])  # drawn again where this operation seldom fits a task of that size
+        for _ in range(ATTEMPTS):
+            found = _attempt(split, focus, size, random)
+            if found:
+                return found
+
+
 def generate(split: str, count: int, seed: int) -> Iterator[Example]:
     """`count` distinct tasks of `split`. Operations take turns as the one that a task is built around."""
     random = Random(f"{seed} {split}")
     seen: set[int] = set()
     while len(seen) < count:
         focus = OPERATION_NAMES[len(seen) % len(OPERATION_NAMES)]
-        found = None
-        size = pick(random, SIZES[split])
-        while found is None:
-            found = _attempt(split, focus, size, random)
-        task, text, code, cases, function = found
+        task, text, code, cases, function = _find(split, focus, random)
         key = stable_hash(f"{text}\n{code}")
         if key in seen:
             continue

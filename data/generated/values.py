@@ -28,7 +28,7 @@ CONSTANTS: dict[str, tuple] = {
     "key": ("ann", "ben", "cat", "dan", "eve", "tea", "rice", "milk", "salt"),
 }
 _WORDS = (
-    "apple banana cat tree level noon stone rain bob anna Otto Rome Paris sun river market table loan coral "
+    "apple banana cat tea rice ben eve tree level noon stone rain anna Otto Rome Paris sun river market table loan coral "
     "mint lemon Berlin emu rotor sail letter bus car is a to in it on at be me no so area street nurse"
 ).split()
 _EDGES: dict[str, tuple] = {
@@ -87,11 +87,7 @@ def pool(kind: str) -> tuple[Any, ...]:
 
 
 def draw_inputs(kind: str, ordinary: int, random: Random) -> list[int]:
-    """Indices into the pool: `ordinary` different ordinary inputs, an edge one, the empty one."""
+    """Indices into the pool: `ordinary` neighbouring ordinary inputs, an edge one, the empty one."""
     edges = len(_EDGES[kind])
-    chosen: list[int] = []
-    while len(chosen) < ordinary:
-        index = 1 + edges + int(random.random() * (POOL - 1 - edges))
-        if index not in chosen:
-            chosen.append(index)
-    return [*chosen, 1 + int(random.random() * edges), 0]
+    start = 1 + edges + int(random.random() * (POOL - edges - ordinary))
+    return [*range(start, start + ordinary), 1 + int(random.random() * edges), 0]
