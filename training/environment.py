@@ -27,6 +27,7 @@ def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[s
         "system": platform.platform(),
         "processor": processor_name(device),
         "cores": os.cpu_count(),
+        "memory_gib": memory_gib(),
         "threads": torch.get_num_threads(),
         "device": str(device),
         "seed": seed,
@@ -53,6 +54,14 @@ def current_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
+
+
+def memory_gib() -> float | None:
+    """Memory of the machine in GiB, or None where the system does not tell it."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def processor_name(device: torch.device) -> str:
