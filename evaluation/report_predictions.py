@@ -70,7 +70,7 @@ def card(number: int, record: dict[str, Any]) -> str:
     """Description, status, and reference and prediction side by side (one block when they are the same)."""
     return (
         f'<article class="card"><header><span class="number">{number}</span>'
-        f'<p class="nl">{escape(record.get("nl", ""))}</p></header>{facts(record)}{programs(record)}</article>'
+        f'<p class="nl">{escape(record.get("nl") or "")}</p></header>{facts(record)}{programs(record)}</article>'
     )
 
 

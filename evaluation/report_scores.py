@@ -27,6 +27,9 @@ class Metric:
 
 METRICS = {
     "tests_passed": Metric("Tests passed", "Programs that pass all their tests"),
+    "tests_passed_new_programs": Metric(
+        "Tests passed, new programs", "The same over tasks whose program, names and constants aside, is not in training"
+    ),
     "exact_match_without_duplicates": Metric(
         "Exact match, no duplicates", "Exact match over the lines whose pair does not stand in the training lines"
     ),

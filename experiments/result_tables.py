@@ -10,6 +10,12 @@ from experiments.targets import TARGETS, Target
 Line = dict[str, Any]
 NOT_RUN = "not run"
 SEEDS_FOR_A_VERDICT = 5
+PARTS = {  # which examples a score in README's table is over
+    "exact_match_without_duplicates": "without duplicates ",
+    "exact_match": "all lines ",
+    "tests_passed_new_programs": "new programs ",
+    "tests_passed": "all tasks ",
+}
 HEAD = f"""# Results
 
 Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten.
@@ -197,15 +203,7 @@ def value_of(path: tuple[str, ...], line: Line) -> str:
     if found is None:
         return ""
     if path[0] == "scores":
-        _, split, metric = path
-        short = {"exact_match_without_duplicates": "without duplicates ", "exact_match": "all lines "}
-        beside = [
-            f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
-            for name, splits in line.get("baselines", {}).items()
-            if is_score(splits.get(split, {}).get(metric))
-        ]
-        baselines = f" [{', '.join(beside)}]" if beside else ""
-        return f"{short.get(metric, '')}{score_cell(metric, found)}{baselines}"
+        return score_with_baselines(line, *path[1:])
     if path[-1] == "peak_memory_mib":
         return mebibytes(found)
     if path[0] == "ratio":
@@ -213,6 +211,17 @@ def value_of(path: tuple[str, ...], line: Line) -> str:
     if path[0] == "value":
         return measured(line)
     return duration(found) + (" of training" if path[0] == "budget" else "")
+
+
+def score_with_baselines(line: Line, split: str, metric: str) -> str:
+    """A score, over which examples it is, and the baselines' scores on them."""
+    beside = [
+        f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
+        for name, splits in line.get("baselines", {}).items()
+        if is_score(splits.get(split, {}).get(metric))
+    ]
+    baselines = f" [{', '.join(beside)}]" if beside else ""
+    return f"{PARTS.get(metric, '')}{score_cell(metric, line['scores'][split][metric])}{baselines}"
 
 
 def look_up(line: Line, path: tuple[str, ...]) -> Any:

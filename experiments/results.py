@@ -94,7 +94,10 @@ def with_table(readme: Path, table: str) -> str:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run one command; a mistake that the user can mend is one line on standard error and exit status 2."""
-    command = tyro.cli(Command, default=Pages(), args=arguments, description=__doc__.splitlines()[0])
+    command = tyro.cli(
+        Command, prog="python -m experiments.results", default=Pages(), args=arguments,
+        description=__doc__.splitlines()[0],
+    )
     try:
         if isinstance(command, Add):
             add(command, root / "docs" / "results")

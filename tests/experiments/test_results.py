@@ -8,7 +8,7 @@ from data.example import DataError
 from evaluation.metrics import unpack_bits
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
-from experiments.results import BEGIN, END, main
+from experiments.results import BEGIN, END, ROOT, main, with_table
 
 SPEED = {
     "row": "training, BART", "ours": 4100.0, "peer": 3300.0, "target": "at least 1.0", "met": True,
@@ -134,6 +134,15 @@ def test_pages_follow_from_the_lines_byte_for_byte(run, tmp_path):
     assert (readme.read_bytes(), (tmp_path / "docs" / "results.md").read_bytes()) == first
     text = readme.read_text()
     assert text.startswith(f"# Title\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n") and "old" not in text
+
+
+def test_the_committed_pages_are_those_of_the_committed_lines():
+    suites = read_suites(ROOT / "docs" / "results")
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(suites)
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("there is no README.md here")
+    assert readme.read_text(encoding="utf-8") == with_table(readme, readme_table(suites))
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])
