@@ -2,8 +2,8 @@
 
 config.json         every setting, enough to run it again, and the version of this layout
 environment.json    versions, machine and hashes (training/environment.py)
-tokenizer.model, model.safetensors, checkpoints/, metrics.jsonl, scores.json, predictions.jsonl, attention.json,
-curves.png, report.html
+tokenizer.model, model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl,
+attention.json, curves.png, report.html
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from training.settings_file import from_dict, read_json, to_dict
 VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
 CONFIG, METRICS, FINAL_WEIGHTS = "config.json", "metrics.jsonl", "model.safetensors"
 CONTENTS = (
-    "environment.json", "tokenizer.model", FINAL_WEIGHTS, "checkpoints", METRICS, "scores.json", "predictions.jsonl",
-    "attention.json", "curves.png", "report.html", CONFIG,
+    "environment.json", "tokenizer.model", FINAL_WEIGHTS, "checkpoints", METRICS, "budget.json", "bad_batches.json",
+    "scores.json", "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
 )
 WRITTEN_FIRST = ("tokenizer.model", "environment.json", CONFIG)
 
@@ -41,13 +41,13 @@ def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
         if resume:
             raise DataError(f"{run} holds no run to go on with; leave --resume out")
         make_folder(run)
+        clear(run, WRITTEN_FIRST)
         return False
     values = read_json(run / CONFIG)
     if overwrite:
         if not isinstance(values, dict) or not isinstance(values.get("version"), int):
             raise DataError(f"{run / CONFIG} is not a run's; nothing was deleted, choose another --run")
-        for name in CONTENTS:  # config.json last, so that a kill in between leaves a folder that is still a run's
-            remove(run / name)
+        clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's
         return False
     check_version(run, values)
     if not resume:
@@ -77,6 +77,13 @@ def make_folder(run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{run} cannot be made ({reason(error)}); choose another --run") from error
+
+
+def clear(run: Path, names: tuple[str, ...]) -> None:
+    """Delete these files and folders of a run, and what was being written aside for them."""
+    for name in names:
+        remove(run / f"{name}.partial")
+        remove(run / name)
 
 
 def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
