@@ -7,6 +7,7 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,7 @@ CHUNK = 16_384  # examples that are made into batches together: bounds memory an
 
 
 @dataclass(frozen=True)
-class Position:
+class Place:
     """Where a stream stands: the next batch to come."""
 
     epoch: int = 0
@@ -43,21 +44,34 @@ class Stream:
     bad: BadRecords
     words: list[str]
 
-    def batches(self, position: Position = Position()) -> Iterator[tuple[Position, Batch]]:
-        """Batches from `position` on, without end, each with the position that follows it."""
-        n_chunks = -(-len(self.examples) // CHUNK)
-        while True:
-            plan = self.chunk(position.epoch, position.chunk)
-            for index in range(position.batch, len(plan)):
-                position = replace(position, batch=index + 1)
-                items, ids = zip(*plan[index], strict=True)
-                yield position, collate(list(items), list(ids), self.tokenizer)
-            last = position.chunk + 1 == n_chunks
-            position = Position(position.epoch + 1) if last else Position(position.epoch, position.chunk + 1)
+    @property
+    def n_chunks(self) -> int:
+        """Chunks in an epoch."""
+        return -(-len(self.examples) // CHUNK)
 
-    def steps_per_epoch(self) -> float:
-        """Batches of the first epoch. Other epochs differ by a few, as their buckets are drawn anew."""
-        return sum(len(self.chunk(0, chunk)) for chunk in range(-(-len(self.examples) // CHUNK)))
+    def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
+        """Batches from `place` on, without end, each with the place that follows it."""
+        while True:
+            plan = self.chunk(place.epoch, place.chunk)
+            for index in range(place.batch, len(plan)):
+                place = replace(place, batch=index + 1)
+                items, ids = zip(*plan[index], strict=True)
+                yield place, collate(list(items), list(ids), self.tokenizer)
+            last = place.chunk + 1 == self.n_chunks
+            place = Place(place.epoch + 1) if last else Place(place.epoch, place.chunk + 1)
+
+    def count_batches(self, epochs: float) -> int:
+        """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
+
+        Other epochs differ by a few, as their buckets are drawn anew.
+        """
+        total, counted = 0.0, {}
+        for epoch in range(math.ceil(epochs)):
+            on = is_on(epoch, self.objectives.denoise_epochs)
+            if on not in counted:
+                counted[on] = sum(len(self.chunk(epoch, chunk)) for chunk in range(self.n_chunks))
+            total += counted[on] * min(1.0, epochs - epoch)
+        return round(total)
 
     def chunk(self, epoch: int, chunk: int) -> list[list[tuple[Item, str]]]:
         """The batches of one chunk as lists of (item, example id). Raises DataError when nothing is left."""

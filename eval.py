@@ -1,0 +1,121 @@
+"""Use and score a trained run: a run folder and test lines -> decoded code, scores, a report (chapter 3.1, step 5).
+
+    python eval.py --run runs/quickstart                                  score again, write report.html
+    python eval.py --run runs/quickstart --beam 4                         the same with beam search
+    python eval.py --run runs/quickstart --prompt "return the sum of the even numbers in xs"
+    python eval.py --run runs/quickstart --prompt "sort words by length" --samples 5 --temperature 0.8
+    python eval.py --run runs/quickstart --prompt - < descriptions.txt    one description a line
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from data.example import DataError
+from data.tokenizer import Tokenizer
+from evaluation.config import EvaluationConfig
+from evaluation.evaluate import evaluate_run
+from evaluation.predict import draw, predict
+from evaluation.summary import show_results, write_scores_json
+from model.decoding import Sampling
+from model.transformer import Transformer
+from training.command_line import parse, run_and_report
+from training.device import find_device, set_threads
+from training.recipes import TrainingSettings
+from training.run_folder import read_config
+from training.weights import load_weights
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do with a run. What is not given is as in the run's own settings."""
+
+    run: str = "runs/quickstart"  # the run folder
+    prompt: str = ""  # a description to write code for; - reads one a line from standard input
+    beam: int | None = None  # hypotheses kept by beam search; 1: greedy
+    length_penalty: float | None = None  # alpha of beam search: log-probability / length^alpha
+    samples: int = 0  # draw so many programs for a prompt instead of searching for the best
+    temperature: float = 1.0  # of the draws: below 1 is more careful, above 1 bolder
+    top_k: int = 0  # draw among the k most probable tokens only; 0: all
+    top_p: float = 1.0  # draw among the fewest tokens that reach this probability (nucleus); 1: all
+    seed: int = 0  # of the draws
+    limit: int | None = None  # score only the first so many lines of each split
+    data_path: str = ""  # folder of the corpus, when it is not where it was at training
+    run_untrusted: bool = False  # run programs outside the generated grammar too: there is no sandbox yet
+    device: str = "auto"  # auto, cpu, cuda or mps
+    threads: int = 0  # CPU threads; 0: torch's choice
+    json: str = ""  # file that gets the scores
+
+
+def main(argv: list[str]) -> int:
+    """Load the run, then write code for a prompt or score the test splits."""
+    options = parse(Options, argv, Options(), __doc__)
+    folder = Path(options.run)
+    settings, _ = read_config(folder, Settings)
+    set_threads(options.threads)
+    tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    model = Transformer(settings.model, tokenizer.pad_id)
+    load_weights(folder / "model.safetensors", model)
+    model.to(find_device(options.device)).eval()
+    config = changed(settings.evaluation, options)
+    if options.prompt:
+        for description in descriptions(options.prompt):
+            show_code(description, model, tokenizer, config, options, settings.data.max_source_length)
+        return 0
+    data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
+    results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed)
+    show_results(folder, results)
+    if options.json:
+        write_scores_json(Path(options.json), results)
+    return 0
+
+
+@dataclass(frozen=True)
+class Settings(TrainingSettings):
+    """config.json of a run, as train.py writes it."""
+
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
+    """The run's own settings of evaluation with what the command line changes."""
+    given = {name: getattr(options, name) for name in ("beam", "length_penalty", "limit")}
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(config, **given, run_untrusted=options.run_untrusted or config.run_untrusted)
+
+
+def descriptions(prompt: str) -> Iterator[str]:
+    """The prompt itself, or for "-" the lines of standard input. Raises DataError when it holds none."""
+    if prompt != "-":
+        yield prompt
+        return
+    lines = [line.strip() for line in sys.stdin if line.strip()]
+    if not lines:
+        raise DataError("--prompt - reads descriptions from standard input, one a line; there was none")
+    yield from lines
+
+
+def show_code(
+    description: str, model: Transformer, tokenizer: Tokenizer, config: EvaluationConfig, options: Options,
+    max_source_length: int,
+) -> None:
+    """Print the code for one description, or the programs that were drawn for it."""
+    if options.prompt == "-":
+        print(f"# {description}")
+    if not options.samples:
+        codes, n_cut = predict(model, tokenizer, [description], config, max_source_length)
+        if n_cut:
+            print(f"the description was cut to {max_source_length} tokens", file=sys.stderr)
+    else:
+        sampling = Sampling(options.temperature, options.top_k, options.top_p)
+        codes = draw(
+            model, tokenizer, description, options.samples, sampling, options.seed, config, max_source_length
+        )
+    print("\n\n".join(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(run_and_report(main, sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""Cross-attention of a few examples, for the report: which source pieces each output piece looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data.example import Example
+from data.tokenizer import Tokenizer
+from evaluation.predict import source_ids
+from model.transformer import Transformer
+
+
+@torch.inference_mode()
+def attention_maps(
+    model: Transformer, tokenizer: Tokenizer, examples: list[Example], predictions: list[str], max_source_length: int
+) -> list[dict[str, Any]]:
+    """For each example the pieces, the last layer's cross-attention as the mean over heads, and the copied share."""
+    return [
+        attention_map(model, tokenizer, source_ids(example.nl or "", tokenizer, max_source_length), prediction)
+        for example, prediction in zip(examples, predictions, strict=True)
+    ]
+
+
+def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], prediction: str) -> dict[str, Any]:
+    """One map: the written-out attention shows its weights to a forward hook while the prediction is read again."""
+    target = [*tokenizer.encode(prediction), tokenizer.end_id][: model.config.max_length]
+    device = next(model.parameters()).device
+    source = torch.tensor([ids], device=device)  # (1, S)
+    mask = torch.ones_like(source, dtype=torch.bool)
+    decoder_input = torch.tensor([[tokenizer.decoder_start_id, *target[:-1]]], device=device)  # (1, T)
+    attention = model.decoder[-1].cross_attention
+    seen: list[Tensor] = []
+    hook = attention.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
+    form, attention.form = attention.form, "written_out"
+    try:
+        memory = model.encode(source, mask)
+        states = model.decode(decoder_input, memory, mask)
+    finally:
+        hook.remove()
+        attention.form = form
+    copied = None
+    if model.copy_head is not None:
+        copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)
+    return {
+        "source": tokenizer.pieces(ids),
+        "target": tokenizer.pieces(target),
+        "weights": seen[0].mean(dim=1)[0].tolist(),  # (T, S)
+        "copy": copied,
+    }

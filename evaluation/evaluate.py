@@ -1,0 +1,168 @@
+"""A trained model and its test splits -> decoded code, scores, baselines and report in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from data.config import DataConfig
+from data.example import Example
+from data.sources import open_source
+from data.tokenizer import Tokenizer
+from evaluation.attention import attention_maps
+from evaluation.baselines import most_common_code, nearest_code, substitute_aligned_words
+from evaluation.config import EvaluationConfig
+from evaluation.metrics import (
+    Score,
+    duplicate_ids,
+    exact_matches,
+    line_score,
+    mean_score,
+    score_predictions,
+)
+from evaluation.predict import predict
+from evaluation.programs import Outcome, run_programs
+from evaluation.report import write_report
+from evaluation.run_folder import write_whole
+from model.transformer import Transformer
+
+SHOWN = 5  # descriptions whose code is printed at the end
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One split, decoded and scored."""
+
+    split: str
+    references: list[Example]
+    predictions: list[str]
+    outcomes: list[Outcome] | None
+    scores: dict[str, Score]
+
+
+def evaluate_run(
+    run: Path, model: Transformer, tokenizer: Tokenizer, corpus: str, data: DataConfig, config: EvaluationConfig,
+    seed: int,
+) -> list[Scored]:
+    """Decode and score every split but the training lines; write scores, predictions, attention maps and report."""
+    model.eval()
+    source = open_source(corpus, data, seed)
+    splits = source.splits()
+    train = list(splits.pop("train", ()))
+    tests = {name: list(islice(examples, config.limit or None)) for name, examples in splits.items()}
+    results = [
+        evaluate_split(split, references, train, model, tokenizer, data, config)
+        for split, references in tests.items()
+    ]
+    scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
+    scores["baselines"] = baselines(train, results, config)
+    write_whole(run / "scores.json", json.dumps(scores, indent=1))
+    lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
+    write_whole(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
+    if results:
+        first = results[0]
+        maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
+        write_whole(run / "attention.json", json.dumps(maps))
+    write_report(run)
+    return results
+
+
+def evaluate_split(
+    split: str, references: list[Example], train: list[Example], model: Transformer, tokenizer: Tokenizer,
+    data: DataConfig, config: EvaluationConfig,
+) -> Scored:
+    """Decode one split and score it: nothing is skipped, sources that are too long are cut."""
+    descriptions = [example.nl or "" for example in references]
+    predictions, n_cut = predict(model, tokenizer, descriptions, config, data.max_source_length, f"decoding {split}")
+    if n_cut:
+        print(f"{split}: {n_cut} descriptions were cut to {data.max_source_length} tokens")
+    outcomes = run_tests(references, predictions, config)
+    scores = score_predictions(references, predictions, duplicate_ids(train, references), outcomes)
+    new = [outcome.passed for example, outcome in zip(references, outcomes or ()) if is_new(example)]
+    if new:
+        scores["tests_passed_new_programs"] = mean_score(new)
+    return Scored(split, references, predictions, outcomes, scores)
+
+
+def is_new(example: Example) -> bool:
+    """Whether a generated task says that its program, names and constants aside, stands nowhere in training."""
+    return bool(example.meta.get("normalised_is_new"))
+
+
+def run_tests(
+    references: Sequence[Example], predictions: Sequence[str], config: EvaluationConfig
+) -> list[Outcome] | None:
+    """What the tests say of each prediction, or None where the examples have no tests."""
+    if not references or not all(example.tests for example in references):
+        return None
+    jobs = [(code, example.tests) for code, example in zip(predictions, references, strict=True)]
+    return run_programs(jobs, config.time_limit, config.memory_limit, config.run_untrusted)
+
+
+def baselines(
+    train: list[Example], results: list[Scored], config: EvaluationConfig
+) -> dict[str, dict[str, dict[str, Score]]]:
+    """What no learning reaches: name -> split -> metric -> score.
+
+    The program of the nearest training description, the same with aligned words substituted, and the most common one.
+    """
+    table: dict[str, dict[str, dict[str, Score]]] = {}
+    if not train:
+        return table
+    common = most_common_code(train)
+    for scored in results:
+        queries = [example.nl or "" for example in scored.references]
+        neighbours = nearest_code(train, queries)
+        codes = {
+            "nearest description": [neighbour.code for neighbour in neighbours],
+            "nearest, words substituted": [
+                substitute_aligned_words(query, neighbour)
+                for query, neighbour in zip(queries, neighbours, strict=True)
+            ],
+            "most common code": [common] * len(queries),
+        }
+        duplicates = duplicate_ids(train, scored.references)
+        for name, predictions in codes.items():
+            table.setdefault(name, {})[scored.split] = short_scores(scored, predictions, duplicates, config)
+    return table
+
+
+def short_scores(
+    scored: Scored, predictions: list[str], duplicates: set[str], config: EvaluationConfig
+) -> dict[str, Score]:
+    """Exact match with and without duplicates, and the share that passes its tests where there are tests."""
+    exact = exact_matches(scored.references, predictions)
+    new = [index for index, example in enumerate(scored.references) if example.id not in duplicates]
+    scores = {"exact_match": mean_score(exact)}
+    if new:
+        scores["exact_match_without_duplicates"] = mean_score(exact[new])
+    outcomes = run_tests(scored.references, predictions, config)
+    if outcomes is not None:
+        scores["tests_passed"] = mean_score([outcome.passed for outcome in outcomes])
+    return scores
+
+
+def prediction_lines(scored: Scored) -> list[dict[str, Any]]:
+    """The lines of predictions.jsonl for one split."""
+    exact = exact_matches(scored.references, scored.predictions)
+    outcomes = scored.outcomes or [None] * len(exact)
+    return [
+        {
+            "split": scored.split,
+            "id": example.id,
+            "nl": example.nl,
+            "reference": example.code,
+            "prediction": prediction,
+            "passed": None if outcome is None else outcome.passed,
+            "status": "not run" if outcome is None else outcome.status,
+            "exact": bool(same),
+            "score": line_score(example.code, prediction),
+        }
+        for example, prediction, outcome, same in zip(
+            scored.references, scored.predictions, outcomes, exact, strict=True
+        )
+    ]

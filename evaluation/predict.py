@@ -1,0 +1,70 @@
+"""Descriptions in, code out: batched decoding with a trained model (chapter 3.1, steps 5 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from tqdm import tqdm
+
+from data.batches import pad
+from data.tokenizer import Tokenizer
+from evaluation.config import EvaluationConfig
+from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
+from model.transformer import Transformer
+
+
+def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -> list[int]:
+    """The encoder's input for a description, cut to the longest source."""
+    return [*tokenizer.encode(description)[: max_source_length - 1], tokenizer.end_id]
+
+
+def predict(
+    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
+    max_source_length: int, name: str = "decoding",
+) -> tuple[list[str], int]:
+    """Code for each description, in their order, and how many descriptions had to be cut.
+
+    Descriptions of similar length are decoded together, so that little is padding.
+    """
+    device = next(model.parameters()).device
+    special = special_ids(tokenizer)
+    sources = [source_ids(text, tokenizer, max_source_length) for text in descriptions]
+    n_cut = sum(len(tokenizer.encode(text)) >= max_source_length for text in descriptions)
+    order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+    outputs = [""] * len(sources)
+    with tqdm(total=len(sources), desc=name, unit=" lines", leave=False, disable=None) as bar:
+        for start in range(0, len(order), config.batch_examples):
+            rows = order[start : start + config.batch_examples]
+            source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
+            if config.beam == 1:
+                decoded = greedy(model, source, mask, special, config.max_new_tokens)
+            else:
+                hypotheses = beam_search(
+                    model, source, mask, special, config.max_new_tokens, config.beam, config.length_penalty
+                )
+                decoded = [best[0].ids for best in hypotheses]
+            for row, ids in zip(rows, decoded, strict=True):
+                outputs[row] = tokenizer.decode(ids)
+            bar.update(len(rows))
+    return outputs, n_cut
+
+
+def draw(
+    model: Transformer, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
+    config: EvaluationConfig, max_source_length: int,
+) -> list[str]:
+    """`n` random programs for one description."""
+    device = next(model.parameters()).device
+    ids = torch.tensor([source_ids(description, tokenizer, max_source_length)] * n, device=device)  # (n, S)
+    generator = torch.Generator(device).manual_seed(seed)
+    outputs = sample(
+        model, ids, torch.ones_like(ids, dtype=torch.bool), special_ids(tokenizer), config.max_new_tokens, sampling,
+        generator,
+    )
+    return [tokenizer.decode(output) for output in outputs]
+
+
+def special_ids(tokenizer: Tokenizer) -> SpecialIds:
+    """The ids that decoding needs."""
+    return SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id)

@@ -1,0 +1,81 @@
+"""What a person reads in the terminal at the end: a table of scores, and a few descriptions with their code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evaluation.evaluate import SHOWN, Scored
+from evaluation.run_folder import read_run_folder, write_whole
+
+COLUMNS = {
+    "tests_passed": "tests passed",
+    "exact_match_without_duplicates": "exact, new pairs",
+    "exact_match": "exact",
+    "parses": "parses",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+}
+
+
+def score_table(results: list[Scored], baselines: dict[str, Any]) -> str:
+    """One line a split, and one a baseline under it; shares in percent, with the interval over examples."""
+    columns = [key for key in COLUMNS if any(key in scored.scores for scored in results)]
+    rows = [["", "n", *(COLUMNS[key] for key in columns)]]
+    for scored in results:
+        rows.append([scored.split, str(len(scored.references)), *(cell(key, scored.scores) for key in columns)])
+        for name, splits in baselines.items():
+            rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(text.ljust(width) if column == 0 else text.rjust(width)
+                  for column, (text, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def cell(key: str, scores: dict[str, Any]) -> str:
+    """'93.1% (91.5-94.6)', or a dash where there is no such score."""
+    if key not in scores:
+        return "-"
+    score = scores[key]
+    if key in ("bleu", "chrf"):
+        return f"{score['value']:.1f} ({score['low']:.1f}-{score['high']:.1f})"
+    return f"{100 * score['value']:.1f}% ({100 * score['low']:.1f}-{100 * score['high']:.1f})"
+
+
+def examples_shown(scored: Scored) -> str:
+    """Five descriptions, evenly spread over the split, with the generated code and what its tests said."""
+    blocks = []
+    step = max(1, len(scored.references) // SHOWN)
+    for index in range(0, min(len(scored.references), step * SHOWN), step):
+        example, prediction = scored.references[index], scored.predictions[index]
+        code = "\n".join("    " + line for line in prediction.splitlines()) or "    (nothing)"
+        blocks.append(f"{example.nl}\n{code}\n  -> {verdict(scored, index)}")
+    return "\n\n".join(blocks)
+
+
+def verdict(scored: Scored, index: int) -> str:
+    """Whether the program passed its tests; without tests, whether it equals the reference."""
+    if scored.outcomes is None:
+        same = scored.predictions[index].split() == scored.references[index].code.split()
+        return "equals the reference" if same else f"the reference: {scored.references[index].code}"
+    outcome = scored.outcomes[index]
+    return "passed its tests" if outcome.passed else f"{outcome.status}: {outcome.message}"
+
+
+def show_results(run: Path, results: list[Scored]) -> None:
+    """Print the table, the examples and where the rest lies."""
+    print("\nScores (in brackets: 95% interval over examples)\n")
+    print(score_table(results, read_run_folder(run).baselines))
+    for scored in results[:1]:
+        print(f"\nFive descriptions of {scored.split} and the generated code\n")
+        print(examples_shown(scored))
+    print(f"\nrun folder  {run}\nreport      {run / 'report.html'}")
+
+
+def write_scores_json(path: Path, results: list[Scored]) -> None:
+    """Write what the table shows as JSON: {split: {metric: {"value", "low", "high", "n"}}}."""
+    write_whole(path, json.dumps({scored.split: scored.scores for scored in results}, indent=1))

@@ -1,0 +1,126 @@
+"""Train: description in, code out. Plain PyTorch, to be read from top to bottom (chapter 3.1, steps 1 to 5).
+
+    python train.py                                  the quick start: pretrains on Python's standard library, then
+                                                     learns generated tasks; no network and no data set needed
+    python train.py django --data.path FOLDER        real pairs of description and code
+    python train.py files --data.path pairs.jsonl --data.nl description --data.code code
+    python train.py files --preset chapter-3.3 --data.path pairs.csv
+    python train.py --run runs/quickstart --resume   go on with a run that was stopped
+    python train.py --help                           every setting
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from data.batches import Batch
+from evaluation.config import EvaluationConfig
+from evaluation.evaluate import evaluate_run
+from evaluation.summary import show_results
+from model.transformer import Transformer
+from training.batch_loss import batch_loss, n_predicted
+from training.checkpoints import Position, find_checkpoint
+from training.command_line import read_training_command, run_and_report
+from training.config import LoopConfig
+from training.corpus import make_tokenizer, read_corpora
+from training.device import autocast, find_device, seed_everything, set_threads
+from training.ema import update_average
+from training.optimizer import clip_gradient, set_learning_rate
+from training.phase import Phase, Run, finish_phase, next_batches, record, start_phase
+from training.progress import Progress
+from training.recipes import TrainingSettings
+from training.run_folder import open_run, truncate_metrics, write_config
+from training.run_record import finish_record, write_environment
+from training.schedule import learning_rate
+from training.signals import stopping_on_signals
+from training.weights import save_weights
+
+
+@dataclass(frozen=True)
+class Settings(TrainingSettings):
+    """All settings of a run: the command line's options, and config.json."""
+
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)  # decoding and scoring at the end
+
+
+def main(argv: list[str]) -> int:
+    """Settings, data, tokenizer, model, two phases of training, scores."""
+    settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
+    folder = Path(settings.run)
+    device = find_device(settings.device)
+    set_threads(settings.threads)
+    seed_everything(settings.seed)
+
+    corpora = read_corpora(settings)
+    resume = open_run(folder, resume, overwrite)
+    tokenizer = make_tokenizer(folder, list(corpora.values()), settings.data.vocab_size)
+    settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
+    write_config(folder, settings, tokenizer.special_ids())
+    model = Transformer(settings.model, tokenizer.pad_id).to(device)
+    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))))
+    write_environment(run, corpora)
+
+    checkpoint = find_checkpoint(folder) if resume else None
+    if checkpoint is not None:
+        run.position = checkpoint.position
+        truncate_metrics(folder, checkpoint.metrics_bytes)
+    phases = list(corpora)
+    with stopping_on_signals(run):
+        for name in phases[phases.index(run.position.phase) :]:
+            phase = start_phase(run, name, getattr(settings, name), corpora[name], checkpoint)
+            train(run, phase)
+            if run.stop:
+                print(f"\nstopped; go on with: python train.py --run {folder} --resume", file=sys.stderr)
+                return 130
+            finish_phase(run, phase)
+    save_weights(folder / "model.safetensors", model)
+    finish_record(run)
+
+    results = evaluate_run(
+        folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed
+    )
+    show_results(folder, results)
+    return 0
+
+
+def train(run: Run, phase: Phase) -> None:
+    """The loop: until the phase's steps are done, draw batches, take a step, write down what happened."""
+    run.model.train()
+    with Progress(phase.name, phase.total, run.position.step) as progress:
+        while run.position.step < phase.total and not run.stop:
+            batches = next_batches(run, phase)
+            rate = learning_rate(run.position.step, phase.total, phase.loop)
+            loss, norm = take_step(run, phase, batches, rate)
+            values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
+            record(run, phase, batches, values, progress)
+
+
+def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tuple[float, float]:
+    """Forward, backward, clip, update. Returns the mean loss over real tokens and the gradient's norm.
+
+    The batches of one step count as one: the loss is the mean over the real tokens of all of them. A step whose
+    gradient is not finite changes nothing.
+    """
+    loop: LoopConfig = phase.loop
+    n_tokens = sum(n_predicted(batch) for batch in batches)
+    total = 0.0
+    phase.optimizer.zero_grad(set_to_none=True)
+    for batch in batches:
+        with autocast(run.device, loop.bf16):
+            loss, _ = batch_loss(run.model, batch, loop.label_smoothing)  # a sum over real tokens
+        (loss / n_tokens).backward()
+        total += loss.item()
+    norm = clip_gradient(run.model, loop.clip_norm).item()
+    if math.isfinite(norm):
+        set_learning_rate(phase.optimizer, rate)
+        phase.optimizer.step()
+        if phase.average is not None:
+            update_average(phase.average, run.model, loop.ema_decay, run.position.step)
+    return total / n_tokens, norm
+
+
+if __name__ == "__main__":
+    sys.exit(run_and_report(main, sys.argv[1:]))

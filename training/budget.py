@@ -1,0 +1,45 @@
+"""What a run has cost so far: steps, real tokens, training FLOPs, time and memory (budget.json)."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+from data.batches import Batch
+from model.config import ModelConfig
+from training.flops import forward_flops, mlm_forward_flops, training_flops
+
+COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_seconds", "skipped_steps")
+
+
+def batch_flops(config: ModelConfig, batch: Batch) -> int:
+    """Training FLOPs of a batch at its real lengths."""
+    sources = batch.source_mask.sum(dim=1).tolist()
+    if batch.kind == "mlm":
+        masked = (batch.labels >= 0).sum(dim=1).tolist()
+        pairs = zip(sources, masked, strict=True)
+        return training_flops(sum(mlm_forward_flops(config, source, n) for source, n in pairs))
+    targets = batch.target_mask.sum(dim=1).tolist()
+    return training_flops(sum(forward_flops(config, s, t) for s, t in zip(sources, targets, strict=True)))
+
+
+class Clock:
+    """Seconds by the wall and by the processor since it was made; `counters` go on from those of a checkpoint."""
+
+    def __init__(self, counters: dict[str, float]) -> None:
+        self.before = {name: counters.get(name, 0.0) for name in ("seconds", "cpu_seconds")}
+        self.began = time.monotonic(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """The two counters now."""
+        return {
+            "seconds": self.before["seconds"] + time.monotonic() - self.began[0],
+            "cpu_seconds": self.before["cpu_seconds"] + time.process_time() - self.began[1],
+        }
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB

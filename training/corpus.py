@@ -1,0 +1,93 @@
+"""Steps 1 and 2 of chapter 3.1: the examples of each phase, what is held out, and the tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from data.config import DataConfig
+from data.example import BadRecords, DataError, Example
+from data.held_out import hold_out
+from data.sources import open_source
+from data.tokenizer import Tokenizer, train_tokenizer
+from training.recipes import TrainingSettings
+
+TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
+NAME = re.compile(r"[A-Za-z_]\w+")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Examples to train on, those held out of them, and what the run folder should remember."""
+
+    train: list[Example]
+    held_out: list[Example]
+    bad: BadRecords
+    about: dict[str, Any]
+
+    @property
+    def words(self) -> list[str]:
+        """The identifiers of the training code, each once, of which made-up names are built."""
+        return list(dict.fromkeys(word for example in self.train for word in NAME.findall(example.code)))
+
+
+def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
+    """The corpus of each phase that the settings give steps to, in order: pretraining, training."""
+    corpora = {}
+    if settings.pretraining.steps or settings.pretraining.epochs:
+        corpora["pretraining"] = read_mined(settings.data)
+    corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
+    return corpora
+
+
+def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
+    """The pairs to fine-tune on. Raises DataError when there are none."""
+    source = open_source(name, data, seed)
+    splits = source.splits()
+    if "train" not in splits:
+        raise DataError(f"{name}: there is no training split among {', '.join(splits)}; add a train file")
+    # The tests of training tasks are not needed any more, and 100,000 of them are most of the memory.
+    train = [replace(example, tests=()) for example in splits["train"]]
+    train, held_out = hold_out(train, data.held_out, seed) if data.held_out else (train, [])
+    if data.train_limit:
+        train = train[: data.train_limit]
+    about = {"corpus": name, "train": len(train), "held_out": len(held_out), "data_hash": data_hash(train)}
+    return Corpus(train, held_out, source.bad, about)
+
+
+def read_mined(data: DataConfig) -> Corpus:
+    """Mined functions with their descriptions, and unlabelled code and text, to pretrain on."""
+    source = open_source("mined", data, 0)
+    train = [*source.splits()["train"], *source.unlabelled()]
+    about = {"corpus": "mined", "train": len(train), "mined": source.provenance()}
+    return Corpus(train, [], source.bad, about)
+
+
+def data_hash(examples: Iterable[Example]) -> str:
+    """SHA-256 over descriptions and code, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(f"{example.id}\0{example.nl}\0{example.code}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]
+
+
+def make_tokenizer(run: Path, corpora: list[Corpus], vocab_size: int) -> Tokenizer:
+    """The run's tokenizer: learned on training lines alone, then saved; loaded when the run goes on."""
+    path = run / "tokenizer.model"
+    if path.exists():
+        return Tokenizer.load(path)
+    texts = (
+        text
+        for corpus in corpora
+        for example in itertools.islice(corpus.train, 0, None, max(1, len(corpus.train) // TOKENIZER_EXAMPLES))
+        for text in (example.nl, example.code)
+        if text
+    )
+    tokenizer = train_tokenizer(texts, vocab_size)
+    tokenizer.save(path)
+    return tokenizer

@@ -1,0 +1,179 @@
+"""What one phase of training (pretraining or fine-tuning) keeps between steps, and what it writes down."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data.batches import Batch
+from data.example import DataError
+from data.tokenizer import Tokenizer
+from model.transformer import Transformer
+from training.atomic_files import write_json
+from training.batch_loss import batch_loss
+from training.budget import Clock, batch_flops
+from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
+from training.config import LoopConfig, ObjectivesConfig
+from training.corpus import Corpus
+from training.ema import averaged_weights, copy_weights, start_average
+from training.optimizer import make_optimizer
+from training.progress import Progress
+from training.recipes import TrainingSettings
+from training.run_folder import append_metrics
+from training.stream import Place, Stream
+
+METRICS_EVERY = 20  # steps between lines of metrics.jsonl
+
+
+@dataclass
+class Run:
+    """What both phases share."""
+
+    folder: Path
+    settings: TrainingSettings
+    device: torch.device
+    tokenizer: Tokenizer
+    model: Transformer
+    position: Position  # where training stands: what a checkpoint remembers
+    stop: bool = False  # Ctrl-C or SIGTERM came: save and leave after this step
+
+
+@dataclass
+class Phase:
+    """One phase while it runs."""
+
+    name: str
+    loop: LoopConfig
+    corpus: Corpus
+    total: int  # optimiser steps
+    batches: Iterator[tuple[Place, Batch]]
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor] | None  # moving average of the weights
+    clock: Clock
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
+
+
+def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
+    """Begin a phase, or go on with it from a checkpoint that was saved in it."""
+    settings, position = run.settings, run.position
+    stream = Stream(
+        corpus.train, loop.objectives, run.tokenizer, settings.data, settings.seed, corpus.bad, corpus.words
+    )
+    total = loop.steps or max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+    optimizer = make_optimizer(run.model, loop)
+    average = start_average(run.model) if loop.ema_decay else None
+    if checkpoint is not None and position.phase == name:
+        average = load_checkpoint(checkpoint, run.model, optimizer).get("average", average)
+    else:
+        position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
+    batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
+    return Phase(name, loop, corpus, total, batches, optimizer, average, Clock(position.counters))
+
+
+def next_batches(run: Run, phase: Phase) -> list[Batch]:
+    """The batches of one optimiser step; the run's position moves on."""
+    drawn = []
+    for _ in range(phase.loop.accumulate):
+        place, batch = next(phase.batches)
+        run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
+        drawn.append(batch.to(run.device))
+    run.position.step += 1
+    run.position.total_step += 1
+    return drawn
+
+
+def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
+    """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
+    position, loop = run.position, phase.loop
+    if math.isfinite(values["gradient_norm"]):
+        phase.losses.append(values["loss"])
+        position.counters["bad_steps"] = 0
+    else:
+        note_bad_step(run, loop, batches)
+    count(run, phase, batches)
+    progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
+    last = position.step == phase.total
+    if phase.corpus.held_out and (last or due(position.step, loop.evaluate_every)):
+        values["held_out_loss"] = held_out_loss(run, phase)
+        progress.say(f"{phase.name} step {position.step}: held-out loss {values['held_out_loss']:.4f}")
+        if is_stale(position.counters, values["held_out_loss"], loop.patience):
+            progress.say(f"{phase.name}: no better for {loop.patience} evaluations in a row, stopped early")
+            phase.total = position.step
+    if last or due(position.step, METRICS_EVERY) or "held_out_loss" in values:
+        speed = {"tokens_per_second": progress.tokens_per_second}
+        append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
+    if position.step == phase.total or run.stop or due(position.step, loop.checkpoint_every):
+        more = {"average": phase.average}
+        save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints)
+
+
+def due(step: int, every: int) -> bool:
+    """Whether something that happens every so many steps (0: never) happens now."""
+    return every > 0 and step % every == 0
+
+
+def count(run: Run, phase: Phase, batches: list[Batch]) -> None:
+    """Add a step to the run's budget."""
+    counters = run.position.counters
+    added = {
+        "steps": 1,
+        "examples": sum(len(batch.ids) for batch in batches),
+        "tokens": sum(batch.n_tokens for batch in batches),
+        "training_flops": sum(batch_flops(run.settings.model, batch) for batch in batches),
+    }
+    for name, amount in added.items():
+        counters[name] = counters.get(name, 0) + amount
+    counters.update(phase.clock.read())
+
+
+def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
+    """A step whose loss or gradient is not finite was skipped: count it, and stop after too many in a row."""
+    counters = run.position.counters
+    counters["skipped_steps"] = counters.get("skipped_steps", 0) + 1
+    counters["bad_steps"] = counters.get("bad_steps", 0) + 1
+    if counters["bad_steps"] >= loop.max_bad_steps:
+        path = run.folder / "bad_batches.json"
+        write_json(path, [batch.ids for batch in batches])
+        raise DataError(
+            f"the loss was not finite {loop.max_bad_steps} steps in a row; the last batch's ids are in {path}; "
+            "lower the learning rate or look at those examples, then go on with --resume"
+        )
+
+
+@torch.no_grad()
+def held_out_loss(run: Run, phase: Phase) -> float:
+    """Mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout."""
+    run.model.eval()
+    stream = Stream(
+        phase.corpus.held_out, ObjectivesConfig(), run.tokenizer, run.settings.data, 0, phase.corpus.bad, []
+    )
+    total, tokens = 0.0, 0
+    with averaged_weights(run.model, phase.average):
+        for place, batch in stream.batches():
+            if place.epoch > 0:
+                break
+            loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
+            total, tokens = total + float(loss), tokens + n
+    run.model.train()
+    return total / tokens
+
+
+def is_stale(counters: dict[str, float], loss: float, patience: int) -> bool:
+    """Whether the held-out loss has not fallen for `patience` evaluations in a row (0: never)."""
+    if loss < counters.get("best_held_out_loss", math.inf):
+        counters["best_held_out_loss"], counters["stale_evaluations"] = loss, 0
+        return False
+    counters["stale_evaluations"] = counters.get("stale_evaluations", 0) + 1
+    return 0 < patience <= counters["stale_evaluations"]
+
+
+def finish_phase(run: Run, phase: Phase) -> None:
+    """The averaged weights, where there is an average, become the model's."""
+    if phase.average is not None:
+        copy_weights(phase.average, run.model)

@@ -1,0 +1,86 @@
+"""All settings of a run as one tree, and the recipes that `python train.py NAME` starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
+
+from data.config import DataConfig
+from data.example import DataError
+from data.sources import NAMES
+from model.config import ModelConfig, preset
+from training.config import LoopConfig, ObjectivesConfig
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything about training; train.py adds what scoring needs."""
+
+    corpus: Annotated[str, tyro.conf.Positional] = "generated"  # generated, django, nl2bash, conala, ... or files
+    run: str = "runs/quickstart"  # the run folder
+    preset: str = ""  # a recipe to start from instead of the corpus's own: chapter-3.3
+    seed: int = 0  # of everything random
+    device: str = "auto"  # auto, cpu, cuda or mps
+    threads: int = 0  # CPU threads; 0: torch's choice
+    data: DataConfig = DataConfig()  # corpus, tokenizer, batches
+    model: ModelConfig = ModelConfig()  # the network
+    pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
+    training: LoopConfig = LoopConfig()  # on pairs of description and code
+
+
+# Two minutes of pretraining on the standard library, then generated tasks: see README.md for what it reaches.
+QUICKSTART = TrainingSettings(
+    data=DataConfig(vocab_size=2000, batch_tokens=4096, held_out=500),
+    model=preset("modern", d_model=192, n_heads=4, d_ff=512, mlm_head=True, copy_head=True, dropout=0.05),
+    pretraining=LoopConfig(
+        steps=400, objectives=ObjectivesConfig(pairs=0, mlm=0.5, span=0.5), warmup_steps=100, schedule="constant"
+    ),
+    training=LoopConfig(steps=2000, learning_rate=2e-3, warmup_steps=200, label_smoothing=0.05),
+)
+
+# Chosen on 1,000 held-out training lines of Django: see docs/results.md.
+DJANGO = TrainingSettings(
+    corpus="django",
+    run="runs/django",
+    data=DataConfig(vocab_size=2000, batch_tokens=3072),
+    model=preset("modern", d_model=256, n_heads=4, d_ff=768, copy_head=True),
+    training=LoopConfig(
+        epochs=14, objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=7, rename=0.5), ema_decay=0.999
+    ),
+)
+
+# Chapter 3.3: columns, truncation, epochs, batch, warm-up, weight decay and linear decay are the chapter's. Its
+# learning rate suits a pretrained network; ours starts from nothing, or from the pretraining before it.
+CHAPTER = TrainingSettings(
+    corpus="files",
+    run="runs/chapter-3.3",
+    preset="chapter-3.3",
+    data=DataConfig(
+        nl="natural_language_description", truncate=True, max_source_length=1024, max_target_length=1024,
+        batch_tokens=0, batch_examples=8,
+    ),
+    model=preset("modern", copy_head=True),
+    training=LoopConfig(
+        epochs=3, warmup_steps=500, weight_decay=0.01, schedule="linear", learning_rate=5e-4, label_smoothing=0.0
+    ),
+)
+
+RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER}
+
+
+def recipe(corpus: str, name: str = "") -> TrainingSettings:
+    """The settings that `corpus`, or the preset `name`, starts from. Raises DataError for an unknown one.
+
+    A corpus without a recipe of its own takes Django's, as it is pairs of short texts too.
+    """
+    if corpus not in NAMES or corpus == "mined":
+        choices = ", ".join(known for known in NAMES if known != "mined")
+        raise DataError(f"corpus {corpus!r} is unknown; choose one of {choices}")
+    if name:
+        if name not in RECIPES:
+            raise DataError(f"preset {name!r} is unknown; choose one of {', '.join(RECIPES)}")
+        chosen = replace(RECIPES[name], preset=name)
+        return replace(chosen, corpus=corpus) if corpus != "generated" else chosen
+    return RECIPES.get(corpus, replace(DJANGO, corpus=corpus, run=f"runs/{corpus}"))

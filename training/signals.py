@@ -1,0 +1,28 @@
+"""Ctrl-C and SIGTERM save before they stop: the step under way ends, a checkpoint is written, the loop is left."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from training.phase import Run
+
+
+@contextmanager
+def stopping_on_signals(run: Run) -> Iterator[None]:
+    """Inside the `with` the first signal sets `run.stop`; a second Ctrl-C interrupts at once."""
+
+    def stop(number: int, frame: object) -> None:
+        if run.stop and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        run.stop = True
+        print("\nstopping after this step, a checkpoint is being saved", file=sys.stderr)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
