@@ -22,6 +22,7 @@ LONGEST = 40  # items of a list on the way
 LONGEST_TEXT = 80  # characters of a text on the way
 LARGEST = 10**6  # absolute value of a number on the way
 LARGEST_LISTED = 400  # a number from which a list as long as itself may be made
+PAIR_TRIES = 20  # draws of a second pipeline for a first
 GUARDED = 0.15  # share of draws that take a step of two operations where there is room for it
 
 
@@ -131,7 +132,19 @@ _WITH: dict[str, list[list[Form]]] = {}
 for _form in FORMS:
     for _op in _form.ops:
         _WITH.setdefault(_op, [[], []])[len(_form.ops) - 1].append(_form)
-_TESTS = {kind: [f for f in _FROM[kind][0] if f.gives == "bool"] for kind in INPUT_TYPES}
+
+
+def tests_of(argument: str) -> list[Form]:
+    """The forms that may decide between two pipelines."""
+    return [form for form in _FROM[argument][0] if form.gives == "bool"]
+
+
+def sides_differ(task: Task) -> bool:
+    """Whether no operation stands in both pipelines, or in a pipeline and the test."""
+    sides = [[op for step in pipeline for op in step.form.ops] for pipeline in task.pipelines]
+    if task.test:
+        sides.append(list(task.test.form.ops))
+    return sum(len(set(side)) for side in sides) == len({op for side in sides for op in side})
 
 
 def _draw_form(groups: list[list[Form]], room: int, random: Random) -> Form | None:
@@ -157,7 +170,8 @@ def _draw_forms(focus: Form, size: int, random: Random, behind: bool = True) -> 
     return chain
 
 
-def _with_constants(forms: list[Form], random: Random) -> tuple[Step, ...]:
+def draw_constants(forms: list[Form], random: Random) -> tuple[Step, ...]:
+    """The forms with random constants."""
     return tuple(Step(f, tuple(pick(random, CONSTANTS[kind]) for kind in f.kinds)) for f in forms)
 
 
@@ -168,29 +182,24 @@ def _draw_chain(argument: str, gives: str, size: int, random: Random) -> list[Fo
     return chain if chain and chain[0].takes == argument else None
 
 
-def _draw_second(first: list[Form], gives: str, size: int, random: Random) -> list[Form] | None:
-    for _ in range(20):
-        second = _draw_chain(first[0].takes, gives, size, random)
-        if second and not {op for f in first for op in f.ops} & {op for f in second for op in f.ops}:
-            return second
+def _draw_pair(first: list[Form], size: int, combiner: Combiner | None, random: Random) -> Task | None:
+    """Two pipelines, together with the combiner or a test `size` operations; `first` is one of them."""
+    kind, gives = first[0].takes, first[-1].gives
+    room = size - 1 - sum(len(f.ops) for f in first)
+    for _ in range(PAIR_TRIES if room >= 1 else 0):
+        second = _draw_chain(kind, gives, room, random)
+        if second is None:
+            continue
+        order = [first, second] if random.random() < 0.5 else [second, first]
+        test = None if combiner else draw_constants([pick(random, tests_of(kind))], random)[0]
+        task = Task(kind, tuple(draw_constants(forms, random) for forms in order), combiner, test)
+        if sides_differ(task):
+            return task
     return None
 
 
-def _draw_pair(first: list[Form], size: int, combiner: Combiner | None, random: Random) -> Task | None:
-    """Two pipelines of `size` operations together with the combiner or the test; `first` is one of them."""
-    kind, gives = first[0].takes, first[-1].gives
-    room = size - 1 - sum(len(f.ops) for f in first)
-    test = None if combiner else pick(random, _TESTS[kind])
-    second = _draw_second(first, gives, room, random) if room >= 1 else None
-    if second is None or (test and test.ops[0] in [op for f in (*first, *second) for op in f.ops]):
-        return None
-    order = [first, second] if random.random() < 0.5 else [second, first]
-    pipelines = tuple(_with_constants(forms, random) for forms in order)
-    return Task(kind, pipelines, combiner, _with_constants([test], random)[0] if test else None)
-
-
 def _draw_combined(combiner: Combiner, size: int, random: Random) -> Task | None:
-    for _ in range(20):
+    for _ in range(PAIR_TRIES):
         share = 1 + int(random.random() * (size - 2))
         last = _draw_form(_TO[combiner.parts], share, random)
         first = last and _draw_forms(last, share, random, behind=False)
@@ -229,7 +238,7 @@ def draw_task(focus: str, size: int, random: Random) -> Task | None:
             task = _draw_around(form, size, random)
         if task is None:
             chain = _draw_forms(form, size, random)
-            task = Task(chain[0].takes, (_with_constants(chain, random),)) if chain else None
+            task = Task(chain[0].takes, (draw_constants(chain, random),)) if chain else None
     if task and random.random() < PARAMETRISED:
         task = _parametrised(task, random)
     return task

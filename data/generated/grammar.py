@@ -218,3 +218,16 @@ def may_follow(before: Form, after: Form) -> bool:
     if before.gives != after.takes or set(before.ops) & set(after.ops):
         return False
     return not (before.filters and after.filters and before.order > after.order)
+
+
+def phrasings() -> dict[str, set[str]]:
+    """Operation -> its phrasings (of forms of one operation; for a quantifier, with its predicate left open)."""
+    said: dict[str, set[str]] = {name: set() for name in OPERATION_NAMES}
+    for form in FORMS:
+        if len(form.ops) == 1:
+            said[form.ops[0]].update((*form.nouns, *form.clauses, *form.held_nouns, *form.held_clauses))
+    for quantifier in on_lists.QUANTIFIERS:
+        said[quantifier.name].update((*quantifier.nouns, *quantifier.clauses, *quantifier.held))
+    for combiner in COMBINERS:
+        said[combiner.name].update((*combiner.nouns, combiner.held))
+    return said

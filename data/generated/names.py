@@ -21,7 +21,7 @@ PARAMETERS = {"int": ("limit", "m", "p", "bound", "q"), "text": ("mark", "part",
 
 DEFAULT_FUNCTION = "solve"
 FUNCTIONS = (
-    "total answer compute process result convert build extract transform collect evaluate measure select prepare "
-    "analyse handle derive make produce check work calculate apply reduce shape run_it go task job f g h main_step "
-    "step_one helper summary report inspect_it finish"
+    "total answer compute process convert build extract transform collect evaluate measure select prepare analyse "
+    "handle derive make produce check work calculate apply reduce shape go task job f report finish summary score "
+    "summarise rank merge clean trim gather scan outcome find_it main"
 ).split()

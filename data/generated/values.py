@@ -28,8 +28,8 @@ CONSTANTS: dict[str, tuple] = {
     "key": ("ann", "ben", "cat", "dan", "eve", "tea", "rice", "milk", "salt"),
 }
 _WORDS = (
-    "apple banana cat tea rice ben eve tree level noon stone rain anna Otto Rome Paris sun river market table loan coral "
-    "mint lemon Berlin emu rotor sail letter bus car is a to in it on at be me no so area street nurse"
+    "apple banana cat tea rice ben eve tree level noon stone rain anna Otto Rome Paris sun river market table loan "
+    "coral mint lemon Berlin emu rotor sail letter bus car is a to in it on at be me no so area street nurse"
 ).split()
 _EDGES: dict[str, tuple] = {
     "ints": ([7], [0], [4, 4, 4], [-3], [5, -5]),

@@ -1,0 +1,106 @@
+"""Statistics of the generated tasks: `python -m data.generated [--seed 0] [--train 20000] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from data.config import DataConfig
+from data.example import Example
+from data.generated.counting import LONGEST_TASK, count_tasks, estimate_tasks
+from data.generated.grammar import OPERATION_NAMES, phrasings
+from data.generated.splits import held_pairs
+from data.generated.tasks import generated_source
+
+
+def operation_shares(examples: list[Example]) -> dict[str, float]:
+    """Operation -> share of the examples in which it occurs, rarest first."""
+    counts = Counter(op for example in examples for op in set(example.meta["ops"]))
+    return dict(sorted(((op, counts[op] / len(examples)) for op in OPERATION_NAMES), key=lambda pair: pair[1]))
+
+
+def split_statistics(examples: list[Example]) -> dict[str, Any]:
+    """What one split looks like, in numbers."""
+    shares = operation_shares(examples)
+    rarest = next(iter(shares))
+    numbers = {
+        "tasks": len(examples),
+        "two_or_more_operations": fmean(len(e.meta["ops"]) >= 2 for e in examples),
+        "rarest_operation": rarest,
+        "rarest_operation_share": shares[rarest],
+        "mean_operations": fmean(len(e.meta["ops"]) for e in examples),
+        "mean_words": fmean(len((e.nl or "").split()) for e in examples),
+        "mean_code_lines": fmean(len(e.code.splitlines()) for e in examples),
+        "different_normalised_programs": len({e.meta["normalised"] for e in examples}),
+    }
+    if "normalised_is_new" in examples[0].meta:
+        numbers["normalised_is_new"] = fmean(e.meta["normalised_is_new"] for e in examples)
+    return numbers
+
+
+def statistics(config: DataConfig, seed: int, draws: int) -> dict[str, Any]:
+    """Everything that the command prints."""
+    said = phrasings()
+    lower, share = estimate_tasks(draws, seed)
+    splits, examples, seconds = {}, {}, {}
+    for name, iterator in generated_source(config, seed).splits().items():
+        start = time.perf_counter()
+        drawn = list(iterator)
+        seconds[name] = time.perf_counter() - start
+        splits[name] = split_statistics(drawn)
+        examples[name] = [{"nl": e.nl, "code": e.code, "tests": list(e.tests)} for e in drawn[:3]]
+    return {
+        "seed": seed,
+        "operations": len(OPERATION_NAMES),
+        "fewest_phrasings": min(map(len, said.values())),
+        "mean_phrasings": fmean(map(len, said.values())),
+        "held_out_pairs": len(held_pairs()),
+        "counted_tasks": count_tasks(),
+        "longest_counted_task": LONGEST_TASK,
+        "accepted_share": share,
+        "different_tasks_at_least": lower,
+        "seconds": seconds,
+        "splits": splits,
+        "examples": examples,
+    }
+
+
+def _print(numbers: dict[str, Any]) -> None:
+    print(f"{numbers['operations']} operations with at least {numbers['fewest_phrasings']} phrasings each "
+          f"({numbers['mean_phrasings']:.1f} in the mean), {numbers['held_out_pairs']} ordered pairs held out")
+    print(f"at least {numbers['different_tasks_at_least']:,} different normalised tasks of up to "
+          f"{numbers['longest_counted_task']} operations ({numbers['counted_tasks']:,} counted, "
+          f"{numbers['accepted_share']:.1%} of a sample accepted)")
+    for name, split in numbers["splits"].items():
+        print(f"\n{name} ({numbers['seconds'][name]:.1f} s)")
+        for key, value in split.items():
+            print(f"  {key:32} {f'{value:.3f}' if isinstance(value, float) else value}")
+        for example in numbers["examples"][name]:
+            print("  -", example["nl"])
+            print("\n".join("      " + line for line in example["code"].splitlines()))
+
+
+def main(arguments: list[str]) -> None:
+    """Print the statistics; with --json write them too."""
+    parser = argparse.ArgumentParser(prog="python -m data.generated", description=__doc__.partition(":")[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", type=int, default=20_000, help="training tasks to draw")
+    parser.add_argument("--test", type=int, default=1000, help="tasks to draw in each test split")
+    parser.add_argument("--draws", type=int, default=3000, help="draws for the estimate of the number of tasks")
+    parser.add_argument("--json", type=Path, help="file to write the numbers to")
+    options = parser.parse_args(arguments)
+    config = DataConfig(generated_train=options.train, generated_test=options.test)
+    numbers = statistics(config, options.seed, options.draws)
+    _print(numbers)
+    if options.json:
+        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
