@@ -31,6 +31,22 @@ CHANGED = [
     "def double(x=None):\n    return 2 * x\n",
     "def double(x):\n    return '2' * x\n",
 ]
+MANY_CONSTRUCTS = '''
+from a import b as c
+@d(1, *e, k=-2.5e3, **f)
+async def g(h, /, i: int = 0, *j, k: "t" = None, **l) -> list[int]:
+    if (m := 1j) and not h[1:, ...]:
+        return [o async for o in await p() if o]
+    match h:
+        case {"k": [1, *_], **r} | K(x=None):
+            del r
+    with q as (s, t): del s.u
+    return f"{h!r:>{i}} c {{}} {i:} {i=}" "e", b"x\\0", lambda v, w=1: v if w else (yield)
+class V(W, metaclass=X):
+    y: int
+    try: pass
+    except* Z as e: raise A from e
+'''
 
 
 def test_comments_docstrings_and_formatting_change_nothing():
@@ -47,6 +63,12 @@ def test_strings_that_are_used_count():
     assert canonical("x = 'a'") != canonical("x = b'a'")
     assert canonical("x = None") != canonical("x = ...")
     assert canonical("x = True") != canonical("x = 1")
+
+
+def test_every_supported_python_gives_the_same_hash(tmp_path):
+    file = tmp_path / "many.py"
+    file.write_text(MANY_CONSTRUCTS)
+    assert code_hash(tmp_path, [file]) == "0f43da06bace80a5"
 
 
 @given(st.lists(st.sampled_from(["x = 1", "y = x", "def f(): return 3", "'text'", "pass", "# remark"])))
