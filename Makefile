@@ -33,4 +33,4 @@ $(VENV)/.installed-test: $(WANTED)
 	sh install.sh "$(VENV)" test
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

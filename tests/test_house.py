@@ -1,0 +1,127 @@
+"""The rules of the house that a program can check: who imports whom, how long things are, what stands nowhere."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("model", "data", "training", "evaluation", "experiments")
+PROGRAMS = ("train.py", "eval.py")
+MAY_IMPORT = {
+    "model": {"model"},
+    "data": {"data"},
+    "training": {"training", "model", "data"},
+    "evaluation": {"evaluation", "model", "data"},
+    "train.py": {"training", "evaluation", "model", "data"},
+    "eval.py": {"training", "evaluation", "model", "data"},
+}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines
+VAGUE_NAMES = {"utils", "helpers", "common", "misc", "util", "helper"}
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|opt|mnt|workspace)/[\w.]+")
+
+
+def python_files() -> list[Path]:
+    """Every Python file of the project, tests included."""
+    found = [path for folder in (*ROOMS, "tests", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [*found, *(ROOT / name for name in (*PROGRAMS, "setup.py") if (ROOT / name).exists())]
+
+
+def shipped_files() -> list[Path]:
+    """Code, pages and settings; tests may invent paths."""
+    kinds = {".md", ".toml", ".yml", ".cff", ".sh", ".txt"}
+    others = [path for folder in (".", "docs", ".github/workflows") for path in sorted((ROOT / folder).glob("*"))]
+    pages = [path for path in others if path.suffix in kinds or path.name == "Makefile"]
+    code = [path for path in python_files() if ROOT / "tests" not in path.parents]
+    return [*code, *pages, ROOT / ".ci" / "run"]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> set[str]:
+    """First parts of the names that a file imports anywhere."""
+    nodes = list(ast.walk(tree(path)))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
+def shown(paths) -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+def test_the_import_direction_holds_between_the_packages():
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("import-linter is not installed; pip install -e '.[test]'")
+    result = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_every_room_imports_only_what_it_may(room):
+    files = [ROOT / room] if room.endswith(".py") else sorted((ROOT / room).rglob("*.py"))
+    ours = {*ROOMS, "train", "eval"} - MAY_IMPORT[room]
+    assert not {path.name: names for path in files if path.exists() and (names := imported(path) & ours)}
+
+
+def test_relative_imports_hide_no_direction():
+    relative = [
+        path for path in python_files()
+        if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree(path)))
+    ]
+    assert not shown(relative)
+
+
+def test_files_are_short_enough_to_be_read_in_one_go():
+    rows = {path: path.read_text(encoding="utf-8").count("\n") for path in python_files()}
+    assert not {name: rows[ROOT / name] for name in shown(p for p, length in rows.items() if length > LONGEST_FILE)}
+
+
+def test_functions_are_short_enough_to_be_held_in_the_head():
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for path in python_files() for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert not long
+
+
+def test_files_are_named_by_their_idea():
+    assert not shown(path for path in python_files() if path.stem in VAGUE_NAMES)
+
+
+def test_no_path_of_one_machine_stands_in_the_project():
+    found = {
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in shipped_files() for match in MACHINE_PATH.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not found
+
+
+def test_nothing_unpickles_what_lies_on_disk():
+    calls = re.compile(r"\b(?:pickle|joblib|dill)\.loads?\(|torch\.load\((?!.*weights_only=True)|allow_pickle=True")
+    assert not shown(
+        path for path in python_files() if path != Path(__file__) and calls.search(path.read_text(encoding="utf-8"))
+    )
+
+
+def test_every_package_is_installed():
+    listed = re.search(r"packages=\[(.*?)\]", (ROOT / "setup.py").read_text(), re.DOTALL).group(1)
+    installed = set(re.findall(r'"([\w.]+)"', listed))
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    folders = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in files}
+    assert installed == folders
+
+
+def test_tests_mirror_the_tree():
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert not {folder.as_posix() for folder in folders if not (ROOT / folder).is_dir()}
