@@ -18,11 +18,14 @@ from evaluation.baselines import most_common_code, nearest_code, substitute_alig
 from evaluation.config import EvaluationConfig
 from evaluation.metrics import (
     Score,
+    by_length,
     duplicate_ids,
     exact_matches,
+    gold_parses,
     line_score,
     mean_score,
     score_predictions,
+    signatures,
 )
 from evaluation.predict import predict
 from evaluation.programs import Outcome, run_programs
@@ -60,6 +63,11 @@ def evaluate_run(
     ]
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
     scores["baselines"] = baselines(train, results, config)
+    scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
+    scores["gold_parses"] = {
+        scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
+    }
+    scores["signatures"] = signatures()
     write_whole(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_whole(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
@@ -144,6 +152,14 @@ def short_scores(
     if outcomes is not None:
         scores["tests_passed"] = mean_score([outcome.passed for outcome in outcomes])
     return scores
+
+
+def scores_by_length(scored: Scored) -> dict[str, list[dict[str, Any]]]:
+    """Exact match, and the share that passes its tests, by the reference's length."""
+    groups = {"exact_match": by_length(scored.references, exact_matches(scored.references, scored.predictions))}
+    if scored.outcomes is not None:
+        groups["tests_passed"] = by_length(scored.references, [outcome.passed for outcome in scored.outcomes])
+    return groups
 
 
 def prediction_lines(scored: Scored) -> list[dict[str, Any]]:

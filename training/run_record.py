@@ -17,7 +17,11 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     """Versions, machine, threads, seed, and the hash of the data."""
     about = {name: corpus.about for name, corpus in corpora.items()}
     content = describe_environment(
-        run.settings.seed, run.device, data=about, data_hash=about["training"]["data_hash"]
+        run.settings.seed,
+        run.device,
+        data=about,
+        data_hash=about["training"]["data_hash"],
+        parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
     write_json(run.folder / "environment.json", content)
 
