@@ -39,7 +39,8 @@ class Position:
     step: int = 0  # optimiser steps done in this phase, the skipped ones included
     total_step: int = 0  # the same over all phases: names the checkpoint
     epoch: int = 0  # epoch of the next batch
-    batch: int = 0  # index of the next batch in its epoch
+    chunk: int = 0  # chunk of that epoch (training/stream.py)
+    batch: int = 0  # index of the next batch in its chunk
     counters: dict[str, float] = field(default_factory=dict)  # tokens seen, steps skipped, best held-out loss, ...
 
 
