@@ -29,10 +29,10 @@ from training.corpus import make_tokenizer, read_corpora
 from training.device import autocast, find_device, seed_everything, set_threads
 from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
-from training.phase import Phase, Run, finish_phase, next_batches, record, start_phase
+from training.phase import Phase, Run, finish_phase, next_batches, record, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import open_run, truncate_metrics, write_config
+from training.run_folder import check_run, open_run, truncate_metrics, write_config
 from training.run_record import finish_record, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     """Settings, data, tokenizer, model, two phases of training, scores."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     folder = Path(settings.run)
+    check_run(folder, resume, overwrite)
     device = find_device(settings.device)
     set_threads(settings.threads)
     seed_everything(settings.seed)
@@ -66,13 +67,14 @@ def main(argv: list[str]) -> int:
     checkpoint = find_checkpoint(folder) if resume else None
     if checkpoint is not None:
         run.position = checkpoint.position
-        truncate_metrics(folder, checkpoint.metrics_bytes)
+    truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
     phases = list(corpora)
     with stopping_on_signals(run):
         for name in phases[phases.index(run.position.phase) :]:
             phase = start_phase(run, name, getattr(settings, name), corpora[name], checkpoint)
             train(run, phase)
             if run.stop:
+                save(run, phase)
                 print(f"\nstopped; go on with: python train.py --run {folder} --resume", file=sys.stderr)
                 return 130
             finish_phase(run, phase)
@@ -102,7 +104,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     """Forward, backward, clip, update. Returns the mean loss over real tokens and the gradient's norm.
 
     The batches of one step count as one: the loss is the mean over the real tokens of all of them. A step whose
-    gradient is not finite changes nothing.
+    loss or gradient is not finite changes nothing.
     """
     loop: LoopConfig = phase.loop
     n_tokens = sum(n_predicted(batch) for batch in batches)
@@ -114,7 +116,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
         (loss / n_tokens).backward()
         total += loss.item()
     norm = clip_gradient(run.model, loop.clip_norm).item()
-    if math.isfinite(norm):
+    if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)
         phase.optimizer.step()
         if phase.average is not None:

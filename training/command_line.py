@@ -41,7 +41,7 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     default = kind(**{name: getattr(start, name) for name in start.__dataclass_fields__})
     settings = parse(kind, argv, default, description)
     if resume and is_run(Path(settings.run)):
-        settings, _ = read_config(Path(settings.run), kind)
+        settings = replace(read_config(Path(settings.run), kind)[0], run=settings.run)  # it may have been moved
     return capped(settings), resume, overwrite
 
 

@@ -70,6 +70,8 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     average = start_average(run.model) if loop.ema_decay else None
     if checkpoint is not None and position.phase == name:
         average = load_checkpoint(checkpoint, run.model, optimizer).get("average", average)
+        if was_stopped_early(position.counters, loop.patience):
+            total = position.step
     else:
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
@@ -91,7 +93,7 @@ def next_batches(run: Run, phase: Phase) -> list[Batch]:
 def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
     """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
     position, loop = run.position, phase.loop
-    if math.isfinite(values["gradient_norm"]):
+    if math.isfinite(values["gradient_norm"]) and math.isfinite(values["loss"]):
         phase.losses.append(values["loss"])
         position.counters["bad_steps"] = 0
     else:
@@ -108,9 +110,14 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
     if last or due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
         append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
-    if position.step == phase.total or run.stop or due(position.step, loop.checkpoint_every):
-        more = {"average": phase.average}
-        save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints)
+    if position.step == phase.total or due(position.step, loop.checkpoint_every):
+        save(run, phase)
+
+
+def save(run: Run, phase: Phase) -> None:
+    """Write a checkpoint of where the run stands. Raises DataError."""
+    more = {"average": phase.average}
+    save_checkpoint(run.folder, run.position, run.model, phase.optimizer, more, phase.loop.keep_checkpoints)
 
 
 def due(step: int, every: int) -> bool:
@@ -170,7 +177,12 @@ def is_stale(counters: dict[str, float], loss: float, patience: int) -> bool:
         counters["best_held_out_loss"], counters["stale_evaluations"] = loss, 0
         return False
     counters["stale_evaluations"] = counters.get("stale_evaluations", 0) + 1
-    return 0 < patience <= counters["stale_evaluations"]
+    return was_stopped_early(counters, patience)
+
+
+def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
+    """Whether the last evaluation was one too many without improvement (patience 0: never)."""
+    return 0 < patience <= counters.get("stale_evaluations", 0)
 
 
 def finish_phase(run: Run, phase: Phase) -> None:

@@ -28,32 +28,40 @@ WRITTEN_FIRST = ("tokenizer.model", "environment.json", CONFIG)
 Settings = TypeVar("Settings")
 
 
-def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
-    """Make the folder of a run ready to be written; True when there is a run in it to go on with.
+def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Refuse a folder in which the run must not be made, before any work starts; nothing is changed.
 
     A folder that holds a run is refused unless the caller asked to go on with it or to overwrite it, and one that
-    holds other things always is; nothing is deleted then. Overwriting deletes a run's own files and no others.
-    Raises DataError.
+    holds other things always is. Raises DataError.
     """
     if not is_run(run):
         if run.exists() and not is_barely_begun(run):
             raise DataError(f"{run} is there and is no run folder (it has no {CONFIG}); choose another --run")
         if resume:
             raise DataError(f"{run} holds no run to go on with; leave --resume out")
-        make_folder(run)
-        clear(run, WRITTEN_FIRST)
-        return False
+        return
     values = read_json(run / CONFIG)
     if overwrite:
         if not isinstance(values, dict) or not isinstance(values.get("version"), int):
             raise DataError(f"{run / CONFIG} is not a run's; nothing was deleted, choose another --run")
-        clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's
-        return False
+        return
     check_version(run, values)
     if not resume:
         state, choice = ("a finished", "") if is_finished(run) else ("an unfinished", "--resume to go on with it, ")
         raise DataError(f"{run} holds {state} run; give {choice}--overwrite to replace it, or another --run")
-    return True
+
+
+def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
+    """Make the folder of a run ready to be written; True when there is a run in it to go on with.
+
+    Overwriting deletes a run's own files and no others. Raises DataError where `check_run` does.
+    """
+    check_run(run, resume, overwrite)
+    if resume:
+        return True
+    make_folder(run)
+    clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's
+    return False
 
 
 def is_barely_begun(run: Path) -> bool:

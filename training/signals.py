@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ def stopping_on_signals(run: Run) -> Iterator[None]:
         if run.stop and number == signal.SIGINT:
             raise KeyboardInterrupt
         run.stop = True
-        print("\nstopping after this step, a checkpoint is being saved", file=sys.stderr)
+        # Not print: the signal may have come in the middle of a write to the same buffer.
+        os.write(sys.__stderr__.fileno(), b"\nstopping after this step, a checkpoint is being saved\n")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
