@@ -36,6 +36,7 @@ WORD_START = re.compile(r"\w")
 MAX_PIECE = 16  # characters of the longest piece: common words and an indentation of three levels fit
 MAX_TRAINING_SEGMENT = 256  # longer ones (encoded images, tables) teach no pieces and cost time
 LINES_PER_SEGMENT = 100  # lines of the training file over which a frequent segment is spread
+SEED_PIECES = 50_000  # candidates that the vocabulary is pruned from; sentencepiece's million is slower and no better
 MAX_CACHED_SEGMENTS = 200_000
 
 
@@ -175,8 +176,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         sentence_iterator=iter(training_lines(counts)), input_format="tsv", model_writer=model,
         model_type="unigram", vocab_size=vocab_size, hard_vocab_limit=False,
         normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
-        split_by_unicode_script=False, split_by_number=False,
-        character_coverage=1.0, max_sentencepiece_length=MAX_PIECE, num_threads=1, minloglevel=2,
+        split_by_unicode_script=False, split_by_number=False, character_coverage=1.0,
+        max_sentencepiece_length=MAX_PIECE, seed_sentencepiece_size=max(SEED_PIECES, 10 * vocab_size),
+        num_threads=1, minloglevel=2,
         pad_id=Tokenizer.pad_id, eos_id=Tokenizer.end_id, unk_id=Tokenizer.unk_id, bos_id=Tokenizer.begin_id,
         control_symbols=list(SPECIAL_NAMES[Tokenizer.mask_id:]),
     )
