@@ -11,8 +11,9 @@
 What a description leaves open is always the same: of equals the first counts, sorting keeps the order of equals, the
 largest, smallest, most common, first or last element of an empty list is 0 (of words: ''), a missing key has the value
 0, lists and strings are cut without complaint, comparisons with "above" and "below" exclude the bound, "between"
-includes both, upper and lower case differ, a remainder is never negative, and where the function is not named it is
-`solve` with the data as its first argument.
+includes both, upper and lower case differ, strings are ordered as Python orders them (capitals first), a remainder is
+never negative, a number's sign is none of its digits, there are no numbers from 1 to 0. Where the function is not named
+it is `solve`, and the data is its first argument.
 
 Splits. `train`; `in_distribution`: drawn in the same way, no description and no exact program shared with training;
 `compositional`: an ordered pair of operations that never stands together in training; `longer`: four or five operations

@@ -131,9 +131,10 @@ ANY = (
     ),
     Operation(
         "in_order", "list", "bool", "{v} == sorted({v})", lambda xs: all(x <= y for x, y in zip(xs, xs[1:])), (),
-        ("whether {x} is sorted", "whether {x} is in ascending order", "whether the {items} in {x} are in order"),
-        ("check whether {x} is sorted", "tell whether {x} is in ascending order", "check whether {x} is in order"),
-        ("whether {x} is in sorted order", "tell whether {x} is sorted"),
+        ("whether {x} is sorted", "whether {x} is in ascending order", "whether {x} is in order"),
+        ("check whether the {items}[ in {x}] are sorted", "tell whether the {items}[ in {x}] are in ascending order",
+         "check whether the {items}[ in {x}] are in order"),
+        ("whether {x} is in sorted order", "tell whether the {items}[ in {x}] are sorted"),
     ),
 )
 

@@ -170,7 +170,8 @@ OPERATIONS = (
     Operation(
         "multiples_of", "int", "ints", "[{v} * (i + 1) for i in range({0})]",
         lambda n, k: [n * i for i in range(1, k + 1)], ("take",),
-        ("the first {0} multiples of {x}", "the list of the first {0} multiples of {x}", "{0} multiples of {x}"),
+        ("the first {0} multiples of {x}", "the list of the first {0} multiples of {x}",
+         "a list of the first {0} multiples of {x}"),
         ("list the first {0} multiples[ of {x}]", "find the first {0} multiples[ of {x}]",
          "take the first {0} multiples[ of {x}]"),
         ("the {0} first multiples of {x}", "write down the first {0} multiples[ of {x}]"),

@@ -12,7 +12,7 @@ Choice = TypeVar("Choice")
 _LETTERS = tuple("aeiourstlnmcb")
 # Kind of constant -> the values that a description may name.
 CONSTANTS: dict[str, tuple] = {
-    "threshold": tuple(range(-5, 16)),
+    "threshold": tuple(k for k in range(-5, 16) if k),  # "above 0" is "positive"
     "likely": tuple(range(0, 6)),
     "low": tuple(range(-8, 4)),
     "high": tuple(range(5, 16)),
