@@ -14,6 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.own_packages import refuse_foreign_packages
+
+refuse_foreign_packages()
+
 from data.example import DataError
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig

@@ -16,6 +16,10 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from training.own_packages import refuse_foreign_packages
+
+refuse_foreign_packages()
+
 from data.batches import Batch
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run

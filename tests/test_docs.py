@@ -1,0 +1,52 @@
+"""The pages point at code that exists: links, `file: name` references and bare file names."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+REFERENCE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py)(?:: (\w+))?`")
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def names_defined_in(path: Path) -> set[str]:
+    """Functions, classes, methods and module-level names of a Python file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    return named | {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def broken_references(page: Path) -> list[str]:
+    """What the page points at and is not there."""
+    text = page.read_text(encoding="utf-8")
+    broken = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    for file, name in REFERENCE.findall(text):
+        if not (ROOT / file).is_file():
+            broken.append(file)
+        elif name and name not in names_defined_in(ROOT / file):
+            broken.append(f"{file}: {name}")
+    return broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_reference_of_a_page_exists(page):
+    assert broken_references(page) == []
+
+
+def test_a_reference_to_nothing_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("`model/attention.py: Nothing`, `model/nothing.py`, [text](nothing.md), `model/attention.py`")
+    assert broken_references(page) == ["nothing.md", "model/attention.py: Nothing", "model/nothing.py"]
+
+
+def test_chapter_page_has_every_section_that_docstrings_point_to():
+    headings = re.findall(r"^## (\d\.\d) ", (ROOT / "docs" / "chapter.md").read_text(encoding="utf-8"), re.MULTILINE)
+    pointed_to = set()
+    for room in ("model", "data", "training", "evaluation", "experiments"):
+        for path in (ROOT / room).rglob("*.py"):
+            pointed_to |= set(re.findall(r"chapter (\d\.\d)", path.read_text(encoding="utf-8")))
+    assert pointed_to and pointed_to <= set(headings)
