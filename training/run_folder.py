@@ -18,10 +18,10 @@ from training.atomic_files import reason, remove, write_json
 from training.settings_file import from_dict, read_json, to_dict
 
 VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
-CONFIG, METRICS, FINAL_WEIGHTS = "config.json", "metrics.jsonl", "model.safetensors"
+CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
 CONTENTS = (
-    "environment.json", "tokenizer.model", FINAL_WEIGHTS, "checkpoints", METRICS, "budget.json", "bad_batches.json",
-    "scores.json", "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
+    "environment.json", "tokenizer.model", "model.safetensors", "checkpoints", METRICS, "budget.json",
+    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
 )
 WRITTEN_FIRST = ("tokenizer.model", "environment.json", CONFIG)
 
@@ -75,8 +75,8 @@ def is_run(run: Path) -> bool:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether training in this folder came to its end."""
-    return (run / FINAL_WEIGHTS).is_file()
+    """Whether the run in this folder came to its end: it was trained and scored."""
+    return (run / SCORES).is_file()
 
 
 def make_folder(run: Path) -> None:

@@ -4,13 +4,16 @@ The cut is an exception out of the loop, as sudden as a kill for everything on d
 kills of real processes are in test_kill.py.
 """
 
+import errno
+import itertools
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
 
 import train
-from data.example import BadRecords, Example
+from data.example import BadRecords, DataError, Example
 from training.corpus import Corpus
 
 SMALL = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
@@ -42,31 +45,29 @@ def corpora(settings):
     return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
 
 
-@pytest.fixture
-def run(monkeypatch):
-    """run(folder, options, kill_at=None): train, and be killed in the step `kill_at`, counted over both phases."""
+def run(folder, options, kill_at=None, kill_in_evaluation=False):
+    """Train, and be killed in step `kill_at`, counted over both phases, or once training is over."""
     take_step = train.take_step
 
-    def run(folder, options, kill_at=None, kill_in_evaluation=False):
-        def step(run, *rest):
-            if run.position.total_step == kill_at:
-                raise Killed
-            return take_step(run, *rest)
+    def step(run, *rest):
+        if run.position.total_step == kill_at:
+            raise Killed
+        return take_step(run, *rest)
 
-        def evaluate(*_):
-            if kill_in_evaluation:
-                raise Killed
+    def evaluate(*_):
+        if kill_in_evaluation:
+            raise Killed
 
-        monkeypatch.setattr(train, "take_step", step)
-        monkeypatch.setattr(train, "evaluate_run", evaluate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "take_step", step)
+        patch.setattr(train, "evaluate_run", evaluate)
+        patch.setattr(train, "read_corpora", corpora)
+        patch.setattr(train, "show_results", lambda *_: None)
+        patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
         try:
             return train.main(["files", *SMALL, *options, "--run", str(folder)])
         except Killed:
             return "killed"
-
-    monkeypatch.setattr(train, "read_corpora", corpora)
-    monkeypatch.setattr(train, "show_results", lambda *_: None)
-    return run
 
 
 def outcome(folder):
@@ -86,28 +87,72 @@ def assert_same(folder, expected):
     assert got.weights == expected.weights
 
 
-def test_a_run_cut_off_anywhere_ends_the_same(run, tmp_path):
+@pytest.fixture(scope="module")
+def both_phases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("both")
+    assert run(folder, PRETRAINING + TRAINING) == 0
+    return outcome(folder)
+
+
+@pytest.fixture(scope="module")
+def one_phase(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    assert run(folder, TRAINING) == 0
+    return outcome(folder)
+
+
+# Before the first checkpoint, between two, at the change of phase, after the first steps of the second phase.
+@pytest.mark.parametrize("kill_at", [1, 4, 6, 8])
+def test_a_run_cut_off_anywhere_ends_the_same(both_phases, tmp_path, kill_at):
     options = PRETRAINING + TRAINING
-    run(tmp_path / "whole", options)
-    expected = outcome(tmp_path / "whole")
-    assert expected.counted["steps"] == 13
-    # Before the first checkpoint, between two, at the change of phase, after the first steps of the second phase.
-    for kill_at in (1, 4, 6, 8, 13):
-        folder = tmp_path / f"killed-{kill_at}"
-        assert run(folder, options, kill_at) == "killed"
-        assert run(folder, [*options, "--resume"]) == 0
-        assert_same(folder, expected)
+    assert run(tmp_path, options, kill_at) == "killed"
+    assert run(tmp_path, [*options, "--resume"]) == 0
+    assert both_phases.counted["steps"] == 13
+    assert_same(tmp_path, both_phases)
 
 
-def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_twice(run, tmp_path):
-    run(tmp_path / "whole", TRAINING)
-    assert run(tmp_path / "killed", TRAINING, kill_at=3) == "killed"
-    assert (tmp_path / "killed" / "metrics.jsonl").exists()
-    run(tmp_path / "killed", [*TRAINING, "--resume"])
-    assert_same(tmp_path / "killed", outcome(tmp_path / "whole"))
+def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_twice(one_phase, tmp_path):
+    assert run(tmp_path, TRAINING, kill_at=3) == "killed"
+    assert (tmp_path / "metrics.jsonl").exists()
+    assert run(tmp_path, ["--resume"]) == 0
+    assert_same(tmp_path, one_phase)
 
 
-def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(run, tmp_path):
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before_it(one_phase, tmp_path, capsys):
+    run(tmp_path, TRAINING, kill_at=8)
+    weights = tmp_path / "checkpoints" / "step-6" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert run(tmp_path, ["--resume"]) == 0
+    assert "step-6 is damaged" in capsys.readouterr().err
+    assert_same(tmp_path, one_phase)
+
+
+@pytest.mark.parametrize("file_number", [8, 12, 30])
+def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(one_phase, tmp_path, file_number):
+    numbers, fsync = itertools.count(1), os.fsync
+
+    def full_disk(descriptor):
+        if next(numbers) >= file_number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.atomic_files.os.fsync", full_disk)
+        with pytest.raises(DataError, match="No space left on device") as error:
+            run(tmp_path, TRAINING)
+    assert "\n" not in str(error.value)
+    assert run(tmp_path, ["--resume"]) == 0
+    assert_same(tmp_path, one_phase)
+
+
+def test_what_the_run_folder_says_holds_when_a_run_goes_on(one_phase, tmp_path):
+    """Options given beside --resume do not change a run halfway."""
+    run(tmp_path, TRAINING, kill_at=5)
+    assert run(tmp_path, ["--training.steps", "4", "--seed", "7", "--model.d_model", "32", "--resume"]) == 0
+    assert_same(tmp_path, one_phase)
+
+
+def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(tmp_path):
     # The learning rate is too small to change anything, so the held-out loss never falls after the first time.
     early = [*TRAINING, "--training.learning_rate", "1e-30", "--training.patience", "2", "--training.ema_decay", "0"]
     run(tmp_path / "whole", early)
@@ -118,10 +163,9 @@ def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(run, tmp_
     assert_same(tmp_path / "killed", expected)
 
 
-def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(run, tmp_path):
-    run(tmp_path / "whole", TRAINING)
+def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(one_phase, tmp_path):
     run(tmp_path / "old", TRAINING, kill_at=5)
     (tmp_path / "old").rename(tmp_path / "new")
-    assert run(tmp_path / "new", [*TRAINING, "--resume"]) == 0
+    assert run(tmp_path / "new", ["--resume"]) == 0
     assert not (tmp_path / "old").exists()
-    assert_same(tmp_path / "new", outcome(tmp_path / "whole"))
+    assert_same(tmp_path / "new", one_phase)
