@@ -8,7 +8,8 @@ Counted exactly, by dynamic programming over the typed forms, for tasks of up to
     combined      for each combiner, argument type and split i + j + 1 = n:  pipelines(i) * pipelines(j)
     chosen        for each test, argument type, result type and split i + j + 1 = n:  pipelines(i) * pipelines(j)
 
-Two different choices of forms are two different normalised programs; a second argument in the place of a constant is
+Two different choices of forms are two different normalised programs (no two forms over one type have the same code,
+which a test holds); a second argument in the place of a constant is
 not counted. What the count does not see is which tasks are thrown away (something simpler does the same, or an
 operation stands on both sides of a pair). That share is estimated: choices are drawn evenly from all that were counted,
 given random constants, and put through the acceptance of every generated task. The lower estimate is the count times
@@ -18,7 +19,7 @@ the lower end of the share's 99% interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from random import Random
@@ -29,6 +30,7 @@ from data.generated.combining import COMBINERS
 from data.generated.composition import Task, draw_constants, sides_differ, tests_of
 from data.generated.grammar import FORMS, Form, may_follow
 from data.generated.operations import INPUT_TYPES, Combiner
+from data.generated.values import Choice
 
 LONGEST_TASK = 5  # operations in the longest tasks of any split
 RESULT_TYPES = (*INPUT_TYPES, "bool", "groups")
@@ -85,7 +87,7 @@ def count_tasks() -> int:
     return sum(family.tasks for family in families())
 
 
-def _weighted(items: list, weights: list[int], random: Random):
+def _weighted(items: Sequence[Choice], weights: Sequence[int], random: Random) -> Choice:
     totals = list(accumulate(weights))
     mark = random.random() * totals[-1]
     return next(item for item, total in zip(items, totals) if mark < total)

@@ -6,7 +6,7 @@ ones" are: the tables' rows are lifted here to all such forms. A form of two ope
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,9 @@ def _expanded(operation: Operation) -> list[Form]:
     return forms
 
 
-def _plain(operation, takes, gives, code, run, words) -> Form:
+def _plain(
+    operation: Operation, takes: str, gives: str, code: str, run: Callable[..., Any], words: tuple[tuple[str, str], ...]
+) -> Form:
     def say(template: str) -> str:
         for slot, word in words:
             template = template.replace(slot, word)
@@ -89,7 +91,7 @@ def _plain(operation, takes, gives, code, run, words) -> Form:
     )
 
 
-def _filter_nouns(items: str, such, which) -> tuple[str, ...]:
+def _filter_nouns(items: str, such: Sequence[str], which: Sequence[str]) -> tuple[str, ...]:
     nouns = [f"the {items} in {{x}} that {_plural(s)}" for s in such]
     for w in which:
         if " " in w:
@@ -100,7 +102,7 @@ def _filter_nouns(items: str, such, which) -> tuple[str, ...]:
     return tuple(nouns)
 
 
-def _filter_clauses(items: str, item: str, such, which) -> tuple[str, ...]:
+def _filter_clauses(items: str, item: str, such: Sequence[str], which: Sequence[str]) -> tuple[str, ...]:
     chosen = [f"{items}[ {{of}} {{x}}] {w}" if " " in w else f"{w} {items}[ {{of}} {{x}}]" for w in which]
     clauses = [f"{verb} the {c}".replace("{of}", link) for c in chosen
                for verb, link in (("keep", "of"), ("keep only", "in"), ("pick out", "from"))]
@@ -123,7 +125,7 @@ def _filter(predicate: Predicate) -> Form:
 
 
 def _scalar_test(predicate: Predicate) -> Form:
-    def clauses(such):
+    def clauses(such: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{verb} whether {{x}} {s}" for s in such for verb in ("check", "tell", "test"))
 
     return Form(
@@ -170,7 +172,7 @@ def _quantified(quantifier: Quantifier, predicate: Predicate, keep: Form) -> For
     item, items, _, _ = ITEMS[keep.takes]
     e, test, run = ELEMENT[predicate.item], predicate.run, quantifier.run
 
-    def said(templates):
+    def said(templates: Sequence[str]) -> tuple[str, ...]:
         return tuple(
             t.replace("{items}", items).replace("{item}", item).replace("{is}", s).replace("{are}", _plural(s))
             for t in templates for s in predicate.such)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from data.generated.operations import Operation, Quantifier
 
 QUANTIFIERS = (
@@ -38,7 +40,7 @@ def _most_common(xs: list, none: object) -> object:
     return sorted(xs, key=lambda x: (-xs.count(x), xs.index(x)))[0] if xs else none
 
 
-def _grouped(xs: list, key) -> dict:
+def _grouped(xs: list, key: Callable) -> dict:
     groups: dict = {}
     for x in xs:
         groups.setdefault(key(x), []).append(x)

@@ -7,6 +7,7 @@ so: such a phrase takes the bare argument only, or, when it starts with the slot
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from random import Random
 
 from data.generated.composition import PARAMETER, Step, Task
@@ -62,7 +63,9 @@ class Wording:
         plain = name if self.random.random() < 0.8 else f"the {kinds[kind]} {name}"
         return template.replace("{x}", plain)
 
-    def _pool(self, form: Form, usual: tuple[str, ...], held: tuple[str, ...], allowed) -> list[str]:
+    def _pool(
+        self, form: Form, usual: tuple[str, ...], held: tuple[str, ...], allowed: Callable[[str], bool]
+    ) -> list[str]:
         if self.held == form.ops[-1]:
             chosen = [t for t in held if allowed(t)]
             if chosen:

@@ -13,13 +13,13 @@ def _expression(step: Step, variable: str, parameter: str, normalise: bool) -> s
         if constant is PARAMETER:
             constants.append(parameter)
         elif normalise:
-            constants.append("''" if isinstance(constant, str) else "0")
+            constants.append("S" if isinstance(constant, str) else "K")
         else:
             constants.append(repr(constant))
     return step.form.code.format(*constants, v=variable)
 
 
-def _lines(pipeline, argument: str, kind: str, parameter: str, last: str, normalise: bool) -> list[str]:
+def _lines(pipeline: tuple[Step, ...], argument: str, parameter: str, last: str, normalise: bool) -> list[str]:
     """Statements of a pipeline; the last one starts with `last` ("return " or "a = ").
 
     The argument's name is kept while the type stays the same, then the value is called `result` (or a, b in a pair).
@@ -28,16 +28,17 @@ def _lines(pipeline, argument: str, kind: str, parameter: str, last: str, normal
     changed = "result" if last == "return " else last[0]
     for step in pipeline[:-1]:
         value = _expression(step, variable, parameter, normalise)
-        if changed != "result" or step.form.gives != kind:
+        if changed != "result" or step.form.gives != pipeline[0].form.takes:
             variable = changed
         lines.append(f"{variable} = {value}")
     return [*lines, last + _expression(pipeline[-1], variable, parameter, normalise)]
 
 
 def render(task: Task, function: str, argument: str, parameter: str, normalise: bool = False) -> str:
-    """The program's text. With `normalise` constants become 0 or ''."""
+    """The program's text. With `normalise` constants become K (numbers) or S (strings)."""
+
     def lines(index: int, last: str) -> list[str]:
-        return _lines(task.pipelines[index], argument, task.argument, parameter, last, normalise)
+        return _lines(task.pipelines[index], argument, parameter, last, normalise)
 
     if task.test:
         condition = _expression(task.test, argument, parameter, normalise)
@@ -51,5 +52,8 @@ def render(task: Task, function: str, argument: str, parameter: str, normalise: 
 
 
 def normalised(task: Task) -> str:
-    """The program with names and constants taken out: equal for tasks that differ in nothing else."""
-    return render(task, "f", "v", "k", normalise=True)
+    """The program with names and constants taken out, the argument called by its type.
+
+    Equal for tasks that differ in nothing else, and for no others: given its type, a line's code tells its form.
+    """
+    return render(task, "f", task.argument, "k", normalise=True)

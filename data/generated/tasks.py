@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
+from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.example import BadRecords, Example
@@ -25,6 +26,18 @@ SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
 }
 ATTEMPTS = 10  # draws for one number of operations before another number is drawn
 NAMED = 0.3  # share of the descriptions that name the function
+WORDINGS = 30  # descriptions tried for one program
+BY_HASH = ("train", "in_distribution", "rephrased")  # splits that a hash of program and description keeps apart
+
+
+class Draft(NamedTuple):
+    """A task with its names: all that an Example needs but its id."""
+
+    task: Task
+    text: str
+    code: str
+    cases: list[tuple[tuple, Any]]
+    function: str
 
 
 def _fits(split: str, task: Task) -> bool:
@@ -33,6 +46,11 @@ def _fits(split: str, task: Task) -> bool:
     if split == "longer":
         return len(task.ops) in SIZES["longer"] and not has_held_pair(task.ops)
     return len(task.ops) <= 3 and not has_held_pair(task.ops)
+
+
+def _right_side(split: str, text: str) -> bool:
+    """Whether a program or a description may stand in `split` without standing on both sides."""
+    return split not in BY_HASH or on_test_side(text) == (split != "train")
 
 
 def _draw_names(task: Task, random: Random) -> tuple[str, str, str]:
@@ -49,36 +67,36 @@ def _draw_names(task: Task, random: Random) -> tuple[str, str, str]:
 def _word(split: str, task: Task, names: tuple[str, str, str], focus: str, random: Random) -> str | None:
     """A description on the right side; None where none was found."""
     function, argument, parameter = names
-    for _ in range(30):
+    for _ in range(WORDINGS):
         wording = Wording(task, argument, parameter, random, focus if split == "rephrased" else "")
         text = describe(wording, function)
         if split == "rephrased" and not wording.used_held:
             continue
-        if split in ("compositional", "longer") or on_test_side(text) == (split != "train"):
+        if _right_side(split, text):
             return text
     return None
 
 
-def _attempt(split: str, focus: str, size: int, random: Random) -> tuple[Task, str, str, list, str] | None:
+def _attempt(split: str, focus: str, size: int, random: Random) -> Draft | None:
     task = draw_task(focus, size, random)
     if task is None or not _fits(split, task):
         return None
     names = _draw_names(task, random)
     code = render(task, names[0] or DEFAULT_FUNCTION, *names[1:])
-    if split not in ("compositional", "longer") and on_test_side(code) == (split == "train"):
+    if not _right_side(split, code):
         return None
     cases = make_cases(task, random)
     text = cases and _word(split, task, names, focus, random)
-    return (task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
+    return Draft(task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
 
 
-def _find(split: str, focus: str, random: Random) -> tuple[Task, str, str, list, str]:
+def _find(split: str, focus: str, random: Random) -> Draft:
     while True:
         size = pick(random, SIZES[split])  # drawn again where this operation seldom fits a task of that size
         for _ in range(ATTEMPTS):
-            found = _attempt(split, focus, size, random)
-            if found:
-                return found
+            draft = _attempt(split, focus, size, random)
+            if draft:
+                return draft
 
 
 def generate(split: str, count: int, seed: int) -> Iterator[Example]:
@@ -87,14 +105,14 @@ def generate(split: str, count: int, seed: int) -> Iterator[Example]:
     seen: set[int] = set()
     while len(seen) < count:
         focus = OPERATION_NAMES[len(seen) % len(OPERATION_NAMES)]
-        task, text, code, cases, function = _find(split, focus, random)
-        key = stable_hash(f"{text}\n{code}")
+        draft = _find(split, focus, random)
+        key = stable_hash(f"{draft.text}\n{draft.code}")
         if key in seen:
             continue
         example_id = f"generated-{split}-{len(seen)}"
         seen.add(key)
-        meta = {"ops": task.ops, "normalised": normalised(task)}
-        yield Example(example_id, text, code, tests=as_tests(cases, function), meta=meta)
+        meta = {"ops": draft.task.ops, "normalised": normalised(draft.task)}
+        yield Example(example_id, draft.text, draft.code, tests=as_tests(draft.cases, draft.function), meta=meta)
 
 
 class GeneratedSource:
@@ -121,6 +139,7 @@ class GeneratedSource:
         self._trained = frozenset(seen)
 
     def _in_distribution(self, examples: Iterator[Example]) -> Iterator[Example]:
+        """The tasks with `normalised_is_new`; draws the training split for it unless that was read to its end."""
         if self._trained is None:
             for _ in self._train():
                 pass

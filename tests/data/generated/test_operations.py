@@ -41,6 +41,10 @@ def test_one_phrasing_never_means_two_programs():
             assert meaning.setdefault((form.takes, said), form.code) == form.code
 
 
+def test_the_code_of_a_form_tells_it_from_every_other_form_over_the_same_type():
+    assert len({(form.takes, form.code) for form in FORMS}) == len(FORMS)
+
+
 def test_phrasings_name_every_constant_and_the_argument():
     for form in FORMS:
         for said in (*form.nouns, *form.clauses, *form.held_nouns, *form.held_clauses):
