@@ -105,9 +105,11 @@ def run_program(job: dict, allowed: dict) -> dict:
     namespace = {"__name__": "program", "__builtins__": allowed if job["restricted"] else builtins}
     try:
         exec(compile(job["code"], "<program>", "exec"), namespace)
-        if job["restricted"]:  # tests have every builtin, and the program cannot put its own in their place
-            own = {name: value for name, value in namespace.items() if not hasattr(builtins, name)}
-            namespace = own | {"__builtins__": builtins}
+        if job["restricted"]:
+            replaced = [name for name in namespace if hasattr(builtins, name) and not name.startswith("__")]
+            if replaced:  # a test may be made of it: `assert f(xs) == sorted(ys)`
+                return {"status": "refused", "message": f"it puts something else in the place of {replaced[0]}"}
+            namespace["__builtins__"] = builtins  # for the tests; functions of the program keep what they have
         for test in job["tests"]:
             exec(compile(test, "<test>", "exec"), namespace)
     except MemoryError:
