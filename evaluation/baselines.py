@@ -24,9 +24,9 @@ def baseline_predictions(train: Sequence[Example], queries: Sequence[str]) -> di
     neighbours = nearest_code(train, queries)
     alike = nearest_code(train, queries, rare_words_first=False)
     return {
-        "most_common": [most_common_code(train)] * len(queries),
-        "nearest": [neighbour.code for neighbour in neighbours],
-        "nearest_substituted": [substitute_aligned_words(query, other) for query, other in zip(queries, alike)],
+        "most common code": [most_common_code(train)] * len(queries),
+        "nearest description": [neighbour.code for neighbour in neighbours],
+        "nearest, words substituted": [substitute_aligned_words(query, other) for query, other in zip(queries, alike)],
     }
 
 
@@ -83,24 +83,31 @@ class _InvertedIndex:
 
     def __init__(self, descriptions: Sequence[str], rare_words_first: bool) -> None:
         places, counts = _postings(descriptions)
-        self.norms = np.zeros(len(descriptions))  # squared lengths of the vectors, then lengths
-        self.entries: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # word -> descriptions, weights times the idf
-        for word, where in places.items():
-            rows = np.array(where, dtype=np.int32)
-            idf = np.log(len(descriptions) / len(rows)) if rare_words_first else 1.0
-            weights = np.sqrt(counts[word]) * idf
-            self.norms[rows] += weights**2
-            self.entries[word] = rows, weights * idf
-        self.norms = np.sqrt(np.maximum(self.norms, 1e-12))  # a description without words is near to nothing
+        n = len(descriptions)
+        entries: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # word -> descriptions, weights in their vectors
+        squares = np.zeros(n)  # squared lengths of the vectors
+        self.idf = {word: np.log(n / len(rows)) if rare_words_first else 1.0 for word, rows in places.items()}
+        for word, rows in places.items():
+            weights = np.sqrt(counts[word]) * self.idf[word]
+            squares[rows] += weights**2
+            entries[word] = np.array(rows, dtype=np.int32), weights
+        norms = np.sqrt(np.maximum(squares, 1e-12))  # a description without words is near to nothing
+        self.n = n
+        self.entries = {word: (rows, weights / norms[rows]) for word, (rows, weights) in entries.items()}
+        for word, (rows, weights) in self.entries.items():
+            if len(rows) > n / 4:  # adding a whole column is many times faster than picking most of its rows
+                column = np.zeros(n)
+                column[rows] = weights
+                self.entries[word] = slice(None), column
 
     def nearest(self, query: str) -> int:
         """Row of the description with the largest cosine; the query's own length is the same for all."""
-        scores = np.zeros(len(self.norms))
+        scores = np.zeros(self.n)
         for word, count in _word_counts(query).items():
             if word in self.entries:
                 rows, weights = self.entries[word]
-                scores[rows] += weights * np.sqrt(count)
-        return int(np.argmax(np.round(scores / self.norms, 9)))  # rounded: equals must not differ by the sum's order
+                scores[rows] += weights * (np.sqrt(count) * self.idf[word])
+        return int(np.argmax(scores >= scores.max() - 1e-9))  # equals may differ by the order of their sums
 
 
 def _word_counts(text: str) -> Counter[str]:

@@ -14,7 +14,7 @@ from data.example import Example
 from data.sources import open_source
 from data.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
-from evaluation.baselines import most_common_code, nearest_code, substitute_aligned_words
+from evaluation.baselines import baseline_predictions
 from evaluation.config import EvaluationConfig
 from evaluation.metrics import (
     Score,
@@ -114,28 +114,18 @@ def run_tests(
 def baselines(
     train: list[Example], results: list[Scored], config: EvaluationConfig
 ) -> dict[str, dict[str, dict[str, Score]]]:
-    """What no learning reaches: name -> split -> metric -> score.
-
-    The program of the nearest training description, the same with aligned words substituted, and the most common one.
-    """
+    """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score."""
     table: dict[str, dict[str, dict[str, Score]]] = {}
     if not train:
         return table
-    common = most_common_code(train)
-    for scored in results:
-        queries = [example.nl or "" for example in scored.references]
-        neighbours = nearest_code(train, queries)
-        codes = {
-            "nearest description": [neighbour.code for neighbour in neighbours],
-            "nearest, words substituted": [
-                substitute_aligned_words(query, neighbour)
-                for query, neighbour in zip(queries, neighbours, strict=True)
-            ],
-            "most common code": [common] * len(queries),
-        }
-        duplicates = duplicate_ids(train, scored.references)
-        for name, predictions in codes.items():
-            table.setdefault(name, {})[scored.split] = short_scores(scored, predictions, duplicates, config)
+    queries = [example.nl or "" for scored in results for example in scored.references]
+    for name, codes in baseline_predictions(train, queries).items():
+        rest = iter(codes)
+        table[name] = {}
+        for scored in results:
+            predictions = list(islice(rest, len(scored.references)))
+            duplicates = duplicate_ids(train, scored.references)
+            table[name][scored.split] = short_scores(scored, predictions, duplicates, config)
     return table
 
 

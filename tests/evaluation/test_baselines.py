@@ -91,9 +91,9 @@ def test_the_most_common_code_is_counted():
 def test_every_baseline_predicts_for_every_query():
     train = examples(("return a", "return a"), ("break", "break"), ("break now", "break"))
     assert baseline_predictions(train, ["return b", "break"]) == {
-        "most_common": ["break", "break"],
-        "nearest": ["return a", "break"],
-        "nearest_substituted": ["return b", "break"],
+        "most common code": ["break", "break"],
+        "nearest description": ["return a", "break"],
+        "nearest, words substituted": ["return b", "break"],
     }
 
 
@@ -114,6 +114,6 @@ def test_what_retrieval_reaches_on_django():
     predictions = baseline_predictions(train, [example.nl for example in dev])
     exact = {name: exact_matches(dev, codes) for name, codes in predictions.items()}
     assert len(duplicates) == 192
-    assert 0.20 < exact["nearest"].mean() < 0.22
-    assert 0.50 < exact["nearest_substituted"].mean() < 0.54
-    assert 0.38 < exact["nearest_substituted"][new].mean() < 0.42
+    assert 0.20 < exact["nearest description"].mean() < 0.22
+    assert 0.50 < exact["nearest, words substituted"].mean() < 0.54
+    assert 0.38 < exact["nearest, words substituted"][new].mean() < 0.42
