@@ -1,9 +1,10 @@
-"""Statistics of the generated tasks: `python -m data.generated [--seed 0] [--train 20000] [--json FILE]`."""
+"""Statistics of the generated tasks: `python -m data.generated [--seed 0] [--train 100000] [--json FILE]`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,8 @@ from data.generated.counting import LONGEST_TASK, count_tasks, estimate_tasks
 from data.generated.grammar import OPERATION_NAMES, phrasings
 from data.generated.splits import held_pairs
 from data.generated.tasks import generated_source
+
+_TOKEN = re.compile(r"\w+|'[^']*'|[^\w\s]+")  # names, numbers, strings, operators
 
 
 def operation_shares(examples: list[Example]) -> dict[str, float]:
@@ -37,6 +40,7 @@ def split_statistics(examples: list[Example]) -> dict[str, Any]:
         "mean_operations": fmean(len(e.meta["ops"]) for e in examples),
         "mean_words": fmean(len((e.nl or "").split()) for e in examples),
         "mean_code_lines": fmean(len(e.code.splitlines()) for e in examples),
+        "mean_code_tokens": fmean(len(_TOKEN.findall(e.code)) for e in examples),
         "different_normalised_programs": len({e.meta["normalised"] for e in examples}),
     }
     if "normalised_is_new" in examples[0].meta:
@@ -90,8 +94,8 @@ def main(arguments: list[str]) -> None:
     """Print the statistics; with --json write them too."""
     parser = argparse.ArgumentParser(prog="python -m data.generated", description=__doc__.partition(":")[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train", type=int, default=20_000, help="training tasks to draw")
-    parser.add_argument("--test", type=int, default=1000, help="tasks to draw in each test split")
+    parser.add_argument("--train", type=int, default=DataConfig.generated_train, help="training tasks to draw")
+    parser.add_argument("--test", type=int, default=DataConfig.generated_test, help="tasks to draw in each test split")
     parser.add_argument("--draws", type=int, default=3000, help="draws for the estimate of the number of tasks")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ so: such a phrase takes the bare argument only, or, when it starts with the slot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import cache
 from random import Random
 
 from data.generated.composition import PARAMETER, Step, Task
@@ -31,8 +31,14 @@ def _place(noun: str) -> str:
     return _PLAIN if noun.endswith(("{x}", "{them}")) or noun.startswith("whether") else _AROUND
 
 
-def _ends_with_slot(template: str) -> bool:
-    return template.endswith(("{x}]", "{them}]", "{x}", "{them}"))
+@cache
+def _standing(nouns: tuple[str, ...], places: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(noun for noun in nouns if _place(noun) in places)
+
+
+@cache
+def _ending_with_slot(clauses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(clause for clause in clauses if clause.endswith(("{x}]", "{them}]", "{x}", "{them}")))
 
 
 class Wording:
@@ -63,27 +69,23 @@ class Wording:
         plain = name if self.random.random() < 0.8 else f"the {kinds[kind]} {name}"
         return template.replace("{x}", plain)
 
-    def _pool(
-        self, form: Form, usual: tuple[str, ...], held: tuple[str, ...], allowed: Callable[[str], bool]
-    ) -> list[str]:
-        if self.held == form.ops[-1]:
-            chosen = [t for t in held if allowed(t)]
-            if chosen:
-                self.used_held = True
-                return chosen
-        return [t for t in usual if allowed(t)]
+    def _chosen(self, form: Form, usual: tuple[str, ...], held: tuple[str, ...]) -> str:
+        """One of the usual templates; of the held-out ones, if there are any, where this operation is to have one."""
+        if held and self.held == form.ops[-1]:
+            self.used_held = True
+            return pick(self.random, held)
+        return pick(self.random, usual)
 
     def noun(self, form: Form, places: tuple[str, ...]) -> str:
         """One noun phrase of the form that may stand in one of `places`."""
-        return pick(self.random, self._pool(form, form.nouns, form.held_nouns, lambda t: _place(t) in places))
+        return self._chosen(form, _standing(form.nouns, places), _standing(form.held_nouns, places))
 
     def clause(self, form: Form, around_phrase: bool) -> str:
         """One order of the form; around a noun phrase one that ends with its slot, where there is any."""
+        usual, held = form.clauses, form.held_clauses
         if around_phrase:
-            ending = self._pool(form, form.clauses, form.held_clauses, _ends_with_slot)
-            if ending:
-                return pick(self.random, ending)
-        return pick(self.random, self._pool(form, form.clauses, form.held_clauses, bool))
+            usual, held = _ending_with_slot(usual) or usual, _ending_with_slot(held) or held
+        return self._chosen(form, usual, held)
 
     def noun_phrase(self, pipeline: tuple[Step, ...], outermost: bool = True) -> str:
         """A noun phrase for the result of `pipeline`, its last operation named first."""
