@@ -144,7 +144,9 @@ def unpack_bits(packed: str) -> np.ndarray:
     return np.unpackbits(bits, count=int(length)).astype(bool)
 
 
-def _checked(references, predictions, outcomes) -> list[str]:
+def _checked(
+    references: Sequence[Example], predictions: Sequence[str | None], outcomes: Sequence[Outcome] | None
+) -> list[str]:
     """The predictions as texts. Raises ValueError unless there is one prediction and one outcome per reference."""
     if not references:
         raise ValueError("there is nothing to score: the split has no lines")
