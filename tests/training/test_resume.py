@@ -8,6 +8,7 @@ import errno
 import itertools
 import json
 import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -45,13 +46,15 @@ def corpora(settings):
     return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
 
 
-def run(folder, options, kill_at=None, kill_in_evaluation=False):
-    """Train, and be killed in step `kill_at`, counted over both phases, or once training is over."""
+def run(folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT):
+    """Train, and be killed in step `kill_at`, counted over both phases, or once training is over, or get a signal."""
     take_step = train.take_step
 
     def step(run, *rest):
         if run.position.total_step == kill_at:
             raise Killed
+        if run.position.total_step == signal_at:
+            signal.raise_signal(number)
         return take_step(run, *rest)
 
     def evaluate(*_):
@@ -116,6 +119,16 @@ def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_
     assert (tmp_path / "metrics.jsonl").exists()
     assert run(tmp_path, ["--resume"]) == 0
     assert_same(tmp_path, one_phase)
+
+
+@pytest.mark.parametrize(("number", "signal_at"), [(signal.SIGINT, 7), (signal.SIGTERM, 5), (signal.SIGINT, 13)])
+def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(both_phases, tmp_path, number, signal_at, capfd):
+    options = PRETRAINING + TRAINING
+    assert run(tmp_path, options, signal_at=signal_at, number=number) == 130
+    assert f"python train.py --run {tmp_path} --resume" in capfd.readouterr().err
+    assert (tmp_path / "checkpoints" / f"step-{signal_at}").is_dir()
+    assert run(tmp_path, ["--resume"]) == 0
+    assert_same(tmp_path, both_phases)
 
 
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before_it(one_phase, tmp_path, capsys):
