@@ -22,6 +22,15 @@ TINY = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_la
         "max_length": 32, "relative_buckets": 8, "relative_max_distance": 12}  # fmt: skip
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors this small lose more to a second thread than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def make_tiny(name: str, **changes: object) -> Transformer:
     torch.manual_seed(1)
     model = Transformer(preset(name, **{**TINY, **changes}), pad_id=0).double().eval()

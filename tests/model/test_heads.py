@@ -1,0 +1,115 @@
+"""The copy head's mixture and the MLM head, against numbers worked by hand and formulas written out."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from model.config import ModelConfig
+from model.heads import CopyHead, MLMHead, Pointer, copied_log_probs, mixture_log_probs
+
+CONFIG = ModelConfig(d_model=6, n_heads=1, vocab_size=9)
+
+
+def hand_made_pointer(p_generate: float = 0.4) -> Pointer:
+    """One step of one example that points at three source tokens with 1/2, 1/3 and 1/6."""
+    scores = torch.tensor([[[math.log(3), math.log(2), math.log(1)]]], dtype=torch.float64)
+    log = [torch.tensor([[math.log(p)]], dtype=torch.float64) for p in (p_generate, 1 - p_generate)]
+    return Pointer(scores, *log)
+
+
+def test_the_mixture_worked_by_hand():
+    # The source is "7 2 7"; the vocabulary's softmax gives 0.1 to each of ten tokens.
+    # P(7) = 0.4 * 0.1 + 0.6 * (1/2 + 1/6) = 0.44, P(2) = 0.04 + 0.6 / 3 = 0.24, the other eight 0.04.
+    source = torch.tensor([[7, 2, 7]])
+    mixture = mixture_log_probs(torch.zeros(1, 1, 10, dtype=torch.float64), hand_made_pointer(), source).exp()
+    expected = torch.full((10,), 0.04, dtype=torch.float64)
+    expected[7], expected[2] = 0.44, 0.24
+    assert_close(mixture[0, 0], expected)
+
+
+def test_copied_probability_worked_by_hand():
+    source, pointer = torch.tensor([[7, 2, 7]]), hand_made_pointer()
+    for token, probability in ((7, 2 / 3), (2, 1 / 3), (5, 0.0)):
+        copied = copied_log_probs(pointer, source, torch.tensor([[token]]))
+        assert copied.isfinite().all()
+        assert copied.exp().item() == pytest.approx(probability)
+
+
+def random_step() -> tuple[CopyHead, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    head = CopyHead(CONFIG).double()
+    states, memory = torch.randn(2, 3, 6, dtype=torch.float64), torch.randn(2, 5, 6, dtype=torch.float64)
+    source = torch.tensor([[4, 8, 4, 5, 2], [3, 8, 0, 0, 0]])
+    return head, states, memory, source, source != 0
+
+
+def test_the_copy_head_is_its_formula():
+    head, states, memory, source, mask = random_step()
+    logits = torch.randn(2, 3, 9, dtype=torch.float64)
+    mixture = mixture_log_probs(logits, head(states, memory, mask), source).exp()
+    for b in range(2):
+        real = memory[b][mask[b]]
+        for t in range(3):
+            weights = ((head.query.weight @ states[b, t]) @ (head.key.weight @ real.T) / math.sqrt(6)).softmax(-1)
+            gate = torch.cat([states[b, t], weights @ real]) @ head.gate.weight[0] + head.gate.bias[0]
+            expected = gate.sigmoid() * logits[b, t].softmax(-1)
+            for weight, token in zip(weights, source[b][mask[b]]):
+                expected[token] += (1 - gate.sigmoid()) * weight
+            assert_close(mixture[b, t], expected)
+
+
+def test_the_mixture_sums_to_one_and_padding_is_never_copied():
+    head, states, memory, source, mask = random_step()
+    logits = torch.full((2, 3, 9), -100.0, dtype=torch.float64)
+    logits[..., 1] = 100.0  # the vocabulary's softmax gives everything to token 1
+    mixture = mixture_log_probs(logits, head(states, memory, mask), source).exp()
+    assert_close(mixture.sum(-1), torch.ones(2, 3, dtype=torch.float64))
+    assert (mixture[..., 0] < 1e-30).all()
+
+
+def test_a_source_token_that_the_vocabulary_refuses_can_still_be_copied():
+    head, states, memory, source, mask = random_step()
+    logits = torch.zeros(2, 3, 9, dtype=torch.float64)
+    logits[..., 8] = -1e4
+    mixture = mixture_log_probs(logits, head(states, memory, mask), source).exp()
+    assert (mixture[..., 8] > 0.01).all()
+
+
+def test_what_stands_behind_padding_changes_nothing():
+    head, states, memory, _, mask = random_step()
+    before = head(states, memory, mask)
+    after = head(states, memory.masked_fill(~mask[..., None], 1e3), mask)
+    assert_close(after, before)
+
+
+def test_the_copied_part_of_a_target_is_what_the_mixture_adds():
+    head, states, memory, source, mask = random_step()
+    logits, target = torch.randn(2, 3, 9, dtype=torch.float64), torch.tensor([[4, 1, 8], [8, 3, 5]])
+    pointer = head(states, memory, mask)
+    generated = logits.log_softmax(-1).gather(-1, target[..., None])[..., 0]
+    copied = copied_log_probs(pointer, source, target)
+    expected = mixture_log_probs(logits, pointer, source).gather(-1, target[..., None])[..., 0]
+    assert_close(torch.logaddexp(pointer.log_generate + generated, pointer.log_copy + copied), expected)
+
+
+def test_a_token_that_can_neither_be_copied_nor_generated_has_a_finite_loss():
+    head, states, memory, source, mask = random_step()
+    logits = torch.zeros(2, 3, 9).index_fill(-1, torch.tensor([7]), -1e4).requires_grad_()
+    pointer = head.float()(states.float(), memory.float(), mask)
+    log_prob = mixture_log_probs(logits, pointer, source)[..., 7]
+    log_prob.sum().backward()
+    assert log_prob.isfinite().all() and logits.grad.isfinite().all()
+
+
+def test_the_mlm_head_is_its_formula():
+    torch.manual_seed(0)
+    head, embedding = MLMHead(CONFIG).double(), torch.randn(9, 6, dtype=torch.float64)
+    nn.init.normal_(head.bias)
+    states = torch.randn(4, 6, dtype=torch.float64)
+    hidden = states @ head.dense.weight.T + head.dense.bias
+    hidden = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
+    hidden = hidden / (hidden.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    assert_close(head(states, embedding), hidden @ embedding.T + head.bias)

@@ -1,0 +1,201 @@
+"""What must hold for the whole network, whatever its variants: equations (1), (2), (3) and (6)."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from model.config import PRESETS, preset
+from model.transformer import Transformer
+
+
+def run(model: Transformer, example) -> Tensor:
+    return model(example.source, example.source_mask, example.decoder_input)
+
+
+def test_probabilities_sum_to_one(model, example):
+    log_probs = run(model, example)
+    assert log_probs.shape == (4, 6, 19)
+    assert_close(log_probs.exp().sum(-1), torch.ones(4, 6, dtype=torch.float64))
+
+
+@torch.no_grad()
+def test_padding_of_the_source_changes_nothing(model, example):
+    expected = run(model, example)
+    for filler in (0, 7):  # the ids behind the mask do not matter
+        source = F.pad(example.source, (0, 5), value=0).masked_fill(~F.pad(example.source_mask, (0, 5)), filler)
+        source_mask = F.pad(example.source_mask, (0, 5))
+        assert_close(model(source, source_mask, example.decoder_input), expected)
+    for row, length in enumerate(example.source_mask.sum(-1).tolist()):
+        alone = model(
+            example.source[row : row + 1, :length],
+            example.source_mask[row : row + 1, :length],
+            example.decoder_input[row : row + 1],
+        )
+        assert_close(alone[0], expected[row])
+
+
+@torch.no_grad()
+def test_future_tokens_cannot_change_the_past(model, example):
+    """Padding of the target stands in the future of every real token, so it changes nothing either."""
+    expected = run(model, example)
+    for length in range(1, 6):
+        changed = example.decoder_input.clone()
+        changed[:, length:] = (changed[:, length:] + 5) % 19
+        log_probs = model(example.source, example.source_mask, changed)
+        assert_close(log_probs[:, :length], expected[:, :length])
+        assert not torch.isclose(log_probs[:, length:], expected[:, length:]).all()
+    padded = model(example.source, example.source_mask, F.pad(example.decoder_input, (0, 4), value=0))
+    assert_close(padded[:, :6], expected)
+
+
+@torch.no_grad()
+def test_every_source_token_and_every_earlier_target_token_matters(model, example):
+    expected = run(model, example)
+    source = example.source.clone()
+    source[0, 7] = source[0, 7] % 18 + 1
+    assert not torch.isclose(model(source, example.source_mask, example.decoder_input)[0], expected[0]).all()
+    decoder_input = example.decoder_input.clone()
+    decoder_input[:, 0] = decoder_input[:, 0] % 18 + 1
+    changed = model(example.source, example.source_mask, decoder_input)
+    assert not torch.isclose(changed[:, 5], expected[:, 5]).all()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_order_matters_unless_there_are_no_positions(tiny, example, name):
+    def memory_of_reversed(model: Transformer) -> tuple[Tensor, Tensor]:
+        source, mask = example.source[:1], example.source_mask[:1]
+        return model.encode(source, mask)[0], model.encode(source.flip(1), mask)[0].flip(0)
+
+    assert not torch.isclose(*memory_of_reversed(tiny(name))).all()
+    assert_close(*memory_of_reversed(tiny(name, positions="none")))
+
+
+def test_a_source_without_a_single_token_gives_finite_numbers_and_gradients(model, example):
+    source_mask = example.source_mask.clone()
+    source_mask[2] = False
+    log_probs = model(example.source, source_mask, example.decoder_input)
+    log_probs.sum().backward()
+    assert log_probs.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_written_out_and_fused_attention_make_the_same_network(tiny, example):
+    for name in PRESETS:
+        results = []
+        for form in ("written_out", "fused"):
+            model = tiny(name, attention=form)
+            log_probs = run(model, example)
+            loss = -log_probs[..., 5].mean()
+            results.append((log_probs, torch.autograd.grad(loss, list(model.parameters()))))
+        assert_close(results[0], results[1])
+
+
+def test_the_log_probability_of_a_target_is_read_from_the_distribution(model, example):
+    """The fast path of training, which never makes a (B, T, V) tensor, against the plain one."""
+    target = example.decoder_input.roll(-1, dims=1)
+    target_mask = torch.arange(6) < torch.tensor([6, 3, 1, 4])[:, None]
+    fast, logits = model.target_log_probs(
+        example.source, example.source_mask, example.decoder_input, target, target_mask
+    )
+    expected = run(model, example).gather(-1, target[..., None])[..., 0][target_mask]
+    assert_close(fast, expected)
+    assert logits.shape == (14, 19)
+
+
+def test_tied_embeddings_are_one_matrix():
+    tied, untied = (Transformer(preset(name, vocab_size=50, d_model=16), pad_id=0) for name in ("t5", "t5_v1_1"))
+    assert tied.output.weight is tied.embedding.weight
+    assert untied.output.weight is not untied.embedding.weight
+    assert len({id(p) for p in untied.parameters()}) == len({id(p) for p in tied.parameters()}) + 1 + 2 * 3
+    # besides the output matrix, each of the 3 + 3 gated layers has one matrix more
+
+
+@pytest.mark.parametrize("copy_head", [False, True])
+@pytest.mark.parametrize("name", PRESETS)
+def test_training_starts_near_the_loss_of_guessing(name, copy_head):
+    torch.manual_seed(0)
+    config = preset(name, vocab_size=1000, d_model=64, d_ff=128, copy_head=copy_head)
+    model = Transformer(config, pad_id=0).eval()
+    source, target = torch.randint(1, 1000, (2, 32, 12))
+    mask = torch.ones(32, 12, dtype=torch.bool)
+    log_probs = model(source, mask, F.pad(target[:, :-1], (1, 0), value=3))
+    loss = -log_probs.gather(-1, target[..., None]).mean()
+    assert abs(loss.item() - math.log(1000)) < 0.7
+
+
+@pytest.mark.parametrize(("name", "copy_head"), [*((name, False) for name in PRESETS), ("modern", True)])
+def test_a_batch_of_eight_is_learnt_by_heart(name, copy_head):
+    torch.manual_seed(0)
+    model = Transformer(
+        preset(name, vocab_size=40, d_model=32, n_heads=2, d_ff=64, n_encoder_layers=1, n_decoder_layers=1,
+               max_length=16, dropout=0.0, dropout_attention=0.0, dropout_feed_forward=0.0, copy_head=copy_head),
+        pad_id=0,
+    )  # fmt: skip
+    source, target = torch.randint(5, 40, (8, 6)), torch.randint(5, 40, (8, 8))
+    source_mask = torch.arange(6) < torch.randint(2, 7, (8, 1))
+    target_mask = torch.arange(8) < torch.randint(3, 9, (8, 1))
+    decoder_input = F.pad(target[:, :-1], (1, 0), value=3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(600):
+        log_probs, _ = model.target_log_probs(source, source_mask, decoder_input, target, target_mask)
+        loss = -log_probs.mean()
+        if loss.item() < 0.01:
+            return
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    pytest.fail(f"the loss is still {loss.item():.3f} nat a token")
+
+
+@pytest.mark.parametrize("copy_head", [False, True])
+@pytest.mark.parametrize("name", PRESETS)
+def test_gradients_of_equation_6_are_those_of_finite_differences(tiny, name, copy_head):
+    model = tiny(name, vocab_size=6, d_model=4, d_ff=5, n_encoder_layers=1, n_decoder_layers=1, relative_buckets=4,
+                 max_length=4, copy_head=copy_head)  # fmt: skip
+    source, source_mask = torch.tensor([[2, 5, 4], [5, 1, 0]]), torch.tensor([[True] * 3, [True, True, False]])
+    decoder_input, target = torch.tensor([[3, 5, 2], [3, 4, 4]]), torch.tensor([[5, 2, 1], [4, 4, 1]])
+    target_mask = torch.tensor([[True] * 3, [True, True, False]])
+    names, parameters = zip(*model.named_parameters())
+
+    def loss(*values: Tensor) -> Tensor:
+        weights = dict(zip(names, values))
+        log_probs = torch.func.functional_call(model, weights, (source, source_mask, decoder_input))
+        return -log_probs.gather(-1, target[..., None])[..., 0][target_mask].mean()
+
+    assert torch.autograd.gradcheck(loss, parameters, fast_mode=True)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_full_decoding(model, example):
+    memory = model.encode(example.source, example.source_mask)
+    expected = model.decode(example.decoder_input, memory, example.source_mask)
+    for steps in ([1] * 6, [3, 1, 2], [6]):
+        cache = model.start_cache(memory, example.source_mask, 6)
+        states = [
+            model.decode(tokens, memory, example.source_mask, cache=cache)
+            for tokens in example.decoder_input.split(steps, dim=1)
+        ]
+        assert_close(torch.cat(states, dim=1), expected)
+        assert cache.length == 6
+
+
+@torch.no_grad()
+def test_cached_decoding_goes_on_with_other_rows(model, example):
+    memory = model.encode(example.source, example.source_mask)
+    cache = model.start_cache(memory, example.source_mask, 6)
+    model.decode(example.decoder_input[:, :4], memory, example.source_mask, cache=cache)
+    rows = torch.tensor([3, 1, 1])
+    cache.reorder(rows)
+    states = model.decode(example.decoder_input[rows, 4:], memory[rows], example.source_mask[rows], cache=cache)
+    expected = model.decode(example.decoder_input[rows], memory[rows], example.source_mask[rows])[:, 4:]
+    assert_close(states, expected)
+
+
+def test_dropout_disturbs_training_and_nothing_else(model, example):
+    assert run(model, example).equal(run(model, example))
+    model.train()
+    assert not run(model, example).equal(run(model, example))
