@@ -13,64 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
-import train
-from data.example import BadRecords, DataError, Example
-from training.corpus import Corpus
+from data.example import DataError
 
-SMALL = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
-    --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
-    --model.dropout 0.1 --model.copy_head --model.mlm_head""".split()
 PRETRAINING = """--pretraining.steps 5 --pretraining.epochs 0 --pretraining.warmup_steps 2 --pretraining.accumulate 2
     --pretraining.objectives.pairs 0 --pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5
     --pretraining.checkpoint_every 2""".split()
 TRAINING = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
     --training.evaluate_every 2 --training.ema_decay 0.9""".split()
-NAMES = ("alpha", "beta", "gamma", "delta", "omega")
-
-
-class Killed(BaseException):
-    """Nothing in the project catches this."""
-
-
-def example(index):
-    first, second = NAMES[index % 5], NAMES[index // 5 % 5]
-    return Example(f"pairs:{index}", f"add {first} to {second} {index} times", f"{second} += {index} * {first}\n")
-
-
-def corpora(settings):
-    """Two tiny corpora in the place of the mined one and the user's."""
-    examples = [example(index) for index in range(40)]
-    unlabelled = [Example(f"text:{e.id}", None, e.code) for e in examples]
-    about = {"data_hash": "0"}
-    both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
-    return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
-
-
-def run(folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT):
-    """Train, and be killed in step `kill_at`, counted over both phases, or once training is over, or get a signal."""
-    take_step = train.take_step
-
-    def step(run, *rest):
-        if run.position.total_step == kill_at:
-            raise Killed
-        if run.position.total_step == signal_at:
-            signal.raise_signal(number)
-        return take_step(run, *rest)
-
-    def evaluate(*_):
-        if kill_in_evaluation:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "take_step", step)
-        patch.setattr(train, "evaluate_run", evaluate)
-        patch.setattr(train, "read_corpora", corpora)
-        patch.setattr(train, "show_results", lambda *_: None)
-        patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
-        try:
-            return train.main(["files", *SMALL, *options, "--run", str(folder)])
-        except Killed:
-            return "killed"
 
 
 def outcome(folder):
@@ -91,14 +40,14 @@ def assert_same(folder, expected):
 
 
 @pytest.fixture(scope="module")
-def both_phases(tmp_path_factory):
+def both_phases(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("both")
     assert run(folder, PRETRAINING + TRAINING) == 0
     return outcome(folder)
 
 
 @pytest.fixture(scope="module")
-def one_phase(tmp_path_factory):
+def one_phase(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
     assert run(folder, TRAINING) == 0
     return outcome(folder)
@@ -106,7 +55,7 @@ def one_phase(tmp_path_factory):
 
 # Before the first checkpoint, between two, at the change of phase, after the first steps of the second phase.
 @pytest.mark.parametrize("kill_at", [1, 4, 6, 8])
-def test_a_run_cut_off_anywhere_ends_the_same(both_phases, tmp_path, kill_at):
+def test_a_run_cut_off_anywhere_ends_the_same(run, both_phases, tmp_path, kill_at):
     options = PRETRAINING + TRAINING
     assert run(tmp_path, options, kill_at) == "killed"
     assert run(tmp_path, [*options, "--resume"]) == 0
@@ -114,7 +63,7 @@ def test_a_run_cut_off_anywhere_ends_the_same(both_phases, tmp_path, kill_at):
     assert_same(tmp_path, both_phases)
 
 
-def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_twice(one_phase, tmp_path):
+def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_twice(run, one_phase, tmp_path):
     assert run(tmp_path, TRAINING, kill_at=3) == "killed"
     assert (tmp_path / "metrics.jsonl").exists()
     assert run(tmp_path, ["--resume"]) == 0
@@ -122,7 +71,7 @@ def test_a_run_cut_off_before_its_first_checkpoint_does_not_say_its_first_steps_
 
 
 @pytest.mark.parametrize(("number", "signal_at"), [(signal.SIGINT, 7), (signal.SIGTERM, 5), (signal.SIGINT, 13)])
-def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(both_phases, tmp_path, number, signal_at, capfd):
+def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(run, both_phases, tmp_path, number, signal_at, capfd):
     options = PRETRAINING + TRAINING
     assert run(tmp_path, options, signal_at=signal_at, number=number) == 130
     assert f"python train.py --run {tmp_path} --resume" in capfd.readouterr().err
@@ -131,7 +80,7 @@ def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(both_phases, tmp_pat
     assert_same(tmp_path, both_phases)
 
 
-def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before_it(one_phase, tmp_path, capsys):
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before_it(run, one_phase, tmp_path, capsys):
     run(tmp_path, TRAINING, kill_at=8)
     weights = tmp_path / "checkpoints" / "step-6" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
@@ -141,7 +90,7 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before_it(one_p
 
 
 @pytest.mark.parametrize("file_number", [8, 12, 30])
-def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(one_phase, tmp_path, file_number):
+def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(run, one_phase, tmp_path, file_number):
     numbers, fsync = itertools.count(1), os.fsync
 
     def full_disk(descriptor):
@@ -158,14 +107,14 @@ def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(one_phase, tm
     assert_same(tmp_path, one_phase)
 
 
-def test_what_the_run_folder_says_holds_when_a_run_goes_on(one_phase, tmp_path):
+def test_what_the_run_folder_says_holds_when_a_run_goes_on(run, one_phase, tmp_path):
     """Options given beside --resume do not change a run halfway."""
     run(tmp_path, TRAINING, kill_at=5)
     assert run(tmp_path, ["--training.steps", "4", "--seed", "7", "--model.d_model", "32", "--resume"]) == 0
     assert_same(tmp_path, one_phase)
 
 
-def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(tmp_path):
+def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(run, tmp_path):
     # The learning rate is too small to change anything, so the held-out loss never falls after the first time.
     early = [*TRAINING, "--training.learning_rate", "1e-30", "--training.patience", "2", "--training.ema_decay", "0"]
     run(tmp_path / "whole", early)
@@ -176,9 +125,21 @@ def test_a_run_that_stopped_early_does_not_train_on_when_it_is_resumed(tmp_path)
     assert_same(tmp_path / "killed", expected)
 
 
-def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(one_phase, tmp_path):
+def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(run, one_phase, tmp_path):
     run(tmp_path / "old", TRAINING, kill_at=5)
     (tmp_path / "old").rename(tmp_path / "new")
     assert run(tmp_path / "new", ["--resume"]) == 0
     assert not (tmp_path / "old").exists()
     assert_same(tmp_path / "new", one_phase)
+
+
+def test_an_old_run_is_not_deleted_for_one_that_cannot_begin(one_phase, tmp_path):
+    import train
+
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"version": 1}')
+    (folder / "model.safetensors").write_bytes(one_phase.weights)
+    with pytest.raises(DataError, match="nowhere.jsonl"):
+        train.main(["files", "--data.path", str(tmp_path / "nowhere.jsonl"), "--run", str(folder), "--overwrite"])
+    assert (folder / "model.safetensors").read_bytes() == one_phase.weights

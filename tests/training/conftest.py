@@ -1,0 +1,72 @@
+"""A tiny run of train.py in this process, which can be killed, stopped or poisoned at any step."""
+
+import signal
+
+import pytest
+import torch
+
+from data.example import BadRecords, Example
+
+SMALL = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
+    --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
+    --model.dropout 0.1 --model.copy_head --model.mlm_head""".split()
+NAMES = ("alpha", "beta", "gamma", "delta", "omega")
+
+
+class Killed(BaseException):
+    """Nothing in the project catches this."""
+
+
+def example(index):
+    first, second = NAMES[index % 5], NAMES[index // 5 % 5]
+    return Example(f"pairs:{index}", f"add {first} to {second} {index} times", f"{second} += {index} * {first}\n")
+
+
+def corpora(settings):
+    """Two tiny corpora in the place of the mined one and the user's."""
+    from training.corpus import Corpus
+
+    examples = [example(index) for index in range(40)]
+    unlabelled = [Example(f"text:{e.id}", None, e.code) for e in examples]
+    about = {"data_hash": "0"}
+    both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
+    return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
+
+
+@pytest.fixture(scope="session")
+def run():
+    """run(folder, options, ...): train, scores left out; what goes wrong in which step is counted over both phases."""
+    import train
+
+    def run(folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT, poison=()):
+        take_step, batch_loss, current = train.take_step, train.batch_loss, [0]
+
+        def step(run, *rest):
+            current[0] = run.position.total_step
+            if current[0] == kill_at:
+                raise Killed
+            if current[0] == signal_at:
+                signal.raise_signal(number)
+            return take_step(run, *rest)
+
+        def loss(*arguments):
+            total, n = batch_loss(*arguments)
+            return total * (torch.nan if current[0] in poison else 1.0), n
+
+        def evaluate(*_):
+            if kill_in_evaluation:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name, stand_in in {
+                "take_step": step, "batch_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
+                "show_results": lambda *_: None,
+            }.items():
+                patch.setattr(train, name, stand_in)
+            patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
+            try:
+                return train.main(["files", *SMALL, *options, "--run", str(folder)])
+            except Killed:
+                return "killed"
+
+    return run
