@@ -23,7 +23,7 @@ from model.positions import Positions
 
 
 class Transformer(nn.Module):
-    """The whole network. `pad_id` is the padding token's id: its embedding is zero and stays so."""
+    """The whole network. `pad_id` is the padding token's id: as input its embedding is zero and learns nothing."""
 
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
         super().__init__()

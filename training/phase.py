@@ -55,6 +55,7 @@ class Phase:
     batches: Iterator[tuple[Place, Batch]]
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor] | None  # moving average of the weights
+    best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set
     clock: Clock
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
@@ -67,15 +68,16 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     )
     total = loop.steps or max(1, stream.count_batches(loop.epochs) // loop.accumulate)
     optimizer = make_optimizer(run.model, loop)
-    average = start_average(run.model) if loop.ema_decay else None
+    average, best = start_average(run.model) if loop.ema_decay else None, None
     if checkpoint is not None and position.phase == name:
-        average = load_checkpoint(checkpoint, run.model, optimizer).get("average", average)
+        kept = load_checkpoint(checkpoint, run.model, optimizer)
+        average, best = kept.get("average", average), kept.get("best")
         if was_stopped_early(position.counters, loop.patience):
             total = position.step
     else:
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
-    return Phase(name, loop, corpus, total, batches, optimizer, average, Clock(position.counters))
+    return Phase(name, loop, corpus, total, batches, optimizer, average, best, Clock(position.counters))
 
 
 def next_batches(run: Run, phase: Phase) -> list[Batch]:
@@ -107,6 +109,9 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         if is_stale(position.counters, values["held_out_loss"], loop.patience):
             progress.say(f"{phase.name}: no better for {loop.patience} evaluations in a row, stopped early")
             phase.total = position.step
+        if loop.patience and position.counters["stale_evaluations"] == 0:
+            with averaged_weights(run.model, phase.average):
+                phase.best = start_average(run.model)
     if last or due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
         append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
@@ -116,7 +121,7 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises DataError."""
-    more = {"average": phase.average}
+    more = {"average": phase.average, "best": phase.best}
     save_checkpoint(run.folder, run.position, run.model, phase.optimizer, more, phase.loop.keep_checkpoints)
 
 
@@ -186,6 +191,7 @@ def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
 
 
 def finish_phase(run: Run, phase: Phase) -> None:
-    """The averaged weights, where there is an average, become the model's."""
-    if phase.average is not None:
-        copy_weights(phase.average, run.model)
+    """The model's weights become the best ones when early stopping watched, else their average where there is one."""
+    weights = phase.average if phase.best is None else phase.best
+    if weights is not None:
+        copy_weights(weights, run.model)

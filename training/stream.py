@@ -132,12 +132,18 @@ class Stream:
         reason = f"longer than {longest[0]} + {longest[1]} tokens"
         if self.data.truncate:
             self.bad.add(f"truncated: {reason}", example.id)
-            labels = None if item.labels is None else item.labels[: longest[0]]
-            return replace(item, source=item.source[: longest[0]], target=item.target[: longest[1]], labels=labels)
+            source, target = cut(item.source, longest[0]), cut(item.target, longest[1])
+            labels = None if item.labels is None else cut(item.labels, longest[0])
+            return replace(item, source=source, target=target, labels=labels)
         if self.data.strict:
             raise DataError(f"{example.id}: {len(item.source)} + {len(item.target)} tokens; raise data.max_*_length")
         self.bad.add(f"skipped: {reason}", example.id)
         return None
+
+
+def cut(ids: list[int], longest: int) -> list[int]:
+    """At most `longest` ids; what is cut out stands before the end token, which stays."""
+    return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
 
 
 def taken(weight: float, generator: numpy.random.Generator) -> bool:
