@@ -75,7 +75,7 @@ def test_greedy_takes_the_most_probable_token_of_the_whole_forward_pass(model, e
 
 
 def test_finished_rows_leave_the_batch_and_outputs_keep_the_order_of_the_inputs(tiny, example, special):
-    model = tiny("modern")
+    model = tiny("t5_v1_1", copy_head=True)  # copying reads source and memory in every step
     with torch.no_grad():
         model.output.weight[special.end_id] *= 3
     outputs = greedy(model, example.source, example.source_mask, special, N_NEW)
@@ -185,7 +185,7 @@ def test_a_source_is_done_when_no_open_beam_beats_its_finished_ones(special):
 
 
 def test_sources_that_are_done_leave_the_beam_search(tiny, example, special):
-    model = tiny("modern")
+    model = tiny("t5_v1_1", copy_head=True)  # copying reads source and memory in every step
     with torch.no_grad():
         model.output.weight[special.end_id] *= 3
     together = beam_search(model, example.source, example.source_mask, special, N_NEW, 3, n_best=3)
