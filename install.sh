@@ -33,7 +33,7 @@ find_python() {
 
 # Seconds, not minutes, decide whether PyTorch's index can be reached; it also has to serve this machine.
 cpu_index_answers() {
-    [ "$(uname -s)" = Linux ] && "$venv/bin/python" - "$cpu_wheels/torch/" <<'PROBE' >/dev/null 2>&1
+    "$venv/bin/python" - "$cpu_wheels/torch/" <<'PROBE' >/dev/null 2>&1
 import sys, urllib.request
 urllib.request.urlopen(urllib.request.Request(sys.argv[1], method="HEAD"), timeout=5)
 PROBE
@@ -42,7 +42,11 @@ PROBE
 # On Linux the `torch` of PyPI brings gigabytes of CUDA libraries; its own index has a wheel without them.
 install_cpu_torch() {
     "$venv/bin/python" -c 'import torch' >/dev/null 2>&1 && return
-    cpu_index_answers || return 0
+    [ "$(uname -s)" = Linux ] || return 0
+    if ! cpu_index_answers; then
+        say "install.sh: $cpu_wheels does not answer; torch comes from where pip is configured to look"
+        return
+    fi
     for wanted in "$(grep '^torch==' constraints.txt)" 'torch>=2.6'; do
         "$venv/bin/pip" install $quiet --no-deps --index-url "$cpu_wheels" "$wanted" && return
     done
