@@ -42,8 +42,9 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _frequencies(width: int, device: torch.device) -> Tensor:
-    exponents = torch.arange(0, width, 2, device=device, dtype=torch.float64) / width
-    return 10000.0**-exponents  # float64: at position 1,000 float32 angles are off by 1e-4
+    exponents = torch.arange(0, width, 2, dtype=torch.float64) / width
+    frequencies = 10000.0**-exponents  # float64: at position 1,000 float32 angles are off by 1e-4
+    return frequencies.float().to(device) if device.type == "mps" else frequencies.to(device)  # MPS has no float64
 
 
 def t5_bucket(distance: Tensor, bidirectional: bool, n_buckets: int, max_distance: int) -> Tensor:
@@ -81,7 +82,7 @@ class T5RelativeBias(nn.Module):
 
 
 def alibi_slopes(n_heads: int) -> Tensor:
-    """Geometric slopes 2^(-8/h), 2^(-16/h), ..., as Press et al. 2022 give them for powers of two. -> (h)."""
+    """Geometric slopes 2^(-8/h), 2^(-16/h), ... for any h, as Press et al. 2022 give them for powers of two. -> (h)."""
     return 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)
 
 
