@@ -6,10 +6,15 @@
     python train.py files --data.path pairs.jsonl --data.nl description --data.code code
     python train.py files --preset chapter-3.3 --data.path pairs.csv
     python train.py --run runs/quickstart --resume   go on with a run that was stopped
+    python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
 """
 
 from __future__ import annotations
+
+import time
+
+BEGAN = time.monotonic()  # before the libraries load: the run's wall_seconds are those of the whole command
 
 import math
 import sys
@@ -30,14 +35,15 @@ from training.checkpoints import Position, find_checkpoint
 from training.command_line import read_training_command, run_and_report
 from training.config import LoopConfig
 from training.corpus import make_tokenizer, read_corpora
-from training.device import autocast, find_device, seed_everything, set_threads
+from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
 from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
+from training.overview import show_overview
 from training.phase import Phase, Run, finish_phase, next_batches, record, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import check_run, open_run, truncate_metrics, write_config
-from training.run_record import finish_record, write_environment
+from training.run_record import finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
 from training.weights import save_weights
@@ -58,6 +64,7 @@ def main(argv: list[str]) -> int:
     device = find_device(settings.device)
     set_threads(settings.threads)
     seed_everything(settings.seed)
+    warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 
     corpora = read_corpora(settings)
     resume = open_run(folder, resume, overwrite)
@@ -65,12 +72,14 @@ def main(argv: list[str]) -> int:
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
     write_config(folder, settings, tokenizer.special_ids())
     model = Transformer(settings.model, tokenizer.pad_id).to(device)
-    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))))
+    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     write_environment(run, corpora)
+    show_overview(settings, corpora, model, device)
 
     checkpoint = find_checkpoint(folder) if resume else None
     if checkpoint is not None:
         run.position = checkpoint.position
+        run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
     truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
     phases = list(corpora)
     with stopping_on_signals(run):
@@ -84,10 +93,12 @@ def main(argv: list[str]) -> int:
             finish_phase(run, phase)
     save_weights(folder / "model.safetensors", model)
     finish_record(run)
+    print(f"trained; to score again: python eval.py --run {folder}", file=sys.stderr)
 
     results = evaluate_run(
         folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed
     )
+    write_budget(run)
     show_results(folder, results)
     return 0
 
@@ -111,7 +122,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     loss or gradient is not finite changes nothing.
     """
     loop: LoopConfig = phase.loop
-    n_tokens = sum(n_predicted(batch) for batch in batches)
+    n_tokens = max(1, sum(n_predicted(batch) for batch in batches))
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
     for batch in batches:

@@ -29,9 +29,13 @@ class BadRecords:
 
     counts: dict[str, int] = field(default_factory=dict)  # reason -> number of records
     places: list[str] = field(default_factory=list)  # "file:line: reason", the first 20
+    seen: set[tuple[str, str]] = field(default_factory=set, repr=False)  # what another pass must not count again
 
     def add(self, reason: str, place: str) -> None:
-        """Count one record; `place` is "file:line"."""
+        """Count one record, however often it comes; `place` is "file:line" or an example's id."""
+        if (reason, place) in self.seen:
+            return
+        self.seen.add((reason, place))
         self.counts[reason] = self.counts.get(reason, 0) + 1
         if len(self.places) < 20:
             self.places.append(f"{place}: {reason}")

@@ -1,7 +1,8 @@
 """The user's own pairs: JSONL, JSON, CSV, TSV or parallel text, in one file or in a folder of splits.
 
 `config.path` is one of
-- a file of named columns, `pairs.jsonl`: all of it is training (the loop holds a part out);
+- a file of named columns, `pairs.jsonl`: all of it is training; the loop holds a part out, which is what the run is
+  scored on when there is no dev or test file;
 - parallel text, two files of one name whose endings are the names of the columns: with `--data.nl nl --data.code code`
   that is `pairs.nl` and `pairs.code`, given as `pairs`, `pairs.nl` or `pairs.code`; all of it is training;
 - a folder with `train`, `dev` (or `valid`, `validation`) and `test`, each in one of these forms; at least one

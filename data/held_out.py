@@ -52,3 +52,11 @@ def duplicates(train: Iterable[Example], examples: Iterable[Example]) -> set[str
     """The ids of those `examples` whose normalised pair also stands in `train`."""
     known = {normalised_pair(example) for example in train}
     return {example.id for example in examples if normalised_pair(example) in known}
+
+
+def data_hash(examples: Iterable[Example]) -> str:
+    """What a run was trained on in 16 hexadecimal digits: SHA-256 over ids, descriptions and code, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(f"{example.id}\0{example.nl}\0{example.code}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]

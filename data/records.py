@@ -33,7 +33,6 @@ class FileSource:
     parts: dict[str, Callable[[], Iterator[Record]]]  # split name -> a fresh pass over its records
     strict: bool = False
     bad: BadRecords = field(default_factory=BadRecords)
-    seen: set[str] = field(default_factory=set)  # places already in `bad`: a second pass counts nothing twice
 
     def splits(self) -> dict[str, Iterator[Example]]:
         """Split name -> its examples. Raises DataError at a bad record of dev or test, or of train when strict."""
@@ -50,8 +49,7 @@ class FileSource:
                 yield record.example
             elif self.strict:
                 raise DataError(f"{record.place}: {problem}; mend it, or leave out --data.strict to skip such records")
-            elif record.place not in self.seen:
-                self.seen.add(record.place)
+            else:
                 self.bad.add(problem, record.place)
         if not n_good:
             first = f", the first is {self.bad.places[0]}" if self.bad.places else ""

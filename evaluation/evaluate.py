@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
-from data.example import Example
+from data.example import DataError, Example
+from data.held_out import data_hash, duplicates, hold_out
 from data.sources import open_source
 from data.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
@@ -19,7 +20,6 @@ from evaluation.config import EvaluationConfig
 from evaluation.metrics import (
     Score,
     by_length,
-    duplicate_ids,
     exact_matches,
     gold_parses,
     line_score,
@@ -30,7 +30,7 @@ from evaluation.metrics import (
 from evaluation.predict import predict
 from evaluation.programs import Outcome, run_programs
 from evaluation.report import write_report
-from evaluation.run_folder import write_whole
+from evaluation.run_folder import read_run_folder, write_whole
 from model.transformer import Transformer
 
 SHOWN = 5  # descriptions whose code is printed at the end
@@ -51,12 +51,12 @@ def evaluate_run(
     run: Path, model: Transformer, tokenizer: Tokenizer, corpus: str, data: DataConfig, config: EvaluationConfig,
     seed: int,
 ) -> list[Scored]:
-    """Decode and score every split but the training lines; write scores, predictions, attention maps and report."""
+    """Decode and score every split but the training lines; write scores, predictions, attention maps and report.
+
+    A corpus without any other split is scored on what training held out of it. Raises DataError.
+    """
     model.eval()
-    source = open_source(corpus, data, seed)
-    splits = source.splits()
-    train = list(splits.pop("train", ()))
-    tests = {name: list(islice(examples, config.limit or None)) for name, examples in splits.items()}
+    train, tests = read_splits(run, corpus, data, seed, config.limit)
     results = [
         evaluate_split(split, references, train, model, tokenizer, data, config)
         for split, references in tests.items()
@@ -79,6 +79,33 @@ def evaluate_run(
     return results
 
 
+def read_splits(
+    run: Path, corpus: str, data: DataConfig, seed: int, limit: int
+) -> tuple[list[Example], dict[str, list[Example]]]:
+    """(training examples, split name -> the first `limit` examples to score, 0: all). Raises DataError.
+
+    The split "held_out" is refused where the file is not the one that the run was trained on: others of its lines
+    would be held out.
+    """
+    splits = open_source(corpus, data, seed).splits()
+    # Their tests are never run, and are most of the memory of 100,000 generated tasks.
+    train = [replace(example, tests=()) for example in splits.pop("train", ())]
+    if not splits:
+        train, held_out = hold_out(train, data.held_out, seed)
+        trained_on = read_run_folder(run).environment.get("data_hash")
+        if trained_on not in (None, data_hash(train[: data.train_limit or None])):
+            raise DataError(
+                f"{data.path} is not what {run} was trained on, so what is held out may have been learnt; "
+                "give the same file, or a folder with a test file"
+            )
+        splits["held_out"] = iter(held_out)
+    tests = {name: list(islice(examples, limit or None)) for name, examples in splits.items()}
+    for name in [name for name, references in tests.items() if not references]:
+        print(f"{name}: nothing to score, this split has no lines")
+        del tests[name]
+    return train, tests
+
+
 def evaluate_split(
     split: str, references: list[Example], train: list[Example], model: Transformer, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig,
@@ -89,7 +116,13 @@ def evaluate_split(
     if n_cut:
         print(f"{split}: {n_cut} descriptions were cut to {data.max_source_length} tokens")
     outcomes = run_tests(references, predictions, config)
-    scores = score_predictions(references, predictions, duplicate_ids(train, references), outcomes)
+    n_refused = sum(outcome.status == "refused" for outcome in outcomes or ())
+    if n_refused:
+        print(
+            f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they leave the "
+            "generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
+        )
+    scores = score_predictions(references, predictions, duplicates(train, references), outcomes)
     new = [outcome.passed for example, outcome in zip(references, outcomes or ()) if is_new(example)]
     if new:
         scores["tests_passed_new_programs"] = mean_score(new)
@@ -116,7 +149,7 @@ def baselines(
 ) -> dict[str, dict[str, dict[str, Score]]]:
     """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score."""
     table: dict[str, dict[str, dict[str, Score]]] = {}
-    if not train:
+    if not train or not results:
         return table
     queries = [example.nl or "" for scored in results for example in scored.references]
     for name, codes in baseline_predictions(train, queries).items():
@@ -124,17 +157,17 @@ def baselines(
         table[name] = {}
         for scored in results:
             predictions = list(islice(rest, len(scored.references)))
-            duplicates = duplicate_ids(train, scored.references)
-            table[name][scored.split] = short_scores(scored, predictions, duplicates, config)
+            known = duplicates(train, scored.references)
+            table[name][scored.split] = short_scores(scored, predictions, known, config)
     return table
 
 
 def short_scores(
-    scored: Scored, predictions: list[str], duplicates: set[str], config: EvaluationConfig
+    scored: Scored, predictions: list[str], known: set[str], config: EvaluationConfig
 ) -> dict[str, Score]:
     """Exact match with and without duplicates, and the share that passes its tests where there are tests."""
     exact = exact_matches(scored.references, predictions)
-    new = [index for index, example in enumerate(scored.references) if example.id not in duplicates]
+    new = [index for index, example in enumerate(scored.references) if example.id not in known]
     scores = {"exact_match": mean_score(exact)}
     if new:
         scores["exact_match_without_duplicates"] = mean_score(exact[new])

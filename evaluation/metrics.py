@@ -8,7 +8,7 @@ on the text as it is; ROUGE is Lin 2004 by rouge-score, the mean of the lines' F
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -34,7 +34,7 @@ def score_predictions(
     """All scores of one split: metric -> {"value", "low", "high", "n"}; BLEU and chrF in 0..100, others in 0..1.
 
     `predictions` holds one text per reference, None or "" where there is no output; `duplicates` the ids whose pair
-    stands in the training lines (see `duplicate_ids`); `outcomes` what running the predictions gave. A metric that
+    stands in the training lines (see `data.held_out`); `outcomes` what running the predictions gave. A metric that
     does not apply is left out: `parses` unless every reference is Python, `tests_passed` without outcomes,
     `exact_match_without_duplicates` when only duplicates are left. Raises ValueError when the lengths differ.
     """
@@ -101,12 +101,6 @@ def signatures() -> dict[str, str]:
         metric.corpus_score(["a"], [["a"]])  # the signature names the number of references, known after a first score
         signed[name] = str(metric.get_signature())
     return signed
-
-
-def duplicate_ids(train: Iterable[Example], references: Iterable[Example]) -> set[str]:
-    """Ids of the references whose pair, description and code, stands verbatim in the training examples."""
-    seen = {(example.nl, example.code) for example in train}
-    return {reference.id for reference in references if (reference.nl, reference.code) in seen}
 
 
 def by_length(

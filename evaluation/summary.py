@@ -68,8 +68,11 @@ def verdict(scored: Scored, index: int) -> str:
 
 def show_results(run: Path, results: list[Scored]) -> None:
     """Print the table, the examples and where the rest lies."""
-    print("\nScores (in brackets: 95% interval over examples)\n")
-    print(score_table(results, read_run_folder(run).baselines))
+    if results:
+        print("\nScores (in brackets: 95% interval over examples)\n")
+        print(score_table(results, read_run_folder(run).baselines))
+    else:
+        print("\nNo scores: there is no line to score; give a folder with a test file, or hold lines out")
     for scored in results[:1]:
         print(f"\nFive descriptions of {scored.split} and the generated code\n")
         print(examples_shown(scored))

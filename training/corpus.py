@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
 from data.example import BadRecords, DataError, Example
-from data.held_out import hold_out
+from data.held_out import data_hash, hold_out
 from data.sources import open_source
 from data.tokenizer import Tokenizer, train_tokenizer
 from training.recipes import TrainingSettings
@@ -53,9 +51,8 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
         raise DataError(f"{name}: there is no training split among {', '.join(splits)}; add a train file")
     # The tests of training tasks are not needed any more, and 100,000 of them are most of the memory.
     train = [replace(example, tests=()) for example in splits["train"]]
-    train, held_out = hold_out(train, data.held_out, seed) if data.held_out else (train, [])
-    if data.train_limit:
-        train = train[: data.train_limit]
+    train, held_out = hold_out(train, data.held_out, seed)
+    train = train[: data.train_limit or None]
     about = {"corpus": name, "train": len(train), "held_out": len(held_out), "data_hash": data_hash(train)}
     return Corpus(train, held_out, source.bad, about)
 
@@ -63,17 +60,9 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
 def read_mined(data: DataConfig) -> Corpus:
     """Mined functions with their descriptions, and unlabelled code and text, to pretrain on."""
     source = open_source("mined", data, 0)
-    train = [*source.splits()["train"], *source.unlabelled()]
-    about = {"corpus": "mined", "train": len(train), "mined": source.provenance()}
+    train = [*source.splits()["train"], *source.unlabelled()][: data.mined_limit or None]
+    about = {"corpus": "mined", "train": len(train), "held_out": 0, "mined": source.provenance()}
     return Corpus(train, [], source.bad, about)
-
-
-def data_hash(examples: Iterable[Example]) -> str:
-    """SHA-256 over descriptions and code, in order."""
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(f"{example.id}\0{example.nl}\0{example.code}\0".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:16]
 
 
 def make_tokenizer(run: Path, corpora: list[Corpus], vocab_size: int) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
-from data.example import DataError
+from data.example import BadRecords, DataError
 from data.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.atomic_files import write_json
@@ -23,6 +24,7 @@ from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.ema import averaged_weights, copy_weights, start_average
 from training.optimizer import make_optimizer
+from training.overview import show_bad_records
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import append_metrics
@@ -41,7 +43,14 @@ class Run:
     tokenizer: Tokenizer
     model: Transformer
     position: Position  # where training stands: what a checkpoint remembers
+    began: float  # time.monotonic() at the start of the command
+    earlier_seconds: float = 0.0  # that earlier commands worked on this run, up to their last checkpoint
     stop: bool = False  # Ctrl-C or SIGTERM came: save and leave after this step
+
+    @property
+    def wall_seconds(self) -> float:
+        """How long the run has taken so far, reading and scoring included."""
+        return self.earlier_seconds + time.monotonic() - self.began
 
 
 @dataclass
@@ -57,16 +66,20 @@ class Phase:
     average: dict[str, Tensor] | None  # moving average of the weights
     best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set
     clock: Clock
+    read: dict[str, int]  # bad records that were counted before the phase began
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
 
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
-    settings, position = run.settings, run.position
-    stream = Stream(
-        corpus.train, loop.objectives, run.tokenizer, settings.data, settings.seed, corpus.bad, corpus.words
-    )
-    total = loop.steps or max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+    settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
+    words = corpus.words if loop.objectives.rename else []
+    stream = Stream(corpus.train, loop.objectives, run.tokenizer, settings.data, settings.seed, corpus.bad, words)
+    if settings.data.strict:
+        stream.refuse_too_long()
+    total = loop.steps
+    if loop.epochs and not loop.steps:
+        total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
     optimizer = make_optimizer(run.model, loop)
     average, best = start_average(run.model) if loop.ema_decay else None, None
     if checkpoint is not None and position.phase == name:
@@ -77,7 +90,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     else:
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
-    return Phase(name, loop, corpus, total, batches, optimizer, average, best, Clock(position.counters))
+    return Phase(name, loop, corpus, total, batches, optimizer, average, best, Clock(position.counters), read)
 
 
 def next_batches(run: Run, phase: Phase) -> list[Batch]:
@@ -103,8 +116,9 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
     count(run, phase, batches)
     progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
     last = position.step == phase.total
-    if phase.corpus.held_out and (last or due(position.step, loop.evaluate_every)):
-        values["held_out_loss"] = held_out_loss(run, phase)
+    held_out = held_out_loss(run, phase) if last or due(position.step, loop.evaluate_every) else None
+    if held_out is not None:
+        values["held_out_loss"] = held_out
         progress.say(f"{phase.name} step {position.step}: held-out loss {values['held_out_loss']:.4f}")
         if is_stale(position.counters, values["held_out_loss"], loop.patience):
             progress.say(f"{phase.name}: no better for {loop.patience} evaluations in a row, stopped early")
@@ -121,6 +135,7 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises DataError."""
+    run.position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
     save_checkpoint(run.folder, run.position, run.model, phase.optimizer, more, phase.loop.keep_checkpoints)
 
@@ -154,26 +169,27 @@ def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
         write_json(path, [batch.ids for batch in batches])
         raise DataError(
             f"the loss was not finite {loop.max_bad_steps} steps in a row; the last batch's ids are in {path}; "
-            "lower the learning rate or look at those examples, then go on with --resume"
+            "look at those examples, or start again with a lower learning rate and --overwrite"
         )
 
 
 @torch.no_grad()
-def held_out_loss(run: Run, phase: Phase) -> float:
-    """Mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout."""
+def held_out_loss(run: Run, phase: Phase) -> float | None:
+    """Mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout.
+
+    None where nothing is held out, or nothing of it is short enough.
+    """
     run.model.eval()
     stream = Stream(
-        phase.corpus.held_out, ObjectivesConfig(), run.tokenizer, run.settings.data, 0, phase.corpus.bad, []
+        phase.corpus.held_out, ObjectivesConfig(), run.tokenizer, run.settings.data, 0, BadRecords(), []
     )
     total, tokens = 0.0, 0
     with averaged_weights(run.model, phase.average):
-        for place, batch in stream.batches():
-            if place.epoch > 0:
-                break
+        for batch in stream.one_epoch():
             loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
             total, tokens = total + float(loss), tokens + n
     run.model.train()
-    return total / tokens
+    return total / tokens if tokens else None
 
 
 def is_stale(counters: dict[str, float], loss: float, patience: int) -> bool:
@@ -192,6 +208,7 @@ def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
 
 def finish_phase(run: Run, phase: Phase) -> None:
     """The model's weights become the best ones when early stopping watched, else their average where there is one."""
+    show_bad_records(phase.name, phase.corpus.bad, phase.read)
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:
         copy_weights(weights, run.model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data.example import DataError
 from training.atomic_files import write_json
 from training.budget import COUNTERS, peak_memory_mib
 from training.code_hash import code_hash, imported_files
@@ -14,7 +15,11 @@ from training.settings_file import read_json
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Versions, machine, threads, seed, and the hash of the data."""
+    """Versions, machine, threads, seed, and the hash of the data.
+
+    A run that goes on keeps the command and the date it was started with. Raises DataError where its training data
+    have changed since: the rest of its steps would not be those of an uninterrupted run.
+    """
     about = {name: corpus.about for name, corpus in corpora.items()}
     content = describe_environment(
         run.settings.seed,
@@ -23,14 +28,29 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
-    write_json(run.folder / "environment.json", content)
+    path = run.folder / "environment.json"
+    if path.exists():
+        before = read_json(path)
+        if before["data_hash"] != content["data_hash"]:
+            raise DataError(
+                f"the training data are not those that {run.folder} was started with; bring them back, or start "
+                "again with --overwrite"
+            )
+        content |= {name: before[name] for name in ("command", "date")}
+    write_json(path, content)
 
 
 def finish_record(run: Run) -> None:
-    """At the end: the budget, and the hash of the code that the run has imported by then."""
-    counters = run.position.counters
-    budget = {name: counters.get(name, 0) for name in COUNTERS}
-    write_json(run.folder / "budget.json", {**budget, "peak_memory_mib": peak_memory_mib()})
+    """When training is over: the budget, and the hash of the code that the run has imported by then."""
+    write_budget(run)
     root = Path(__file__).resolve().parent.parent
     environment = read_json(run.folder / "environment.json")
     write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
+
+
+def write_budget(run: Run) -> None:
+    """What the run has cost so far: written when it is trained, and again when it is scored."""
+    counters = run.position.counters
+    budget = {name: counters.get(name, 0) for name in COUNTERS}
+    more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib()}
+    write_json(run.folder / "budget.json", budget | more)

@@ -50,15 +50,34 @@ class Stream:
         return -(-len(self.examples) // CHUNK)
 
     def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
-        """Batches from `place` on, without end, each with the place that follows it."""
+        """Batches from `place` on, without end, each with the place that follows it.
+
+        Raises DataError when a whole epoch has none: without it the loop would wait for ever.
+        """
+        from_start, found = place.chunk == place.batch == 0, False
         while True:
-            plan = self.chunk(place.epoch, place.chunk)
-            for index in range(place.batch, len(plan)):
-                place = replace(place, batch=index + 1)
-                items, ids = zip(*plan[index], strict=True)
-                yield place, collate(list(items), list(ids), self.tokenizer)
-            last = place.chunk + 1 == self.n_chunks
-            place = Place(place.epoch + 1) if last else Place(place.epoch, place.chunk + 1)
+            for following, batch in self.chunk_batches(place):
+                found = True
+                yield following, batch
+            if place.chunk + 1 < self.n_chunks:
+                place = Place(place.epoch, place.chunk + 1)
+                continue
+            if from_start and not found:
+                raise DataError(f"no training example is left ({self.bad.counts}); raise data.max_*_length")
+            place, from_start, found = Place(place.epoch + 1), True, False
+
+    def one_epoch(self) -> Iterator[Batch]:
+        """The batches of the first epoch, none when no example fits."""
+        for chunk in range(self.n_chunks):
+            for _, batch in self.chunk_batches(Place(0, chunk)):
+                yield batch
+
+    def chunk_batches(self, place: Place) -> Iterator[tuple[Place, Batch]]:
+        """The batches that are left of the chunk at `place`, each with the place that follows it."""
+        plan = self.chunk(place.epoch, place.chunk)
+        for index in range(place.batch, len(plan)):
+            items, ids = zip(*plan[index], strict=True)
+            yield replace(place, batch=index + 1), collate(list(items), list(ids), self.tokenizer)
 
     def count_batches(self, epochs: float) -> int:
         """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
@@ -74,7 +93,7 @@ class Stream:
         return round(total)
 
     def chunk(self, epoch: int, chunk: int) -> list[list[tuple[Item, str]]]:
-        """The batches of one chunk as lists of (item, example id). Raises DataError when nothing is left."""
+        """The batches of one chunk as lists of (item, example id)."""
         order = example_generator(self.seed, epoch, "order").permutation(len(self.examples))
         made = [
             (item, self.examples[index].id)
@@ -87,10 +106,20 @@ class Stream:
             lengths = [(len(item.source), len(item.target)) for item, _ in of_kind]
             plan = plan_batches(lengths, self.data.batch_tokens, self.seed, epoch, self.data.batch_examples)
             batches += [[of_kind[index] for index in indices] for indices in plan]
-        if not batches:
-            raise DataError(f"no training example is left after filtering: {self.bad.counts}; raise data.max_*_length")
         shuffled = example_generator(self.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
+
+    def refuse_too_long(self) -> None:
+        """Raise DataError for the first example that is too long as it stands: before training, not in its middle."""
+        longest = self.data.max_source_length, self.data.max_target_length
+        for example in self.examples:
+            code = len(self.tokenizer.encode(example.code)) + 1
+            lengths = (code, code) if example.nl is None else (len(self.tokenizer.encode(example.nl)) + 1, code)
+            if lengths[0] > longest[0] or lengths[1] > longest[1]:
+                raise DataError(
+                    f"{example.id} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
+                    f"data.max_target_length are {longest[0]} and {longest[1]}; raise them, or leave out --data.strict"
+                )
 
     def items(self, example: Example, epoch: int) -> list[Item]:
         """The example under each objective; a weight of 0.3 takes it with probability 0.3."""
@@ -125,7 +154,7 @@ class Stream:
         return [item for item in fitted if item is not None]
 
     def fit(self, item: Item, example: Example) -> Item | None:
-        """The item when it is short enough. A longer one is counted and skipped, cut, or refused when data.strict."""
+        """The item when it is short enough. A longer one is counted and cut (data.truncate) or skipped."""
         longest = self.data.max_source_length, self.data.max_target_length
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item
@@ -135,8 +164,6 @@ class Stream:
             source, target = cut(item.source, longest[0]), cut(item.target, longest[1])
             labels = None if item.labels is None else cut(item.labels, longest[0])
             return replace(item, source=source, target=target, labels=labels)
-        if self.data.strict:
-            raise DataError(f"{example.id}: {len(item.source)} + {len(item.target)} tokens; raise data.max_*_length")
         self.bad.add(f"skipped: {reason}", example.id)
         return None
 

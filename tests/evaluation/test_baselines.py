@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.example import Example
+from data.held_out import duplicates
 from evaluation.baselines import baseline_predictions, most_common_code, nearest_code, substitute_aligned_words
-from evaluation.metrics import duplicate_ids, exact_matches
+from evaluation.metrics import exact_matches
 
 DJANGO = Path(os.environ.get("CODEGEN_DATA", "../shared/data")) / "django"
 TEXTS = st.lists(st.text(alphabet="abcde .", max_size=12), min_size=1, max_size=8)
@@ -109,11 +110,11 @@ def test_what_retrieval_reaches_on_django():
     columns = [(DJANGO / name).read_text(encoding="utf-8").split("\n")[:17000] for name in ("all.anno", "all.code")]
     pairs = examples(*((nl.strip(), code.strip()) for nl, code in zip(*columns, strict=True)))
     train, dev = pairs[:16000], pairs[16000:]
-    duplicates = duplicate_ids(train, dev)
-    new = np.array([example.id not in duplicates for example in dev])
+    known = duplicates(train, dev)
+    new = np.array([example.id not in known for example in dev])
     predictions = baseline_predictions(train, [example.nl for example in dev])
     exact = {name: exact_matches(dev, codes) for name, codes in predictions.items()}
-    assert len(duplicates) == 192
+    assert len(known) == 192
     assert 0.20 < exact["nearest description"].mean() < 0.22
     assert 0.50 < exact["nearest, words substituted"].mean() < 0.54
     assert 0.38 < exact["nearest, words substituted"][new].mean() < 0.42

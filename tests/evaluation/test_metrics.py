@@ -10,7 +10,6 @@ from rouge_score.rouge_scorer import RougeScorer
 from data.example import Example
 from evaluation.metrics import (
     by_length,
-    duplicate_ids,
     exact_matches,
     gold_parses,
     line_score,
@@ -127,12 +126,6 @@ def test_different_numbers_are_refused():
         score_predictions([], [])
     with pytest.raises(ValueError, match="2 values for 5 references"):
         by_length(examples(CODES), [1, 0])
-
-
-def test_a_duplicate_has_the_same_description_and_the_same_code():
-    train = [Example("t0", "one", "x"), Example("t1", "two", "y")]
-    test = [Example("a", "one", "x"), Example("b", "one", "y"), Example("c", "three", "y"), Example("d", "two", "y")]
-    assert duplicate_ids(train, test) == {"a", "d"}
 
 
 def test_scores_by_length_are_means_of_groups_that_together_are_everything():

@@ -1,0 +1,60 @@
+"""What training says before its first step: what it will learn from, with what, on what."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import torch
+
+from data.example import BadRecords
+from model.transformer import Transformer
+from training.config import LoopConfig
+from training.corpus import Corpus
+from training.recipes import TrainingSettings
+
+PLACES_SHOWN = 3  # of each kind of bad record
+
+
+def show_overview(
+    settings: TrainingSettings, corpora: Mapping[str, Corpus], model: Transformer, device: torch.device
+) -> None:
+    """Print a few aligned lines on stderr, beside the bars, and what was wrong with the data."""
+    config = settings.model
+    rows = {"run": settings.run}
+    for name, corpus in corpora.items():
+        rows[name] = f"{about(corpus)}; {budget(getattr(settings, name))}"
+    rows["vocabulary"] = f"{config.vocab_size:,} pieces"
+    rows["network"] = (
+        f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "
+        f"{config.d_model}, {config.n_heads} heads, {config.n_encoder_layers} + {config.n_decoder_layers} layers"
+    )
+    rows["device"] = f"{device}, {torch.get_num_threads()} threads"
+    width = max(map(len, rows))
+    print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
+    for name, corpus in corpora.items():
+        show_bad_records(name, corpus.bad)
+
+
+def about(corpus: Corpus) -> str:
+    """What a phase learns from."""
+    held_out = f", {len(corpus.held_out):,} more held out" if corpus.held_out else ""
+    return f"{len(corpus.train):,} examples of {corpus.about.get('corpus', 'text')}{held_out}"
+
+
+def budget(loop: LoopConfig) -> str:
+    """How long a phase lasts."""
+    return f"{loop.steps:,} steps" if loop.steps else f"{loop.epochs:g} epochs"
+
+
+def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | None = None) -> None:
+    """Print one line for each kind of bad record: how many, and where the first ones stand.
+
+    known: counts that were printed before; a kind of which there are no more is left out.
+    """
+    for reason, count in bad.counts.items():
+        if count != (known or {}).get(reason):
+            end = f": {reason}"
+            places = [place.removesuffix(end) for place in bad.places if place.endswith(end)][:PLACES_SHOWN]
+            where = f" (first: {', '.join(places)})" if places else ""
+            print(f"{phase}: {count:,} records {reason}{where}", file=sys.stderr, flush=True)
