@@ -38,7 +38,7 @@ class Options:
     """What to do with a run. What is not given is as in the run's own settings."""
 
     run: str = "runs/quickstart"  # the run folder
-    prompt: str = ""  # a description to write code for; - reads one a line from standard input
+    prompt: str | None = None  # a description to write code for; - reads one a line from standard input
     beam: int | None = None  # hypotheses kept by beam search; 1: greedy
     length_penalty: float | None = None  # alpha of beam search: log-probability / length^alpha
     samples: int = 0  # draw so many programs for a prompt instead of searching for the best
@@ -53,6 +53,14 @@ class Options:
     threads: int = 0  # CPU threads; 0: torch's choice
     json: str = ""  # file that gets the scores
 
+    def __post_init__(self) -> None:
+        if self.samples < 0:
+            raise ValueError(f"samples={self.samples} must be at least 0 (0 searches instead of drawing)")
+        if self.prompt is not None and not self.prompt.strip():
+            raise ValueError("the prompt is empty; describe what the code should do")
+        Sampling(self.temperature, self.top_k, self.top_p)
+        changed(EvaluationConfig(), self)
+
 
 def main(argv: list[str]) -> int:
     """Load the run, then write code for a prompt or score the test splits."""
@@ -65,7 +73,7 @@ def main(argv: list[str]) -> int:
     load_weights(folder / "model.safetensors", model)
     model.to(find_device(options.device)).eval()
     config = changed(settings.evaluation, options)
-    if options.prompt:
+    if options.prompt is not None:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data.max_source_length)
         return 0
@@ -96,7 +104,11 @@ def descriptions(prompt: str) -> Iterator[str]:
     if prompt != "-":
         yield prompt
         return
-    lines = [line.strip() for line in sys.stdin if line.strip()]
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
         raise DataError("--prompt - reads descriptions from standard input, one a line; there was none")
     yield from lines

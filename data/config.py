@@ -22,7 +22,27 @@ class DataConfig:
     batch_tokens: int = 4096  # padded source + target tokens in a batch; 0: count examples instead
     batch_examples: int = 0  # examples in a batch when batch_tokens is 0
     train_limit: int = 0  # use only the first so many training examples; 0: all
+    mined_limit: int = 0  # pretrain on only the first so many mined examples; 0: all
     held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
     generated_train: int = 100_000  # distinct generated training tasks
     generated_test: int = 1000  # generated tasks in each test split
     workers: int = 0  # processes that parse files; 0: one per core
+
+    def __post_init__(self) -> None:
+        for name in ("max_source_length", "max_target_length"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 2: a token and the end token")
+        for name in ("batch_tokens", "batch_examples", "train_limit", "mined_limit", "held_out", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 0")
+        for name in ("generated_train", "generated_test"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 1")
+        if not self.batch_tokens and not self.batch_examples:
+            raise ValueError("data.batch_tokens and data.batch_examples are both 0; set one of them")
+        longest = self.max_source_length + self.max_target_length
+        if 0 < self.batch_tokens < longest:
+            raise ValueError(
+                f"data.batch_tokens={self.batch_tokens} cannot hold one example of max_source_length + "
+                f"max_target_length = {longest} tokens; raise it or lower those"
+            )

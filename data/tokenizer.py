@@ -160,14 +160,9 @@ class Tokenizer:
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """Learn at most `vocab_size` pieces by the unigram model (Kudo 2018); the same texts give the same pieces.
 
-    Raises ValueError where `vocab_size` has no room for the special ids and one piece a byte.
+    Raises DataError where `vocab_size` has no room for the special ids and one piece a byte.
     """
-    smallest = len(SPECIAL_NAMES) + len(CHAR_TO_BYTE) + len(WORD_END) + 1
-    if vocab_size < smallest:
-        raise ValueError(
-            f"data.vocab_size={vocab_size} has no room for {len(SPECIAL_NAMES)} special ids and one piece a byte; "
-            f"choose at least {smallest}"
-        )
+    check_vocab_size(vocab_size)
     counts = Counter(segment for text in texts for segment in segments(text))
     if not counts:
         raise DataError("there is no text to train the tokenizer on; check data.path and the split")
@@ -183,6 +178,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         control_symbols=list(SPECIAL_NAMES[Tokenizer.mask_id:]),
     )
     return Tokenizer(model.getvalue())
+
+
+def check_vocab_size(vocab_size: int) -> None:
+    """Raise DataError where the special ids and one piece a byte have no room."""
+    smallest = len(SPECIAL_NAMES) + len(CHAR_TO_BYTE) + len(WORD_END) + 1
+    if vocab_size < smallest:
+        raise DataError(
+            f"data.vocab_size={vocab_size} has no room for {len(SPECIAL_NAMES)} special ids and one piece a byte; "
+            f"choose at least {smallest}"
+        )
 
 
 def training_lines(counts: Counter[str]) -> list[str]:

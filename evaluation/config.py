@@ -17,3 +17,12 @@ class EvaluationConfig:
     run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet
     time_limit: float = 2.0  # seconds a generated program may run
     memory_limit: int = 256  # MiB a generated program may use above what its process starts with
+
+    def __post_init__(self) -> None:
+        for name in ("beam", "max_new_tokens", "batch_examples", "memory_limit"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.limit < 0:
+            raise ValueError(f"limit={self.limit} must be at least 0 (0 scores all lines)")
+        if not self.time_limit > 0:
+            raise ValueError(f"time_limit={self.time_limit} must be above 0")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 import tyro
 
 from data.example import DataError
+from data.tokenizer import check_vocab_size
 from model.config import preset
 from training.config import LoopConfig
 from training.recipes import TrainingSettings, recipe
@@ -21,41 +25,104 @@ Settings = TypeVar("Settings")
 
 
 def parse(kind: type[Settings], argv: list[str], default: Settings, description: str) -> Settings:
-    """Settings from the command line over `default`. Raises DataError for an option that does not exist."""
+    """Settings from the command line over `default`.
+
+    Raises DataError, one line, for an option that does not exist and a value that cannot be. --help leaves.
+    """
+    boxed = io.StringIO()  # tyro draws its complaints as a box of many lines
     try:
-        settings, unknown = tyro.cli(
-            kind, args=argv, default=default, description=description, use_underscores=True, return_unknown_args=True
-        )
-    except ValueError as error:  # an impossible size or value, refused by the settings themselves
-        raise DataError(str(error)) from error
+        with contextlib.redirect_stderr(boxed):
+            settings, unknown = tyro.cli(
+                kind, args=argv, default=default, description=description, use_underscores=True,
+                return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise DataError(unboxed(boxed.getvalue())) from None
     if unknown:
         raise DataError(f"{unknown[0]} is not an option{suggestion(unknown[0], default)}; --help lists them all")
     return settings
 
 
+def unboxed(text: str) -> str:
+    """The first paragraph inside a box of tyro's."""
+    words = []
+    for line in text.splitlines():
+        inside = line.strip().strip("│|").strip()
+        if words and not inside.strip("─-"):
+            break
+        if inside and not inside.startswith(("╭", "+")):
+            words.append(inside)
+    return " ".join(words).removeprefix("Error parsing ").removesuffix(".") + "; --help lists the options"
+
+
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:
     """(settings, resume, overwrite) of `python train.py`. A run that goes on has the settings it was started with."""
     resume, overwrite = "--resume" in argv, "--overwrite" in argv
+    if resume and overwrite:
+        raise DataError("--resume goes on with a run and --overwrite deletes it; give one of them")
     argv = [argument for argument in argv if argument not in ("--resume", "--overwrite")]
-    start = starting_settings(argv)
+    try:
+        settings = parse_over_recipe(kind, argv, "", description)
+        if resume and is_run(Path(settings.run)):
+            settings = replace(read_config(Path(settings.run), kind)[0], run=settings.run)  # it may have been moved
+        settings = capped(settings)
+        check_together(settings)
+    except DataError:
+        raise
+    except ValueError as error:  # an impossible size or value, refused by the settings themselves
+        raise DataError(str(error)) from error
+    return settings, resume, overwrite
+
+
+def parse_over_recipe(kind: type[Settings], argv: list[str], corpus: str, description: str) -> Settings:
+    """Settings from the command line over the recipe of `corpus`, by default the one that the command names first.
+
+    A corpus that stands behind the options is known only after parsing; then they are parsed over its own recipe.
+    """
+    start = starting_settings(argv, corpus)
     default = kind(**{name: getattr(start, name) for name in start.__dataclass_fields__})
     settings = parse(kind, argv, default, description)
-    if resume and is_run(Path(settings.run)):
-        settings = replace(read_config(Path(settings.run), kind)[0], run=settings.run)  # it may have been moved
-    return capped(settings), resume, overwrite
+    if settings.corpus != start.corpus and not corpus:
+        return parse_over_recipe(kind, argv, settings.corpus, description)
+    return settings
+
+
+def check_together(settings: Settings) -> None:
+    """Refuse settings that are possible alone and not together. Raises DataError."""
+    if settings.seed < 0:
+        raise DataError(f"seed={settings.seed} must be at least 0")
+    check_vocab_size(settings.data.vocab_size)
+    for name in ("pretraining", "training"):
+        loop = getattr(settings, name)
+        if loop.objectives.mlm and (loop.steps or loop.epochs) and not settings.model.mlm_head:
+            raise DataError(f"{name}.objectives.mlm needs the network's MLM head; add --model.mlm_head")
+    sizes = {f"data.{name}": getattr(settings.data, name) for name in ("max_source_length", "max_target_length")}
+    sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
+    for name, size in sizes.items():
+        if settings.model.positions == "learned" and size > settings.model.max_length:
+            raise DataError(
+                f"{name}={size} is longer than the {settings.model.max_length} learned positions; lower it or raise "
+                "--model.max_length"
+            )
 
 
 def capped(settings: Settings) -> Settings:
     """Settings for a trial of the whole path: CI_STEPS=20 in the environment caps steps, data and scoring."""
-    cap = int(os.environ.get("CI_STEPS", "0"))
-    if cap <= 0:
+    given = os.environ.get("CI_STEPS") or "0"
+    if not given.isdecimal():
+        raise DataError(f"CI_STEPS={given} in the environment must be a number of steps; correct it or unset it")
+    cap = int(given)
+    if not cap:
         return settings
 
     def short(loop: LoopConfig) -> LoopConfig:
         return replace(loop, steps=min(cap, loop.steps or cap), epochs=0) if loop.steps or loop.epochs else loop
 
-    held_out = min(cap, settings.data.held_out)
-    data = replace(settings.data, generated_train=100 * cap, generated_test=cap, held_out=held_out)
+    sizes = {"generated_train": 100 * cap, "generated_test": cap, "held_out": cap}
+    sizes = {name: min(size, getattr(settings.data, name)) for name, size in sizes.items()}
+    data = replace(settings.data, **sizes, mined_limit=100 * cap)
     return replace(
         settings,
         data=data,
@@ -82,13 +149,18 @@ def dotted_names(settings: Any, prefix: str = "") -> list[str]:
     return names
 
 
-def starting_settings(argv: list[str]) -> TrainingSettings:
+def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
     """What the options are changes of: the recipe of the corpus or preset, with the network's preset put in.
 
-    These three decide the other defaults, so they are looked for first. Raises DataError or ValueError.
+    These three decide the other defaults, so they are looked for first. A phase that is given epochs has no steps of
+    the recipe left. Raises DataError or ValueError.
     """
-    corpus = argv[0] if argv and not argv[0].startswith("-") else ""
+    if not corpus and argv and not argv[0].startswith("-"):
+        corpus = argv[0]
     start = recipe(corpus or "generated", value_of(argv, "--preset"))
+    for name in ("pretraining", "training"):
+        if value_of(argv, f"--{name}.epochs"):
+            start = replace(start, **{name: replace(getattr(start, name), steps=0)})
     network = value_of(argv, "--model.preset")
     if network:
         sizes = ("d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "copy_head", "mlm_head")
@@ -107,9 +179,22 @@ def value_of(argv: list[str], option: str) -> str:
 
 
 def run_and_report(main: Any, argv: list[str]) -> int:
-    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2."""
+    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2.
+
+    Beside bad input these are the operating system's own: a full disk, no permission, no memory.
+    """
     try:
         return main(argv)
     except DataError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
+        line = str(error)
+    except OSError as error:
+        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
+            raise
+        line = "not enough memory; choose a smaller network or smaller batches"
+    print("error:", " ".join(line.split()), file=sys.stderr)
+    return 2

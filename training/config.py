@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,17 @@ class ObjectivesConfig:
     rename_epochs: int = 0  # first epochs in which rename is on; 0: in all
     mask_rate: float = 0.15  # share of the tokens that mlm and span corrupt
     mean_span: float = 3.0  # mean length in tokens of a corrupted span
+
+    def __post_init__(self) -> None:
+        for name in ("pairs", "mlm", "span", "denoise", "rename"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"objectives.{name}={getattr(self, name)} is a share: it must be from 0 to 1")
+        if not self.pairs and not self.mlm and not self.span and not self.denoise:
+            raise ValueError("objectives.pairs, mlm, span and denoise are all 0; give one of them a share")
+        if self.denoise_epochs < 0 or self.rename_epochs < 0:
+            raise ValueError("objectives.denoise_epochs and rename_epochs must be at least 0 (0: all epochs)")
+        if not 0 < self.mask_rate < 1 or not self.mean_span >= 1:
+            raise ValueError("objectives.mask_rate must be above 0 and below 1, and mean_span at least 1")
 
 
 @dataclass(frozen=True)
@@ -49,9 +61,18 @@ class LoopConfig:
     objectives: ObjectivesConfig = ObjectivesConfig()  # what is trained on
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.epochs < 0 or self.accumulate < 1:
-            raise ValueError("steps and epochs must be at least 0 and accumulate at least 1")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate={self.learning_rate} must be above 0")
+        for name in (
+            "steps", "epochs", "warmup_steps", "patience", "evaluate_every", "checkpoint_every", "weight_decay",
+            "clip_norm",
+        ):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 0")
+        for name in ("accumulate", "keep_checkpoints", "max_bad_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("beta1", "beta2", "ema_decay", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 0 and below 1")
+        for name in ("learning_rate", "epsilon"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0")

@@ -10,16 +10,19 @@ import sys
 import numpy
 import torch
 
+from data.example import DataError
+
 
 def find_device(name: str = "auto") -> torch.device:
-    """The device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU. Raises ValueError."""
+    """The device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU. Raises DataError."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
-    kind = name.partition(":")[0]
-    if not available.get(kind, False):
+    kind, _, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not available.get(kind, False) or (index and not (index.isdecimal() and int(index) < count)):
         choices = ", ".join(kind for kind, there in available.items() if there)
-        raise ValueError(f"device={name} is not available here; choose auto or one of {choices}")
+        raise DataError(f"device={name} is not available here; choose auto or one of {choices}")
     return torch.device(name)
 
 
