@@ -1,0 +1,128 @@
+"""A model and its test lines become scores that skip nothing and know what was trained on."""
+
+import json
+from itertools import count
+
+import pytest
+import torch
+
+from data.config import DataConfig
+from data.example import DataError
+from data.held_out import data_hash
+from data.sources import open_source
+from data.tokenizer import train_tokenizer
+from evaluation import evaluate
+from evaluation.config import EvaluationConfig
+from evaluation.evaluate import evaluate_run, read_splits
+from evaluation.programs import Outcome
+from model.config import preset
+from model.transformer import Transformer
+
+
+def write(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def pair(n):
+    return {"nl": f"add {n}", "code": f"x += {n}"}
+
+
+@pytest.fixture
+def score(tmp_path):
+    """score(config, **data settings): the results of a small random network on the data folder, and scores.json."""
+
+    def score(config=None, seed=1, corpus="files", **data):
+        tokenizer = train_tokenizer([f"{p['nl']} {p['code']}" for p in map(pair, range(30))], 400)
+        torch.manual_seed(0)
+        sizes = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16)
+        run = tmp_path / "run"
+        run.mkdir(exist_ok=True)
+        (run / "config.json").write_text("{}")
+        data = DataConfig(**{"path": str(tmp_path / "data")} | data)
+        config = config or EvaluationConfig(max_new_tokens=4)
+        results = evaluate_run(run, Transformer(sizes, tokenizer.pad_id), tokenizer, corpus, data, config, seed)
+        return results, json.loads((run / "scores.json").read_text())
+
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data" / "train.jsonl", [pair(n) for n in range(30)])
+    return score
+
+
+def test_every_line_is_scored_and_written_down(score, tmp_path, monkeypatch):
+    write(tmp_path / "data" / "test.jsonl", [pair(1), {"nl": "", "code": ""}, {"nl": "word " * 400, "code": "y"}])
+    predictions = iter([["x += 1", "", "z"]])
+    monkeypatch.setattr(evaluate, "predict", lambda *_: (next(predictions), 1))
+    results, scores = score()
+    assert [scored.split for scored in results] == ["test"]
+    assert scores["test"]["exact_match"]["n"] == 3
+    assert scores["test"]["exact_match"]["value"] == pytest.approx(2 / 3)
+    assert scores["test"]["exact_match_without_duplicates"]["n"] == 2  # "add 1" stands in training
+    lines = [json.loads(line) for line in (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()]
+    assert [(line["exact"], line["passed"]) for line in lines] == [(True, None), (True, None), (False, None)]
+    assert scores["baselines"]["nearest description"]["test"]["exact_match"]["n"] == 3
+    assert (tmp_path / "run" / "report.html").exists() and (tmp_path / "run" / "attention.json").exists()
+
+
+def test_the_limit_takes_the_first_lines_of_each_split(score, tmp_path):
+    for name in ("dev", "test"):
+        write(tmp_path / "data" / f"{name}.jsonl", [pair(n) for n in range(100, 110)])
+    results, _ = score(EvaluationConfig(max_new_tokens=2, limit=3))
+    assert {scored.split: [e.nl for e in scored.references] for scored in results} == {
+        split: ["add 100", "add 101", "add 102"] for split in ("dev", "test")
+    }
+
+
+def test_without_a_test_file_what_was_held_out_of_training_is_scored(score, tmp_path):
+    from training.corpus import read_corpus
+
+    results, scores = score()
+    data = DataConfig(path=str(tmp_path / "data"))
+    assert results[0].split == "held_out"
+    assert results[0].references == read_corpus("files", data, 1).held_out
+    trained, _ = read_splits(tmp_path / "run", "files", data, 1, 0)
+    assert not {e.id for e in trained} & {e.id for e in results[0].references}
+    assert scores["held_out"]["exact_match_without_duplicates"]["n"] == 3
+
+
+def test_held_out_lines_of_another_file_are_not_scored(score, tmp_path):
+    data = DataConfig(path=str(tmp_path / "data"))
+    score()
+    trained, _ = read_splits(tmp_path / "run", "files", data, 1, 0)
+    (tmp_path / "run" / "environment.json").write_text(json.dumps({"data_hash": data_hash(trained)}))
+    score()
+    write(tmp_path / "data" / "train.jsonl", [pair(n) for n in range(60)])
+    with pytest.raises(DataError, match="not what .* was trained on"):
+        score()
+
+
+def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):
+    results, scores = score(held_out=0)
+    assert results == [] and scores["baselines"] == {}
+
+
+def test_programs_that_are_not_trusted_are_refused_counted_and_said_in_one_line(score, tmp_path, monkeypatch, capsys):
+    task = {"text": "add", "test_list": ["assert f(1) == 2"], "code": "import os\ndef f(x): return x + 1"}
+    write(tmp_path / "data" / "mbpp.jsonl", [task | {"task_id": n} for n in (11, 12, 601, 602)])
+    monkeypatch.setattr(evaluate, "predict", lambda m, t, texts, *_: ([task["code"]] * len(texts), 0))
+    results, scores = score(corpus="mbpp")
+    said = [line for line in capsys.readouterr().out.splitlines() if "were not run" in line]
+    assert len(said) == 1 and said[0].startswith("test: 2 of 2 programs")
+    assert [scored.split for scored in results] == ["test"]  # the file has no line of the dev split
+    assert scores["test"]["tests_passed"]["value"] == 0 and scores["test"]["exact_match"]["value"] == 1
+
+
+def test_the_share_on_new_programs_stands_beside(monkeypatch):
+    source = open_source("generated", DataConfig(generated_train=200, generated_test=20), 1)
+    splits = source.splits()
+    list(splits.pop("train"))
+    references = list(splits["in_distribution"])
+    passed = count()
+    monkeypatch.setattr(evaluate, "predict", lambda *_: ([""] * len(references), 0))
+    outcomes = [Outcome(next(passed) % 2 == 0, "passed", "") for _ in references]
+    monkeypatch.setattr(evaluate, "run_programs", lambda *_: outcomes)
+    scored = evaluate.evaluate_split(
+        "in_distribution", references, [], None, None, DataConfig(), EvaluationConfig()
+    )
+    new = [o.passed for o, e in zip(outcomes, references, strict=True) if e.meta["normalised_is_new"]]
+    assert scored.scores["tests_passed_new_programs"]["value"] == pytest.approx(sum(new) / len(new))
+    assert scored.scores["tests_passed"]["n"] == len(references)

@@ -1,0 +1,51 @@
+"""What a person reads in the terminal."""
+
+import json
+
+from data.example import Example
+from evaluation.evaluate import Scored
+from evaluation.programs import Outcome
+from evaluation.summary import examples_shown, score_table, show_results, write_scores_json
+
+SCORE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 4}
+
+
+def scored(n=4, outcomes=None):
+    references = [Example(f"e:{i}", f"describe {i}", f"code_{i}") for i in range(n)]
+    return Scored("dev", references, [f"code_{i}" if i else "" for i in range(n)], outcomes, {"exact_match": SCORE})
+
+
+def test_shares_are_percent_with_their_interval_and_baselines_stand_below():
+    lines = score_table([scored()], {"nearest": {"dev": {"exact_match": SCORE | {"value": 0.3}}}}).splitlines()
+    assert "50.0% (25.0-75.0)" in lines[2] and "30.0% (25.0-75.0)" in lines[3]
+    assert lines[2].split()[:2] == ["dev", "4"] and lines[3].startswith("  nearest")
+
+
+def test_what_was_not_scored_is_a_dash():
+    other = Scored("test", [Example("t", "d", "c")], ["c"], None, {"bleu": SCORE | {"value": 12.0}})
+    lines = score_table([scored(), other], {}).splitlines()
+    assert lines[2].endswith("-") and "12.0 (0.2-0.8)" in lines[3]
+
+
+def test_every_verdict_is_said():
+    refused = [Outcome(False, "refused", "import os"), *[Outcome(True, "passed", "")] * 3]
+    text = examples_shown(scored(outcomes=refused))
+    assert "-> refused: import os" in text and "-> passed its tests" in text and "(nothing)" in text
+    assert "-> the reference: code_0" in examples_shown(scored()) and "equals the reference" in examples_shown(scored())
+
+
+def test_five_examples_of_a_long_split_and_all_of_a_short_one():
+    assert examples_shown(scored(103)).count("->") == 5
+    assert examples_shown(scored(2)).count("->") == 2
+
+
+def test_a_run_without_scores_says_why(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    show_results(tmp_path, [])
+    said = capsys.readouterr().out
+    assert "No scores" in said and str(tmp_path / "report.html") in said
+
+
+def test_the_table_is_also_there_as_json(tmp_path):
+    write_scores_json(tmp_path / "scores.json", [scored()])
+    assert json.loads((tmp_path / "scores.json").read_text()) == {"dev": {"exact_match": SCORE}}

@@ -1,0 +1,154 @@
+"""What may be typed after `python train.py`, and what is said when it cannot be."""
+
+import errno
+import json
+
+import pytest
+
+import eval as eval_program
+import train
+from data.example import DataError
+from training.command_line import parse, read_training_command, run_and_report
+from training.recipes import recipe
+from training.run_folder import write_config
+
+
+def read(*argv):
+    return read_training_command(train.Settings, list(argv), "description")[0]
+
+
+@pytest.fixture(autouse=True)
+def no_cap(monkeypatch):
+    monkeypatch.delenv("CI_STEPS", raising=False)
+
+
+def test_nothing_means_the_quick_start():
+    settings = read()
+    assert settings.corpus == "generated" and settings.run == "runs/quickstart"
+    assert settings.model == recipe("generated").model
+
+
+def test_an_option_changes_its_own_setting_alone():
+    changed = read("django", "--training.learning_rate", "0.5")
+    plain = read("django")
+    assert changed.training.learning_rate == 0.5
+    assert changed.model == plain.model and changed.data == plain.data
+
+
+def test_the_corpus_may_stand_behind_the_options():
+    assert read("--seed", "3", "django") == read("django", "--seed", "3")
+
+
+def test_a_networks_preset_keeps_the_recipes_sizes():
+    small = recipe("generated").model
+    for form in (["--model.preset", "t5"], ["--model.preset=t5"]):
+        model = read(*form).model
+        assert (model.preset, model.positions, model.scale_attention) == ("t5", "t5_relative", False)
+        assert (model.d_model, model.d_ff, model.copy_head) == (small.d_model, small.d_ff, small.copy_head)
+    assert read("--model.preset", "t5", "--model.d_model", "64").model.d_model == 64
+
+
+def test_epochs_that_are_asked_for_are_not_overruled_by_the_recipes_steps():
+    assert recipe("generated").training.steps
+    loop = read("--training.epochs", "2").training
+    assert (loop.steps, loop.epochs) == (0, 2)
+
+
+IMPOSSIBLE = {
+    "nosuch": "corpus 'nosuch' is unknown",
+    "--data.nosuch 3": "--data.nosuch is not an option",
+    "--data.vocabsize 3": "did you mean --data.vocab_size",
+    "--model.d_model 250 --model.n_heads 8": "choose 248",
+    "--training.steps abc": "--training.steps",
+    "--training.schedule steep": "inverse_sqrt",
+    "--preset nosuch": "preset 'nosuch' is unknown",
+    "--model.preset nosuch": "model.preset=nosuch is unknown",
+    "--seed -1": "seed=-1",
+    "--data.vocab_size 100": "at least 363",
+    "--data.max_source_length 0": "at least 2",
+    "--data.batch_tokens 100": "cannot hold one example",
+    "--data.batch_tokens 0": "set one of them",
+    "--training.learning_rate nan": "learning_rate=nan",
+    "--training.ema_decay 1": "ema_decay=1.0",
+    "--training.warmup_steps -1": "warmup_steps=-1",
+    "--training.objectives.pairs 2": "share",
+    "--training.objectives.pairs 0": "are all 0",
+    "--evaluation.beam 0": "beam=0",
+    "django --pretraining.steps 2 --pretraining.objectives.mlm 1": "add --model.mlm_head",
+    "--model.preset bart --model.max_length 100": "100 learned positions",
+    "--resume --overwrite": "give one of them",
+}
+
+
+@pytest.mark.parametrize("words", IMPOSSIBLE)
+def test_what_cannot_be_is_refused_in_one_line(words):
+    with pytest.raises(DataError) as error:
+        read(*words.split())
+    text = str(error.value)
+    assert IMPOSSIBLE[words] in text
+    assert "\n" not in text and "│" not in text and "╭" not in text
+
+
+@pytest.mark.parametrize(
+    "words", ["--samples -1", "--beam 0", "--temperature 0", "--top_p 2", "--limit -1", "--prompt="]
+)
+def test_what_cannot_be_decoded_is_refused_in_one_line(words):
+    with pytest.raises(DataError) as error:
+        parse(eval_program.Options, words.split(), eval_program.Options(), "description")
+    assert "\n" not in str(error.value)
+
+
+def test_help_is_no_error(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        read("--help")
+    assert not leaving.value.code
+    assert "--training.learning_rate" in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_has_the_settings_it_was_started_with(tmp_path):
+    begun = read("django", "--run", str(tmp_path), "--seed", "5")
+    write_config(tmp_path, begun, {})
+    settings, resume, overwrite = read_training_command(
+        train.Settings, ["--run", str(tmp_path), "--seed", "6", "--resume"], "description"
+    )
+    assert settings == begun and resume and not overwrite
+
+
+def test_a_run_folder_of_another_version_is_named(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"version": 99}))
+    with pytest.raises(DataError, match="version 99"):
+        read("--run", str(tmp_path), "--resume")
+
+
+def test_the_cap_shortens_steps_data_and_scoring_and_lengthens_nothing(monkeypatch):
+    monkeypatch.setenv("CI_STEPS", "5")
+    settings = read("--training.steps", "3", "--data.generated_train", "50")
+    assert (settings.pretraining.steps, settings.training.steps) == (5, 3)
+    assert (settings.data.generated_train, settings.data.generated_test, settings.data.mined_limit) == (50, 5, 500)
+    assert settings.evaluation.limit == 5
+    assert (read("django").training.steps, read("django").pretraining.steps) == (5, 0)
+    monkeypatch.setenv("CI_STEPS", "many")
+    with pytest.raises(DataError, match="CI_STEPS=many"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (DataError("two\nlines"), 2, "error: two lines\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "scores.json"), 2, "error: scores.json: No space left"),
+        (MemoryError(), 2, "error: not enough memory"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_no_traceback(raised, status, said, capsys):
+    def main(argv):
+        raise raised
+
+    assert run_and_report(main, []) == status
+    assert said in capsys.readouterr().err
+
+
+def test_a_fault_of_the_program_is_not_hidden():
+    with pytest.raises(RuntimeError):
+        run_and_report(lambda argv: (_ for _ in ()).throw(RuntimeError("shapes differ")), [])

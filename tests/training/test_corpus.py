@@ -1,0 +1,100 @@
+"""What a run learns from: which lines are trained on, which are held out, what the vocabulary may see."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from data.config import DataConfig
+from data.example import DataError
+from data.held_out import data_hash
+from training.corpus import make_tokenizer, read_corpora, read_corpus
+from training.recipes import recipe
+
+
+def write(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def pair(n):
+    return {"nl": f"add {n} to the total", "code": f"total += {n}"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path / "train.jsonl", [pair(n) for n in range(50)])
+    write(tmp_path / "test.jsonl", [{"nl": "zygote", "code": "xylophone()"}])
+    return tmp_path
+
+
+def read(path, seed=1, **data):
+    return read_corpus("files", DataConfig(path=str(path), **{"held_out": 5} | data), seed)
+
+
+def test_every_line_is_trained_on_or_held_out(folder):
+    corpus = read(folder)
+    assert (len(corpus.train), len(corpus.held_out)) == (45, 5)
+    assert {e.code for e in corpus.train + corpus.held_out} == {pair(n)["code"] for n in range(50)}
+    assert (corpus.about["train"], corpus.about["held_out"]) == (45, 5)
+
+
+def test_training_is_the_same_whether_or_not_test_lines_are_there(folder):
+    before = read(folder)
+    (folder / "test.jsonl").unlink()
+    after = read(folder)
+    assert after.train == before.train and after.held_out == before.held_out
+    assert after.about["data_hash"] == before.about["data_hash"]
+
+
+def test_fewer_training_lines_leave_the_held_out_ones_as_they_are(folder):
+    assert read(folder, train_limit=10).held_out == read(folder).held_out
+    assert read(folder, train_limit=10).train == read(folder).train[:10]
+
+
+def test_the_hash_is_of_what_is_trained_on(folder):
+    corpus = read(folder)
+    assert corpus.about["data_hash"] == data_hash(corpus.train)
+    assert read(folder, train_limit=10).about["data_hash"] != corpus.about["data_hash"]
+    assert read(folder, seed=2).about["data_hash"] != corpus.about["data_hash"]
+
+
+def test_the_vocabulary_is_learnt_on_training_lines_alone(folder, tmp_path):
+    corpus = read(folder)
+    (tmp_path / "run").mkdir()
+    tokenizer = make_tokenizer(tmp_path / "run", [corpus], 400)
+    (folder / "test.jsonl").unlink()
+    (tmp_path / "again").mkdir()
+    assert make_tokenizer(tmp_path / "again", [read(folder)], 400).model == tokenizer.model
+    assert len(tokenizer.encode("total")) < len(tokenizer.encode("zygote"))
+
+
+def test_a_run_that_goes_on_keeps_its_tokenizer(folder, tmp_path):
+    tokenizer = make_tokenizer(tmp_path, [read(folder)], 400)
+    assert make_tokenizer(tmp_path, [], 500).model == tokenizer.model
+
+
+def test_made_up_names_are_built_of_training_identifiers(folder):
+    assert read(folder).words == ["total"]
+
+
+def test_only_phases_with_a_budget_are_read(folder, monkeypatch):
+    monkeypatch.setattr("training.corpus.read_mined", lambda data: pytest.fail("nothing asked for it"))
+    start = recipe("files")
+    assert list(read_corpora(replace(start, data=replace(start.data, path=str(folder))))) == ["training"]
+
+
+def test_a_folder_without_training_lines_says_so(folder):
+    (folder / "train.jsonl").unlink()
+    with pytest.raises(DataError, match="no training split among test"):
+        read(folder)
+
+
+def test_bad_lines_are_counted_with_their_places(folder):
+    with open(folder / "train.jsonl", "a") as file:
+        file.write('{"nl": "cut in ha\n' + json.dumps({"nl": "", "code": "x"}) + "\n")
+    corpus = read(folder)
+    assert sum(corpus.bad.counts.values()) == 2
+    assert any("train.jsonl:51" in place for place in corpus.bad.places)
+    with pytest.raises(DataError, match="train.jsonl:51"):
+        read(folder, strict=True)
