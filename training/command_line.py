@@ -46,14 +46,14 @@ def parse(kind: type[Settings], argv: list[str], default: Settings, description:
 
 
 def unboxed(text: str) -> str:
-    """The first paragraph inside a box of tyro's."""
+    """The first paragraph under the title of a box of tyro's, which has other corners where there is no UTF-8."""
     words = []
-    for line in text.splitlines():
+    for line in text.strip().splitlines()[1:]:
         inside = line.strip().strip("│|").strip()
-        if words and not inside.strip("─-"):
-            break
-        if inside and not inside.startswith(("╭", "+")):
+        if inside.strip("─-+╰╯"):
             words.append(inside)
+        elif words:
+            break
     return " ".join(words).removeprefix("Error parsing ").removesuffix(".") + "; --help lists the options"
 
 

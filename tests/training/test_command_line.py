@@ -8,7 +8,7 @@ import pytest
 import eval as eval_program
 import train
 from data.example import DataError
-from training.command_line import parse, read_training_command, run_and_report
+from training.command_line import parse, read_training_command, run_and_report, unboxed
 from training.recipes import recipe
 from training.run_folder import write_config
 
@@ -96,6 +96,15 @@ def test_what_cannot_be_decoded_is_refused_in_one_line(words):
     with pytest.raises(DataError) as error:
         parse(eval_program.Options, words.split(), eval_program.Options(), "description")
     assert "\n" not in str(error.value)
+
+
+UTF8_BOX = "╭─ Value error ─╮\n│ Error parsing data: path is │\n│ not there. │\n│ ─────── │\n│ For full helptext │\n╰───╯\n"
+ASCII_BOX = " Value error \n ------- \n  Error parsing data: path is\n  not there.\n  -------\n  For full helptext\n   \n"
+
+
+@pytest.mark.parametrize("box", [UTF8_BOX, ASCII_BOX])
+def test_a_box_is_unpacked_however_it_is_drawn(box):
+    assert unboxed(box) == "data: path is not there; --help lists the options"
 
 
 def test_help_is_no_error(capsys):

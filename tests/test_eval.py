@@ -1,0 +1,112 @@
+"""`python eval.py` on a tiny trained run: prompts, scores again, and what is said of a damaged run."""
+
+import io
+import json
+import shutil
+import sys
+
+import pytest
+
+import eval as eval_program
+import train
+from training.command_line import run_and_report
+
+TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
+    --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
+    --training.steps 3
+    --evaluation.max_new_tokens 6""".split()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run whose scoring failed: it is trained, and has no scores."""
+    folder = tmp_path_factory.mktemp("eval")
+    lines = [{"nl": f"add {i} to y", "code": f"y += {i}"} for i in range(40)]
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "test.jsonl").write_text('{"nl": "cut in ha\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI_STEPS", raising=False)
+        options = ["files", "--data.path", str(folder), "--run", str(folder / "run"), *TINY]
+        assert run_and_report(train.main, options) == 2
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run, to be spoilt."""
+    shutil.copytree(trained / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def call(run, *options):
+    return run_and_report(eval_program.main, ["--run", str(run), "--device", "cpu", *map(str, options)])
+
+
+def refused(capsys, run, *options):
+    assert call(run, *options) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+def test_scoring_that_failed_after_training_can_be_done_again(trained, run, tmp_path, capsys):
+    assert "test.jsonl:1" in refused(capsys, run)
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(trained / "train.jsonl", data)
+    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
+    scores = tmp_path / "given" / "scores.json"
+    assert call(run, "--data_path", data, "--json", scores) == 0
+    assert json.loads((run / "scores.json").read_text())["test"]["exact_match"]["n"] == 1
+    assert json.loads(scores.read_text())["test"]["exact_match"]["n"] == 1
+    assert str(run / "report.html") in capsys.readouterr().out
+
+
+def test_a_prompt_gives_code_the_same_each_time(run, capsys):
+    outputs = []
+    for options in ((), (), ("--beam", 3), ("--samples", 3, "--seed", 1), ("--samples", 3, "--seed", 1)):
+        assert call(run, "--prompt", "add 3 to y", *options) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] and outputs[3] == outputs[4]
+    assert outputs[3].count("\n\n") >= 2
+
+
+def stdin(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
+
+
+def test_standard_input_holds_one_description_a_line(run, monkeypatch, capsys):
+    stdin(monkeypatch, "add 3 to y\r\n\nadd ü to y\n".encode())
+    assert call(run, "--prompt", "-") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# add 3 to y\n") and "# add ü to y\n" in out
+
+
+def test_what_cannot_be_read_from_standard_input_is_one_line(run, monkeypatch, capsys):
+    stdin(monkeypatch, b"\n \n")
+    assert "there was none" in refused(capsys, run, "--prompt", "-")
+    stdin(monkeypatch, b"add \xff\n")
+    assert "not UTF-8 at byte 4" in refused(capsys, run, "--prompt", "-")
+
+
+def test_a_spoilt_run_is_named_in_one_line(run, tmp_path, capsys):
+    assert "nowhere" in refused(capsys, tmp_path / "nowhere")
+    weights = run / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    assert "model.safetensors is missing or damaged" in refused(capsys, run, "--prompt", "x")
+    weights.unlink()
+    assert "model.safetensors is missing or damaged" in refused(capsys, run, "--prompt", "x")
+    weights.write_bytes(whole)
+    (run / "tokenizer.model").write_bytes(b"")
+    assert "tokenizer.model" in refused(capsys, run, "--prompt", "x")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"version": 7}))
+    assert "version 7" in refused(capsys, run, "--prompt", "x")
+    (run / "config.json").write_text('{"version": 1, ')
+    assert "config.json is not whole JSON" in refused(capsys, run, "--prompt", "x")
+
+
+def test_a_blank_or_broken_prompt_is_refused(run, capsys):
+    assert "the prompt is empty" in refused(capsys, run, "--prompt", " ")
+    assert "UTF-8 cannot encode" in refused(capsys, run, "--prompt", "add \udcff")
