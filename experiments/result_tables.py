@@ -204,13 +204,11 @@ def value_of(path: tuple[str, ...], line: Line) -> str:
         return ""
     if path[0] == "scores":
         return score_with_baselines(line, *path[1:])
-    if path[-1] == "peak_memory_mib":
-        return mebibytes(found)
     if path[0] == "ratio":
         return ratio(found)
     if path[0] == "value":
         return measured(line)
-    return duration(found) + (" of training" if path[0] == "budget" else "")
+    return f"{duration(found)} of training"
 
 
 def score_with_baselines(line: Line, split: str, metric: str) -> str:
@@ -233,16 +231,21 @@ def look_up(line: Line, path: tuple[str, ...]) -> Any:
 
 
 def met(target: Target, line: Line) -> str:
-    """Whether the target's last value reaches it; nothing where there is no target."""
+    """Whether the line reaches the target, in words; nothing where there is no target."""
+    found = reached(target, line)
+    return "" if found is None else ("met" if found else "**not met**")
+
+
+def reached(target: Target, line: Line) -> bool | None:
+    """Whether the target's last value reaches it; None where there is no target or no value."""
     found = look_up(line, target.values[-1])
     if isinstance(found, dict):
         found = found.get("value", found.get("median"))
     if found is None or (target.at_least is None and target.at_most is None):
-        return ""
-    reached = (target.at_least is None or found >= target.at_least) and (
+        return None
+    return (target.at_least is None or found >= target.at_least) and (
         target.at_most is None or found <= target.at_most
     )
-    return "met" if reached else "**not met**"
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:

@@ -1,0 +1,99 @@
+"""Measure what the whole project promises: how long the tests and the quick start take, and how much memory.
+
+    python -m experiments.checks test                          wall time of `make test`, installation not counted
+    python -m experiments.checks quickstart --run runs/timed   wall time and peak memory of `python train.py`
+    python -m experiments.checks test --json FILE              rows for `python -m experiments.results measured`
+
+Memory is the sum over all processes, looked at twice a second. Other programs that use the same libraries at the same
+time make it look smaller (shared pages are counted in shares), so let nothing else run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from data.example import DataError
+from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+
+if TYPE_CHECKING:
+    from experiments.memory import Watched
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured."""
+
+    name: Annotated[Literal["test", "quickstart"], tyro.conf.Positional]  # which check
+    run: str = "runs/quickstart"  # run folder of the quick start; refused when it holds a run already
+    json: Path | None = None  # file for the rows
+
+
+def check_tests(arguments: list[str]) -> list[dict[str, Any]]:
+    """Time `make test` once its environment is there. Raises DataError when it fails."""
+    venv = os.environ.get("VENV", ".venv")
+    if subprocess.run(["make", f"{venv}/.installed-test"], cwd=ROOT).returncode:
+        raise DataError("the set-up of `make test` failed; the lines above say why")
+    watched = watch(["make", "test"])
+    if watched.status:
+        raise DataError("`make test` failed, so nothing was measured; the lines above say why")
+    facts = facts_asked_of(ROOT / venv / "bin" / "python")
+    return [measured_row("checks", "make test", arguments, facts, value=round(watched.seconds, 1), unit="s")]
+
+
+def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
+    """Time the quick start and watch its memory. Raises DataError when it fails."""
+    watched = watch([sys.executable, "train.py", "--run", run])
+    if watched.status:
+        raise DataError(f"the quick start ended with status {watched.status}, so nothing was measured")
+    facts = facts_of(json.loads((ROOT / run / "environment.json").read_text(encoding="utf-8")))
+    seconds = {"value": round(watched.seconds, 1), "unit": "s"}
+    memory = {"value": round(watched.peak_mib, 1), "unit": "MiB", "measure": watched.measure}
+    return [
+        measured_row("checks", "quickstart wall time", arguments, facts, **seconds),
+        measured_row("checks", "quickstart peak memory", arguments, facts, **memory),
+    ]
+
+
+def watch(command: list[str]) -> Watched:
+    """Run a command from the repository's root and measure it. Raises DataError where psutil is missing."""
+    try:
+        from experiments import memory
+    except ModuleNotFoundError as error:
+        raise DataError(f'{error.name} is not installed (pip install -e ".[test]")') from None
+    return memory.watch(command, ROOT)
+
+
+def facts_asked_of(python: Path) -> dict[str, Any]:
+    """Machine and versions, asked of another environment's Python."""
+    command = [str(python), "-m", "experiments.measurement"]
+    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one check; a mistake that the user can mend is one line on standard error and exit status 2."""
+    settings = tyro.cli(
+        Settings, prog="python -m experiments.checks", args=arguments, description=__doc__.splitlines()[0]
+    )
+    words = ["experiments.checks", *arguments]
+    try:
+        check_writable(settings.json)
+        rows = check_tests(words) if settings.name == "test" else check_quickstart(words, settings.run)
+        write_rows(settings.json, rows)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for row in rows:
+        print(f"{row['row']}: {row['value']:,} {row['unit']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

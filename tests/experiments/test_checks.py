@@ -1,0 +1,79 @@
+"""The checks measure a child, keep nothing of a failure, and their rows are what README's table looks for."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from experiments import checks, measurement
+from experiments.result_tables import readme_table
+from experiments.results import ROOT
+from experiments.results import main as results
+
+ENVIRONMENT = {
+    "cores": 2, "processor": "Toy", "threads": 2, "python": "3.11.7", "libraries": {"torch": "2.13.0"},
+    "commit": "abc", "date": "2026-01-01", "code_hash": "c0de",
+}
+
+
+@pytest.fixture
+def quickstart(tmp_path, monkeypatch):
+    """A quick start that is said to have taken 700 s and 2,100 MiB."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
+    watched = SimpleNamespace(status=0, seconds=700.04, peak_mib=2100.0, measure="PSS")
+    monkeypatch.setattr(checks, "watch", lambda command: watched)
+    return watched
+
+
+def test_rows_of_the_quick_start_stand_in_the_readme(quickstart, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("CI_STEPS", raising=False)
+    file = tmp_path / "rows.json"
+    assert checks.main(["quickstart", "--run", str(tmp_path / "run"), "--json", str(file)]) == 0
+    assert results(["measured", str(file), "--suite", "checks"], tmp_path) == 0
+    lines = [json.loads(line) for line in (tmp_path / "docs/results/checks.jsonl").read_text().splitlines()]
+    assert [line["met"] for line in lines] == [True, False] and lines[0]["code_hash"] == "c0de"
+    assert lines[0]["command"] == "python -m experiments.checks quickstart --run PATH"
+    table = readme_table({"checks": lines}).splitlines()
+    assert "11.7 min; met" in next(row for row in table if "wall time |" in row)
+    assert "2,100 MiB; **not met**" in next(row for row in table if "peak memory" in row)
+
+
+def test_a_quick_start_that_fails_leaves_no_rows(quickstart, tmp_path, capsys):
+    quickstart.status = 2
+    file = tmp_path / "rows.json"
+    assert checks.main(["quickstart", "--run", str(tmp_path / "run"), "--json", str(file)]) == 2
+    assert not file.exists() and "ended with status 2" in capsys.readouterr().err
+
+
+def test_setting_up_is_not_counted_among_the_tests(quickstart, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(checks, "watch", lambda command: ran.append(command) or quickstart)
+    monkeypatch.setattr(
+        checks.subprocess, "run", lambda command, **_: ran.append(command) or SimpleNamespace(returncode=0)
+    )
+    monkeypatch.setattr(checks, "facts_asked_of", lambda python: measurement.facts_of(ENVIRONMENT))
+    monkeypatch.setenv("VENV", ".env")
+    assert checks.main(["test"]) == 0
+    assert ran == [["make", ".env/.installed-test"], ["make", "test"]]
+    assert capsys.readouterr().out == "make test: 700.0 s\n"
+
+
+def test_another_python_tells_its_versions():
+    facts = checks.facts_asked_of(sys.executable)
+    assert facts["versions"]["python"] and facts["versions"]["torch"] and facts["code_hash"] and facts["machine"]
+
+
+def test_the_watching_process_has_not_loaded_torch():
+    code = "import sys, experiments.checks, experiments.memory; sys.exit('torch' in sys.modules)"
+    pytest.importorskip("psutil")
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checks, "watch", lambda command: pytest.fail("it ran"))
+    assert checks.main(["quickstart", "--json", str(tmp_path / "missing" / "rows.json")]) == 2
+    assert "--json" in capsys.readouterr().err
