@@ -123,13 +123,14 @@ def stop(worker: subprocess.Popen) -> None:
 
 
 def capped(settings: Settings) -> Settings:
-    """With CI_STEPS, a trial: two rounds of a tenth of it, so that all steps of both stay within it."""
+    """With CI_STEPS, a trial: two rounds of a twentieth of it, and smaller matrices for the GEMM peak."""
     cap = step_cap()
     if not cap:
         return settings
     print(f"CI_STEPS={cap}: a trial of few steps, its figures are not results", file=sys.stderr)
-    steps = min(settings.steps, max(1, cap // 10))
-    return replace(settings, rounds=min(settings.rounds, 2), steps=steps, warm_up=min(settings.warm_up, 1))
+    steps = min(settings.steps, max(1, cap // 20))
+    gemm_size = min(settings.gemm_size, 512)
+    return replace(settings, rounds=min(settings.rounds, 2), steps=steps, warm_up=0, gemm_size=gemm_size)
 
 
 def ratio_of(ours: Measured, peer: Measured) -> dict[str, float]:
