@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,9 @@ from evaluation.run_folder import write_whole
 from experiments.result_lines import command_of
 from experiments.result_tables import reached
 from experiments.targets import TARGETS
+from training.trial import step_cap
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def step_cap() -> int:
-    """CI_STEPS of the environment: how many steps a trial of the commands may take, 0 where there is no cap."""
-    given = os.environ.get("CI_STEPS") or "0"
-    if not given.isdecimal():
-        raise DataError(f"CI_STEPS={given} in the environment must be a number of steps; correct it or unset it")
-    return int(given)
 
 
 def check_writable(file: Path | None) -> None:

@@ -24,10 +24,11 @@ import torch
 import tyro
 
 from data.example import DataError
-from experiments.measurement import ROOT, check_writable, facts_of, measured_row, step_cap, write_rows
+from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 from experiments.result_tables import ratio
 from experiments.speed_shape import Shape, step_flops
 from training.environment import describe_environment, version_of
+from training.trial import step_cap
 
 GEMM_SIZE = 2048
 PAUSE = 0.3  # seconds between turns, in which the last turn's threads stop spinning

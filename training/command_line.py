@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from model.config import preset
 from training.config import LoopConfig
 from training.recipes import TrainingSettings, recipe
 from training.run_folder import is_run, read_config
+from training.trial import step_cap
 
 Settings = TypeVar("Settings")
 
@@ -110,10 +110,7 @@ def check_together(settings: Settings) -> None:
 
 def capped(settings: Settings) -> Settings:
     """Settings for a trial of the whole path: CI_STEPS=20 in the environment caps steps, data and scoring."""
-    given = os.environ.get("CI_STEPS") or "0"
-    if not given.isdecimal():
-        raise DataError(f"CI_STEPS={given} in the environment must be a number of steps; correct it or unset it")
-    cap = int(given)
+    cap = step_cap()
     if not cap:
         return settings
 

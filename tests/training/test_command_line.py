@@ -98,8 +98,14 @@ def test_what_cannot_be_decoded_is_refused_in_one_line(words):
     assert "\n" not in str(error.value)
 
 
-UTF8_BOX = "╭─ Value error ─╮\n│ Error parsing data: path is │\n│ not there. │\n│ ─────── │\n│ For full helptext │\n╰───╯\n"
-ASCII_BOX = " Value error \n ------- \n  Error parsing data: path is\n  not there.\n  -------\n  For full helptext\n   \n"
+UTF8_BOX = (
+    "╭─ Value error ─╮\n│ Error parsing data: path is │\n│ not there. │\n"
+    "│ ─────── │\n│ For full helptext │\n╰───╯\n"
+)
+ASCII_BOX = (
+    " Value error \n ------- \n  Error parsing data: path is\n  not there.\n"
+    "  -------\n  For full helptext\n   \n"
+)
 
 
 @pytest.mark.parametrize("box", [UTF8_BOX, ASCII_BOX])
