@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import compress, product
 from random import Random
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ LONGEST_TEXT = 80  # characters of a text on the way
 LARGEST = 10**6  # absolute value of a number on the way
 LARGEST_LISTED = 400  # a number from which a list as long as itself may be made
 PAIR_TRIES = 20  # draws of a second pipeline for a first
-GUARDED = 0.15  # share of draws that take a step of two operations where there is room for it
+QUANTIFIED = 0.05  # share of draws that take a step of two operations where there is room for it
 
 
 class TooLarge(ValueError):
@@ -91,16 +91,10 @@ def run(task: Task, value: Any, parameter: Any = None) -> Any:
     return result
 
 
-def _simpler_steps(step: Step) -> Iterator[tuple[Step, ...]]:
-    yield ()
-    for form, start, end in step.form.parts:
-        yield (Step(form, step.constants[start:end]),)
-
-
 def _simpler_pipelines(argument: str, pipeline: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """Every pipeline with some steps left out or reduced whose types still fit, the empty one not counted."""
-    for choice in product(*[((step,), *_simpler_steps(step)) for step in pipeline]):
-        simpler = tuple(step for steps in choice for step in steps)
+    """Every pipeline with some steps left out whose types still fit, the empty one not counted."""
+    for kept in product((True, False), repeat=len(pipeline)):
+        simpler = tuple(compress(pipeline, kept))
         kind = argument
         for step in simpler:
             if step.form.takes != kind:
@@ -149,24 +143,33 @@ def sides_differ(task: Task) -> bool:
 
 def _draw_form(groups: list[list[Form]], room: int, random: Random) -> Form | None:
     one, two = groups
-    if two and room >= 2 and (not one or random.random() < GUARDED):
+    if two and room >= 2 and (not one or random.random() < QUANTIFIED):
         return pick(random, two)
     return pick(random, one) if one else None
 
 
-def _draw_forms(focus: Form, size: int, random: Random, behind: bool = True) -> list[Form] | None:
-    """A chain of `size` operations around `focus`, or None where this draw does not fit."""
+def _draw_forms(
+    focus: Form, size: int, random: Random, ahead: bool = True, behind: bool = True
+) -> list[Form] | None:
+    """A chain of `size` operations around `focus` (others stand `ahead` of it, `behind` it, or both); None where this
+    draw does not fit."""
     chain = [focus]
     room = size - len(focus.ops)
     before = int(random.random() * (room + 1)) if behind and focus.gives in INPUT_TYPES else room
-    for limit, groups, ahead in ((before, _TO, True), (room - before, _FROM, False)):
-        while limit:
-            kind = chain[0].takes if ahead else chain[-1].gives
-            form = _draw_form(groups[kind], limit, random)
-            if form is None or not (may_follow(form, chain[0]) if ahead else may_follow(chain[-1], form)):
-                return None
-            chain = [form, *chain] if ahead else [*chain, form]
-            limit -= len(form.ops)
+    before = before if ahead else 0
+    while before:
+        form = _draw_form(_TO[chain[0].takes], before, random)
+        if form is None or not may_follow(form, chain[0]):
+            return None
+        chain.insert(0, form)
+        before -= len(form.ops)
+    room = size - sum(len(form.ops) for form in chain)
+    while room:
+        form = _draw_form(_FROM[chain[-1].gives], room, random)
+        if form is None or not may_follow(chain[-1], form):
+            return None
+        chain.append(form)
+        room -= len(form.ops)
     return chain
 
 
@@ -182,8 +185,8 @@ def _draw_chain(argument: str, gives: str, size: int, random: Random) -> list[Fo
     return chain if chain and chain[0].takes == argument else None
 
 
-def _draw_pair(first: list[Form], size: int, combiner: Combiner | None, random: Random) -> Task | None:
-    """Two pipelines, together with the combiner or a test `size` operations; `first` is one of them."""
+def _draw_pair(first: list[Form], size: int, joint: Combiner | Form, random: Random) -> Task | None:
+    """Two pipelines, together with the combiner or the test `size` operations; `first` is one of them."""
     kind, gives = first[0].takes, first[-1].gives
     room = size - 1 - sum(len(f.ops) for f in first)
     for _ in range(PAIR_TRIES if room >= 1 else 0):
@@ -191,8 +194,11 @@ def _draw_pair(first: list[Form], size: int, combiner: Combiner | None, random: 
         if second is None:
             continue
         order = [first, second] if random.random() < 0.5 else [second, first]
-        test = None if combiner else draw_constants([pick(random, tests_of(kind))], random)[0]
-        task = Task(kind, tuple(draw_constants(forms, random) for forms in order), combiner, test)
+        pipelines = tuple(draw_constants(forms, random) for forms in order)
+        if isinstance(joint, Combiner):
+            task = Task(kind, pipelines, combiner=joint)
+        else:
+            task = Task(kind, pipelines, test=draw_constants([joint], random)[0])
         if sides_differ(task):
             return task
     return None
@@ -222,8 +228,8 @@ def _parametrised(task: Task, random: Random) -> Task:
 
 
 _COMBINERS = {c.name: c for c in COMBINERS}
-PAIRED = 0.3  # share of the tasks of three or more operations that have two pipelines
-PARAMETRISED = 0.12  # share of the tasks with a second argument
+PAIRED = 0.25  # share of the tasks of three or more operations that have two pipelines
+PARAMETRISED = 0.08  # share of the tasks with a second argument
 
 
 def draw_task(focus: str, size: int, random: Random) -> Task | None:
@@ -245,10 +251,15 @@ def draw_task(focus: str, size: int, random: Random) -> Task | None:
 
 
 def _draw_around(form: Form, size: int, random: Random) -> Task | None:
-    """Two pipelines, the form in the first, combined or chosen between."""
-    first = _draw_forms(form, max(len(form.ops), 1 + int(random.random() * (size - 2))), random)
+    """Two pipelines, combined or chosen between; the form is the test or stands in one of them."""
+    share = max(len(form.ops), 1 + int(random.random() * (size - 2)))
+    if form in tests_of(form.takes) and random.random() < 0.5:
+        first = _draw_forms(pick(random, _FROM[form.takes][0]), share, random, ahead=False)
+        return first and _draw_pair(first, size, form, random)
+    first = _draw_forms(form, share, random)
     if not first:
         return None
     combiners = [c for c in COMBINERS if c.parts == first[-1].gives]
-    combiner = pick(random, combiners) if combiners and random.random() < 0.5 else None
-    return _draw_pair(first, size, combiner, random)
+    tests = tests_of(first[0].takes)
+    choices = combiners if combiners and random.random() < 0.5 else tests
+    return _draw_pair(first, size, pick(random, choices), random) if choices else None

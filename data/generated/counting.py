@@ -32,7 +32,7 @@ from data.generated.grammar import FORMS, Form, may_follow
 from data.generated.operations import INPUT_TYPES, Combiner
 from data.generated.values import Choice
 
-LONGEST_TASK = 5  # operations in the longest tasks of any split
+LONGEST_TASK = 6  # operations in the longest tasks of any split
 RESULT_TYPES = (*INPUT_TYPES, "bool", "groups")
 _BEFORE = {form: [g for g in FORMS if may_follow(g, form)] for form in FORMS}
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-# Every builtin function and method (and keyword) that a generated program uses. Programs that load another global
+# Builtin functions and methods (and keywords) that a generated program may use. Programs that load another global
 # name, or read another attribute, are outside the grammar.
 ALLOWED_NAMES = frozenset(
     "abs all any dict int len list max min range sorted str sum zip True "
-    "count endswith fromkeys get items join lower replace split startswith swapcase upper values".split()
+    "count endswith fromkeys get items join lower replace split startswith upper values".split()
 )
 
 ARGUMENTS = {
-    "ints": ("xs", "values", "numbers", "nums", "scores", "data"),
-    "words": ("words", "names", "tags", "tokens", "labels", "strings"),
-    "text": ("text", "s", "line", "sentence", "phrase", "message"),
-    "int": ("n", "number", "value", "num", "amount"),
-    "dict": ("prices", "ages", "stock", "points", "table", "weights"),
+    "ints": ("xs", "nums", "numbers", "scores", "data", "items", "sizes", "grades"),
+    "words": ("words", "names", "tags", "tokens", "labels", "strings", "terms", "cities"),
+    "text": ("text", "s", "line", "sentence", "phrase", "message", "title", "note"),
+    "int": ("n", "number", "value", "num", "amount", "size", "year", "depth"),
+    "dict": ("prices", "ages", "stock", "points", "table", "weights", "totals", "counts"),
 }
 # Second arguments, standing for a constant. None of them is a loop variable of a code template.
-PARAMETERS = {"int": ("limit", "m", "p", "bound", "q"), "text": ("mark", "part", "t", "piece", "sign")}
+PARAMETERS = {"int": ("m", "p", "q", "bound"), "text": ("part", "piece", "sign", "mark")}
 
 DEFAULT_FUNCTION = "solve"
-FUNCTIONS = (
-    "total answer compute process convert build extract transform collect evaluate measure select prepare analyse "
-    "handle derive make produce check work calculate apply reduce shape go task job f report finish summary score "
-    "summarise rank merge clean trim gather scan outcome find_it main"
-).split()
+FUNCTIONS = "answer apply build compute convert derive extract handle prepare process task transform".split()

@@ -31,39 +31,37 @@ class Operation:
     kinds: tuple[str, ...]  # kinds of its constants, keys of values.CONSTANTS
     nouns: tuple[str, ...]
     clauses: tuple[str, ...]
-    held: tuple[str, str]  # noun and clause that training never uses
+    held: str  # noun that training never uses
 
 
 @dataclass(frozen=True)
 class Predicate:
-    """A yes/no question about one number or word: it filters a list, tests a scalar, or guards a change."""
+    """A yes/no question about one number or word: it filters a list or tests a scalar."""
 
     name: str
     item: str  # "int" or "text"
     code: str  # expression over {e}, {0}, {1}
     run: Callable[..., bool]
     kinds: tuple[str, ...]
-    such: tuple[str, ...]  # verb phrases of one element: "is greater than {0}"
-    which: tuple[str, ...]  # modifiers behind the noun ("greater than {0}"), or one word that stands before it
-    held: tuple[str, str]  # a `such` and a `which` that training never uses
+    such: tuple[str, str]  # verb phrases of one element: "is greater than {0}"
+    which: tuple[str, str]  # modifiers behind the noun ("greater than {0}"), or one word that stands before it
+    held: tuple[str, str]  # a `such` and a `which`, one wording that training never uses
 
 
 @dataclass(frozen=True)
 class Change:
-    """A function of one number or word: it is applied to a scalar, to each element, or to those a predicate picks."""
+    """A function of one number or word: it is applied to a scalar or to each element."""
 
     name: str
     item: str
     code: str  # expression over {e}, {0}, {1}
     run: Callable[..., Any]
     kinds: tuple[str, ...]
-    its: tuple[str, ...]  # the new value of one element: "its square"
     one: tuple[str, ...]  # noun phrases for a scalar
     one_clauses: tuple[str, ...]
     each: tuple[str, ...]  # noun phrases for a list
     each_clauses: tuple[str, ...]
-    held_one: tuple[str, str]
-    held_each: tuple[str, str]
+    held: tuple[str, str]  # a noun phrase for a scalar and for a list, one wording that training never uses
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Quantifier:
     run: Callable[..., bool]  # of the list of answers
     nouns: tuple[str, ...]  # over {item}, {items}, {is}, {are}, {x}
     clauses: tuple[str, ...]
-    held: tuple[str, str]
+    held: str
 
 
 @dataclass(frozen=True)
@@ -87,5 +85,5 @@ class Combiner:
     gives: str
     code: str  # expression over a and b
     run: Callable[[Any, Any], Any]
-    nouns: tuple[str, ...]  # over {a} and {b}
+    nouns: tuple[str, ...]  # over {a} and {b}, in this order
     held: str

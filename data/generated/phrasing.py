@@ -63,29 +63,23 @@ class Wording:
             forms = [name, name]
             if kind in ITEMS:
                 items = ITEMS[kind][1]
-                forms += [f"the {items} in {name}", f"the {items} of {name}"]
+                forms.append(f"the {items} in {name}")
             return template.replace("{them}", pick(self.random, forms))
         kinds = {"ints": "list", "words": "list", "text": "string", "int": "number", "dict": "dictionary"}
         plain = name if self.random.random() < 0.8 else f"the {kinds[kind]} {name}"
         return template.replace("{x}", plain)
 
-    def _chosen(self, form: Form, usual: tuple[str, ...], held: tuple[str, ...]) -> str:
-        """One of the usual templates; of the held-out ones, if there are any, where this operation is to have one."""
-        if held and self.held == form.ops[-1]:
-            self.used_held = True
-            return pick(self.random, held)
-        return pick(self.random, usual)
-
     def noun(self, form: Form, places: tuple[str, ...]) -> str:
-        """One noun phrase of the form that may stand in one of `places`."""
-        return self._chosen(form, _standing(form.nouns, places), _standing(form.held_nouns, places))
+        """One noun phrase of the form that may stand in one of `places`; the held-out one where it is asked for."""
+        if self.held == form.ops[-1]:
+            self.used_held = True
+            return form.held
+        return pick(self.random, _standing(form.nouns, places))
 
     def clause(self, form: Form, around_phrase: bool) -> str:
         """One order of the form; around a noun phrase one that ends with its slot, where there is any."""
-        usual, held = form.clauses, form.held_clauses
-        if around_phrase:
-            usual, held = _ending_with_slot(usual) or usual, _ending_with_slot(held) or held
-        return self._chosen(form, usual, held)
+        ending = _ending_with_slot(form.clauses) if around_phrase else ()
+        return pick(self.random, ending or form.clauses)
 
     def noun_phrase(self, pipeline: tuple[Step, ...], outermost: bool = True) -> str:
         """A noun phrase for the result of `pipeline`, its last operation named first."""
@@ -125,15 +119,13 @@ class Wording:
 def _sequence(orders: list[str], random: Random) -> str:
     if len(orders) == 1:
         return orders[0]
-    link = pick(random, (", then ", " and then ", ", and ", " and ", ", then "))
-    return ", ".join(orders[:-1]) + link + orders[-1]
+    return ", ".join(orders[:-1]) + pick(random, (", then ", " and then ", " and ")) + orders[-1]
 
 
 def _condition(wording: Wording, step: Step) -> str:
     nouns = [n for n in step.form.nouns if n.startswith("whether ")]
-    held = step.form.held_nouns if wording.held in step.form.ops else ()
-    if held:
-        nouns, wording.used_held = held, True
+    if wording.held == step.form.ops[-1]:
+        nouns, wording.used_held = [step.form.held], True
     return wording.base(wording.constants(pick(wording.random, nouns), step)).removeprefix("whether ")
 
 
@@ -152,51 +144,29 @@ def _choice(wording: Wording) -> str:
     a, b = (wording.noun_phrase(p, outermost=False) for p in wording.task.pipelines)
     condition = _condition(wording, wording.task.test)
     return pick(wording.random, (
+        f"if {condition}, return {a}, otherwise {b}",
         f"if {condition}, return {a}, otherwise return {b}",
-        f"return {a} if {condition}, otherwise {b}",
-        f"if {condition} return {a}, else return {b}",
-        f"return {a} if {condition}, else {b}",
-        f"when {condition}, return {a}, and otherwise {b}",
-        f"return {b} unless {condition}, in which case return {a}",
+        f"if {condition}, return {a}, else return {b}",
     ))
 
 
 FRAMES = {  # what is said -> frames without and with the function's name
     "phrase": (
-        ("return {said}", "return {said}", "return {said}", "return {said}", "compute {said}", "find {said}",
-         "give back {said}", "get {said}", "given {args}, return {said}", "work out {said}"),
-        ("write a function {f} that returns {said}", "write {f}, a function that returns {said}",
-         "define {f} to return {said}", "a function {f} that takes {args} and returns {said}",
-         "write a function named {f} that computes {said}", "write {f}({sig}) to return {said}"),
+        ("return {said}", "return {said}", "return {said}", "get {said}"),
+        ("write a function {f} that returns {said}", "define {f} to return {said}"),
     ),
-    "question": (
-        ("return {said}", "return {said}", "tell {said}", "check {said}", "find out {said}",
-         "given {args}, tell {said}"),
-        ("write a function {f} that returns {said}", "write {f}, a function that tells {said}",
-         "define {f} to return {said}", "a function {f} that takes {args} and returns {said}",
-         "write a function named {f} that checks {said}", "write {f}({sig}) to tell {said}"),
-    ),
-    "orders": (
-        ("{said}", "{said}", "{said}", "{said} and return the result", "given {args}, {said}",
-         "write a function that will {said}"),
-        ("write a function {f}: {said}", "write a function {f} that will {said}", "define {f} to {said}",
-         "in a function {f}, {said}", "write {f}({sig}): {said}"),
-    ),
-    "choice": (
-        ("{said}", "{said}", "{said}", "given {args}, {said}"),
-        ("write a function {f}: {said}", "in a function {f}, {said}", "write {f}({sig}): {said}",
-         "define {f} as follows: {said}"),
-    ),
+    "question": (("return {said}",), ("write a function {f} that returns {said}", "define {f} to return {said}")),
+    "orders": (("{said}",), ("write a function {f}: {said}",)),
 }
-NESTED = 0.6  # share of the pipelines told as one noun phrase
-PARTLY_NESTED = 0.4  # share of the others whose first steps are
+NESTED = 0.5  # share of the pipelines told as one noun phrase
+PARTLY_NESTED = 0.3  # share of the others whose first steps are
 
 
 def _say(wording: Wording) -> tuple[str, str]:
     """What the task asks for, and the kind of frame that it needs."""
     task, random = wording.task, wording.random
     if task.test:
-        return _choice(wording), "choice"
+        return _choice(wording), "orders"
     if task.combiner or random.random() < NESTED:
         said = _pair(wording) if task.combiner else wording.noun_phrase(task.pipelines[0])
         return said, "question" if said.startswith("whether") else "phrase"
@@ -208,7 +178,5 @@ def _say(wording: Wording) -> tuple[str, str]:
 def describe(wording: Wording, function: str) -> str:
     """The description; `function` is its name where the description gives one, else empty."""
     said, kind = _say(wording)
-    names = [wording.argument, wording.parameter] if wording.task.parameter else [wording.argument]
     frame = pick(wording.random, FRAMES[kind][1 if function else 0])
-    frame = frame.replace("{f}", function).replace("{args}", " and ".join(names)).replace("{sig}", ", ".join(names))
-    return frame.replace("{said}", said)
+    return frame.replace("{f}", function).replace("{said}", said)

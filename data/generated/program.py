@@ -22,15 +22,13 @@ def _expression(step: Step, variable: str, parameter: str, normalise: bool) -> s
 def _lines(pipeline: tuple[Step, ...], argument: str, parameter: str, last: str, normalise: bool) -> list[str]:
     """Statements of a pipeline; the last one starts with `last` ("return " or "a = ").
 
-    The argument's name is kept while the type stays the same, then the value is called `result` (or a, b in a pair).
+    The first step reads the argument, every later one `result` (in a pair a or b).
     """
     lines, variable = [], argument
-    changed = "result" if last == "return " else last[0]
+    name = "result" if last == "return " else last[0]
     for step in pipeline[:-1]:
-        value = _expression(step, variable, parameter, normalise)
-        if changed != "result" or step.form.gives != pipeline[0].form.takes:
-            variable = changed
-        lines.append(f"{variable} = {value}")
+        lines.append(f"{name} = {_expression(step, variable, parameter, normalise)}")
+        variable = name
     return [*lines, last + _expression(pipeline[-1], variable, parameter, normalise)]
 
 

@@ -17,15 +17,17 @@ from data.generated.program import normalised, render
 from data.generated.splits import has_held_pair, has_neighbouring_held_pair, on_test_side, stable_hash
 from data.generated.values import CONSTANTS, pick
 
+_AS_TRAINING = 10 * (1,) + 12 * (2,) + 4 * (3,)  # fewer tasks of one operation are different, so more are drawn
 SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
-    "train": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
-    "in_distribution": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
-    "rephrased": (1, 2, 2, 3, 2, 1, 2, 3, 3, 2),
+    "train": _AS_TRAINING,
+    "in_distribution": _AS_TRAINING,
+    "rephrased": _AS_TRAINING,
     "compositional": (2, 2, 3),
-    "longer": (4, 4, 4, 5),
+    "longer": 7 * (4,) + 2 * (5,) + (6,),
 }
-ATTEMPTS = 10  # draws for one number of operations before another number is drawn
-NAMED = 0.3  # share of the descriptions that name the function
+ATTEMPTS = 40  # draws for one number of operations before another number is drawn
+NAMED = 0.25  # share of the descriptions that name the function
+NAMINGS = 30  # names tried for one task
 WORDINGS = 30  # descriptions tried for one program
 BY_HASH = ("train", "in_distribution", "rephrased")  # splits that a hash of program and description keeps apart
 
@@ -81,21 +83,27 @@ def _attempt(split: str, focus: str, size: int, random: Random) -> Draft | None:
     task = draw_task(focus, size, random)
     if task is None or not _fits(split, task):
         return None
-    names = _draw_names(task, random)
-    code = render(task, names[0] or DEFAULT_FUNCTION, *names[1:])
-    if not _right_side(split, code):
-        return None
     cases = make_cases(task, random)
-    text = cases and _word(split, task, names, focus, random)
-    return Draft(task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
+    if not cases:
+        return None
+    for _ in range(NAMINGS):
+        names = _draw_names(task, random)
+        code = render(task, names[0] or DEFAULT_FUNCTION, *names[1:])
+        if _right_side(split, code):
+            text = _word(split, task, names, focus, random)
+            return Draft(task, text, code, cases, names[0] or DEFAULT_FUNCTION) if text else None
+    return None
 
 
-def _find(split: str, focus: str, random: Random) -> Draft:
+def _find(split: str, focus: str, seen: set[int], random: Random) -> Draft:
+    """A task around the operation `focus` that was not seen before; it is seen then."""
     while True:
         size = pick(random, SIZES[split])  # drawn again where this operation seldom fits a task of that size
         for _ in range(ATTEMPTS):
             draft = _attempt(split, focus, size, random)
-            if draft:
+            key = draft and stable_hash(f"{draft.text}\n{draft.code}")
+            if draft and key not in seen:
+                seen.add(key)
                 return draft
 
 
@@ -103,16 +111,11 @@ def generate(split: str, count: int, seed: int) -> Iterator[Example]:
     """`count` distinct tasks of `split`. Operations take turns as the one that a task is built around."""
     random = Random(f"{seed} {split}")
     seen: set[int] = set()
-    while len(seen) < count:
-        focus = OPERATION_NAMES[len(seen) % len(OPERATION_NAMES)]
-        draft = _find(split, focus, random)
-        key = stable_hash(f"{draft.text}\n{draft.code}")
-        if key in seen:
-            continue
-        example_id = f"generated-{split}-{len(seen)}"
-        seen.add(key)
+    for index in range(count):
+        draft = _find(split, OPERATION_NAMES[index % len(OPERATION_NAMES)], seen, random)
         meta = {"ops": draft.task.ops, "normalised": normalised(draft.task)}
-        yield Example(example_id, draft.text, draft.code, tests=as_tests(draft.cases, draft.function), meta=meta)
+        tests = as_tests(draft.cases, draft.function)
+        yield Example(f"generated-{split}-{index}", draft.text, draft.code, tests=tests, meta=meta)
 
 
 class GeneratedSource:
