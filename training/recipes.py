@@ -43,7 +43,7 @@ QUICKSTART = TrainingSettings(
     ),
 )
 
-# About an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: the copy
+# Less than an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: the copy
 # head points, restoring noised lines teaches it to, and made-up names leave no other way to be right.
 DJANGO = TrainingSettings(
     corpus="django",
@@ -51,8 +51,8 @@ DJANGO = TrainingSettings(
     data=DataConfig(vocab_size=2000, batch_tokens=1024),
     model=preset("modern", d_model=256, n_heads=4, d_ff=768, copy_head=True),
     training=LoopConfig(
-        epochs=16,
-        objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=4, rename=0.5),
+        epochs=10,
+        objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=3, rename=0.5),
         ema_decay=0.999,
         evaluate_every=1000,
         checkpoint_every=1000,
