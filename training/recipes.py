@@ -30,8 +30,8 @@ class TrainingSettings:
     training: LoopConfig = LoopConfig()  # on pairs of description and code
 
 
-# A short pretraining on the standard library, then some eight minutes of generated tasks. Few tokens are seen and none twice:
-# small batches make the most of them, and there is nothing for dropout to prevent.
+# A short pretraining on the standard library, then some eight minutes of generated tasks. Few tokens are seen and
+# none twice: small batches make the most of them, and there is nothing for dropout to prevent.
 QUICKSTART = TrainingSettings(
     data=DataConfig(vocab_size=1200, batch_tokens=1024, held_out=500, generated_train=50_000),
     model=preset("modern", d_model=192, n_heads=4, d_ff=512, mlm_head=True, copy_head=True, dropout=0.0),
