@@ -35,7 +35,14 @@ from training.checkpoints import Position, find_checkpoint
 from training.command_line import read_training_command, run_and_report
 from training.config import LoopConfig
 from training.corpus import make_tokenizer, read_corpora
-from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
+from training.device import (
+    autocast,
+    find_device,
+    keep_freed_memory,
+    seed_everything,
+    set_threads,
+    warn_without_bf16,
+)
 from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
@@ -63,6 +70,7 @@ def main(argv: list[str]) -> int:
     check_run(folder, resume, overwrite)
     device = find_device(settings.device)
     set_threads(settings.threads)
+    keep_freed_memory()
     seed_everything(settings.seed)
     warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from evaluation.run_folder import write_whole
+from data.atomic_files import write_atomically
 
 MAX_POINTS = 400  # a longer curve is drawn as means over equal stretches of steps, or the page would weigh megabytes
 INK = "#0c0d0e"  # drawn in this colour, then replaced by the page's own text colour
@@ -131,4 +131,4 @@ def write_curves(metrics: list[dict[str, Any]], path: Path) -> None:
             draw(figure.add_subplot(1, len(PANELS), place), split_phases(metrics), metric)
         file = io.BytesIO()
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
-    write_whole(path, file.getvalue())
+    write_atomically(path, file.getvalue())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from data.atomic_files import write_atomically
 from data.config import DataConfig
 from data.example import DataError, Example
-from data.held_out import data_hash, duplicates, hold_out
-from data.sources import open_source
+from data.held_out import data_hash, duplicates
+from data.splits import Splits, read_splits
 from data.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
 from evaluation.baselines import baseline_predictions
@@ -30,7 +31,7 @@ from evaluation.metrics import (
 from evaluation.predict import predict
 from evaluation.programs import Outcome, run_programs
 from evaluation.report import write_report
-from evaluation.run_folder import read_run_folder, write_whole
+from evaluation.run_folder import read_run_folder
 from model.transformer import Transformer
 
 SHOWN = 5  # descriptions whose code is printed at the end
@@ -56,58 +57,54 @@ def evaluate_run(
     A corpus without any other split is scored on what training held out of it. Raises DataError.
     """
     model.eval()
-    train, tests = read_splits(run, corpus, data, seed, config.limit)
+    splits = read_splits(corpus, data, seed)
+    check_held_out(run, splits, data.path)
     results = [
-        evaluate_split(split, references, train, model, tokenizer, data, config)
-        for split, references in tests.items()
+        evaluate_split(split, references, splits.published, model, tokenizer, data, config)
+        for split, references in first_lines(splits, config.limit).items()
     ]
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
-    scores["baselines"] = baselines(train, results, config)
+    scores["baselines"] = baselines(splits, results, config)
     scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
     scores["gold_parses"] = {
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
     }
     scores["signatures"] = signatures()
-    write_whole(run / "scores.json", json.dumps(scores, indent=1))
+    write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
-    write_whole(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
+    write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
     if results:
         first = results[0]
         maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
-        write_whole(run / "attention.json", json.dumps(maps))
+        write_atomically(run / "attention.json", json.dumps(maps))
     write_report(run)
     return results
 
 
-def read_splits(
-    run: Path, corpus: str, data: DataConfig, seed: int, limit: int
-) -> tuple[list[Example], dict[str, list[Example]]]:
-    """(training examples, split name -> the first `limit` examples to score, 0: all). Raises DataError.
+def check_held_out(run: Path, splits: Splits, path: str) -> None:
+    """Refuse to score "held_out" where the file at `path` is not the one that the run was trained on.
 
-    The split "held_out" is refused where the file is not the one that the run was trained on: others of its lines
-    would be held out.
+    Others of its lines would be held out. Raises DataError.
     """
-    splits = open_source(corpus, data, seed).splits()
-    # Their tests are never run, and are most of the memory of 100,000 generated tasks.
-    train = [replace(example, tests=()) for example in splits.pop("train", ())]
-    if not splits:
-        train, held_out = hold_out(train, data.held_out, seed)
-        trained_on = read_run_folder(run).environment.get("data_hash")
-        if trained_on not in (None, data_hash(train[: data.train_limit or None])):
-            raise DataError(
-                f"{data.path} is not what {run} was trained on, so what is held out may have been learnt; "
-                "give the same file, or a folder with a test file"
-            )
-        splits["held_out"] = iter(held_out)
-    tests = {name: list(islice(examples, limit or None)) for name, examples in splits.items()}
+    trained_on = read_run_folder(run).environment.get("data_hash")
+    if "held_out" in splits.tests and trained_on not in (None, data_hash(splits.train)):
+        raise DataError(
+            f"{path} is not what {run} was trained on, so what is held out may have been learnt; "
+            "give the same file, or a folder with a test file"
+        )
+
+
+def first_lines(splits: Splits, limit: int) -> dict[str, list[Example]]:
+    """Split name -> its first `limit` examples (0: all). An empty split is left out, and that is said."""
+    tests = {name: list(islice(examples, limit or None)) for name, examples in splits.tests.items()}
     for name in [name for name, references in tests.items() if not references]:
         print(f"{name}: nothing to score, this split has no lines")
         del tests[name]
-    return train, tests
+    return tests
 
 
 def evaluate_split(
-    split: str, references: list[Example], train: list[Example], model: Transformer, tokenizer: Tokenizer,
+    split: str, references: list[Example], published: list[Example], model: Transformer, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig,
 ) -> Scored:
     """Decode one split and score it: nothing is skipped, sources that are too long are cut."""
@@ -122,7 +119,7 @@ def evaluate_split(
             f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they leave the "
             "generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
         )
-    scores = score_predictions(references, predictions, duplicates(train, references), outcomes)
+    scores = score_predictions(references, predictions, duplicates(published, references), outcomes)
     new = [outcome.passed for example, outcome in zip(references, outcomes or ()) if is_new(example)]
     if new:
         scores["tests_passed_new_programs"] = mean_score(new)
@@ -145,19 +142,22 @@ def run_tests(
 
 
 def baselines(
-    train: list[Example], results: list[Scored], config: EvaluationConfig
+    splits: Splits, results: list[Scored], config: EvaluationConfig
 ) -> dict[str, dict[str, dict[str, Score]]]:
-    """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score."""
+    """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score.
+
+    They see the examples that the model was trained on, and no others.
+    """
     table: dict[str, dict[str, dict[str, Score]]] = {}
-    if not train or not results:
+    if not splits.train or not results:
         return table
     queries = [example.nl or "" for scored in results for example in scored.references]
-    for name, codes in baseline_predictions(train, queries).items():
+    for name, codes in baseline_predictions(splits.train, queries).items():
         rest = iter(codes)
         table[name] = {}
         for scored in results:
             predictions = list(islice(rest, len(scored.references)))
-            known = duplicates(train, scored.references)
+            known = duplicates(splits.published, scored.references)
             table[name][scored.split] = short_scores(scored, predictions, known, config)
     return table
 

@@ -11,12 +11,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from data.atomic_files import write_atomically
 from evaluation.attention_map import MAX_PIECES, attention_map
 from evaluation.curves import PANELS, curve_svgs, write_curves
 from evaluation.diff import escape
 from evaluation.report_predictions import prediction_sections
 from evaluation.report_scores import headline, length_table, score_table
-from evaluation.run_folder import RunFolder, read_run_folder, write_whole
+from evaluation.run_folder import RunFolder, read_run_folder
 
 STYLE = Path(__file__).with_name("report.css")
 SECTIONS = {"scores": "Scores", "curves": "Curves", "predictions": "Predictions", "attention": "Attention",
@@ -32,7 +33,7 @@ def write_report(run: Path) -> Path:
     if folder.metrics:
         write_curves(folder.metrics, run / "curves.png")
     page = run / "report.html"
-    write_whole(page, page_of(folder))
+    write_atomically(page, page_of(folder))
     return page
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.atomic_files import read_json as whole_json
 from data.example import DataError
 
 BESIDE = ("by_length", "gold_parses", "signatures")  # what scores.json holds beside splits and baselines
@@ -76,10 +75,7 @@ def read_json(path: Path, default: Any) -> Any:
     """The content of a JSON file of the default's type, or `default` when there is no file. Raises DataError."""
     if not path.exists():
         return default
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); restore the file or make the run again") from None
+    content = whole_json(path)
     if not isinstance(content, type(default)):
         raise DataError(f"{path}: expected a JSON {type(default).__name__}, found {type(content).__name__}")
     return content
@@ -106,20 +102,3 @@ def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}:{number}: expected a JSON object, found {type(record).__name__}; mend this line")
         records.append((number, record))
     return records
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write the file completely or not at all: written aside, flushed to disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise

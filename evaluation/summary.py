@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from data.atomic_files import write_atomically
 from evaluation.evaluate import SHOWN, Scored
-from evaluation.run_folder import read_run_folder, write_whole
+from evaluation.run_folder import read_run_folder
 
 COLUMNS = {
     "tests_passed": "tests passed",
@@ -81,4 +82,5 @@ def show_results(run: Path, results: list[Scored]) -> None:
 
 def write_scores_json(path: Path, results: list[Scored]) -> None:
     """Write what the table shows as JSON: {split: {metric: {"value", "low", "high", "n"}}}."""
-    write_whole(path, json.dumps({scored.split: scored.scores for scored in results}, indent=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({scored.split: scored.scores for scored in results}, indent=1))

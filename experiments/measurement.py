@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from data.atomic_files import write_atomically
 from data.example import DataError
-from evaluation.run_folder import write_whole
 from experiments.result_lines import command_of
 from experiments.result_tables import reached
 from experiments.targets import TARGETS
@@ -55,7 +55,7 @@ def shown_command(arguments: list[str]) -> str:
 def write_rows(file: Path | None, rows: list[dict[str, Any]]) -> None:
     """Write the rows as JSON where --json asked for them."""
     if file is not None:
-        write_whole(file, json.dumps(rows, indent=2) + "\n")
+        write_atomically(file, json.dumps(rows, indent=2) + "\n")
 
 
 def facts_of(environment: dict[str, Any]) -> dict[str, Any]:

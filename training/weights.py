@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from data.atomic_files import write_atomically
 from data.example import DataError
-from training.atomic_files import write_atomically
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

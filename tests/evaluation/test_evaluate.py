@@ -10,10 +10,11 @@ from data.config import DataConfig
 from data.example import DataError
 from data.held_out import data_hash
 from data.sources import open_source
+from data.splits import read_splits
 from data.tokenizer import train_tokenizer
 from evaluation import evaluate
 from evaluation.config import EvaluationConfig
-from evaluation.evaluate import evaluate_run, read_splits
+from evaluation.evaluate import evaluate_run
 from evaluation.programs import Outcome
 from model.config import preset
 from model.transformer import Transformer
@@ -73,13 +74,11 @@ def test_the_limit_takes_the_first_lines_of_each_split(score, tmp_path):
 
 
 def test_without_a_test_file_what_was_held_out_of_training_is_scored(score, tmp_path):
-    from training.corpus import read_corpus
-
     results, scores = score()
     data = DataConfig(path=str(tmp_path / "data"))
     assert results[0].split == "held_out"
-    assert results[0].references == read_corpus("files", data, 1).held_out
-    trained, _ = read_splits(tmp_path / "run", "files", data, 1, 0)
+    assert results[0].references == read_splits("files", data, 1).held_out
+    trained = read_splits("files", data, 1).train
     assert not {e.id for e in trained} & {e.id for e in results[0].references}
     assert scores["held_out"]["exact_match_without_duplicates"]["n"] == 3
 
@@ -87,7 +86,7 @@ def test_without_a_test_file_what_was_held_out_of_training_is_scored(score, tmp_
 def test_held_out_lines_of_another_file_are_not_scored(score, tmp_path):
     data = DataConfig(path=str(tmp_path / "data"))
     score()
-    trained, _ = read_splits(tmp_path / "run", "files", data, 1, 0)
+    trained = read_splits("files", data, 1).train
     (tmp_path / "run" / "environment.json").write_text(json.dumps({"data_hash": data_hash(trained)}))
     score()
     write(tmp_path / "data" / "train.jsonl", [pair(n) for n in range(60)])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from training import atomic_files, run_folder
+from data import atomic_files
+from training import run_folder
 from training.checkpoints import CheckpointError, Position, find_checkpoint, load_checkpoint, save_checkpoint
 from training.config import LoopConfig
 from training.ema import start_average, update_average

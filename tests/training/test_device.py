@@ -1,12 +1,18 @@
 """Devices, seeds and precision."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy
 import pytest
 import torch
 
 from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_cpu_is_always_there():
@@ -49,3 +55,29 @@ def test_threads_are_set_and_zero_leaves_them():
         assert set_threads(0) == 1
     finally:
         torch.set_num_threads(before)
+
+
+TOUCH_PAGES = """
+import resource, sys, torch
+from training.device import keep_freed_memory
+if sys.argv[1] == "kept" and not keep_freed_memory():
+    sys.exit(3)
+for _ in range(20):  # the heap first grows
+    torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_memory_is_used_again_instead_of_being_fetched_from_the_kernel():
+    def new_pages(way):
+        command = [sys.executable, "-c", TOUCH_PAGES, way]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    kept = new_pages("kept")
+    if kept.returncode == 3:
+        pytest.skip("this C library has no mallopt")
+    assert int(kept.stdout) < int(new_pages("given back").stdout) / 10

@@ -99,7 +99,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(run, one_phas
         fsync(descriptor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.atomic_files.os.fsync", full_disk)
+        patch.setattr("data.atomic_files.os.fsync", full_disk)
         with pytest.raises(DataError, match="No space left on device") as error:
             run(tmp_path, TRAINING)
     assert "\n" not in str(error.value)

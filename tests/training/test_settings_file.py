@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from data.atomic_files import read_json
 from data.config import DataConfig
 from data.example import DataError
 from model.config import PRESETS, ModelConfig
 from training.config import LoopConfig, ObjectivesConfig
-from training.settings_file import from_dict, read_json, to_dict
+from training.settings_file import from_dict, to_dict
 
 
 @dataclass(frozen=True)

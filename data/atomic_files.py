@@ -31,6 +31,16 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises DataError when it is missing or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is not there") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not whole JSON ({error}); restore the file, or make the run again") from error
+
+
 def write_synced(path: Path, content: bytes) -> None:
     """Write a file and wait until it is on the disk. Raises OSError."""
     with open(path, "wb") as file:

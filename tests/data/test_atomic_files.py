@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from data.atomic_files import remove, write_atomically
 from data.example import DataError
-from training.atomic_files import remove, write_atomically
 
 ROOT = Path(__file__).parents[2]
 
 WRITE_TOO_MUCH = """
 import resource, sys
 from pathlib import Path
-from training.atomic_files import write_atomically
+from data.atomic_files import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_atomically(Path(sys.argv[1]), b"x" * 5000)

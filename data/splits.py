@@ -1,0 +1,38 @@
+"""A corpus as a run sees it: what it trains on, what is held out of that, and what it is scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from data.config import DataConfig
+from data.example import BadRecords, Example
+from data.held_out import hold_out
+from data.sources import open_source
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The parts of one corpus."""
+
+    train: list[Example]  # trained on; their tests are dropped
+    held_out: list[Example]  # taken out of the training part, for early stopping and tuning
+    published: list[Example]  # the whole training part: a pair to score that stands there too is a duplicate
+    tests: dict[str, Iterable[Example]]  # name -> what is scored; "held_out" where the corpus has no other split
+    bad: BadRecords
+
+
+def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
+    """Read the corpus `name`, the splits that are scored only when they are iterated. Raises DataError.
+
+    A corpus may lack a training part, to be scored alone; `train` is empty then.
+    """
+    source = open_source(name, data, seed)
+    tests = dict(source.splits())
+    # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
+    published = [replace(example, tests=()) for example in tests.pop("train", ())]
+    train, held_out = hold_out(published, data.held_out, seed)
+    train = train[: data.train_limit or None]
+    if not tests:
+        tests, published = {"held_out": held_out}, train
+    return Splits(train, held_out, published, tests, source.bad)
