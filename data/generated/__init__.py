@@ -12,10 +12,11 @@ What a description leaves open is always the same: of equals the first counts, s
 largest, smallest, most common, first or last element of an empty list is 0 (of words: ''), a missing key has the value
 0, lists and strings are cut without complaint, every second element starts with the first, "above" and "below" exclude
 the bound, upper and lower case differ, vowels are those in lower case, strings are ordered as Python orders them
-(capitals first), a number's sign is none of its digits, no negative number and not 0 has divisors. Where the function
+(capitals first), the letters of a word or string are all its characters, a number's sign is none of its digits, no
+negative number and not 0 has divisors. Where the function
 is not named it is `solve`, and the data is its first argument.
 
 Splits. `train`; `in_distribution`: drawn in the same way, no description and no exact program shared with training;
-`compositional`: an ordered pair of operations that never stands together in training; `longer`: four to six operations
-where training has one to three; `rephrased`: a phrasing that training never uses.
+`compositional`: a pair of operations that never stands together in training, in either order; `longer`: four to six
+operations where training has one to three; `rephrased`: a phrasing that training never uses.
 """

@@ -77,7 +77,7 @@ def statistics(config: DataConfig, seed: int, draws: int) -> dict[str, Any]:
 
 def _print(numbers: dict[str, Any]) -> None:
     print(f"{numbers['operations']} operations with at least {numbers['fewest_phrasings']} phrasings each "
-          f"({numbers['mean_phrasings']:.1f} in the mean), {numbers['held_out_pairs']} ordered pairs held out")
+          f"({numbers['mean_phrasings']:.1f} in the mean), {numbers['held_out_pairs']} pairs held out")
     print(f"at least {numbers['different_tasks_at_least']:,} different normalised tasks of up to "
           f"{numbers['longest_counted_task']} operations ({numbers['counted_tasks']:,} counted, "
           f"{numbers['accepted_share']:.1%} of a sample accepted)")

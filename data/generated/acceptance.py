@@ -52,11 +52,22 @@ def _same(part: Task, values: list, parameters: list, outputs: list) -> bool:
 
 def _parameter_alone(task: Task, values: list, parameters: list, outputs: list) -> bool:
     """Whether one operation with the second argument as its constant gives the outputs."""
-    for form in FORMS:
-        if form.takes == task.argument and form.kinds in ((task.parameter,),) and len(form.ops) == 1:
-            if all(form.run(v, p) == o for v, p, o in zip(values, parameters, outputs, strict=True)):
-                return True
-    return False
+    def passes(form: Form, constants: tuple, slot: int) -> bool:
+        before, after = constants[:slot], constants[slot:]
+        cases = zip(values, parameters, outputs, strict=True)
+        try:
+            return all(form.run(value, *before, parameter, *after) == output for value, parameter, output in cases)
+        except ZeroDivisionError:  # the parameter is of another kind than the operation's constant
+            return False
+
+    return any(
+        passes(form, constants, slot)
+        for form in FORMS
+        if form.takes == task.argument and len(form.ops) == 1
+        for slot, kind in enumerate(form.kinds)
+        if isinstance(CONSTANTS[kind][0], str) == isinstance(parameters[0], str)
+        for constants in product(*[CONSTANTS[k] for k in (*form.kinds[:slot], *form.kinds[slot + 1 :])])
+    )
 
 
 def _too_easy(task: Task, inputs: list[int], values: list, parameters: list, outputs: list) -> bool:

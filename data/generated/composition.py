@@ -2,7 +2,7 @@
 
     pipeline   A                    one step feeds the next
     combine    A and B, joined      the sum of xs minus the largest number in xs
-    choose     if test: A else B    if n is even, half of n, otherwise n plus 3
+    choose     if test: A else B    if n is even, n squared, otherwise n plus 3
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def run(task: Task, value: Any, parameter: Any = None) -> Any:
 
 
 def _simpler_pipelines(argument: str, pipeline: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """Every pipeline with some steps left out whose types still fit, the empty one not counted."""
+    """Every pipeline with some steps left out whose types still fit; the empty one is the argument itself."""
     for kept in product((True, False), repeat=len(pipeline)):
         simpler = tuple(compress(pipeline, kept))
         kind = argument
@@ -101,12 +101,12 @@ def _simpler_pipelines(argument: str, pipeline: tuple[Step, ...]) -> Iterator[tu
                 break
             kind = step.form.gives
         else:
-            if simpler and simpler != pipeline and kind == pipeline[-1].form.gives:
+            if simpler != pipeline and kind == pipeline[-1].form.gives:
                 yield simpler
 
 
 def proper_parts(task: Task) -> Iterator[Task]:
-    """Every simpler task inside `task` with the same type of result."""
+    """Every simpler task inside `task` with the same type of result; a pipeline of it may be empty."""
     for index, pipeline in enumerate(task.pipelines):
         for simpler in _simpler_pipelines(task.argument, pipeline):
             pipelines = (*task.pipelines[:index], simpler, *task.pipelines[index + 1 :])

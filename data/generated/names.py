@@ -5,7 +5,7 @@ from __future__ import annotations
 # Builtin functions and methods (and keywords) that a generated program may use. Programs that load another global
 # name, or read another attribute, are outside the grammar.
 ALLOWED_NAMES = frozenset(
-    "abs all any dict int len list max min range sorted str sum zip True "
+    "abs all any dict int len list max min range sorted str sum "
     "count endswith fromkeys get items join lower replace split startswith upper values".split()
 )
 

@@ -59,7 +59,7 @@ CHANGES = (
         ("{0} times each number in {x}", "{0} times every number in {x}", "the products of {0} and {them}",
          "{them} multiplied by {0}"),
         ("multiply {them} by {0}", "multiply each number[ in {x}] by {0}", "multiply every number[ in {x}] by {0}"),
-        ("{0} multiplied by {x}", "{0} multiplied by each number in {x}"),
+        ("{0} lots of {x}", "{0} lots of each number in {x}"),
     ),
     Change(
         "plus", "int", "{e} + {0}", lambda x, k: x + k, ("small",),
@@ -68,7 +68,7 @@ CHANGES = (
         ("{0} more than each number in {x}", "{0} plus each number in {x}", "the sums of {0} and {them}",
          "{them} increased by {0}"),
         ("add {0} to {them}", "add {0} to each number[ in {x}]", "increase each number[ in {x}] by {0}"),
-        ("{0} added to {x}", "{0} added to each number in {x}"),
+        ("{0} on top of {x}", "{0} on top of each number in {x}"),
     ),
     Change(
         "minus", "int", "{e} - {0}", lambda x, k: x - k, ("small",),

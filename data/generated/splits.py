@@ -1,7 +1,7 @@
 """Which tasks belong to training and which to the tests, decided by stable hashes so that no list is needed.
 
-Every exact program and every description stands on one side only. Ordered pairs of operations in HELD_PAIRS never
-stand together in a training program, whatever stands between them.
+Every exact program and every description stands on one side only. The pairs of operations in `held_pairs` never stand
+together in a training program, in either order and whatever stands between them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from data.generated.combining import COMBINERS
 from data.generated.grammar import FORMS, OPERATION_NAMES, may_follow
 
 TEST_SHARE = 8  # one in so many programs, and one in so many descriptions, is never trained on
-PAIR_SHARE = 12  # one in so many ordered pairs of operations is held out
+PAIR_SHARE = 12  # one in so many pairs of operations is held out
+Pair = tuple[str, str]  # two operations in alphabetical order: the pair is the same in either order
 
 
 def stable_hash(text: str) -> int:
@@ -27,17 +28,21 @@ def on_test_side(text: str) -> bool:
     return stable_hash(text) % TEST_SHARE == 0
 
 
-def _possible_pairs() -> set[tuple[str, str]]:
-    """Ordered pairs of operations that may follow one another directly."""
+def _pair(ops: tuple[str, str]) -> Pair:
+    return min(ops), max(ops)
+
+
+def _possible_pairs() -> set[Pair]:
+    """Pairs of operations of which one may directly follow the other."""
     pairs = {form.ops for form in FORMS if len(form.ops) == 2}
     pairs |= {(f.ops[-1], g.ops[0]) for f in FORMS for g in FORMS if may_follow(f, g)}
     pairs |= {(f.ops[-1], c.name) for f in FORMS for c in COMBINERS if f.gives == c.parts}
-    return pairs
+    return set(map(_pair, pairs))
 
 
 @cache
-def held_pairs() -> frozenset[tuple[str, str]]:
-    """The ordered pairs of operations that training never has; every operation is in at least two of them."""
+def held_pairs() -> frozenset[Pair]:
+    """The pairs of operations that training never has; every operation is in at least two of them."""
     ranked = sorted(_possible_pairs(), key=lambda pair: (stable_hash(" ".join(pair)), pair))
     held = set(ranked[: len(ranked) // PAIR_SHARE])
     for name in OPERATION_NAMES:
@@ -47,10 +52,10 @@ def held_pairs() -> frozenset[tuple[str, str]]:
 
 
 def has_held_pair(ops: tuple[str, ...]) -> bool:
-    """Whether a held-out pair stands anywhere in `ops`, in its order."""
-    return not held_pairs().isdisjoint(combinations(ops, 2))
+    """Whether a held-out pair stands anywhere in `ops`."""
+    return not held_pairs().isdisjoint(map(_pair, combinations(ops, 2)))
 
 
 def has_neighbouring_held_pair(ops: tuple[str, ...]) -> bool:
     """Whether a held-out pair stands in `ops` side by side."""
-    return not held_pairs().isdisjoint(pairwise(ops))
+    return not held_pairs().isdisjoint(map(_pair, pairwise(ops)))

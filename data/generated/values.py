@@ -14,8 +14,6 @@ _LETTERS = tuple("aeiourstlnmcb")
 CONSTANTS: dict[str, tuple] = {
     "threshold": tuple(k for k in range(-5, 16) if k),  # "above 0" is "positive"
     "likely": tuple(range(0, 6)),
-    "low": tuple(range(-8, 4)),
-    "high": tuple(range(5, 16)),
     "divisor": tuple(range(3, 10)),
     "small": tuple(range(2, 10)),
     "take": (2, 3, 4, 5),
