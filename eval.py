@@ -19,6 +19,7 @@ from training.own_packages import refuse_foreign_packages
 refuse_foreign_packages()
 
 from data.example import DataError
+from data.options import parse
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
@@ -26,7 +27,7 @@ from evaluation.predict import draw, predict
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.transformer import Transformer
-from training.command_line import parse, run_and_report
+from training.command_line import run_and_report
 from training.device import find_device, set_threads
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
@@ -58,7 +59,13 @@ class Options:
             raise ValueError(f"samples={self.samples} must be at least 0 (0 searches instead of drawing)")
         if self.prompt is not None and not self.prompt.strip():
             raise ValueError("the prompt is empty; describe what the code should do")
-        Sampling(self.temperature, self.top_k, self.top_p)
+        sampling = Sampling(self.temperature, self.top_k, self.top_p)
+        if self.samples and self.prompt is None:
+            raise ValueError("samples are drawn for a prompt; give --prompt, or leave --samples out to score the run")
+        if sampling != Sampling() and not self.samples:
+            raise ValueError("temperature, top_k and top_p are of random draws; add --samples N")
+        if self.samples and (self.beam is not None or self.length_penalty is not None):
+            raise ValueError("beam and length_penalty are of a search, --samples draws instead; leave one of them out")
         changed(EvaluationConfig(), self)
 
 
@@ -81,7 +88,7 @@ def main(argv: list[str]) -> int:
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed)
     show_results(folder, results)
     if options.json:
-        write_scores_json(Path(options.json), results)
+        write_scores_json(Path(options.json), folder)
     return 0
 
 

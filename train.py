@@ -26,6 +26,7 @@ from training.own_packages import refuse_foreign_packages
 refuse_foreign_packages()
 
 from data.batches import Batch
+from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
@@ -46,10 +47,10 @@ from training.device import (
 from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.phase import Phase, Run, finish_phase, next_batches, record, save, start_phase
+from training.phase import Phase, Run, check_lengths, finish_phase, next_batches, record, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import check_run, open_run, truncate_metrics, write_config
+from training.run_folder import TOKENIZER, check_run, open_run, truncate_metrics, write_config
 from training.run_record import finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -75,11 +76,14 @@ def main(argv: list[str]) -> int:
     warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 
     corpora = read_corpora(settings)
-    resume = open_run(folder, resume, overwrite)
-    tokenizer = make_tokenizer(folder, list(corpora.values()), settings.data.vocab_size)
+    tokenizer = Tokenizer.load(folder / TOKENIZER) if resume else make_tokenizer(corpora, settings.data.vocab_size)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
-    write_config(folder, settings, tokenizer.special_ids())
     model = Transformer(settings.model, tokenizer.pad_id).to(device)
+    check_lengths(settings, corpora, tokenizer)
+    open_run(folder, resume, overwrite)  # from here on the folder is written to
+    if not resume:
+        tokenizer.save(folder / TOKENIZER)
+        write_config(folder, settings, tokenizer.special_ids())
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     write_environment(run, corpora)
     show_overview(settings, corpora, model, device)

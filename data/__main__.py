@@ -16,6 +16,7 @@ from data.config import DataConfig
 from data.example import DataError, Example
 from data.fetch import PUBLISHED, fetch
 from data.held_out import duplicates, normalised_pair
+from data.options import parse
 from data.sources import NAMES, open_source
 
 
@@ -92,8 +93,8 @@ def table(splits: dict[str, dict[str, Any]]) -> str:
 
 def main() -> int:
     """Run one command; 0 when it worked, 2 for bad input, 130 when it was stopped by the user."""
-    command = tyro.cli(Fetch | Stats, prog="python -m data", description="Bring corpora here and look into them.")
     try:
+        command = parse(Fetch | Stats, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
         if isinstance(command, Fetch):
             run_fetch(command)
         else:

@@ -150,7 +150,10 @@ def mbpp_record(row: Row, task: int) -> Record:
     record = pair_record(row, f"mbpp:{task}", "text", "code", "python")
     if record.example is None:
         return record
-    tests = [row.values.get("test_setup_code") or "", *(row.values.get("test_list") or [])]
+    asserts = row.values.get("test_list")
+    if not isinstance(asserts, list) or not asserts:
+        return Record(row.place, None, "test_list is no list of tests")
+    tests = [row.values.get("test_setup_code") or "", *asserts]
     if not all(isinstance(test, str) for test in tests):
         return Record(row.place, None, "its tests are not text")
     example = replace(

@@ -16,7 +16,7 @@ from data.example import BadRecords, DataError, Example
 from data.packages import installed_package, is_generated, module_name, standard_library
 from data.parsed_files import parse_files
 
-DEV_PERCENT = 5  # share of the top-level modules whose functions are held back
+DEV_PERCENT = 5  # share of the standard library's top-level modules whose functions are held back
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class MinedFile:
     """What data.python_functions.mine found in one file, and the module it is."""
 
     module: str
+    split: str  # train or dev
     found: dict[str, list]
 
 
@@ -50,7 +51,7 @@ class MinedSource:
                 if key in seen:
                     continue
                 seen.add(key)
-                if split_of(file.module) == split:
+                if file.split == split:
                     id = f"{file.module}:{name}"
                     used[id] = used.get(id, 0) + 1
                     yield Example(id if used[id] == 1 else f"{id}#{used[id]}", description, code)
@@ -63,7 +64,7 @@ class MinedSource:
         """
         seen: set[str] = set()
         for file in self.files:
-            is_train = split_of(file.module) == "train"
+            is_train = file.split == "train"
             for kind, language in (("code", "python"), ("text", "text")):
                 for number, (line, content, *key) in enumerate(file.found[kind]):
                     mark = key[0] if key else content
@@ -90,17 +91,20 @@ def mined_source(config: DataConfig) -> MinedSource:
         digest = contents_hash({inside: contents[inside] for inside, _ in own})
         provenance[package.name] = {"version": package.version, "files": len(own), "sha256": digest}
         found = parse_files([path for _, path in own], digest, package.name, config.workers)
-        files += usable(own, found, bad, config.strict)
-    files.sort(key=lambda file: (split_of(file.module), file.module))
+        for module, parts in usable(own, found, bad, config.strict):
+            # Whoever names a package wants to train on it: only the standard library is held back in part.
+            split = "train" if package in wanted else split_of(module)
+            files.append(MinedFile(module, split, parts))
+    files.sort(key=lambda file: (file.split, file.module))
     return MinedSource(files, provenance, bad)
 
 
-def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[MinedFile]:
-    """The files that parse; the others are counted, or an error when `strict`."""
+def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[tuple[str, dict]]:
+    """Module and contents of the files that parse; the others are counted, or an error when `strict`."""
     files = []
     for (inside, path), parts in zip(own, found, strict=True):
         if "error" not in parts:
-            files.append(MinedFile(module_name(inside), parts))
+            files.append((module_name(inside), parts))
         elif strict:
             raise DataError(f"{path}: {parts['error']}; leave out --data.strict to skip such files")
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from evaluation.baselines import baseline_predictions
 from evaluation.config import EvaluationConfig
 from evaluation.metrics import (
     Score,
-    by_length,
     exact_matches,
     gold_parses,
+    length_groups,
     line_score,
     mean_score,
     score_predictions,
@@ -31,7 +31,7 @@ from evaluation.metrics import (
 from evaluation.predict import predict
 from evaluation.programs import Outcome, run_programs
 from evaluation.report import write_report
-from evaluation.run_folder import read_run_folder
+from evaluation.run_folder import read_json
 from model.transformer import Transformer
 
 SHOWN = 5  # descriptions whose code is printed at the end
@@ -46,6 +46,7 @@ class Scored:
     predictions: list[str]
     outcomes: list[Outcome] | None
     scores: dict[str, Score]
+    known: set[str] = frozenset()  # ids of the examples whose pair stands in the training part too
 
 
 def evaluate_run(
@@ -70,6 +71,7 @@ def evaluate_run(
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
     }
     scores["signatures"] = signatures()
+    scores["evaluation"] = asdict(config)
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
@@ -86,8 +88,10 @@ def check_held_out(run: Path, splits: Splits, path: str) -> None:
 
     Others of its lines would be held out. Raises DataError.
     """
-    trained_on = read_run_folder(run).environment.get("data_hash")
-    if "held_out" in splits.tests and trained_on not in (None, data_hash(splits.train)):
+    if "held_out" not in splits.tests:
+        return
+    trained_on = read_json(run / "environment.json", {}).get("data_hash")
+    if trained_on not in (None, data_hash(splits.train)):
         raise DataError(
             f"{path} is not what {run} was trained on, so what is held out may have been learnt; "
             "give the same file, or a folder with a test file"
@@ -116,14 +120,20 @@ def evaluate_split(
     n_refused = sum(outcome.status == "refused" for outcome in outcomes or ())
     if n_refused:
         print(
-            f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they leave the "
-            "generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
+            f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they or their tests "
+            "leave the generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
         )
-    scores = score_predictions(references, predictions, duplicates(published, references), outcomes)
+    known = duplicates(published, references)
+    scores = score_predictions(references, predictions, known, outcomes)
     new = [outcome.passed for example, outcome in zip(references, outcomes or ()) if is_new(example)]
     if new:
         scores["tests_passed_new_programs"] = mean_score(new)
-    return Scored(split, references, predictions, outcomes, scores)
+    return Scored(split, references, predictions, outcomes, scores, known)
+
+
+def is_generated(example: Example) -> bool:
+    """Whether the task, and so its tests, were made here."""
+    return "ops" in example.meta
 
 
 def is_new(example: Example) -> bool:
@@ -134,9 +144,14 @@ def is_new(example: Example) -> bool:
 def run_tests(
     references: Sequence[Example], predictions: Sequence[str], config: EvaluationConfig
 ) -> list[Outcome] | None:
-    """What the tests say of each prediction, or None where the examples have no tests."""
+    """What the tests say of each prediction, or None where the examples have no tests.
+
+    Tests that came with a corpus (MBPP) are programs of strangers too: without `run_untrusted` none of them runs.
+    """
     if not references or not all(example.tests for example in references):
         return None
+    if not config.run_untrusted and not all(is_generated(example) for example in references):
+        return [Outcome(False, "refused", "its tests came with the corpus") for _ in references]
     jobs = [(code, example.tests) for code, example in zip(predictions, references, strict=True)]
     return run_programs(jobs, config.time_limit, config.memory_limit, config.run_untrusted)
 
@@ -157,17 +172,14 @@ def baselines(
         table[name] = {}
         for scored in results:
             predictions = list(islice(rest, len(scored.references)))
-            known = duplicates(splits.published, scored.references)
-            table[name][scored.split] = short_scores(scored, predictions, known, config)
+            table[name][scored.split] = short_scores(scored, predictions, config)
     return table
 
 
-def short_scores(
-    scored: Scored, predictions: list[str], known: set[str], config: EvaluationConfig
-) -> dict[str, Score]:
+def short_scores(scored: Scored, predictions: list[str], config: EvaluationConfig) -> dict[str, Score]:
     """Exact match with and without duplicates, and the share that passes its tests where there are tests."""
     exact = exact_matches(scored.references, predictions)
-    new = [index for index, example in enumerate(scored.references) if example.id not in known]
+    new = [index for index, example in enumerate(scored.references) if example.id not in scored.known]
     scores = {"exact_match": mean_score(exact)}
     if new:
         scores["exact_match_without_duplicates"] = mean_score(exact[new])
@@ -178,11 +190,15 @@ def short_scores(
 
 
 def scores_by_length(scored: Scored) -> dict[str, list[dict[str, Any]]]:
-    """Exact match, and the share that passes its tests, by the reference's length."""
-    groups = {"exact_match": by_length(scored.references, exact_matches(scored.references, scored.predictions))}
-    if scored.outcomes is not None:
-        groups["tests_passed"] = by_length(scored.references, [outcome.passed for outcome in scored.outcomes])
-    return groups
+    """Every metric by the reference's length in tokens: metric -> one score a group, from short to long."""
+    table: dict[str, list[dict[str, Any]]] = {}
+    for group in length_groups(scored.references):
+        references = [scored.references[index] for index in group.rows]
+        predictions = [scored.predictions[index] for index in group.rows]
+        outcomes = scored.outcomes and [scored.outcomes[index] for index in group.rows]
+        for metric, score in score_predictions(references, predictions, scored.known, outcomes).items():
+            table.setdefault(metric, []).append({"shortest": group.shortest, "longest": group.longest, **score})
+    return table
 
 
 def prediction_lines(scored: Scored) -> list[dict[str, Any]]:

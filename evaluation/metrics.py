@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
@@ -22,7 +23,7 @@ from evaluation.programs import Outcome
 
 Score = dict[str, float | int]  # value, low, high, n
 
-LENGTH_EDGES = (5, 10, 20, 40, 80)  # upper ends, in tokens, of the groups of `by_length`
+LENGTH_EDGES = (5, 10, 20, 40, 80)  # upper ends, in tokens, of the groups of `length_groups`
 
 
 def score_predictions(
@@ -103,23 +104,25 @@ def signatures() -> dict[str, str]:
     return signed
 
 
-def by_length(
-    references: Sequence[Example], values: Sequence[float] | np.ndarray, edges: Sequence[int] = LENGTH_EDGES
-) -> list[Score]:
-    """Mean of `values` (n,) by the reference's length in tokens: one score per group that is not empty.
+class LengthGroup(NamedTuple):
+    """Examples whose references are of similar length."""
 
-    Groups end at `edges` (inclusive), the last has no end. "shortest" and "longest" are the lengths found in it.
+    shortest: int  # tokens
+    longest: int
+    rows: list[int]  # the examples' indices
+
+
+def length_groups(references: Sequence[Example], edges: Sequence[int] = LENGTH_EDGES) -> list[LengthGroup]:
+    """The examples by the reference's length in tokens, short ones first, without empty groups.
+
+    Groups end at `edges` (inclusive), the last has no end; `shortest` and `longest` are the lengths found in a group.
     """
-    if len(values) != len(references):
-        raise ValueError(f"{len(values)} values for {len(references)} references; there must be one for each")
-    values = np.asarray(values, dtype=float)
     lengths = np.array([len(split_tokens(reference.code, reference.language)) for reference in references])
     groups = []
     for above, end in pairwise((-1, *edges, np.inf)):
-        inside = (lengths > above) & (lengths <= end)
-        if inside.any():
-            found = {"shortest": int(lengths[inside].min()), "longest": int(lengths[inside].max())}
-            groups.append(found | mean_score(values[inside]))
+        rows = np.flatnonzero((lengths > above) & (lengths <= end))
+        if rows.size:
+            groups.append(LengthGroup(int(lengths[rows].min()), int(lengths[rows].max()), rows.tolist()))
     return groups
 
 

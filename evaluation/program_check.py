@@ -38,14 +38,17 @@ _OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context
 def reason_to_refuse(code: str) -> str | None:
     """Why `code` may not run here, in a few words; None when it stays inside the grammar.
 
-    Code that does not parse is not refused: running it fails without doing anything.
+    Code that does not parse is not refused: running it fails without doing anything. Code that is nested so deeply
+    that it cannot be read here is: with a shorter stack of its own, the process that runs it might read it.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
         nodes = list(ast.walk(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (RecursionError, MemoryError):
+        return "it is nested too deeply to be checked"
+    except (SyntaxError, ValueError):
         return None
     known = GRAMMAR_NAMES | {name for node in nodes for name in _bound_names(node)}
     return next((reason for node in nodes if (reason := _refused(node, known))), None)

@@ -122,8 +122,8 @@ def attention(run: RunFolder) -> str:
     return (
         '<p class="note">Cross-attention of the last decoder layer, averaged over its heads. Each row is one generated '
         "piece; the stronger the colour of a square, the more that step looked at the source piece above it (the "
-        "strength is the weight's square root, so that weak ones are seen). ▁ marks a blank. Rest the pointer on a "
-        f'square for its number.</p><div class="maps">{"".join(maps)}</div>'
+        "strength is the weight's square root, so that weak ones are seen). ▕ ends a word, ␣ is a blank, ↵ the end of "
+        f'a line. Rest the pointer on a square for its number.</p><div class="maps">{"".join(maps)}</div>'
     )
 
 

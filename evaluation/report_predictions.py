@@ -22,16 +22,19 @@ STATUS = {  # status -> sign and words
 GOOD = ("passed", "exact")
 
 
-def ranked(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Best first: tests passed, then exact, then chrF; among equals the longer reference. One of each reference."""
+def first_of_each_reference(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The predictions in their order, one of each reference."""
     by_reference: dict[str, dict[str, Any]] = {}
-    for record in sorted(predictions, key=quality, reverse=True):
+    for record in predictions:
         by_reference.setdefault(str(record.get("reference", "")), record)
     return list(by_reference.values())
 
 
 def quality(record: dict[str, Any]) -> tuple:
-    """What the order goes by; a prediction without tests stands as its exact match does."""
+    """What the order goes by: tests passed, then exact, then chrF; among equals the longer reference.
+
+    A prediction without tests stands as its exact match does.
+    """
     exact = bool(record.get("exact"))
     passed = record.get("passed")
     works = exact if passed is None else bool(passed)
@@ -40,10 +43,12 @@ def quality(record: dict[str, Any]) -> tuple:
 
 def best_and_worst(predictions: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """SHOWN of each, fewer when there are not enough for both; no prediction stands on both sides."""
-    order = ranked(predictions)
-    count = min(SHOWN, (len(order) + 1) // 2)
-    worst = order[::-1][: min(SHOWN, len(order) - count)]
-    return order[:count], worst
+    order = sorted(predictions, key=quality, reverse=True)
+    best = first_of_each_reference(order)
+    best = best[: min(SHOWN, (len(best) + 1) // 2)]
+    shown = {id(record) for record in best}
+    worst = [record for record in first_of_each_reference(order[::-1]) if id(record) not in shown]
+    return best, worst[:SHOWN]
 
 
 def prediction_sections(predictions: list[dict[str, Any]]) -> str:

@@ -155,30 +155,36 @@ def footnotes(run: RunFolder) -> str:
 
 
 def length_table(run: RunFolder) -> str:
-    """The scores by the length of the reference, where they were counted."""
-    rows = []
-    for split, metrics in run.beside.get("by_length", {}).items():
-        for metric, groups in metrics.items():
-            if metric in METRICS:
-                rows += [length_row(split, metric, group) for group in groups]
-    if not rows:
+    """The scores by the length of the reference, where they were counted: a row for each group of lengths."""
+    by_length = run.beside.get("by_length", {})
+    metrics = [name for name in METRICS if any(name in found for found in by_length.values())]
+    if not metrics:
         return ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Split", "Metric", "Tokens", "n", "Score"))
+    head = "".join(f'<th scope="col" title="{METRICS[name].meaning}">{METRICS[name].name}</th>' for name in metrics)
+    bodies = "".join(length_rows(split, found, metrics) for split, found in by_length.items())
     return (
-        f'<h2>By length of the reference</h2><p class="note">With the {INTERVAL}.</p>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length">'
-        f'<table class="scores lengths"><thead><tr>{head}<td></td></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL}.</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length"><table class="scores">'
+        f'<thead><tr><th scope="col">Split</th><th scope="col">Tokens</th><th scope="col">n</th>{head}</tr></thead>'
+        f"{bodies}</table></div>"
     )
 
 
-def length_row(split: str, metric: str, group: dict[str, Any]) -> str:
-    """One group of lengths: its score in figures and as a bar."""
-    tokens, n = f"{group.get('shortest')} to {group.get('longest')}", group.get("n", 0)
-    return (
-        f'<tr><th scope="row">{escape(split_name(split))}</th><td>{METRICS[metric].name}</td><td>{escape(tokens)}</td>'
-        f"<td>{n:,}</td>{table_cell(metric, group, n)}<td>{track(metric, group, 'model')}</td></tr>"
-    )
+def length_rows(split: str, found: dict[str, list[dict[str, Any]]], metrics: list[str]) -> str:
+    """One split's groups, from short to long; `found`: metric -> one score a group."""
+    groups: dict[tuple, dict[str, dict[str, Any]]] = {}
+    for metric in metrics:
+        for score in found.get(metric, []):
+            groups.setdefault((score.get("shortest", 0), score.get("longest", 0)), {})[metric] = score
+    rows = []
+    for (shortest, longest), scores in sorted(groups.items()):
+        n = max(score.get("n") or 0 for score in scores.values())
+        cells = "".join(table_cell(metric, scores.get(metric), n) for metric in metrics)
+        rows.append(
+            f'<tr class="model"><th scope="row">{escape(split_name(split))}</th>'
+            f"<td>{escape(f'{shortest} to {longest}')}</td><td>{n:,}</td>{cells}</tr>"
+        )
+    return f"<tbody>{''.join(rows)}</tbody>"
 
 
 def split_rows(run: RunFolder, split: str, metrics: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from data.atomic_files import read_json as whole_json
 from data.example import DataError
 
-BESIDE = ("by_length", "gold_parses", "signatures")  # what scores.json holds beside splits and baselines
+BESIDE = ("by_length", "gold_parses", "signatures", "evaluation")  # what scores.json holds beside splits and baselines
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RunFolder:
     budget: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> metric -> value, low, high, n
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> split -> metric -> value, ...
-    beside: dict[str, Any] = field(default_factory=dict)  # by_length, gold_parses, signatures: see read_run_folder
+    beside: dict[str, Any] = field(default_factory=dict)  # by_length, gold_parses, ...: see read_run_folder
     metrics: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     attention: list[dict[str, Any]] = field(default_factory=list)
@@ -50,7 +50,8 @@ def read_run_folder(run: Path) -> RunFolder:
     """Read the run folder `run`; only config.json must be there. Raises DataError, one line, for a damaged file.
 
     Beside the splits scores.json may hold "baselines" {name: {split: {metric: score}}}, "by_length" {split: {metric:
-    [score with "shortest" and "longest" tokens]}}, "gold_parses" {split: share} and "signatures" {metric: text}.
+    [score with "shortest" and "longest" tokens]}}, "gold_parses" {split: share}, "signatures" {metric: text} and
+    "evaluation", the settings of the scoring, which eval.py may have changed.
     """
     if not (run / "config.json").is_file():
         raise DataError(f"{run}: no config.json there; give the folder of a run, such as runs/quickstart")

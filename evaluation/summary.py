@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from data.atomic_files import write_atomically
 from evaluation.evaluate import SHOWN, Scored
-from evaluation.run_folder import read_run_folder
+from evaluation.exact_match import exact_match
+from evaluation.run_folder import RunFolder, read_run_folder
 
 COLUMNS = {
     "tests_passed": "tests passed",
@@ -20,13 +20,21 @@ COLUMNS = {
 }
 
 
-def score_table(results: list[Scored], baselines: dict[str, Any]) -> str:
-    """One line a split, and one a baseline under it; shares in percent, with the interval over examples."""
+def score_table(results: list[Scored], run: RunFolder) -> str:
+    """One line a split, below it what it is to be compared with; shares in percent, with the interval over examples."""
     columns = [key for key in COLUMNS if any(key in scored.scores for scored in results)]
     rows = [["", "n", *(COLUMNS[key] for key in columns)]]
     for scored in results:
         rows.append([scored.split, str(len(scored.references)), *(cell(key, scored.scores) for key in columns)])
-        for name, splits in baselines.items():
+        new = scored.scores.get("tests_passed_new_programs")
+        if new:
+            cells = (cell(key, {"tests_passed": new}) for key in columns)
+            rows.append(["  of these, new programs", str(new["n"]), *cells])
+        gold = run.beside.get("gold_parses", {}).get(scored.split)
+        if gold is not None:
+            cells = (f"{100 * gold:.1f}%" if key == "parses" else "-" for key in columns)
+            rows.append(["  the references", "", *cells])
+        for name, splits in run.baselines.items():
             rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -61,8 +69,9 @@ def examples_shown(scored: Scored) -> str:
 def verdict(scored: Scored, index: int) -> str:
     """Whether the program passed its tests; without tests, whether it equals the reference."""
     if scored.outcomes is None:
-        same = scored.predictions[index].split() == scored.references[index].code.split()
-        return "equals the reference" if same else f"the reference: {scored.references[index].code}"
+        reference = scored.references[index]
+        same = exact_match(reference.code, scored.predictions[index], reference.language)
+        return "equals the reference" if same else f"the reference: {reference.code}"
     outcome = scored.outcomes[index]
     return "passed its tests" if outcome.passed else f"{outcome.status}: {outcome.message}"
 
@@ -71,7 +80,7 @@ def show_results(run: Path, results: list[Scored]) -> None:
     """Print the table, the examples and where the rest lies."""
     if results:
         print("\nScores (in brackets: 95% interval over examples)\n")
-        print(score_table(results, read_run_folder(run).baselines))
+        print(score_table(results, read_run_folder(run)))
     else:
         print("\nNo scores: there is no line to score; give a folder with a test file, or hold lines out")
     for scored in results[:1]:
@@ -80,7 +89,7 @@ def show_results(run: Path, results: list[Scored]) -> None:
     print(f"\nrun folder  {run}\nreport      {run / 'report.html'}")
 
 
-def write_scores_json(path: Path, results: list[Scored]) -> None:
-    """Write what the table shows as JSON: {split: {metric: {"value", "low", "high", "n"}}}."""
+def write_scores_json(path: Path, run: Path) -> None:
+    """Write what the table shows, and the scores by length, as JSON: a copy of the run's scores.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps({scored.split: scored.scores for scored in results}, indent=1))
+    write_atomically(path, (run / "scores.json").read_bytes())

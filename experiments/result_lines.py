@@ -33,7 +33,8 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
     folder = read_run_folder(run)
     check_complete(folder)
     facts = folder.facts
-    config = settings_that_count(folder.config)
+    scored = folder.beside.pop("evaluation", {})  # eval.py may have scored with other settings than the run's own
+    config = settings_that_count(folder.config | ({"evaluation": scored} if scored else {}))
     return {
         "suite": suite,
         "row": row or folder.name,
@@ -66,6 +67,12 @@ def check_complete(folder: RunFolder) -> None:
         raise DataError(f"{folder.path}: no budget.json, so the run is not finished; go on with --resume")
     if not folder.scores:
         raise DataError(f"{folder.path}: no scores.json; score it first: python eval.py --run {folder.path}")
+    limit = folder.beside.get("evaluation", {}).get("limit")
+    if limit:
+        raise DataError(
+            f"{folder.path}: only the first {limit} lines of each split were scored; score all of them: "
+            f"python eval.py --run {folder.path} --limit 0"
+        )
     found = Counter(str(record.get("split")) for record in folder.predictions)
     for split, metrics in folder.scores.items():
         n = metrics.get("exact_match", {}).get("n")

@@ -6,7 +6,7 @@
 
 Q, K, V are `queries, keys, values`, (B, h, T or S, d_k). The h matrices W_i^Q stand side by side in one matrix, so
 that one product projects for all heads; the same for W^K and W^V. Masks are boolean, True means *may attend*. A query
-that may attend to nothing gives zeros.
+that may attend to nothing gives zeros in (4), and so only the bias of W^O, where there is one, in (5).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,6 +38,7 @@ class ModelConfig:
     dropout: float = 0.1  # probability of zeroing a value of a sublayer's output and of the embeddings
     dropout_attention: float = 0.0  # of zeroing an attention weight
     dropout_feed_forward: float = 0.0  # of zeroing a value after the activation
+    dropout_output: float = 0.0  # of zeroing a value of what a whole stack gives (T5)
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
     mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
     attention: Literal["fused", "written_out"] = "fused"  # the same numbers; the written-out form shows its weights
@@ -65,7 +67,18 @@ def check(config: ModelConfig) -> None:
         raise ValueError(f"rotary positions need an even key width, not {config.d_k}; change d_model or n_heads")
     if config.positions == "sinusoidal" and config.d_model % 2:
         raise ValueError(f"sinusoidal positions need an even model.d_model, not {config.d_model}")
-    for name in ("dropout", "dropout_attention", "dropout_feed_forward"):
+    if config.relative_buckets < 4 or config.relative_buckets % 2:
+        raise ValueError(
+            f"model.relative_buckets={config.relative_buckets} must be even and at least 4: two for each direction"
+        )
+    if config.relative_max_distance <= config.relative_buckets // 2:
+        raise ValueError(
+            f"model.relative_max_distance={config.relative_max_distance} must be above half of "
+            f"model.relative_buckets={config.relative_buckets}"
+        )
+    if not 0 <= config.norm_epsilon < math.inf:
+        raise ValueError(f"model.norm_epsilon={config.norm_epsilon} must be at least 0")
+    for name in ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output"):
         if not 0 <= getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0 and below 1")
 
@@ -84,12 +97,12 @@ PRESETS = {
     # Raffel et al. 2020: pre-RMSNorm, bucketed relative bias, no biases, unscaled scores, dropout everywhere.
     "t5": ModelConfig(
         preset="t5", feed_forward="relu", positions="t5_relative", scale_attention=False, scale_output=True,
-        dropout_attention=0.1, dropout_feed_forward=0.1,
+        dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
     ),
     # Shazeer 2020 and T5's release notes: gated GELU, untied output.
     "t5_v1_1": ModelConfig(
         preset="t5_v1_1", feed_forward="geglu", positions="t5_relative", scale_attention=False,
-        tie_embeddings=False, dropout_attention=0.1, dropout_feed_forward=0.1,
+        tie_embeddings=False, dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
     ),
     # Today's usual choices: pre-RMSNorm, rotary positions (Su et al. 2021), SwiGLU, no biases.
     "modern": ModelConfig(),

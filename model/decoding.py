@@ -148,8 +148,10 @@ def before_end(ids: list[int], end_id: int) -> list[int]:
 def draw_tokens(log_probs: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
     """Draw one token a row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
     ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
-    # Only differences matter to softmax; with the largest at 0 no temperature is too small to divide by.
-    probs = ((ordered - ordered[:, :1]) / sampling.temperature).softmax(dim=-1)  # (b, V)
+    # Only differences matter to softmax; with the largest at 0, and a temperature that is not 0 in this precision,
+    # nothing here can be 0/0.
+    temperature = max(sampling.temperature, torch.finfo(ordered.dtype).tiny)
+    probs = ((ordered - ordered[:, :1]) / temperature).softmax(dim=-1)  # (b, V)
     if 0 < sampling.top_k < probs.shape[-1]:
         probs[:, sampling.top_k :] = 0.0
         probs = probs / probs.sum(dim=-1, keepdim=True)

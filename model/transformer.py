@@ -23,13 +23,13 @@ from model.positions import Positions
 
 
 class Transformer(nn.Module):
-    """The whole network. `pad_id` is the padding token's id: as input its embedding is zero and learns nothing."""
+    """The whole network. `pad_id` is the padding token's id: its embedding starts at zero, and no input teaches it."""
 
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=pad_id)
-        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.embedding_dropout, self.output_dropout = nn.Dropout(config.dropout), nn.Dropout(config.dropout_output)
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
         if config.norm_embeddings:
@@ -85,7 +85,7 @@ class Transformer(nn.Module):
         order = self.encoder_positions.order(positions, positions)
         for layer in self.encoder:
             x = layer(x, source_mask[:, None, None, :], order)
-        return self.encoder_norm(x)
+        return self.output_dropout(self.encoder_norm(x))
 
     def decode(
         self, decoder_input: Tensor, memory: Tensor | None, source_mask: Tensor, cache: KeyValueCache | None = None
@@ -107,7 +107,7 @@ class Transformer(nn.Module):
             x = layer(x, memory, source_may_attend, order, may_attend, cache)
         if cache is not None:
             cache.length += decoder_input.shape[1]
-        return self.decoder_norm(x)
+        return self.output_dropout(self.decoder_norm(x))
 
     def start_cache(self, memory: Tensor, source_mask: Tensor, max_length: int) -> KeyValueCache:
         """An empty cache with room for `max_length` target tokens, and cross-attention's keys and values in it."""

@@ -91,7 +91,7 @@ def test_a_run_does_not_go_on_with_other_data(trained, tmp_path, capsys):
         assert "No space left" in capsys_line(capsys, options)
     assert (tmp_path / "run" / "model.safetensors").exists()
     write_pairs(tmp_path / "a.jsonl", 60)
-    assert "training data are not those" in refused(capsys, "--run", tmp_path / "run", "--resume")
+    assert "the data of training are not those" in refused(capsys, "--run", tmp_path / "run", "--resume")
 
 
 def capsys_line(capsys, options):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import io
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import tyro
 
 from data.example import DataError
+from data.options import dotted_names, parse
 from data.tokenizer import check_vocab_size
 from model.config import preset
 from training.config import LoopConfig
@@ -22,43 +19,14 @@ from training.run_folder import is_run, read_config
 from training.trial import step_cap
 
 Settings = TypeVar("Settings")
-
-
-def parse(kind: type[Settings], argv: list[str], default: Settings, description: str) -> Settings:
-    """Settings from the command line over `default`.
-
-    Raises DataError, one line, for an option that does not exist and a value that cannot be. --help leaves.
-    """
-    boxed = io.StringIO()  # tyro draws its complaints as a box of many lines
-    try:
-        with contextlib.redirect_stderr(boxed):
-            settings, unknown = tyro.cli(
-                kind, args=argv, default=default, description=description, use_underscores=True,
-                return_unknown_args=True,
-            )
-    except SystemExit as end:
-        if not end.code:
-            raise
-        raise DataError(unboxed(boxed.getvalue())) from None
-    if unknown:
-        raise DataError(f"{unknown[0]} is not an option{suggestion(unknown[0], default)}; --help lists them all")
-    return settings
-
-
-def unboxed(text: str) -> str:
-    """The first paragraph under the title of a box of tyro's, which has other corners where there is no UTF-8."""
-    words = []
-    for line in text.strip().splitlines()[1:]:
-        inside = line.strip().strip("│|").strip()
-        if inside.strip("─-+╰╯"):
-            words.append(inside)
-        elif words:
-            break
-    return " ".join(words).removeprefix("Error parsing ").removesuffix(".") + "; --help lists the options"
+PLACES = ("run", "device", "threads", "data.path", "data.workers")  # settings that say where a run runs, not what it is
 
 
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:
-    """(settings, resume, overwrite) of `python train.py`. A run that goes on has the settings it was started with."""
+    """(settings, resume, overwrite) of `python train.py`.
+
+    A run that goes on has the settings it was started with, but for those that say where it runs.
+    """
     resume, overwrite = "--resume" in argv, "--overwrite" in argv
     if resume and overwrite:
         raise DataError("--resume goes on with a run and --overwrite deletes it; give one of them")
@@ -66,7 +34,8 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     try:
         settings = parse_over_recipe(kind, argv, "", description)
         if resume and is_run(Path(settings.run)):
-            settings = replace(read_config(Path(settings.run), kind)[0], run=settings.run)  # it may have been moved
+            begun = read_config(Path(settings.run), kind)[0]
+            return continued(begun, settings, argv), resume, overwrite
         settings = capped(settings)
         check_together(settings)
     except DataError:
@@ -74,6 +43,40 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     except ValueError as error:  # an impossible size or value, refused by the settings themselves
         raise DataError(str(error)) from error
     return settings, resume, overwrite
+
+
+def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
+    """The settings `begun` of a run that goes on, with what the command line may change: where it runs.
+
+    An option that would change anything else is refused; one that repeats what the run has is welcome.
+    """
+    given = {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
+    for name in dotted_names(begun):
+        room, dot, field = name.rpartition(".")
+        if name not in given and f"{room}{dot}no_{field}" not in given:
+            continue
+        value = setting(settings, name)
+        if name in PLACES:
+            begun = with_setting(begun, name, value)
+        elif value != setting(begun, name):
+            raise DataError(
+                f"{settings.run} was begun with {name}={setting(begun, name)}, which --resume cannot make {value}; "
+                "leave that option out, or begin another --run"
+            )
+    return replace(begun, run=settings.run)  # also where --run was left out
+
+
+def setting(settings: Any, name: str) -> Any:
+    """The value of a field of nested dataclasses, by its dotted name."""
+    for part in name.split("."):
+        settings = getattr(settings, part)
+    return settings
+
+
+def with_setting(settings: Any, name: str, value: Any) -> Any:
+    """The settings with one field changed, by its dotted name."""
+    first, dot, rest = name.partition(".")
+    return replace(settings, **{first: with_setting(getattr(settings, first), rest, value) if dot else value})
 
 
 def parse_over_recipe(kind: type[Settings], argv: list[str], corpus: str, description: str) -> Settings:
@@ -91,13 +94,19 @@ def parse_over_recipe(kind: type[Settings], argv: list[str], corpus: str, descri
 
 def check_together(settings: Settings) -> None:
     """Refuse settings that are possible alone and not together. Raises DataError."""
-    if settings.seed < 0:
-        raise DataError(f"seed={settings.seed} must be at least 0")
+    for name in ("seed", "threads"):
+        if getattr(settings, name) < 0:
+            raise DataError(f"{name}={getattr(settings, name)} must be at least 0")
     check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):
         loop = getattr(settings, name)
         if loop.objectives.mlm and (loop.steps or loop.epochs) and not settings.model.mlm_head:
             raise DataError(f"{name}.objectives.mlm needs the network's MLM head; add --model.mlm_head")
+        if loop.patience and (name == "pretraining" or not loop.evaluate_every or not settings.data.held_out):
+            raise DataError(
+                f"{name}.patience={loop.patience} can never act: it counts held-out losses of training, so it needs "
+                "--training.evaluate_every and data.held_out above 0"
+            )
     sizes = {f"data.{name}": getattr(settings.data, name) for name in ("max_source_length", "max_target_length")}
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     for name, size in sizes.items():
@@ -117,33 +126,17 @@ def capped(settings: Settings) -> Settings:
     def short(loop: LoopConfig) -> LoopConfig:
         return replace(loop, steps=min(cap, loop.steps or cap), epochs=0) if loop.steps or loop.epochs else loop
 
+    data, scoring = settings.data, settings.evaluation
     sizes = {"generated_train": 100 * cap, "generated_test": cap, "held_out": cap}
-    sizes = {name: min(size, getattr(settings.data, name)) for name, size in sizes.items()}
-    data = replace(settings.data, **sizes, mined_limit=100 * cap)
+    sizes = {name: min(size, getattr(data, name)) for name, size in sizes.items()}
+    limit, tokens = min(cap, scoring.limit or cap), min(cap, scoring.max_new_tokens)
     return replace(
         settings,
-        data=data,
+        data=replace(data, **sizes, mined_limit=min(100 * cap, data.mined_limit or 100 * cap)),
         pretraining=short(settings.pretraining),
         training=short(settings.training),
-        evaluation=replace(settings.evaluation, limit=cap, max_new_tokens=cap),
+        evaluation=replace(scoring, limit=limit, max_new_tokens=tokens),
     )
-
-
-def suggestion(option: str, settings: Any) -> str:
-    """' (did you mean --data.path?)', or nothing when no option is near."""
-    known = [f"--{name}" for name in dotted_names(settings)]
-    near = difflib.get_close_matches(option.partition("=")[0].replace("-", "_").replace("__", "--", 1), known, 1, 0.75)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def dotted_names(settings: Any, prefix: str = "") -> list[str]:
-    """Every field of nested dataclasses, as "data.path"."""
-    names = []
-    for name in settings.__dataclass_fields__:
-        value = getattr(settings, name)
-        inner = hasattr(value, "__dataclass_fields__")
-        names += dotted_names(value, f"{prefix}{name}.") if inner else [prefix + name]
-    return names
 
 
 def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
@@ -64,18 +63,13 @@ def read_mined(data: DataConfig) -> Corpus:
     return Corpus(train, [], source.bad, about)
 
 
-def make_tokenizer(run: Path, corpora: list[Corpus], vocab_size: int) -> Tokenizer:
-    """The run's tokenizer: learned on training lines alone, then saved; loaded when the run goes on."""
-    path = run / "tokenizer.model"
-    if path.exists():
-        return Tokenizer.load(path)
+def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
+    """A tokenizer that is learned on training lines alone."""
     texts = (
         text
-        for corpus in corpora
+        for corpus in corpora.values()
         for example in itertools.islice(corpus.train, 0, None, max(1, len(corpus.train) // TOKENIZER_EXAMPLES))
         for text in (example.nl, example.code)
         if text
     )
-    tokenizer = train_tokenizer(texts, vocab_size)
-    tokenizer.save(path)
-    return tokenizer
+    return train_tokenizer(texts, vocab_size)

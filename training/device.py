@@ -21,9 +21,9 @@ def find_device(name: str = "auto") -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
-    kind, _, index = name.partition(":")
+    kind, colon, index = name.partition(":")
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    if not available.get(kind, False) or (index and not (index.isdecimal() and int(index) < count)):
+    if not available.get(kind, False) or (colon and not (index.isdecimal() and int(index) < count)):
         choices = ", ".join(kind for kind, there in available.items() if there)
         raise DataError(f"device={name} is not available here; choose auto or one of {choices}")
     return torch.device(name)
@@ -52,7 +52,11 @@ def keep_freed_memory() -> bool:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed every global generator, and make CUDA choose algorithms that give the same bits each time."""
+    """Seed every global generator, and let CUDA choose algorithms that give the same bits each time where it has them.
+
+    It has none for the gradient of its fastest attention kernels and warns of that: the promise that a resumed run
+    equals an uninterrupted one bit for bit is for the CPU.
+    """
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from training.run_folder import append_metrics
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
+EARLY_STOPPING = ("best_held_out_loss", "stale_evaluations")  # counters that each phase begins anew
 
 
 @dataclass
@@ -70,13 +71,18 @@ class Phase:
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
 
+def check_lengths(settings: TrainingSettings, corpora: Mapping[str, Corpus], tokenizer: Tokenizer) -> None:
+    """Refuse examples that are too long before any work starts (`Stream.check_lengths`). Raises DataError."""
+    for name, corpus in corpora.items():
+        objectives = getattr(settings, name).objectives
+        Stream(corpus.train, objectives, tokenizer, settings.data, settings.seed, corpus.bad, []).check_lengths()
+
+
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     words = corpus.words if loop.objectives.rename else []
     stream = Stream(corpus.train, loop.objectives, run.tokenizer, settings.data, settings.seed, corpus.bad, words)
-    if settings.data.strict:
-        stream.refuse_too_long()
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
@@ -89,6 +95,8 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
             total = position.step
     else:
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
+        for counter in EARLY_STOPPING:
+            position.counters.pop(counter, None)
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
     return Phase(name, loop, corpus, total, batches, optimizer, average, best, Clock(position.counters), read)
 

@@ -18,12 +18,12 @@ from data.example import DataError
 from training.settings_file import from_dict, to_dict
 
 VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
-CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
+CONFIG, TOKENIZER, METRICS, SCORES = "config.json", "tokenizer.model", "metrics.jsonl", "scores.json"
 CONTENTS = (
-    "environment.json", "tokenizer.model", "model.safetensors", "checkpoints", METRICS, "budget.json",
+    "environment.json", TOKENIZER, "model.safetensors", "checkpoints", METRICS, "budget.json",
     "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
 )
-WRITTEN_FIRST = ("tokenizer.model", "environment.json", CONFIG)
+WRITTEN_FIRST = (TOKENIZER, "environment.json", CONFIG)
 
 Settings = TypeVar("Settings")
 
@@ -51,17 +51,15 @@ def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
         raise DataError(f"{run} holds {state} run; give {choice}--overwrite to replace it, or another --run")
 
 
-def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> bool:
-    """Make the folder of a run ready to be written; True when there is a run in it to go on with.
+def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Make the folder of a run ready to be written; one that goes on stays as it is.
 
     Overwriting deletes a run's own files and no others. Raises DataError where `check_run` does.
     """
     check_run(run, resume, overwrite)
-    if resume:
-        return True
-    make_folder(run)
-    clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's
-    return False
+    if not resume:
+        make_folder(run)
+        clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's
 
 
 def is_barely_begun(run: Path) -> bool:

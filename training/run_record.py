@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from data.atomic_files import read_json, write_json
@@ -11,6 +12,7 @@ from training.code_hash import code_hash, imported_files
 from training.corpus import Corpus
 from training.environment import describe_environment
 from training.phase import Run
+from training.stream import import_objectives
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
@@ -20,6 +22,8 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     have changed since: the rest of its steps would not be those of an uninterrupted run.
     """
     about = {name: corpus.about for name, corpus in corpora.items()}
+    for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
+        import_objectives(getattr(run.settings, name).objectives)
     content = describe_environment(
         run.settings.seed,
         run.device,
@@ -30,9 +34,10 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     path = run.folder / "environment.json"
     if path.exists():
         before = read_json(path)
-        if before["data_hash"] != content["data_hash"]:
+        if before["data"] != json.loads(json.dumps(about)):
+            changed = next(name for name in about if about[name] != before["data"].get(name))
             raise DataError(
-                f"the training data are not those that {run.folder} was started with; bring them back, or start "
+                f"the data of {changed} are not those that {run.folder} was started with; bring them back, or start "
                 "again with --overwrite"
             )
         content |= {name: before[name] for name in ("command", "date")}

@@ -12,7 +12,7 @@ def learning_rate(step: int, total_steps: int, loop: LoopConfig) -> float:
 
     Warm-up: peak * step / warmup, so that step `warmup_steps` has the peak. After it
       constant      peak
-      linear        peak * (1 - progress), the chapter 3.3 Trainer's decay
+      linear        peak * (1 - progress), chapter 3.3's; the Trainer there is one step behind: its first step has 0
       cosine        peak * (1 + cos(pi * progress)) / 2 (Loshchilov and Hutter 2017, equation (5))
       inverse_sqrt  peak * sqrt(warmup / step) (Vaswani et al. 2017, equation (3) in 5.3, scaled to the peak)
     where progress runs from 0 at the end of the warm-up to 1 at `total_steps`. Linear and cosine end at

@@ -7,6 +7,7 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -109,17 +110,27 @@ class Stream:
         shuffled = example_generator(self.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
 
-    def refuse_too_long(self) -> None:
-        """Raise DataError for the first example that is too long as it stands: before training, not in its middle."""
+    def check_lengths(self) -> None:
+        """Before training and not in its middle, raise DataError where examples are too long as they stand.
+
+        With data.strict the first of them is refused, else only that all are; with data.truncate nothing is too long.
+        """
+        if self.data.truncate:
+            return
         longest = self.data.max_source_length, self.data.max_target_length
         for example in self.examples:
             code = len(self.tokenizer.encode(example.code)) + 1
             lengths = (code, code) if example.nl is None else (len(self.tokenizer.encode(example.nl)) + 1, code)
-            if lengths[0] > longest[0] or lengths[1] > longest[1]:
+            fits = lengths[0] <= longest[0] and lengths[1] <= longest[1]
+            if fits and not self.data.strict:
+                return
+            if self.data.strict and not fits:
                 raise DataError(
                     f"{example.id} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
                     f"data.max_target_length are {longest[0]} and {longest[1]}; raise them, or leave out --data.strict"
                 )
+        if self.examples and not self.data.strict:
+            raise DataError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
 
     def items(self, example: Example, epoch: int) -> list[Item]:
         """The example under each objective; a weight of 0.3 takes it with probability 0.3."""
@@ -166,6 +177,13 @@ class Stream:
             return replace(item, source=source, target=target, labels=labels)
         self.bad.add(f"skipped: {reason}", example.id)
         return None
+
+
+def import_objectives(objectives: ObjectivesConfig) -> None:
+    """Import the modules of the objectives in use, and no others: a run's code hash covers what it has imported."""
+    for name in ("pairs", "rename", "denoise", "mlm", "span"):
+        if getattr(objectives, name):
+            importlib.import_module(f"data.objectives.{name}")
 
 
 def cut(ids: list[int], longest: int) -> list[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from data.atomic_files import write_atomically
 from data.config import DataConfig
 from data.example import Example
 from data.generated.counting import LONGEST_TASK, count_tasks, estimate_tasks
@@ -90,8 +91,8 @@ def _print(numbers: dict[str, Any]) -> None:
             print("\n".join("      " + line for line in example["code"].splitlines()))
 
 
-def main(arguments: list[str]) -> None:
-    """Print the statistics; with --json write them too."""
+def main(arguments: list[str]) -> int:
+    """Print the statistics; with --json write them too. 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m data.generated", description=__doc__.partition(":")[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train", type=int, default=DataConfig.generated_train, help="training tasks to draw")
@@ -99,12 +100,21 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--draws", type=int, default=3000, help="draws for the estimate of the number of tasks")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)
-    config = DataConfig(generated_train=options.train, generated_test=options.test)
-    numbers = statistics(config, options.seed, options.draws)
-    _print(numbers)
-    if options.json:
-        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    try:
+        config = DataConfig(generated_train=options.train, generated_test=options.test)
+        if options.draws < 1:
+            raise ValueError(f"--draws {options.draws} must be at least 1")
+        if options.json and not options.json.parent.is_dir():
+            raise ValueError(f"--json {options.json}: there is no such folder")
+        numbers = statistics(config, options.seed, options.draws)
+        _print(numbers)
+        if options.json:
+            write_atomically(options.json, json.dumps(numbers, indent=1) + "\n")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

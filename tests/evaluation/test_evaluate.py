@@ -100,7 +100,7 @@ def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):
 
 
 def test_programs_that_are_not_trusted_are_refused_counted_and_said_in_one_line(score, tmp_path, monkeypatch, capsys):
-    task = {"text": "add", "test_list": ["assert f(1) == 2"], "code": "import os\ndef f(x): return x + 1"}
+    task = {"text": "add", "test_list": ["assert f(1) == 2"], "code": "def f(x): return x + 1"}
     write(tmp_path / "data" / "mbpp.jsonl", [task | {"task_id": n} for n in (11, 12, 601, 602)])
     monkeypatch.setattr(evaluate, "predict", lambda m, t, texts, *_: ([task["code"]] * len(texts), 0))
     results, scores = score(corpus="mbpp")

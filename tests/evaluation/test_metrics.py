@@ -9,9 +9,9 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from data.example import Example
 from evaluation.metrics import (
-    by_length,
     exact_matches,
     gold_parses,
+    length_groups,
     line_score,
     pack_bits,
     score_predictions,
@@ -124,16 +124,11 @@ def test_different_numbers_are_refused():
         score_predictions(examples(CODES), GUESSES, outcomes=[])
     with pytest.raises(ValueError, match="no lines"):
         score_predictions([], [])
-    with pytest.raises(ValueError, match="2 values for 5 references"):
-        by_length(examples(CODES), [1, 0])
 
 
-def test_scores_by_length_are_means_of_groups_that_together_are_everything():
-    references = examples(["a", "a b", "a b c d", "a b c d e f g h"], "sql")
-    groups = by_length(references, [1, 0, 1, 0], edges=(2, 7))
-    assert [(group["shortest"], group["longest"], group["n"], group["value"]) for group in groups] == [
-        (1, 2, 2, 0.5), (4, 4, 1, 1.0), (8, 8, 1, 0.0),
-    ]  # fmt: skip
+def test_groups_of_lengths_together_are_everything():
+    references = examples(["a b c d", "a", "a b c d e f g h", "a b"], "sql")
+    assert length_groups(references, edges=(2, 7)) == [(1, 2, [1, 3]), (4, 4, [0]), (8, 8, [2])]
 
 
 @settings(deadline=None)

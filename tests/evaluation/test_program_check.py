@@ -4,7 +4,7 @@ from evaluation.program_check import FORBIDDEN_NAMES, GRAMMAR_NAMES, reason_to_r
 
 ALLOWED = [
     "def f(xs):\n    return [x ** 2 for x in xs if x > 0]",
-    "def f(xs):\n    total = 0\n    for i, x in zip(range(len(xs)), xs):\n        total += i * x\n    return total",
+    "def f(xs):\n    total = 0\n    for i in range(len(xs)):\n        total += i * xs[i]\n    return total",
     "def f(words):\n    return sorted(set_of(words), key=lambda w: (len(w), w), reverse=True)\n"
     "def set_of(words):\n    return {w.upper(): None for w in words}",
     "def f(s, *rest, **more):\n    if (n := s.count('a')) > 1 and not rest:\n        return s[::-1]\n    return n",
@@ -73,6 +73,8 @@ ESCAPES = [
     "int.from_bytes(b'a', 'big')",
     "\uff4fpen('x')",  # a full-width o: Python reads the name as open
     "[].so\uff52t",
+    "-" * 20_000 + "1",  # too deep to be read here
+    "x = ().__class__\ny = " + "1+" * 20_000 + "1",
 ]
 
 
@@ -92,7 +94,7 @@ def test_the_reason_is_one_line_that_names_what_was_found():
     assert "\n" not in reason_to_refuse("getattr(1, 'real')")
 
 
-@pytest.mark.parametrize("code", ["def f(:", "x = \0", "\ud800", "(" * 500, "-" * 20_000 + "1"])
+@pytest.mark.parametrize("code", ["def f(:", "x = \0", "\ud800", "(" * 500])
 def test_code_that_does_not_parse_is_not_refused_but_left_to_fail(code):
     assert reason_to_refuse(code) is None
 

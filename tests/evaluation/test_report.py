@@ -167,6 +167,12 @@ def test_best_and_worst_share_nothing_and_are_in_order():
     assert not {record["id"] for record in few_best} & {record["id"] for record in few_worst}
 
 
+def test_a_bad_prediction_is_among_the_worst_though_another_line_of_the_same_reference_is_right():
+    records = [prediction(number, exact=True) for number in range(30)]
+    wrong = prediction(30, exact=False) | {"reference": records[0]["reference"]}
+    assert best_and_worst([*records, wrong])[1][0] == wrong
+
+
 def test_a_program_that_passes_stands_above_one_that_only_looks_alike():
     records = [prediction(1, passed=False, score=99.0), prediction(2, passed=True, score=10.0)]
     best, worst = best_and_worst(records)

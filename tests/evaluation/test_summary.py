@@ -1,10 +1,11 @@
 """What a person reads in the terminal."""
 
-import json
+from pathlib import Path
 
 from data.example import Example
 from evaluation.evaluate import Scored
 from evaluation.programs import Outcome
+from evaluation.run_folder import RunFolder
 from evaluation.summary import examples_shown, score_table, show_results, write_scores_json
 
 SCORE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 4}
@@ -16,14 +17,16 @@ def scored(n=4, outcomes=None):
 
 
 def test_shares_are_percent_with_their_interval_and_baselines_stand_below():
-    lines = score_table([scored()], {"nearest": {"dev": {"exact_match": SCORE | {"value": 0.3}}}}).splitlines()
+    lines = score_table(
+        [scored()], RunFolder(Path(), baselines={"nearest": {"dev": {"exact_match": SCORE | {"value": 0.3}}}})
+    ).splitlines()
     assert "50.0% (25.0-75.0)" in lines[2] and "30.0% (25.0-75.0)" in lines[3]
     assert lines[2].split()[:2] == ["dev", "4"] and lines[3].startswith("  nearest")
 
 
 def test_what_was_not_scored_is_a_dash():
     other = Scored("test", [Example("t", "d", "c")], ["c"], None, {"bleu": SCORE | {"value": 12.0}})
-    lines = score_table([scored(), other], {}).splitlines()
+    lines = score_table([scored(), other], RunFolder(Path())).splitlines()
     assert lines[2].endswith("-") and "12.0 (0.2-0.8)" in lines[3]
 
 
@@ -47,5 +50,21 @@ def test_a_run_without_scores_says_why(tmp_path, capsys):
 
 
 def test_the_table_is_also_there_as_json(tmp_path):
-    write_scores_json(tmp_path / "scores.json", [scored()])
-    assert json.loads((tmp_path / "scores.json").read_text()) == {"dev": {"exact_match": SCORE}}
+    (tmp_path / "scores.json").write_text('{"dev": {}, "baselines": {}}')
+    write_scores_json(tmp_path / "elsewhere" / "mine.json", tmp_path)
+    assert (tmp_path / "elsewhere" / "mine.json").read_text() == '{"dev": {}, "baselines": {}}'
+
+
+def test_what_a_split_is_to_be_compared_with_stands_below_it():
+    run = RunFolder(Path(), beside={"gold_parses": {"dev": 0.6}})
+    new = SCORE | {"value": 0.75, "n": 2}
+    shown = scored()
+    shown.scores.update({"tests_passed": SCORE, "parses": SCORE, "tests_passed_new_programs": new})
+    lines = score_table([shown], run).splitlines()
+    assert lines[3].split()[:6] == ["of", "these,", "new", "programs", "2", "75.0%"]
+    assert lines[4].startswith("  the references") and lines[4].endswith("60.0%")
+
+
+def test_code_that_differs_in_blanks_alone_is_said_to_equal_the_reference():
+    blank = Scored("dev", [Example("e", "call f", "f(x)")], ["f ( x )"], None, {})
+    assert "equals the reference" in examples_shown(blank)

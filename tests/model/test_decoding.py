@@ -306,6 +306,8 @@ def test_temperature_towards_zero_is_greedy(model, example, special):
     for temperature in (1e-4, 1e-300):
         cold = sample(model, example.source, example.source_mask, special, N_NEW, Sampling(temperature=temperature))
         assert cold == outputs
+    model, single = model.float(), greedy(model.float(), example.source, example.source_mask, special, N_NEW)
+    assert sample(model, example.source, example.source_mask, special, N_NEW, Sampling(temperature=1e-300)) == single
 
 
 def test_a_seed_repeats_the_draw_and_another_seed_does_not():

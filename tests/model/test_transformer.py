@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import PRESETS, preset
+from model.positions import sinusoidal_positions
 from model.transformer import Transformer
 
 
@@ -74,6 +75,85 @@ def test_order_matters_unless_there_are_no_positions(tiny, example, name):
     assert_close(*memory_of_reversed(tiny(name, positions="none")))
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_decoder_sees_how_far_away_a_token_is_unless_there_are_no_positions(tiny, example, name):
+    def last_states(model: Transformer) -> tuple[Tensor, Tensor]:
+        source, mask = example.source[:1], example.source_mask[:1]
+        near, far = torch.tensor([[3, 7, 7, 5, 7]]), torch.tensor([[3, 5, 7, 7, 7]])  # 5 one and three tokens ago
+        return tuple(model.decode(ids, model.encode(source, mask), mask)[0, -1] for ids in (near, far))
+
+    assert not torch.isclose(*last_states(tiny(name))).all()
+    # With one layer and without positions, attention sees a set: what stands where is lost.
+    assert_close(*last_states(tiny(name, positions="none", n_decoder_layers=1)))
+
+
+def test_embeddings_are_scaled_and_normalised_as_the_papers_have_it(tiny, example):
+    """Vaswani et al. 2017, 3.4: sqrt(d_model) times the embedding, plus the sinusoids; BART normalises the sum."""
+    model = tiny("vaswani2017")
+    embedded = model.embed(example.source, model.encoder_positions, 0, None)
+    order = sinusoidal_positions(torch.arange(8), 16)
+    assert_close(embedded, 4 * model.embedding(example.source) + order)
+    bart = Transformer(preset("bart", vocab_size=19, d_model=16, n_heads=2, d_ff=24), pad_id=0).double().eval()
+    embedded = bart.embed(example.source, bart.encoder_positions, 0, bart.encoder_embedding_norm)
+    assert_close(embedded.mean(dim=-1), torch.zeros(4, 8).double())
+    assert embedded.var(dim=-1, unbiased=False).allclose(torch.ones(4, 8).double(), atol=0.05)  # but for epsilon
+
+
+def test_a_tied_t5_output_is_scaled_down_and_its_queries_start_small(tiny):
+    """Raffel et al. 2020: no 1/sqrt(d_k) in the scores, so it stands in W^Q; d_model^-0.5 before a tied output."""
+    states = torch.randn(2, 3, 16).double()
+    model = tiny("t5")
+    assert_close(model.logits(states), states @ model.embedding.weight.T / 4)
+    torch.manual_seed(0)
+    fresh = Transformer(preset("t5", vocab_size=19), pad_id=0)
+    attention = fresh.encoder[0].self_attention
+    ratio = attention.key.weight.std() / attention.query.weight.std()
+    assert ratio.item() == pytest.approx(math.sqrt(fresh.config.d_k), rel=0.05)
+
+
+DROPOUT_PLACES = {  # preset -> embeddings and sublayers, attention weights, inside the feed-forward layer, whole stacks
+    "vaswani2017": (0.1, 0.0, 0.0, 0.0),  # Vaswani et al. 2017, 5.4
+    "bart": (0.1, 0.1, 0.0, 0.0),  # Lewis et al. 2020
+    "t5": (0.1, 0.1, 0.1, 0.1),  # Raffel et al. 2020, 2.1
+    "t5_v1_1": (0.1, 0.1, 0.1, 0.1),
+    "modern": (0.1, 0.0, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_dropout_stands_where_the_papers_have_it(name):
+    config = preset(name, vocab_size=19, d_model=16, n_heads=2, d_ff=24)
+    places = config.dropout, config.dropout_attention, config.dropout_feed_forward, config.dropout_output
+    assert places == DROPOUT_PLACES[name]
+    model = Transformer(config, pad_id=0)
+    layers = [*model.encoder, *model.decoder]
+    residuals = [part for layer in layers for part in layer.children() if hasattr(part, "pre")]
+    assert {part.dropout.p for part in residuals} == {model.embedding_dropout.p} == {places[0]}
+    assert {layer.self_attention.dropout for layer in layers} == {places[1]}
+    assert {layer.feed_forward.dropout.p for layer in layers} == {places[2]}
+    assert model.output_dropout.p == places[3]
+
+
+def test_t5_drops_values_of_what_the_whole_stack_gives(tiny, example):
+    model = tiny("t5", dropout=0.0, dropout_attention=0.0, dropout_feed_forward=0.0, dropout_output=0.5).train()
+    memory = model.encode(example.source, example.source_mask)
+    states = model.decode(example.decoder_input, memory, example.source_mask)
+    assert 0.3 < (memory == 0).double().mean() < 0.7 and 0.3 < (states == 0).double().mean() < 0.7
+
+
+def test_a_query_that_may_attend_to_nothing_gives_zeros_and_teaches_nothing(model, example):
+    """Equation (4) inside every network: a source without a token adds nothing to the decoder but W^O's bias."""
+    memory = torch.randn(4, 8, 16, dtype=torch.float64, requires_grad=True)
+    source_mask = example.source_mask.clone()
+    source_mask[2] = False
+    attention, x = model.decoder[0].cross_attention, torch.randn(4, 6, 16, dtype=torch.float64)
+    output, _ = attention(x, *attention.keys_and_values(memory), source_mask[:, None, None, :])
+    bias = torch.zeros(16).double() if attention.output.bias is None else attention.output.bias
+    assert_close(output[2], bias.expand(6, 16))
+    output.square().sum().backward()
+    assert not memory.grad[2].any() and memory.grad[[0, 1, 3]].any(dim=-1).any(dim=-1).all()
+
+
 def test_a_source_without_a_single_token_gives_finite_numbers_and_gradients(model, example):
     source_mask = example.source_mask.clone()
     source_mask[2] = False
@@ -132,15 +212,16 @@ def test_a_batch_of_eight_is_learnt_by_heart(name, copy_head):
     torch.manual_seed(0)
     model = Transformer(
         preset(name, vocab_size=40, d_model=32, n_heads=2, d_ff=64, n_encoder_layers=1, n_decoder_layers=1,
-               max_length=16, dropout=0.0, dropout_attention=0.0, dropout_feed_forward=0.0, copy_head=copy_head),
+               max_length=16, dropout=0.0, dropout_attention=0.0, dropout_feed_forward=0.0, dropout_output=0.0,
+               copy_head=copy_head),
         pad_id=0,
     )  # fmt: skip
     source, target = torch.randint(5, 40, (8, 6)), torch.randint(5, 40, (8, 8))
     source_mask = torch.arange(6) < torch.randint(2, 7, (8, 1))
     target_mask = torch.arange(8) < torch.randint(3, 9, (8, 1))
     decoder_input = F.pad(target[:, :-1], (1, 0), value=3)
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(600):
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3 if name == "t5" else 5e-3)
+    for _ in range(2000):  # T5's small embeddings take four times the steps of the others
         log_probs, _ = model.target_log_probs(source, source_mask, decoder_input, target, target_mask)
         loss = -log_probs.mean()
         if loss.item() < 0.01:

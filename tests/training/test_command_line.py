@@ -8,7 +8,8 @@ import pytest
 import eval as eval_program
 import train
 from data.example import DataError
-from training.command_line import parse, read_training_command, run_and_report, unboxed
+from data.options import parse, unboxed
+from training.command_line import read_training_command, run_and_report
 from training.recipes import recipe
 from training.run_folder import write_config
 
@@ -64,6 +65,13 @@ IMPOSSIBLE = {
     "--preset nosuch": "preset 'nosuch' is unknown",
     "--model.preset nosuch": "model.preset=nosuch is unknown",
     "--seed -1": "seed=-1",
+    "--threads -3": "threads=-3",
+    "--training.evaluate_every 0 --training.patience 3": "patience=3 can never act",
+    "--pretraining.patience 3": "patience=3 can never act",
+    "--training.patience 3 --data.held_out 0": "patience=3 can never act",
+    "--model.relative_buckets 3": "relative_buckets=3",
+    "--model.relative_max_distance 16": "relative_max_distance=16",
+    "--model.norm_epsilon -1": "norm_epsilon=-1.0",
     "--data.vocab_size 100": "at least 363",
     "--data.max_source_length 0": "at least 2",
     "--data.batch_tokens 100": "cannot hold one example",
@@ -90,7 +98,11 @@ def test_what_cannot_be_is_refused_in_one_line(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["--samples -1", "--beam 0", "--temperature 0", "--top_p 2", "--limit -1", "--prompt="]
+    "words",
+    [
+        "--samples -1", "--beam 0", "--temperature 0", "--top_p 2", "--limit -1", "--prompt=", "--samples 5",
+        "--prompt x --temperature 0.8", "--prompt x --samples 2 --beam 4",
+    ],
 )
 def test_what_cannot_be_decoded_is_refused_in_one_line(words):
     with pytest.raises(DataError) as error:
@@ -124,9 +136,17 @@ def test_a_run_that_goes_on_has_the_settings_it_was_started_with(tmp_path):
     begun = read("django", "--run", str(tmp_path), "--seed", "5")
     write_config(tmp_path, begun, {})
     settings, resume, overwrite = read_training_command(
-        train.Settings, ["--run", str(tmp_path), "--seed", "6", "--resume"], "description"
+        train.Settings, ["--run", str(tmp_path), "--seed", "5", "--resume"], "description"
     )
     assert settings == begun and resume and not overwrite
+    with pytest.raises(DataError, match="begun with seed=5, which --resume cannot make 6"):
+        read("--run", str(tmp_path), "--seed", "6", "--resume")
+
+
+def test_a_run_may_go_on_in_another_place(tmp_path):
+    write_config(tmp_path, read("django", "--run", str(tmp_path), "--threads", "1"), {})
+    settings = read("--run", str(tmp_path), "--resume", "--threads", "3", "--data.path", "elsewhere", "--device", "cpu")
+    assert (settings.corpus, settings.threads, settings.data.path, settings.device) == ("django", 3, "elsewhere", "cpu")
 
 
 def test_a_run_folder_of_another_version_is_named(tmp_path):
@@ -142,6 +162,8 @@ def test_the_cap_shortens_steps_data_and_scoring_and_lengthens_nothing(monkeypat
     assert (settings.data.generated_train, settings.data.generated_test, settings.data.mined_limit) == (50, 5, 500)
     assert settings.evaluation.limit == 5
     assert (read("django").training.steps, read("django").pretraining.steps) == (5, 0)
+    few = read("--data.mined_limit", "5", "--evaluation.limit", "3", "--evaluation.max_new_tokens", "2")
+    assert (few.data.mined_limit, few.evaluation.limit, few.evaluation.max_new_tokens) == (5, 3, 2)
     monkeypatch.setenv("CI_STEPS", "many")
     with pytest.raises(DataError, match="CI_STEPS=many"):
         read()

@@ -59,19 +59,11 @@ def test_the_hash_is_of_what_is_trained_on(folder):
     assert read(folder, seed=2).about["data_hash"] != corpus.about["data_hash"]
 
 
-def test_the_vocabulary_is_learnt_on_training_lines_alone(folder, tmp_path):
-    corpus = read(folder)
-    (tmp_path / "run").mkdir()
-    tokenizer = make_tokenizer(tmp_path / "run", [corpus], 400)
+def test_the_vocabulary_is_learnt_on_training_lines_alone(folder):
+    tokenizer = make_tokenizer({"training": read(folder)}, 400)
     (folder / "test.jsonl").unlink()
-    (tmp_path / "again").mkdir()
-    assert make_tokenizer(tmp_path / "again", [read(folder)], 400).model == tokenizer.model
+    assert make_tokenizer({"training": read(folder)}, 400).model == tokenizer.model
     assert len(tokenizer.encode("total")) < len(tokenizer.encode("zygote"))
-
-
-def test_a_run_that_goes_on_keeps_its_tokenizer(folder, tmp_path):
-    tokenizer = make_tokenizer(tmp_path, [read(folder)], 400)
-    assert make_tokenizer(tmp_path, [], 500).model == tokenizer.model
 
 
 def test_made_up_names_are_built_of_training_identifiers(folder):

@@ -20,7 +20,7 @@ def test_the_cpu_is_always_there():
     assert find_device("auto").type in ("cuda", "mps", "cpu")
 
 
-@pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "tpu", ""])
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "cpu:", "mps", "tpu", ""])
 def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

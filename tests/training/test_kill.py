@@ -48,12 +48,13 @@ def start(pairs, run):
 
 
 def outcome(run):
-    """Weights, metrics without the clock's, and the steps that were counted."""
+    """Weights, metrics without the clock's, the steps that were counted, and the hash of the code."""
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in metrics:
         del line["tokens_per_second"]
     budget = json.loads((run / "budget.json").read_text())
-    return (run / "model.safetensors").read_bytes(), metrics, budget["steps"], budget["tokens"]
+    code = json.loads((run / "environment.json").read_text())["code_hash"]
+    return (run / "model.safetensors").read_bytes(), metrics, budget["steps"], budget["tokens"], code
 
 
 def finish(pairs, run):

@@ -15,7 +15,7 @@ from model.transformer import Transformer
 from training.checkpoints import Position
 from training.config import LoopConfig
 from training.corpus import Corpus
-from training.phase import Run, due, finish_phase, held_out_loss, is_stale, next_batches, start_phase
+from training.phase import Run, check_lengths, due, finish_phase, held_out_loss, is_stale, next_batches, start_phase
 
 EXAMPLES = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(24)]
 LONG = Example("e:long", "word " * 60, "x")
@@ -34,7 +34,7 @@ def make_run(tokenizer, tmp_path):
             n_decoder_layers=1, dropout=0.5,
         )
         data = DataConfig(batch_tokens=0, batch_examples=4, max_source_length=40, **data)
-        settings = SimpleNamespace(data=data, seed=1, model=config)
+        settings = SimpleNamespace(data=data, seed=1, model=config, training=LoopConfig())
         torch.manual_seed(0)
         model = Transformer(config, tokenizer.pad_id).train()
         return Run(tmp_path, settings, torch.device("cpu"), tokenizer, model, Position("training"), time.monotonic())
@@ -107,8 +107,16 @@ def test_what_is_too_long_is_said_when_the_phase_ends(make_run, capsys):
 
 
 def test_a_strict_run_does_not_begin_with_an_example_that_is_too_long(make_run):
+    run = make_run(strict=True)
     with pytest.raises(DataError, match="e:long"):
-        start_phase(make_run(strict=True), "training", LoopConfig(steps=1), Corpus([LONG], [], BadRecords(), {}), None)
+        check_lengths(run.settings, {"training": Corpus([LONG], [], BadRecords(), {})}, run.tokenizer)
+
+
+def test_a_phase_does_not_inherit_the_patience_of_the_one_before(make_run):
+    run = make_run()
+    run.position.counters.update(best_held_out_loss=0.1, stale_evaluations=3)
+    start_phase(run, "training", LoopConfig(steps=1), corpus([]), None)
+    assert not {"best_held_out_loss", "stale_evaluations"} & set(run.position.counters)
 
 
 def test_patience_counts_evaluations_since_the_best():

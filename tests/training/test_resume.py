@@ -107,10 +107,33 @@ def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(run, one_phas
     assert_same(tmp_path, one_phase)
 
 
-def test_what_the_run_folder_says_holds_when_a_run_goes_on(run, one_phase, tmp_path):
-    """Options given beside --resume do not change a run halfway."""
+def test_a_run_that_goes_on_cannot_be_changed_halfway(run, one_phase, tmp_path):
     run(tmp_path, TRAINING, kill_at=5)
-    assert run(tmp_path, ["--training.steps", "4", "--seed", "7", "--model.d_model", "32", "--resume"]) == 0
+    for option in (["--training.steps", "4"], ["--seed", "7"], ["--model.no_copy_head"]):
+        with pytest.raises(DataError, match="which --resume cannot make"):
+            run(tmp_path, [*option, "--resume"])
+    assert run(tmp_path, [*TRAINING, "--resume"]) == 0  # the options that it was begun with are welcome
+    assert_same(tmp_path, one_phase)
+
+
+def test_a_run_goes_on_with_a_cap_in_the_environment_as_it_was_begun(run, one_phase, tmp_path, monkeypatch):
+    run(tmp_path, TRAINING, kill_at=5)
+    config = (tmp_path / "config.json").read_bytes()
+    monkeypatch.setenv("CI_STEPS", "3")
+    assert run(tmp_path, ["--resume"]) == 0
+    assert (tmp_path / "config.json").read_bytes() == config
+    assert_same(tmp_path, one_phase)
+
+
+def test_data_that_changed_are_noticed_and_the_run_is_kept(run, one_phase, tmp_path):
+    run(tmp_path, TRAINING, kill_at=5)
+    path = tmp_path / "environment.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps(before | {"data": {"training": {"data_hash": "another"}}}))
+    with pytest.raises(DataError, match="the data of training are not those"):
+        run(tmp_path, ["--resume"])
+    path.write_text(json.dumps(before))
+    assert run(tmp_path, ["--resume"]) == 0
     assert_same(tmp_path, one_phase)
 
 
@@ -142,4 +165,9 @@ def test_an_old_run_is_not_deleted_for_one_that_cannot_begin(one_phase, tmp_path
     (folder / "model.safetensors").write_bytes(one_phase.weights)
     with pytest.raises(DataError, match="nowhere.jsonl"):
         train.main(["files", "--data.path", str(tmp_path / "nowhere.jsonl"), "--run", str(folder), "--overwrite"])
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps({"nl": f"add {n} to x", "code": f"x += {n}"}) + "\n" for n in range(20)))
+    with pytest.raises(DataError, match="every example is longer"):
+        sizes = ["--data.max_source_length", "2", "--data.vocab_size", "400"]
+        train.main(["files", "--data.path", str(pairs), "--run", str(folder), *sizes, "--overwrite"])
     assert (folder / "model.safetensors").read_bytes() == one_phase.weights

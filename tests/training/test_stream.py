@@ -96,10 +96,17 @@ def test_what_is_too_long_is_cut_before_its_end_when_asked_for(make, tokenizer):
 
 
 def test_a_strict_run_names_what_is_too_long_before_it_begins(make):
-    make(strict=True).refuse_too_long()
+    make(strict=True).check_lengths()
     with pytest.raises(DataError, match=r"e:long has \d+ \+ \d+ tokens") as error:
-        make([*EXAMPLES, LONG], strict=True).refuse_too_long()
+        make([*EXAMPLES, LONG], strict=True).check_lengths()
     assert "\n" not in str(error.value)
+
+
+def test_a_run_in_which_nothing_fits_is_refused_before_it_begins(make):
+    make([*EXAMPLES, LONG]).check_lengths()
+    make([LONG], truncate=True).check_lengths()
+    with pytest.raises(DataError, match=r"every example is longer than 40 \+ 256"):
+        make([LONG]).check_lengths()
 
 
 def test_a_chunk_in_which_nothing_fits_does_not_stop_the_others(make):
