@@ -71,6 +71,20 @@ def test_seed_threads_and_places_do_not_change_the_configuration_hash_but_settin
     assert run_line(run, "django")["config_hash"] != first
 
 
+def test_a_run_that_was_scored_with_other_settings_has_those_in_its_line(run):
+    change(run, "config.json", evaluation={"beam": 1, "limit": 0})
+    assert run_line(run, "django")["config"]["evaluation"] == {"beam": 1, "limit": 0}
+    change(run, "scores.json", evaluation={"beam": 4, "limit": 0})
+    line = run_line(run, "django")
+    assert line["config"]["evaluation"] == {"beam": 4, "limit": 0} and "evaluation" not in line["beside"]
+
+
+def test_scores_of_the_first_lines_alone_are_refused(run):
+    change(run, "scores.json", evaluation={"beam": 1, "limit": 4})
+    with pytest.raises(DataError, match="only the first 4 lines of each split were scored"):
+        run_line(run, "django")
+
+
 def test_a_run_whose_line_exists_is_not_added_again(run, tmp_path):
     folder = tmp_path / "results"
     assert append_line(folder, run_line(run, "django"))
