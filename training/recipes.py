@@ -43,8 +43,9 @@ QUICKSTART = TrainingSettings(
     ),
 )
 
-# Less than an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: the copy
-# head points, restoring noised lines teaches it to, and made-up names leave no other way to be right.
+# Less than an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: restoring
+# noised lines teaches it, and made-up names leave no other way to be right. With both, one run without the copy head
+# was as good as one with it (docs/results.md); --model.no_copy_head leaves it out.
 DJANGO = TrainingSettings(
     corpus="django",
     run="runs/django",

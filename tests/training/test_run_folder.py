@@ -44,7 +44,7 @@ def refused(run, **choices):
 
 def test_a_new_run_gets_a_folder_and_keeps_its_settings(tmp_path):
     run = tmp_path / "runs" / "quickstart"
-    assert open_run(run) is False
+    open_run(run)
     write_config(run, SETTINGS, SPECIAL_IDS)
     assert read_config(run, Settings) == (SETTINGS, SPECIAL_IDS)
 
@@ -52,14 +52,15 @@ def test_a_new_run_gets_a_folder_and_keeps_its_settings(tmp_path):
 def test_an_unfinished_run_is_gone_on_with_only_when_asked(tmp_path):
     start_run(tmp_path)
     assert "--resume" in refused(tmp_path)
-    assert open_run(tmp_path, resume=True) is True
+    open_run(tmp_path, resume=True)
+    assert read_config(tmp_path, Settings) == (SETTINGS, SPECIAL_IDS)
 
 
 def test_a_finished_run_is_overwritten_only_when_asked(tmp_path):
     finish_run(tmp_path)
     assert "--overwrite" in refused(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == b"weights"
-    assert open_run(tmp_path, overwrite=True) is False
+    open_run(tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["my_notes.txt"]
 
 
@@ -82,7 +83,7 @@ def test_a_run_that_was_killed_before_it_began_is_started_anew(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"pieces")
     (tmp_path / "config.json.partial").write_text('{"vers')
     assert "--resume" in refused(tmp_path, resume=True)
-    assert open_run(tmp_path) is False
+    open_run(tmp_path)
     assert list(tmp_path.iterdir()) == []  # the next run may learn another tokenizer
 
 
