@@ -182,7 +182,7 @@ def length_rows(split: str, found: dict[str, list[dict[str, Any]]], metrics: lis
         cells = "".join(table_cell(metric, scores.get(metric), n) for metric in metrics)
         rows.append(
             f'<tr class="model"><th scope="row">{escape(split_name(split))}</th>'
-            f"<td>{escape(f'{shortest} to {longest}')}</td><td>{n:,}</td>{cells}</tr>"
+            f"<td>{escape(f'{shortest}–{longest}')}</td><td>{n:,}</td>{cells}</tr>"
         )
     return f"<tbody>{''.join(rows)}</tbody>"
 

@@ -117,7 +117,7 @@ def test_scores_by_length_signatures_and_the_references_own_share_are_shown(run)
     beside = {"by_length": {"dev": {"exact_match": [group]}}, "gold_parses": {"dev": 0.6}, "signatures": {"bleu": EVIL}}
     write(run / "scores.json", scores | beside)
     text = "".join(read(page_of(read_run_folder(run))).text)
-    for shown in ("6 to 10", "17", "30.0%", "20.0 to 40.0", "60.0%", EVIL):
+    for shown in ("6–10", "17", "30.0%", "20.0 to 40.0", "60.0%", EVIL):
         assert shown in text
 
 
