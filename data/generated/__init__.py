@@ -13,8 +13,8 @@ largest, smallest, most common, first or last element of an empty list is 0 (of 
 0, lists and strings are cut without complaint, every second element starts with the first, "above" and "below" exclude
 the bound, upper and lower case differ, vowels are those in lower case, strings are ordered as Python orders them
 (capitals first), the letters of a word or string are all its characters, a number's sign is none of its digits, no
-negative number and not 0 has divisors. Where the function
-is not named it is `solve`, and the data is its first argument.
+negative number and not 0 has divisors. Where the function is not named it is `solve`, and the data is its first
+argument.
 
 Splits. `train`; `in_distribution`: drawn in the same way, no description and no exact program shared with training;
 `compositional`: a pair of operations that never stands together in training, in either order; `longer`: four to six

@@ -52,7 +52,9 @@ def _same(part: Task, values: list, parameters: list, outputs: list) -> bool:
 
 def _parameter_alone(task: Task, values: list, parameters: list, outputs: list) -> bool:
     """Whether one operation with the second argument as its constant gives the outputs."""
+
     def passes(form: Form, constants: tuple, slot: int) -> bool:
+        """Whether `form` gives them with the argument in the place `slot` among its other constants."""
         before, after = constants[:slot], constants[slot:]
         cases = zip(values, parameters, outputs, strict=True)
         try:
