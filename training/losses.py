@@ -6,10 +6,16 @@ tokens of the whole optimiser step, so the loss stays the mean over real tokens 
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from data.example import IGNORE
+
+
+def exact(x: Tensor) -> Tensor:
+    """At least float32: sums over tokens and vocabulary lose too much in half precision."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def sequence_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, int]:
@@ -18,7 +24,7 @@ def sequence_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
     logits: (N, V), only the rows of real target tokens, `states[target_mask]` through the output layer, so that
     nothing is computed for padding. targets: (N,) = `target[target_mask]`.
     """
-    total = F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing, reduction="sum")
+    total = F.cross_entropy(exact(logits), targets, label_smoothing=label_smoothing, reduction="sum")
     return total, targets.numel()
 
 
@@ -44,9 +50,9 @@ def copy_loss(mixture_log_probs: Tensor, logits: Tensor, label_smoothing: float 
     alone, for a token that does not stand in the source could not be copied.
     mixture_log_probs: (N,), log P of each real target token; logits: (N, V), the vocabulary's scores there.
     """
-    loss = -mixture_log_probs.float()  # (N,)
+    loss = -exact(mixture_log_probs)  # (N,)
     if label_smoothing:
-        logits = logits.float()
+        logits = exact(logits)
         spread = logits.logsumexp(-1) - logits.mean(-1)  # (N,), mean over v of -log softmax(logits)_v
         loss = (1 - label_smoothing) * loss + label_smoothing * spread
     return loss.sum(), loss.numel()
@@ -57,6 +63,6 @@ def mlm_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
 
     logits: (..., V); labels: (...), IGNORE where nothing was masked.
     """
-    flat_logits, flat_labels = logits.flatten(0, -2).float(), labels.flatten()
+    flat_logits, flat_labels = exact(logits.flatten(0, -2)), labels.flatten()
     total = F.cross_entropy(flat_logits, flat_labels, ignore_index=IGNORE, reduction="sum")
     return total, int((labels != IGNORE).sum())

@@ -1,0 +1,107 @@
+"""Attention, equations (4) and (5) of chapter 4.1, forward and backward.
+
+    A = softmax(scale Q K^T + bias), masked       Attention(Q, K, V) = A V                           (4)
+    head_i = Attention(x W_i^Q, y W_i^K, y W_i^V)       MultiHead = Concat(head_1, .., head_h) W^O   (5)
+
+scale = 1/sqrt(d_k). x asks and y answers: in self-attention y = x, in cross-attention y is the encoder's memory.
+The backward of (4), with G = dL/d(A V) and S the scores before softmax:
+
+    dL/dV = A^T G       dL/dA = G V^T       dL/dS = A * (dL/dA - rowsum(dL/dA * A))
+    dL/dQ = scale dL/dS K       dL/dK = scale (dL/dS)^T Q       dL/dbias = dL/dS
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy import ndarray
+
+from model.config import ModelConfig
+from model.numpy_reference.linear import Saved, Weights, linear, linear_backward, part, under
+from model.numpy_reference.positions import Order, rotate, rotate_backward
+from model.numpy_reference.softmax import softmax, softmax_backward
+
+
+def attention(
+    queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, bias: ndarray | None, scale: float
+) -> tuple[ndarray, Saved]:
+    """Equation (4): queries (B, h, T, d_k), keys and values (B, h, S, d_k) -> (B, h, T, d_k).
+
+    `may_attend` and `bias` broadcast to (B, h, T, S). A query that may attend to nothing gives zeros.
+    """
+    scores = scale * queries @ keys.swapaxes(-2, -1)  # (B, h, T, S)
+    if bias is not None:
+        scores = scores + bias
+    masked = np.where(may_attend, scores, np.finfo(scores.dtype).min)  # (B, h, T, S)
+    weights = np.where(may_attend, softmax(masked), 0.0).astype(scores.dtype, copy=False)  # (B, h, T, S)
+    saved = {"queries": queries, "keys": keys, "values": values, "scores": scores, "weights": weights}
+    return weights @ values, saved
+
+
+def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """dL/dqueries, dL/dkeys, dL/dvalues and dL/dscores, which is the bias's gradient for each example."""
+    queries, keys, values, weights = (saved[name] for name in ("queries", "keys", "values", "weights"))
+    d_values = weights.swapaxes(-2, -1) @ d_output  # (B, h, S, d_k)
+    d_weights = d_output @ values.swapaxes(-2, -1)  # (B, h, T, S)
+    d_scores = softmax_backward(d_weights, weights)  # (B, h, T, S), 0 where the weight is 0: at every masked place
+    d_queries = scale * d_scores @ keys  # (B, h, T, d_k)
+    d_keys = scale * d_scores.swapaxes(-2, -1) @ queries  # (B, h, S, d_k)
+    saved |= {"d_queries": d_queries, "d_keys": d_keys, "d_values": d_values, "d_scores": d_scores,
+              "d_weights": d_weights}  # fmt: skip
+    return d_queries, d_keys, d_values, d_scores
+
+
+def causal_mask(length: int) -> ndarray:
+    """A query sees the keys up to its own position: (T, T), the lower triangle."""
+    return np.tril(np.ones((length, length), dtype=bool))
+
+
+def split(x: ndarray, n_heads: int) -> ndarray:
+    """(B, T, d_model) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
+    batch, length, d_model = x.shape
+    return x.reshape(batch, length, n_heads, d_model // n_heads).swapaxes(1, 2)
+
+
+def join(heads: ndarray) -> ndarray:
+    """Concat(head_1, .., head_h), the opposite of `split` and its backward: (B, h, T, d_k) -> (B, T, d_model)."""
+    batch, n_heads, length, d_k = heads.shape
+    return heads.swapaxes(1, 2).reshape(batch, length, n_heads * d_k)
+
+
+def scale_of(config: ModelConfig) -> float:
+    """1/sqrt(d_k) of equation (4), or 1 where T5 leaves it to the initialisation of W^Q."""
+    return 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
+
+
+def multi_head_attention(
+    x: ndarray, y: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
+) -> tuple[ndarray, Saved]:
+    """Equation (5): x (B, T, d_model) attends to y (B, S, d_model) -> (B, T, d_model)."""
+    queries = split(linear(x, part(weights, "query")), config.n_heads)  # (B, h, T, d_k)
+    keys = split(linear(y, part(weights, "key")), config.n_heads)  # (B, h, S, d_k)
+    values = split(linear(y, part(weights, "value")), config.n_heads)  # (B, h, S, d_k)
+    if order.turn is not None:
+        queries, keys = rotate(queries, order.turn), rotate(keys, order.turn)
+    heads, saved = attention(queries, keys, values, may_attend, order.bias, scale_of(config))  # (B, h, T, d_k)
+    saved |= {"x": x, "y": y, "heads": heads, "turn": order.turn}
+    return linear(join(heads), part(weights, "output")), saved
+
+
+def multi_head_attention_backward(
+    d_output: ndarray, saved: Saved, weights: Weights, config: ModelConfig
+) -> tuple[ndarray, ndarray, Weights]:
+    """dL/dx (B, T, d_model), dL/dy (B, S, d_model) and the gradients. In self-attention x is y: add the two."""
+    d_joined, d_w_output = linear_backward(d_output, join(saved["heads"]), part(weights, "output"))
+    saved["d_heads"] = split(d_joined, config.n_heads)  # (B, h, T, d_k)
+    d_queries, d_keys, d_values, _ = attention_backward(saved["d_heads"], saved, scale_of(config))
+    if saved["turn"] is not None:
+        d_queries, d_keys = rotate_backward(d_queries, saved["turn"]), rotate_backward(d_keys, saved["turn"])
+    d_x, d_w_query = linear_backward(join(d_queries), saved["x"], part(weights, "query"))
+    d_y_as_keys, d_w_key = linear_backward(join(d_keys), saved["y"], part(weights, "key"))
+    d_y_as_values, d_w_value = linear_backward(join(d_values), saved["y"], part(weights, "value"))
+    gradients = {
+        **under("query", d_w_query), **under("key", d_w_key), **under("value", d_w_value),
+        **under("output", d_w_output),
+    }  # fmt: skip
+    return d_x, d_y_as_keys + d_y_as_values, gradients

@@ -1,0 +1,87 @@
+"""The names and shapes of all weights, and random ones to start from, as `Transformer.initialise` draws them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from model.config import ModelConfig
+from model.numpy_reference.linear import Weights
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def linear_shapes(name: str, d_in: int, d_out: int, bias: bool) -> Shapes:
+    """A linear map's weight and bias."""
+    return {f"{name}.weight": (d_out, d_in)} | ({f"{name}.bias": (d_out,)} if bias else {})
+
+
+def norm_shapes(name: str, config: ModelConfig) -> Shapes:
+    """A norm's gain, and LayerNorm's bias."""
+    has_bias = config.norm == "layer" and config.biases
+    return {f"{name}.gain": (config.d_model,)} | ({f"{name}.bias": (config.d_model,)} if has_bias else {})
+
+
+def layer_shapes(name: str, attentions: tuple[str, ...], config: ModelConfig) -> Shapes:
+    """One layer: its attentions, its feed-forward layer, and a norm for each."""
+    shapes = {}
+    for attention in attentions:
+        for matrix in ("query", "key", "value", "output"):
+            shapes |= linear_shapes(f"{name}.{attention}.{matrix}", config.d_model, config.d_model, config.biases)
+    gated = config.feed_forward in ("geglu", "swiglu")
+    for matrix in ("gate", "inner") if gated else ("inner",):
+        shapes |= linear_shapes(f"{name}.feed_forward.{matrix}", config.d_model, config.d_ff, config.biases)
+    shapes |= linear_shapes(f"{name}.feed_forward.outer", config.d_ff, config.d_model, config.biases)
+    for sublayer in (*attentions, "feed_forward"):
+        shapes |= norm_shapes(f"{name}.{sublayer}_residual.norm", config)
+    return shapes
+
+
+def weight_shapes(config: ModelConfig) -> Shapes:
+    """Every weight of the network by the name that the PyTorch network gives it, heads included."""
+    shapes: Shapes = {"embedding.weight": (config.vocab_size, config.d_model)}
+    for stack in ("encoder", "decoder"):
+        if config.positions == "learned":
+            shapes[f"{stack}_positions.learned.weight"] = (config.max_length, config.d_model)
+        if config.positions == "t5_relative":
+            shapes[f"{stack}_positions.relative.table.weight"] = (config.relative_buckets, config.n_heads)
+        if config.norm_embeddings:
+            shapes |= norm_shapes(f"{stack}_embedding_norm", config)
+        if config.norm_position == "pre":
+            shapes |= norm_shapes(f"{stack}_norm", config)
+    for i in range(config.n_encoder_layers):
+        shapes |= layer_shapes(f"encoder.{i}", ("self_attention",), config)
+    for i in range(config.n_decoder_layers):
+        shapes |= layer_shapes(f"decoder.{i}", ("self_attention", "cross_attention"), config)
+    if not config.tie_embeddings:
+        shapes["output.weight"] = (config.vocab_size, config.d_model)
+    if config.copy_head:
+        shapes |= {f"copy_head.{name}.weight": (config.d_model, config.d_model) for name in ("query", "key")}
+        shapes |= linear_shapes("copy_head.gate", 2 * config.d_model, 1, bias=True)
+    if config.mlm_head:
+        shapes |= linear_shapes("mlm_head.dense", config.d_model, config.d_model, bias=True)
+        shapes |= norm_shapes("mlm_head.norm", config) | {"mlm_head.bias": (config.vocab_size,)}
+    return shapes
+
+
+def initialise(config: ModelConfig, pad_id: int, generator: np.random.Generator) -> Weights:
+    """Glorot's uniform for matrices, ones for gains, zero biases, tables of deviation 0.5/sqrt(d_model). float64."""
+    weights = {}
+    for name, shape in weight_shapes(config).items():
+        if name.endswith("gain"):
+            weights[name] = np.ones(shape)
+        elif name.endswith("bias"):
+            weights[name] = np.zeros(shape)
+        elif "embedding" in name or "positions" in name:
+            weights[name] = generator.normal(0.0, 0.5 / math.sqrt(config.d_model), shape)
+        else:
+            limit = math.sqrt(6 / sum(shape))  # Glorot and Bengio 2010, equation (16)
+            weights[name] = generator.uniform(-limit, limit, shape)
+            if name.endswith("query.weight") and not config.scale_attention and "attention" in name:
+                weights[name] /= math.sqrt(config.d_k)  # T5: in place of 1/sqrt(d_k) in equation (4)
+    weights["embedding.weight"][pad_id] = 0
+    if config.copy_head:  # start by generating
+        weights["copy_head.gate.weight"][:] = 0
+        weights["copy_head.gate.bias"][:] = 1
+    return weights

@@ -1,0 +1,137 @@
+"""Single pieces: their properties, and agreement with PyTorch where a whole network might hide a mistake."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from model import positions as torch_positions
+from model.attention import written_out_attention
+from model.config import ModelConfig
+from model.numpy_reference import positions
+from model.numpy_reference.attention import attention, attention_backward, join, split
+from model.numpy_reference.feed_forward import ACTIVATIONS
+from model.numpy_reference.linear import embedding_backward, linear_backward
+from model.numpy_reference.losses import cross_entropy
+from model.numpy_reference.normalization import norm, norm_backward
+from model.numpy_reference.optimizer import clip
+from model.numpy_reference.softmax import log_softmax, softmax, softmax_backward
+
+
+@pytest.fixture
+def draw():
+    return np.random.default_rng(3)
+
+
+def test_softmax_survives_numbers_whose_exponential_does_not():
+    rows = np.array([[1000.0, 1000.0], [-1000.0, 0.0]])
+    np.testing.assert_allclose(softmax(rows), [[0.5, 0.5], [0.0, 1.0]])
+    np.testing.assert_allclose(log_softmax(rows), [[-math.log(2), -math.log(2)], [-1000.0, 0.0]])
+
+
+def test_softmax_backward_is_its_jacobian_times_the_gradient(draw):
+    scores, gradient = draw.normal(size=5), draw.normal(size=5)
+    jacobian = torch.autograd.functional.jacobian(lambda x: x.softmax(-1), torch.from_numpy(scores)).numpy()
+    found = softmax_backward(gradient, softmax(scores))
+    np.testing.assert_allclose(found, jacobian @ gradient, atol=1e-15)
+    assert abs(found.sum()) < 1e-15
+
+
+def test_linear_backward_on_a_hand_worked_example():
+    x, d_y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]])
+    d_x, gradients = linear_backward(d_y, x, {"weight": np.array([[5.0, 6.0]]), "bias": np.array([0.0])})
+    assert d_x.tolist() == [[5, 6], [50, 60]]
+    assert gradients["weight"].tolist() == [[31, 42]] and gradients["bias"].tolist() == [11]
+
+
+def test_an_embedding_that_occurs_twice_is_taught_twice(draw):
+    ids, d_x = np.array([[2, 0, 2]]), draw.normal(size=(1, 3, 4))
+    one_hot = np.eye(5)[ids[0]]
+    np.testing.assert_allclose(embedding_backward(d_x, ids, 5), one_hot.T @ d_x[0])
+
+
+def test_join_undoes_split_and_head_one_reads_the_first_columns(draw):
+    x = draw.normal(size=(2, 3, 8))
+    assert np.array_equal(join(split(x, 4)), x)
+    assert np.array_equal(split(x, 4)[:, 0], x[..., :2])
+
+
+def test_a_query_that_may_attend_to_nothing_gives_and_takes_nothing(draw):
+    queries, keys, values = (draw.normal(size=(1, 1, 3, 4)) for _ in range(3))
+    may_attend = np.array([[True, False, True], [False, False, False], [False, True, False]])
+    output, saved = attention(queries, keys, values, may_attend, None, 0.5)
+    d_queries, d_keys, d_values, d_scores = attention_backward(np.ones_like(output), saved, 0.5)
+    assert not output[0, 0, 1].any() and not d_queries[0, 0, 1].any()
+    tensors = [torch.tensor(x, requires_grad=True) for x in (queries, keys, values)]
+    truth, _ = written_out_attention(*tensors, torch.from_numpy(may_attend), None, 0.5)
+    truth.sum().backward()
+    np.testing.assert_allclose(output, truth.detach().numpy(), atol=1e-15)
+    for ours, tensor in zip((d_queries, d_keys, d_values), tensors, strict=True):
+        np.testing.assert_allclose(ours, tensor.grad.numpy(), atol=1e-15)
+    assert not d_scores[0, 0][~may_attend].any()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_and_their_slopes_equal_pytorchs(name, draw):
+    u = draw.normal(scale=3, size=50)
+    truth_of = {
+        "relu": F.relu, "gelu": F.gelu, "geglu": lambda x: F.gelu(x, approximate="tanh"), "swiglu": F.silu,
+    }[name]  # fmt: skip
+    tensor = torch.tensor(u, requires_grad=True)
+    truth = truth_of(tensor)
+    truth.sum().backward()
+    value, slope = ACTIVATIONS[name](u)
+    np.testing.assert_allclose(value, truth.detach().numpy(), atol=1e-14)
+    np.testing.assert_allclose(slope, tensor.grad.numpy(), atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["layer", "rms"])
+def test_a_norm_stops_gradients_along_what_it_removes(kind, draw):
+    config = ModelConfig(d_model=8, n_heads=2, norm=kind, norm_epsilon=1e-12)
+    weights = {"gain": draw.normal(size=8)}
+    x, d_y = draw.normal(size=(3, 8)), draw.normal(size=(3, 8))
+    y, saved = norm(x, weights, config)
+    d_x, _ = norm_backward(d_y, saved, weights, config)
+    np.testing.assert_allclose((d_x * saved["x_hat"]).sum(axis=-1), 0, atol=1e-10)
+    if kind == "layer":
+        np.testing.assert_allclose(d_x.sum(axis=-1), 0, atol=1e-12)
+    bigger, _ = norm(5 * x, weights, config)
+    np.testing.assert_allclose(bigger, y, atol=1e-10)  # its size is one of the directions
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize(("n_buckets", "max_distance"), [(32, 128), (8, 12), (16, 20), (64, 1000)])
+def test_buckets_are_those_of_pytorch_at_every_distance(bidirectional, n_buckets, max_distance):
+    distance = np.arange(-1100, 1101)
+    truth = torch_positions.t5_bucket(torch.from_numpy(distance), bidirectional, n_buckets, max_distance).numpy()
+    assert np.array_equal(positions.t5_bucket(distance, bidirectional, n_buckets, max_distance), truth)
+
+
+def test_turning_back_undoes_a_turn(draw):
+    x = draw.normal(size=(1, 2, 5, 6))
+    turn = np.cos(positions.angles(5, 6)), np.sin(positions.angles(5, 6))
+    np.testing.assert_allclose(positions.rotate_backward(positions.rotate(x, turn), turn), x, atol=1e-15)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_cross_entropy_counts_real_tokens_alone(label_smoothing, draw):
+    logits, target = draw.normal(size=(2, 3, 7)), draw.integers(0, 7, (2, 3))
+    mask = np.array([[True, True, True], [True, False, False]])
+    tensor = torch.tensor(logits, requires_grad=True)
+    truth = F.cross_entropy(
+        tensor[torch.from_numpy(mask)], torch.from_numpy(target[mask]), label_smoothing=label_smoothing
+    )
+    truth.backward()
+    loss, d_logits = cross_entropy(logits, target, mask, label_smoothing)
+    assert abs(loss - truth.item()) < 1e-14
+    np.testing.assert_allclose(d_logits, tensor.grad.numpy(), atol=1e-15)
+    np.testing.assert_allclose(d_logits.sum(axis=-1), 0, atol=1e-15)
+
+
+def test_clipping_keeps_the_direction_of_the_whole_gradient():
+    gradients = {"a": np.array([3.0]), "b": np.array([[0.0, 4.0]])}
+    assert clip(gradients, 1.0) == 5.0
+    np.testing.assert_allclose([gradients["a"][0], gradients["b"][0, 1]], [0.6, 0.8], atol=1e-6)
+    assert clip(gradients, 10.0) < 1.001 and gradients["a"][0] < 0.61
