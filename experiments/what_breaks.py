@@ -25,11 +25,9 @@ from torch import Tensor, nn
 
 from data.example import DataError
 from data.options import parse
-from experiments.number_blocks import Matrix, block, write_page
+from experiments.number_blocks import Matrix, show
 from experiments.worked_example.example import DECODER_INPUT, batch, config, weights
-from model.attention import MultiHeadAttention
-from model.config import ModelConfig, preset
-from model.layers import EncoderLayer
+from model.config import preset
 from model.numpy_reference import transformer as reference
 from model.numpy_reference.softmax import softmax, softmax_backward
 from model.transformer import Transformer
@@ -52,7 +50,8 @@ def no_scale() -> Matrix:
             slope = np.sqrt((softmax_backward(d_weights, probs) ** 2).sum(axis=-1)).mean()
             row += [divided.std(), entropy, slope]
         rows.append(row)
-    return Matrix(np.array(rows), tuple(f"d_k = {d_k}" for d_k in widths), "std entropy |dL/dS|, without and with 1/sqrt(d_k)")
+    columns = "std(S), entropy, |dL/dS|, and the same three with 1/sqrt(d_k)"
+    return Matrix(np.array(rows), tuple(f"d_k = {d_k}" for d_k in widths), columns)
 
 
 def no_mask() -> Matrix:
@@ -92,3 +91,104 @@ class WithoutResidual(nn.Module):
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Norm(Sublayer(x))."""
         return self.norm(sublayer(x))
+
+
+def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm: bool = True) -> Transformer:
+    """A random encoder of width 64 with or without its residual connections and norms."""
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 100, "d_model": WIDTH, "n_heads": 4, "d_ff": 4 * WIDTH, "n_decoder_layers": 1}
+    model = Transformer(
+        preset("vaswani2017", **sizes, n_encoder_layers=n_layers, norm_position=norm_position, dropout=0.0), pad_id=0
+    )
+    for layer in model.encoder:
+        for name in ("self_attention_residual", "feed_forward_residual"):
+            part = getattr(layer, name)
+            part.norm = part.norm if norm else nn.Identity()
+            setattr(layer, name, part if residual else WithoutResidual(part.norm))
+    return model
+
+
+def random_log_probs(model: Transformer) -> tuple[Tensor, Tensor, Tensor]:
+    """log P over the vocabulary at every source token, the random tokens asked for, and the memory."""
+    generator = torch.Generator().manual_seed(2)
+    source, wanted = torch.randint(1, 100, (2, 8, 32), generator=generator)
+    memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
+    return model.logits(memory).log_softmax(dim=-1), wanted, memory
+
+
+def loss_of(log_probs: Tensor, wanted: Tensor) -> Tensor:
+    """Equation (6), the mean over tokens."""
+    return -log_probs.gather(-1, wanted[..., None]).mean()
+
+
+def gradient_norm(layer: nn.Module) -> float:
+    """The norm of the gradient of all weights of a layer."""
+    return float(torch.stack([weight.grad.norm() for weight in layer.parameters()]).norm())
+
+
+def no_residual() -> Matrix:
+    """log10 of each layer's gradient norm in a random encoder of 12 layers."""
+    columns = []
+    for variant in (("post",), ("pre",), ("post", False), ("post", True, False), ("post", False, False)):
+        model = deep_encoder(variant[0], LAYERS, *variant[1:])
+        log_probs, wanted, _ = random_log_probs(model)
+        loss_of(log_probs, wanted).backward()
+        columns.append([np.log10(gradient_norm(layer)) for layer in model.encoder])
+    labels = tuple(f"layer {i + 1}" for i in range(LAYERS))
+    return Matrix(np.array(columns).T, labels, "log10 |gradient| of post-norm, pre-norm, no residual, no norm, neither")
+
+
+def likeness(memory: Tensor) -> float:
+    """Mean cosine between the vectors of different tokens of one source: 1 when all have become the same."""
+    unit = (memory / memory.norm(dim=-1, keepdim=True)).detach()  # (B, S, d_model)
+    cosines = unit @ unit.transpose(1, 2)  # (B, S, S)
+    n_tokens = memory.shape[1]
+    return float((cosines.sum(dim=(1, 2)) - n_tokens).mean() / (n_tokens * (n_tokens - 1)))
+
+
+def no_warmup() -> Matrix:
+    """One step of Adam at rate 1e-3 from random weights, no warm-up, for encoders of several depths."""
+    rows, labels = [], []
+    for n_layers in (3, 6, 12, 24):
+        for position in ("post", "pre"):
+            model = deep_encoder(position, n_layers)
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+            before, wanted, memory = random_log_probs(model)
+            loss_of(before, wanted).backward()
+            row = [gradient_norm(model.encoder[-1]), likeness(memory)]
+            optimizer.step()
+            with torch.no_grad():
+                after, _, moved = random_log_probs(model)
+            row += [likeness(moved), float((after - before.detach()).square().mean().sqrt())]
+            rows.append(row)
+            labels.append(f"{n_layers} layers, {position}-norm")
+    columns = "|gradient| of the last layer, likeness of tokens before and after, change of log P"
+    return Matrix(np.array(rows), tuple(labels), columns)
+
+
+TABLES = {"no scale": no_scale, "no mask": no_mask, "no positions": no_positions, "no residual": no_residual,
+          "no warm-up": no_warmup}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is shown."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # tables, such as "no mask"; none: all of them
+    write: bool = False  # put the tables into docs/the_math.md
+
+
+def main(arguments: list[str]) -> int:
+    """Print or write; a mistake that the user can mend is one line on standard error and exit status 2."""
+    try:
+        settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.what_breaks")
+        torch.set_num_threads(1)  # the same sums in the same order on every machine
+        show(settings.names, {name: table() for name, table in TABLES.items()}, settings.write)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,17 +2,17 @@
 
     enc.  dec.                    encoder or decoder
     self.  cross.  ff.            the sublayer
+    E WQ WK WV WO W1 W2 gain      weights: W1 is `inner`, W2 is `outer`, the gain is the norm's after the sublayer
     Q K V S A heads out sum       queries, keys, values, scaled scores, weights, heads, sublayer's output, residual sum
     d_NAME                        the gradient of the loss with respect to NAME, of NAME's shape
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy import ndarray
 
+from experiments.number_blocks import Matrix
 from experiments.worked_example.example import DECODER_INPUT, PAD, SOURCE, TARGET, VOCABULARY, batch, config, weights
 from model.numpy_reference.linear import Saved, Weights, embedding_backward
 from model.numpy_reference.losses import cross_entropy
@@ -24,15 +24,6 @@ from model.numpy_reference.transformer import logits_backward
 
 RATE = 0.01  # learning rate of the one AdamW step
 SMOOTHING = 0.1
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Values with a label for each row; the columns may stand in groups, one for each head."""
-
-    values: ndarray  # (rows, columns), or (groups, rows, columns)
-    rows: tuple[str, ...]
-    columns: str = ""  # what the columns are
 
 
 def words(ids: tuple[int, ...]) -> tuple[str, ...]:
@@ -57,8 +48,8 @@ def trace() -> dict[str, Matrix]:
     found |= layer("dec", decoder["layers"][0], FED)
     found |= {"H_dec": Matrix(decoder["states"][0], FED), "d_H_dec": Matrix(decoder["d_states"][0], FED)}
     found |= predicted(saved, loss)
-    found |= {f"d_{name}": of_weight(name, gradient) for name, gradient in gradients.items()}
-    return found | embedding_uses(saved, given) | one_step(given, gradients)
+    of_weights = {f"d_{short_name(name)}": of_weight(gradient) for name, gradient in gradients.items()}
+    return found | of_weights | embedding_uses(saved, given) | one_step(given, gradients)
 
 
 def embedded(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
@@ -130,12 +121,26 @@ def predicted(saved: Saved, loss: float) -> dict[str, Matrix]:
     }
 
 
-def of_weight(name: str, values: ndarray) -> Matrix:
+SHORT = {
+    "encoder.0.": "enc.", "decoder.0.": "dec.", "self_attention": "self", "cross_attention": "cross",
+    "feed_forward": "ff", "_residual.norm": "", "embedding.weight": "E", "query.weight": "WQ", "key.weight": "WK",
+    "value.weight": "WV", "output.weight": "WO", "inner.weight": "W1", "outer.weight": "W2",
+}  # fmt: skip
+
+
+def short_name(name: str) -> str:
+    """A weight's name as the page has it: `encoder.0.self_attention.query.weight` is `enc.self.WQ`."""
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name
+
+
+def of_weight(values: ndarray) -> Matrix:
     """A weight or its gradient: a matrix by rows, a gain as one row."""
     if values.ndim == 1:
         return Matrix(values[None], ("gain",))
-    labels = VOCABULARY if name == "embedding.weight" else tuple(f"row {i + 1}" for i in range(len(values)))
-    return Matrix(values, labels)
+    is_embedding = len(values) == len(VOCABULARY)
+    return Matrix(values, VOCABULARY if is_embedding else tuple(f"row {i + 1}" for i in range(len(values))))
 
 
 def embedding_uses(saved: Saved, given: Weights) -> dict[str, Matrix]:
