@@ -26,7 +26,7 @@ from data.example import DataError
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "the_math.md"
 BLOCK = re.compile(r"<!-- numbers: (?P<names>[^>]+?) -->\n(?P<text>.*?)<!-- end of numbers -->", re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+$")
-DECIMALS, WIDTH = 4, 118
+DECIMALS, WIDTH = 4, 106
 
 
 @dataclass(frozen=True)
