@@ -19,7 +19,7 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest $(TEST)
 
-test-slow: $(VENV)/.installed-test
+test-slow: $(VENV)/.installed-test,notebook
 	$(VENV)/bin/python -m pytest -m slow $(TEST)
 
 lint: $(VENV)/.installed-test
@@ -31,6 +31,9 @@ $(VENV)/.installed: $(WANTED)
 
 $(VENV)/.installed-test: $(WANTED)
 	sh install.sh "$(VENV)" test
+
+$(VENV)/.installed-test,notebook: $(WANTED)
+	sh install.sh "$(VENV)" test,notebook
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

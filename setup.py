@@ -29,5 +29,6 @@ setup(
     extras_require={
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9"],
         "bench": ["transformers>=4.48"],
+        "notebook": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"],
     },
 )
