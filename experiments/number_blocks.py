@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +97,18 @@ def names_of(match: re.Match[str]) -> list[str]:
     return [name.strip() for name in match["names"].split(",")]
 
 
+def check_names(names: Sequence[str], known: Iterable[str]) -> None:
+    """Refuse a name that does not exist. Raises DataError."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3, 0.4) or known[:3]
+            raise DataError(f"there is no {name!r}; near are {', '.join(near)}; without a name all are printed")
+
+
 def show(names: Sequence[str], matrices: Mapping[str, Matrix], write: bool, page: Path = PAGE) -> None:
     """Print the matrices of these names (none: all of them), or write all into the page. Raises DataError."""
-    for name in names:
-        if name not in matrices:
-            near = difflib.get_close_matches(name, matrices, 3, 0.4) or list(matrices)[:3]
-            raise DataError(f"there is no {name!r}; near are {', '.join(near)}; without a name all are printed")
+    check_names(names, matrices)
     if write:
         write_atomically(page, fill(page.read_text(encoding="utf-8"), matrices))
     else:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from data.example import DataError
 from data.options import parse
-from experiments.number_blocks import Matrix, show
+from experiments.number_blocks import Matrix, check_names, show
 from experiments.worked_example.example import DECODER_INPUT, batch, config, weights
 from model.config import preset
 from model.numpy_reference import transformer as reference
@@ -183,7 +183,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.what_breaks")
         torch.set_num_threads(1)  # the same sums in the same order on every machine
-        show(settings.names, {name: table() for name, table in TABLES.items()}, settings.write)
+        check_names(settings.names, TABLES)
+        show(settings.names, {name: TABLES[name]() for name in settings.names or TABLES}, settings.write)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
