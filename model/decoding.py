@@ -190,7 +190,7 @@ class Beams:
 
 
 @torch.inference_mode()
-def beam_search(
+def beam_search(  # noqa: PLR0913 - one argument more than the house allows: each is a choice of its own
     model: Transformer,
     source: Tensor,
     source_mask: Tensor,
@@ -199,15 +199,17 @@ def beam_search(
     beam: int,
     length_penalty: float = 1.0,
     n_best: int = 1,
+    early_stopping: bool = False,
 ) -> list[list[Hypothesis]]:
     """The `n_best` of `beam` hypotheses for each source, best first, scored log P / length^length_penalty.
 
-    The rules are those of Hugging Face's `generate(num_beams, length_penalty, early_stopping=False)`: of the 2 K best
+    The rules are those of Hugging Face's `generate(num_beams, length_penalty, early_stopping)`: of the 2 K best
     extensions of K open hypotheses, those among the first K that end are finished, and the first K that do not end go
-    on. At most K finished ones are kept. A source is done when it has K finished ones and the best open one, scored as
-    if it ended now, beats none of them (with a positive length penalty a heuristic: a much longer one still might).
-    What is open after `max_new_tokens` competes as it stands. Shapes and errors as in `greedy`; fewer than `n_best`
-    come back only where fewer outputs exist.
+    on. At most K finished ones are kept. A source is done when it has K finished ones and, unless `early_stopping`, the
+    best open one, scored as if it ended now, beats none of them (with a positive length penalty a heuristic: a much
+    longer one still might). What is open after `max_new_tokens` competes as it stands: nothing forces an end token
+    there, as BART's and Marian's `forced_eos_token_id` does. Shapes and errors as in `greedy`; fewer than `n_best` come
+    back only where fewer outputs exist.
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
@@ -223,6 +225,8 @@ def beam_search(
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
         done = ~(opened.score[:, 0] > finished.score[:, -1])  # (b,)
+        if early_stopping:
+            done |= finished.score[:, -1] > -torch.inf
         for index in done.nonzero()[:, 0].tolist():
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
