@@ -174,7 +174,7 @@ def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any],
 
 
 def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, list[str]]:
-    """The ids that decoding needs, and which of them are not given."""
+    """The ids that decoding needs, and what is wrong with them."""
     start = values.get("decoder_start_token_id")
     ids = values.get("pad_token_id"), values.get("eos_token_id"), start
     ids = (*ids[:2], values.get(family.default_start) if start is None else start)
@@ -182,7 +182,9 @@ def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, 
         f"{name}={value}" for name, value in zip(("pad_token_id", "eos_token_id"), ids)
         if not isinstance(value, int) or not 0 <= value < values.get("vocab_size", 0)
     ]  # fmt: skip
-    return SpecialIds(*ids), problems
+    forbidden = values.get("bad_words_ids") or []
+    problems += [f"bad_words_ids={phrase}" for phrase in forbidden if len(phrase) != 1]
+    return SpecialIds(*ids, tuple(phrase[0] for phrase in forbidden)), problems
 
 
 def nearest_preset(chosen: Mapping[str, Any]) -> str:
