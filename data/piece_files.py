@@ -153,7 +153,7 @@ def read_plbart(folder: Path) -> Pieces:
 def read_marian(folder: Path) -> Pieces:
     """Marian's kind: a piece that is not in vocab.json is unknown, whichever side's model cut it."""
     source, target = (read_processor(folder / name) for name in ("source.spm", "target.spm"))
-    vocabulary = read_json(folder / "vocab.json")
+    vocabulary = read_table(folder / "vocab.json")
     if settings_of(folder).get("separate_vocabs"):
         raise DataError(f"{folder} has a vocabulary for each side; the network here has one embedding for both")
     table = {index: piece for piece, index in vocabulary.items()}
@@ -210,9 +210,20 @@ def import_tokenizers() -> Any:
 def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
     """A sentencepiece model. Raises DataError where it is none."""
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        content = path.read_bytes()
+        if not content:  # the library takes it for a model that is still to come
+            raise RuntimeError
+        return sentencepiece.SentencePieceProcessor(model_proto=content)
     except RuntimeError as error:
         raise DataError(f"{path} is no sentencepiece model; fetch the checkpoint again") from error
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """A JSON file of names and values. Raises DataError where it is anything else."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path} is a {type(values).__name__}, not names and values; fetch the checkpoint again")
+    return values
 
 
 def table_of(processor: sentencepiece.SentencePieceProcessor) -> dict[int, str]:
@@ -225,7 +236,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).is_file():
-            found |= {key: value for key, value in read_json(folder / name).items() if value is not None}
+            found |= {key: value for key, value in read_table(folder / name).items() if value is not None}
     return found
 
 
@@ -242,7 +253,7 @@ def special_names(folder: Path) -> dict[str, str]:
 def added_tokens(folder: Path) -> dict[int, str]:
     """Id -> piece of what was added behind a vocabulary: added_tokens.json, and newer files' own list."""
     path = folder / "added_tokens.json"
-    older = {index: piece for piece, index in read_json(path).items()} if path.is_file() else {}
+    older = {index: piece for piece, index in read_table(path).items()} if path.is_file() else {}
     newer = settings_of(folder).get("added_tokens_decoder", {})
     return older | {int(index): token["content"] for index, token in newer.items()}
 

@@ -116,10 +116,8 @@ def check_together(settings: Settings) -> None:
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     for name, size in sizes.items():
         if settings.model.positions == "learned" and size > settings.model.max_length:
-            raise DataError(
-                f"{name}={size} is longer than the {settings.model.max_length} learned positions; lower it or raise "
-                "--model.max_length"
-            )
+            mend = "lower it" if settings.init.from_ else "lower it or raise --model.max_length"
+            raise DataError(f"{name}={size} is longer than the {settings.model.max_length} learned positions; {mend}")
 
 
 def capped(settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from data.atomic_files import read_json
 from data.example import DataError
+from data.piece_files import read_table
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
 from model.interop import ConversionError, Imported, fill, from_hugging_face
@@ -46,7 +47,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         index = folder / f"{name}.index.json"
         files = [name] if (folder / name).is_file() else []
         if not files and index.is_file():
-            files = sorted({Path(file).name for file in read_json(index)["weight_map"].values()})
+            files = sorted({Path(file).name for file in read_table(index).get("weight_map", {}).values()})
         if files:
             return {name: tensor for file in files for name, tensor in read_file(folder / file).items()}
     raise DataError(f"{folder} has no weights; it needs {' or '.join(WEIGHTS)}")
@@ -72,8 +73,8 @@ def read_values(folder: Path) -> dict[str, Any]:
     """config.json, with what newer checkpoints say of decoding in generation_config.json alone. Raises DataError."""
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} is no checkpoint's folder: it has no config.json; give --init.from another")
-    values, path = read_json(folder / "config.json"), folder / "generation_config.json"
-    generation = read_json(path) if path.is_file() else {}
+    path = folder / "generation_config.json"
+    values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
     decoding = {name: generation.get(name) for name in ("decoder_start_token_id", "bad_words_ids")}
     return {name: value for name, value in decoding.items() if value is not None} | values
 
@@ -99,7 +100,10 @@ def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> T
 def read_tokenizer(folder: Path) -> PretrainedTokenizer:
     """The tokenizer that belongs to a checkpoint. Raises DataError where there is none or it is another network's."""
     config, special, _ = read_network(folder)
-    return PretrainedTokenizer(folder, config.vocab_size, **asdict(special))
+    tokenizer = PretrainedTokenizer(folder, config.vocab_size, **asdict(special))
+    if read_values(folder)["model_type"] == "plbart":  # its class puts a target's last token, the language, in front
+        tokenizer.decoder_start_id = tokenizer.target_suffix[-1]
+    return tokenizer
 
 
 def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer) -> None:
