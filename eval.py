@@ -29,6 +29,7 @@ from model.decoding import Sampling
 from model.transformer import Transformer
 from training.command_line import run_and_report
 from training.device import find_device, set_threads
+from training.pretrained import load_tokenizer
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
 from training.weights import load_weights
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> int:
     folder = Path(options.run)
     settings, _ = read_config(folder, Settings)
     set_threads(options.threads)
-    tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    tokenizer = load_tokenizer(folder)
     model = Transformer(settings.model, tokenizer.pad_id)
     load_weights(folder / "model.safetensors", model)
     model.to(find_device(options.device)).eval()

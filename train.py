@@ -5,6 +5,7 @@
     python train.py django --data.path FOLDER        real pairs of description and code
     python train.py files --data.path pairs.jsonl --data.nl description --data.code code
     python train.py files --preset chapter-3.3 --data.path pairs.csv
+    python train.py django --init.from FOLDER        fine-tune a T5, BART, PLBART or Marian checkpoint and its tokenizer
     python train.py --run runs/quickstart --resume   go on with a run that was stopped
     python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
@@ -26,7 +27,6 @@ from training.own_packages import refuse_foreign_packages
 refuse_foreign_packages()
 
 from data.batches import Batch
-from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
@@ -35,7 +35,7 @@ from training.batch_loss import batch_loss, n_predicted
 from training.checkpoints import Position, find_checkpoint
 from training.command_line import read_training_command, run_and_report
 from training.config import LoopConfig
-from training.corpus import make_tokenizer, read_corpora
+from training.corpus import read_corpora
 from training.device import (
     autocast,
     find_device,
@@ -48,9 +48,10 @@ from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
 from training.phase import Phase, Run, check_lengths, finish_phase, next_batches, record, save, start_phase
+from training.pretrained import first_tokenizer, load_network, load_tokenizer
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import TOKENIZER, check_run, open_run, truncate_metrics, write_config
+from training.run_folder import check_run, open_run, truncate_metrics, write_config
 from training.run_record import finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -76,13 +77,13 @@ def main(argv: list[str]) -> int:
     warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 
     corpora = read_corpora(settings)
-    tokenizer = Tokenizer.load(folder / TOKENIZER) if resume else make_tokenizer(corpora, settings.data.vocab_size)
+    tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
     model = Transformer(settings.model, tokenizer.pad_id).to(device)
     check_lengths(settings, corpora, tokenizer)
     open_run(folder, resume, overwrite)  # from here on the folder is written to
     if not resume:
-        tokenizer.save(folder / TOKENIZER)
+        tokenizer.save(folder / tokenizer.file_name)
         write_config(folder, settings, tokenizer.special_ids())
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     write_environment(run, corpora)
@@ -92,6 +93,8 @@ def main(argv: list[str]) -> int:
     if checkpoint is not None:
         run.position = checkpoint.position
         run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
+    elif settings.init.from_:
+        load_network(model, Path(settings.init.from_))
     truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
     phases = list(corpora)
     with stopping_on_signals(run):
@@ -107,9 +110,7 @@ def main(argv: list[str]) -> int:
     finish_record(run)
     print(f"trained; to score again: python eval.py --run {folder}", file=sys.stderr)
 
-    results = evaluate_run(
-        folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed
-    )
+    results = evaluate_run(folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed)
     write_budget(run)
     show_results(folder, results)
     return 0

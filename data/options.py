@@ -52,7 +52,7 @@ def unboxed(text: str) -> str:
 
 def suggestion(option: str, settings: Any) -> str:
     """' (did you mean --data.path?)', or nothing when no option is near."""
-    known = [f"--{name}" for name in dotted_names(settings)] if settings is not None else []
+    known = [f"--{spelled(name)}" for name in dotted_names(settings)] if settings is not None else []
     near = difflib.get_close_matches(option.partition("=")[0].replace("-", "_").replace("__", "--", 1), known, 1, 0.75)
     return f" (did you mean {near[0]}?)" if near else ""
 
@@ -65,3 +65,8 @@ def dotted_names(settings: Any, prefix: str = "") -> list[str]:
         inner = hasattr(value, "__dataclass_fields__")
         names += dotted_names(value, f"{prefix}{name}.") if inner else [prefix + name]
     return names
+
+
+def spelled(name: str) -> str:
+    """A name as a person writes it: one that is a word of Python's own has an underscore behind it in Python alone."""
+    return name.removesuffix("_")

@@ -76,6 +76,7 @@ def from_printable(mapped: str) -> str:
 class Tokenizer:
     """Text <-> token ids. Made by `train_tokenizer` or `Tokenizer.load`."""
 
+    file_name = "tokenizer.model"  # in a run folder
     pad_id = 0
     end_id = 1
     unk_id = 2
@@ -83,7 +84,11 @@ class Tokenizer:
     mask_id = 4
     sentinel_ids = tuple(range(5, 5 + N_SENTINELS))
     decoder_start_id = begin_id
+    never_ids: tuple[int, ...] = ()  # ids that decoding must not choose
     first_piece_id = len(SPECIAL_NAMES)  # ids from here on stand for text
+    prefix: tuple[int, ...] = ()  # what the network reads before a text
+    suffix: tuple[int, ...] = (end_id,)  # and behind it
+    target_suffix = suffix  # the same behind a target
 
     def __init__(self, model: bytes) -> None:
         """`model`: the bytes of a sentencepiece model with our special pieces. Raises DataError for any other."""
@@ -114,6 +119,14 @@ class Tokenizer:
             ids += known
         return ids
 
+    def encode_target(self, text: str) -> list[int]:
+        """The same for a target: a translation model's tokenizer cuts its target language in another way."""
+        return self.encode(text)
+
+    def frame(self, ids: list[int], target: bool = False) -> list[int]:
+        """The ids of a text with the special ids around it, as the network reads a source or writes a target."""
+        return [*self.prefix, *ids, *(self.target_suffix if target else self.suffix)]
+
     def encode_segment(self, segment: str) -> list[int]:
         """Ids of one segment, kept for the next time."""
         if len(self.cache) >= MAX_CACHED_SEGMENTS:
@@ -140,7 +153,8 @@ class Tokenizer:
     def special_ids(self) -> dict[str, Any]:
         """The special ids by name, for config.json."""
         names = ("pad_id", "end_id", "unk_id", "begin_id", "decoder_start_id", "mask_id")
-        return {name: getattr(self, name) for name in names} | {"sentinel_ids": list(self.sentinel_ids)}
+        lists = {name: list(getattr(self, name)) for name in ("sentinel_ids", "never_ids")}
+        return {name: getattr(self, name) for name in names} | lists
 
     def save(self, path: Path) -> None:
         """Write sentencepiece's own model file."""

@@ -26,7 +26,7 @@ def attention_maps(
 
 def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], prediction: str) -> dict[str, Any]:
     """One map: the written-out attention shows its weights to a forward hook while the prediction is read again."""
-    target = [*tokenizer.encode(prediction), tokenizer.end_id][: model.config.max_length]
+    target = tokenizer.frame(tokenizer.encode_target(prediction), target=True)[: model.config.max_length]
     device = next(model.parameters()).device
     source = torch.tensor([ids], device=device)  # (1, S)
     mask = torch.ones_like(source, dtype=torch.bool)

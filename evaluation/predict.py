@@ -16,7 +16,8 @@ from model.transformer import Transformer
 
 def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -> list[int]:
     """The encoder's input for a description, cut to the longest source."""
-    return [*tokenizer.encode(description)[: max_source_length - 1], tokenizer.end_id]
+    room = max_source_length - len(tokenizer.frame([]))
+    return tokenizer.frame(tokenizer.encode(description)[:room])
 
 
 def predict(
@@ -30,7 +31,7 @@ def predict(
     device = next(model.parameters()).device
     special = special_ids(tokenizer)
     sources = [source_ids(text, tokenizer, max_source_length) for text in descriptions]
-    n_cut = sum(len(tokenizer.encode(text)) >= max_source_length for text in descriptions)
+    n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > max_source_length for text in descriptions)
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     outputs = [""] * len(sources)
     with tqdm(total=len(sources), desc=name, unit=" lines", leave=False, disable=None) as bar:
@@ -67,4 +68,4 @@ def draw(
 
 def special_ids(tokenizer: Tokenizer) -> SpecialIds:
     """The ids that decoding needs."""
-    return SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id)
+    return SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)

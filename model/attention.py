@@ -85,19 +85,20 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.n_heads = config.n_heads
-        self.query = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^Q of all heads
-        self.key = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^K
-        self.value = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^V
-        self.output = nn.Linear(config.d_model, config.d_model, bias=config.biases)  # W^O
+        width = config.n_heads * config.d_k  # of all heads side by side; d_model unless d_kv says otherwise
+        self.query = nn.Linear(config.d_model, width, bias=config.biases)  # W^Q of all heads
+        self.key = nn.Linear(config.d_model, width, bias=config.biases)  # W^K
+        self.value = nn.Linear(config.d_model, width, bias=config.biases)  # W^V
+        self.output = nn.Linear(width, config.d_model, bias=config.biases)  # W^O
         self.scale = 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
         self.dropout = config.dropout_attention
         self.form = config.attention
         self.see = HookPoint()  # only the written-out form passes through it
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, T, d_model) -> (B, h, T, d_k)."""
-        batch, length, d_model = x.shape
-        return x.view(batch, length, self.n_heads, d_model // self.n_heads).transpose(1, 2)
+        """(B, T, h * d_k) -> (B, h, T, d_k)."""
+        batch, length, width = x.shape
+        return x.view(batch, length, self.n_heads, width // self.n_heads).transpose(1, 2)
 
     def keys_and_values(self, x: Tensor, order: Order = Order()) -> tuple[Tensor, Tensor]:
         """Project what is attended to: (B, S, d_model) -> two of (B, h, S, d_k)."""
@@ -126,7 +127,7 @@ class MultiHeadAttention(nn.Module):
         else:
             heads = fused_attention(queries, keys, values, may_attend, order.bias, self.scale, dropout, causal)
             weights = None
-        concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, d_model)
+        concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, h * d_k)
         return self.output(concatenated), weights
 
 

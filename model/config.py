@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
-FeedForward = Literal["relu", "gelu", "geglu", "swiglu"]
+FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ModelConfig:
     preset: str = "modern"  # vaswani2017, bart, t5, t5_v1_1 or modern: where the variants below start from
     vocab_size: int = 4000  # V, number of token ids; train.py sets it from the tokenizer
     d_model: int = 256  # width of the residual stream
-    n_heads: int = 4  # h, attention heads; d_model must be divisible by it
+    n_heads: int = 4  # h, attention heads; d_model must be divisible by it unless d_kv is given
+    d_kv: int = 0  # width of one head where it is not d_model / n_heads (T5 v1.1: 6 heads of 64 in 512); 0: it is
     d_ff: int = 1024  # inner width of the feed-forward layer
     n_encoder_layers: int = 3  # layers of the encoder
     n_decoder_layers: int = 3  # layers of the decoder
@@ -26,15 +27,20 @@ class ModelConfig:
     norm_position: Literal["pre", "post"] = "pre"  # before the sublayer (Xiong et al. 2020) or after the sum
     norm_epsilon: float = 1e-6  # added to the variance inside the norm
     norm_embeddings: bool = False  # normalise the embedded input (BART's layernorm_embedding)
+    final_norm: bool = False  # a norm after a post-norm stack too (torch.nn.Transformer); a pre-norm one always has it
     feed_forward: FeedForward = "swiglu"  # activation, gated or not (Shazeer 2020)
     positions: Positions = "rotary"  # how order enters (see model/positions.py)
-    relative_buckets: int = 32  # T5's buckets of relative distance, per head (Raffel et al. 2020, 2.1)
+    position_offset: int = 0  # row of a learned table that position 0 reads (BART: 2; fairseq left room for padding)
+    sinusoid_layout: Literal["interleaved", "halves"] = "interleaved"  # sine, cosine in turn; all sines first (Marian)
+    relative_buckets: int = 32  # T5's buckets of distance, per head; one table for all layers (Raffel et al. 2020, 2.1)
     relative_max_distance: int = 128  # distance from which T5's last bucket serves
     tie_embeddings: bool = True  # source, target and output embedding are one matrix (Press and Wolf 2017)
     biases: bool = False  # biases in linear layers and LayerNorm
     scale_attention: bool = True  # divide scores by sqrt(d_k), equation (4); T5 folds it into its initialisation
     scale_embeddings: bool = False  # multiply embeddings by sqrt(d_model) (Vaswani et al. 2017, 3.4)
     scale_output: bool = False  # multiply decoder states by d_model^-0.5 before a tied output (T5)
+    logits_bias: bool = False  # add a number that is not trained to each logit (BART's, Marian's final_logits_bias)
+    learn_padding: bool = False  # inputs teach the padding token's embedding too (T5, whose decoder starts with it)
     dropout: float = 0.1  # probability of zeroing a value of a sublayer's output and of the embeddings
     dropout_attention: float = 0.0  # of zeroing an attention weight
     dropout_feed_forward: float = 0.0  # of zeroing a value after the activation
@@ -49,7 +55,7 @@ class ModelConfig:
     @property
     def d_k(self) -> int:
         """Width of one head's queries, keys and values."""
-        return self.d_model // self.n_heads
+        return self.d_kv or self.d_model // self.n_heads
 
 
 def check(config: ModelConfig) -> None:
@@ -57,7 +63,10 @@ def check(config: ModelConfig) -> None:
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")
-    if config.d_model % config.n_heads:
+    for name in ("d_kv", "position_offset"):
+        if getattr(config, name) < 0:
+            raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0")
+    if not config.d_kv and config.d_model % config.n_heads:
         nearest = round(config.d_model / config.n_heads) or 1
         raise ValueError(
             f"model.d_model={config.d_model} is not divisible by model.n_heads={config.n_heads}; "
@@ -97,12 +106,13 @@ PRESETS = {
     # Raffel et al. 2020: pre-RMSNorm, bucketed relative bias, no biases, unscaled scores, dropout everywhere.
     "t5": ModelConfig(
         preset="t5", feed_forward="relu", positions="t5_relative", scale_attention=False, scale_output=True,
-        dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
+        learn_padding=True, dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
     ),
     # Shazeer 2020 and T5's release notes: gated GELU, untied output.
     "t5_v1_1": ModelConfig(
         preset="t5_v1_1", feed_forward="geglu", positions="t5_relative", scale_attention=False,
-        tie_embeddings=False, dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
+        tie_embeddings=False, learn_padding=True, dropout_attention=0.1, dropout_feed_forward=0.1,
+        dropout_output=0.1,
     ),
     # Today's usual choices: pre-RMSNorm, rotary positions (Su et al. 2021), SwiGLU, no biases.
     "modern": ModelConfig(),

@@ -31,6 +31,7 @@ class SpecialIds:
     pad_id: int  # fills the unused end of an output while it is made
     end_id: int  # the model's last token
     decoder_start_id: int  # the decoder's first input, y_0
+    never_ids: tuple[int, ...] = ()  # tokens that are never chosen (Marian's padding: `bad_words_ids`)
 
 
 @dataclass
@@ -42,11 +43,14 @@ class Rows:
     source_mask: Tensor  # (b, S) bool
     memory: Tensor  # (b, S, d_model)
     cache: KeyValueCache
+    never_ids: tuple[int, ...]
 
     def log_probs(self, token: Tensor) -> Tensor:
-        """Equation (3) after one more `token` (b,) in each row: (b, V)."""
+        """Equation (3) after one more `token` (b,) in each row, -inf where a token is never chosen: (b, V)."""
         states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b, 1, d_model)
-        return self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b, V)
+        log_probs = self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b, V)
+        log_probs[:, list(self.never_ids)] = -torch.inf
+        return log_probs
 
     def keep(self, rows: Tensor) -> None:
         """Row i becomes what row `rows[i]` was."""
@@ -54,14 +58,17 @@ class Rows:
         self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
 
 
-def encode_rows(model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int) -> Rows:
+def encode_rows(
+    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
+) -> Rows:
     """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
     memory = model.encode(source, source_mask)  # (B, S, d_model)
-    return Rows(model, source, source_mask, memory, model.start_cache(memory, source_mask, max_new_tokens))
+    cache = model.start_cache(memory, source_mask, max_new_tokens)
+    return Rows(model, source, source_mask, memory, cache, special.never_ids)
 
 
 @torch.inference_mode()
@@ -123,7 +130,7 @@ def generate(
     choose: Callable[[Tensor], Tensor],
 ) -> list[list[int]]:
     """One output a source, token by token; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
-    rows = encode_rows(model, source, source_mask, max_new_tokens)
+    rows = encode_rows(model, source, source_mask, special, max_new_tokens)
     places = torch.arange(len(source), device=source.device)  # (b,) the output that each open row writes to
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
     token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
@@ -190,7 +197,7 @@ class Beams:
 
 
 @torch.inference_mode()
-def beam_search(
+def beam_search(  # noqa: PLR0913 - one argument more than the house allows: each is a choice of its own
     model: Transformer,
     source: Tensor,
     source_mask: Tensor,
@@ -199,19 +206,21 @@ def beam_search(
     beam: int,
     length_penalty: float = 1.0,
     n_best: int = 1,
+    early_stopping: bool = False,
 ) -> list[list[Hypothesis]]:
     """The `n_best` of `beam` hypotheses for each source, best first, scored log P / length^length_penalty.
 
-    The rules are those of Hugging Face's `generate(num_beams, length_penalty, early_stopping=False)`: of the 2 K best
+    The rules are those of Hugging Face's `generate(num_beams, length_penalty, early_stopping)`: of the 2 K best
     extensions of K open hypotheses, those among the first K that end are finished, and the first K that do not end go
-    on. At most K finished ones are kept. A source is done when it has K finished ones and the best open one, scored as
-    if it ended now, beats none of them (with a positive length penalty a heuristic: a much longer one still might).
-    What is open after `max_new_tokens` competes as it stands. Shapes and errors as in `greedy`; fewer than `n_best`
-    come back only where fewer outputs exist.
+    on. At most K finished ones are kept. A source is done when it has K finished ones and, unless `early_stopping`, the
+    best open one, scored as if it ended now, beats none of them (with a positive length penalty a heuristic: a much
+    longer one still might). What is open after `max_new_tokens` competes as it stands: nothing forces an end token
+    there, as BART's and Marian's `forced_eos_token_id` does. Shapes and errors as in `greedy`; fewer than `n_best` come
+    back only where fewer outputs exist.
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
-    rows = encode_rows(model, source, source_mask, max_new_tokens)
+    rows = encode_rows(model, source, source_mask, special, max_new_tokens)
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
     rows.keep(places.repeat_interleave(beam))  # b * K rows from here on
     opened, finished = start_beams(source, beam, special, max_new_tokens, rows.memory.dtype)
@@ -223,6 +232,8 @@ def beam_search(
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
         done = ~(opened.score[:, 0] > finished.score[:, -1])  # (b,)
+        if early_stopping:
+            done |= finished.score[:, -1] > -torch.inf
         for index in done.nonzero()[:, 0].tolist():
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():

@@ -1,6 +1,6 @@
 """The position-wise feed-forward layer: the same two or three matrices at every position.
 
-    FFN(x)    = W_2 f(W_1 x + b_1) + b_2                 Vaswani et al. 2017, equation (2); f = ReLU or GELU
+    FFN(x)    = W_2 f(W_1 x + b_1) + b_2                 Vaswani et al. 2017, equation (2); f = ReLU, GELU or Swish
     FFN_G(x)  = W_2 (f(W_g x) * W_1 x)                   Shazeer 2020; f = GELU (GEGLU) or SiLU (SwiGLU)
 """
 
@@ -31,6 +31,10 @@ class FeedForward(nn.Module):
             hidden = F.relu(hidden)
         elif self.variant == "gelu":
             hidden = F.gelu(hidden)
+        elif self.variant == "gelu_tanh":
+            hidden = F.gelu(hidden, approximate="tanh")
+        elif self.variant == "swish":
+            hidden = F.silu(hidden)
         elif self.variant == "geglu":
             # T5 v1.1 was trained with the tanh approximation of GELU.
             hidden = F.gelu(self.gate(x), approximate="tanh") * hidden

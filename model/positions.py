@@ -17,10 +17,15 @@ from torch import Tensor, nn
 from model.config import ModelConfig
 
 
-def sinusoidal_positions(positions: Tensor, d_model: int) -> Tensor:
-    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos of the same. positions (T) -> (T, d_model)."""
+def sinusoidal_positions(positions: Tensor, d_model: int, layout: str = "interleaved") -> Tensor:
+    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos of the same. positions (T) -> (T, d_model).
+
+    Layout "halves" has the same columns in another order: all sines, then all cosines (Marian).
+    """
     frequencies = _frequencies(d_model, positions.device)  # (d_model/2)
     angles = positions[:, None] * frequencies  # (T, d_model/2)
+    if layout == "halves":
+        return torch.cat((angles.sin(), angles.cos()), dim=-1)  # (T, d_model)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)  # (T, d_model)
 
 
@@ -105,7 +110,8 @@ class Positions(nn.Module):
     def __init__(self, config: ModelConfig, bidirectional: bool) -> None:
         super().__init__()
         self.config = config
-        self.learned = nn.Embedding(config.max_length, config.d_model) if config.positions == "learned" else None
+        rows = config.max_length + config.position_offset
+        self.learned = nn.Embedding(rows, config.d_model) if config.positions == "learned" else None
         self.relative = T5RelativeBias(config, bidirectional) if config.positions == "t5_relative" else None
 
     def embed(self, positions: Tensor) -> Tensor | None:
@@ -115,9 +121,9 @@ class Positions(nn.Module):
                 raise ValueError(
                     f"position {int(positions[-1])} does not exist: model.max_length={self.config.max_length}"
                 )
-            return self.learned(positions)
+            return self.learned(positions + self.config.position_offset)
         if self.config.positions == "sinusoidal":
-            return sinusoidal_positions(positions, self.config.d_model)
+            return sinusoidal_positions(positions, self.config.d_model, self.config.sinusoid_layout)
         return None
 
     def order(self, query_positions: Tensor, key_positions: Tensor) -> Order:

@@ -23,12 +23,16 @@ from model.positions import Positions
 
 
 class Transformer(nn.Module):
-    """The whole network. `pad_id` is the padding token's id: its embedding starts at zero, and no input teaches it."""
+    """The whole network. `pad_id` is the padding token's id: its embedding starts at zero, and no input teaches it.
+
+    (With `learn_padding` inputs teach it as they teach the others.)
+    """
 
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
         super().__init__()
-        self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=pad_id)
+        self.config, self.pad_id = config, pad_id
+        untaught = None if config.learn_padding else pad_id
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
         self.embedding_dropout, self.output_dropout = nn.Dropout(config.dropout), nn.Dropout(config.dropout_output)
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
@@ -37,10 +41,11 @@ class Transformer(nn.Module):
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
         # A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one already.
-        pre = config.norm_position == "pre"
-        self.encoder_norm = make_norm(config) if pre else nn.Identity()
-        self.decoder_norm = make_norm(config) if pre else nn.Identity()
+        final = config.norm_position == "pre" or config.final_norm
+        self.encoder_norm = make_norm(config) if final else nn.Identity()
+        self.decoder_norm = make_norm(config) if final else nn.Identity()
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
+        self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.copy_head = CopyHead(config) if config.copy_head else None
         self.mlm_head = MLMHead(config) if config.mlm_head else None
         self.initialise()
@@ -63,7 +68,7 @@ class Transformer(nn.Module):
                         if name.endswith("attention"):
                             module.query.weight /= math.sqrt(self.config.d_k)
         with torch.no_grad():
-            self.embedding.weight[self.embedding.padding_idx] = 0
+            self.embedding.weight[self.pad_id] = 0
             if self.copy_head is not None:  # start by generating: a gate of one half would copy wrong tokens
                 self.copy_head.gate.weight.zero_()
                 self.copy_head.gate.bias.fill_(1.0)
@@ -118,7 +123,8 @@ class Transformer(nn.Module):
         """W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
         if self.config.scale_output:
             states = states / math.sqrt(self.config.d_model)
-        return self.output(states)
+        logits = self.output(states)
+        return logits if self.logits_bias is None else logits + self.logits_bias
 
     def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
         """Equation (3), copying mixed in when there is a copy head: states (B, T, d_model) -> (B, T, V)."""

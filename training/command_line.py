@@ -10,16 +10,20 @@ from typing import Any, TypeVar
 import torch
 
 from data.example import DataError
-from data.options import dotted_names, parse
+from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
 from model.config import preset
 from training.config import LoopConfig
-from training.recipes import TrainingSettings, recipe
+from training.pretrained import read_network
+from training.recipes import FINE_TUNING, TrainingSettings, recipe
 from training.run_folder import is_run, read_config
 from training.trial import step_cap
 
 Settings = TypeVar("Settings")
-PLACES = ("run", "device", "threads", "data.path", "data.workers")  # settings that say where a run runs, not what it is
+# Settings that say where a run runs, not what it is.
+PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
+# Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
+FREE = ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "attention", "copy_head", "mlm_head")
 
 
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:
@@ -52,8 +56,8 @@ def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
     """
     given = {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
     for name in dotted_names(begun):
-        room, dot, field = name.rpartition(".")
-        if name not in given and f"{room}{dot}no_{field}" not in given:
+        room, dot, field = spelled(name).rpartition(".")
+        if spelled(name) not in given and f"{room}{dot}no_{field}" not in given:
             continue
         value = setting(settings, name)
         if name in PLACES:
@@ -97,7 +101,8 @@ def check_together(settings: Settings) -> None:
     for name in ("seed", "threads"):
         if getattr(settings, name) < 0:
             raise DataError(f"{name}={getattr(settings, name)} must be at least 0")
-    check_vocab_size(settings.data.vocab_size)
+    if not settings.init.from_:
+        check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):
         loop = getattr(settings, name)
         if loop.objectives.mlm and (loop.steps or loop.epochs) and not settings.model.mlm_head:
@@ -111,10 +116,8 @@ def check_together(settings: Settings) -> None:
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     for name, size in sizes.items():
         if settings.model.positions == "learned" and size > settings.model.max_length:
-            raise DataError(
-                f"{name}={size} is longer than the {settings.model.max_length} learned positions; lower it or raise "
-                "--model.max_length"
-            )
+            mend = "lower it" if settings.init.from_ else "lower it or raise --model.max_length"
+            raise DataError(f"{name}={size} is longer than the {settings.model.max_length} learned positions; {mend}")
 
 
 def capped(settings: Settings) -> Settings:
@@ -151,11 +154,32 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
     for name in ("pretraining", "training"):
         if value_of(argv, f"--{name}.epochs"):
             start = replace(start, **{name: replace(getattr(start, name), steps=0)})
-    network = value_of(argv, "--model.preset")
-    if network:
+    checkpoint, network = value_of(argv, "--init.from"), value_of(argv, "--model.preset")
+    if checkpoint:
+        check_free(argv)
+        start = fine_tuning(start, checkpoint)
+    elif network:
         sizes = ("d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "copy_head", "mlm_head")
         start = replace(start, model=preset(network, **{name: getattr(start.model, name) for name in sizes}))
     return start
+
+
+def fine_tuning(start: TrainingSettings, checkpoint: str) -> TrainingSettings:
+    """A recipe whose network is a checkpoint's. Raises DataError where it cannot be read."""
+    return replace(
+        start, init=replace(start.init, from_=checkpoint), model=read_network(Path(checkpoint)).config,
+        pretraining=LoopConfig(), training=FINE_TUNING,
+    )  # fmt: skip
+
+
+def check_free(argv: list[str]) -> None:
+    """Refuse options that would change a checkpoint's network or tokenizer. Raises DataError."""
+    for argument in argv:
+        option = argument.partition("=")[0]
+        room, _, name = option.lstrip("-").replace("-", "_").partition(".")
+        fixed = room == "model" and name.removeprefix("no_") not in FREE or (room, name) == ("data", "vocab_size")
+        if option.startswith("--") and fixed:
+            raise DataError(f"{option} is the checkpoint's own; leave it out, or leave --init.from out")
 
 
 def value_of(argv: list[str], option: str) -> str:

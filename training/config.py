@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class ObjectivesConfig:
             raise ValueError("objectives.denoise_epochs and rename_epochs must be at least 0 (0: all epochs)")
         if not 0 < self.mask_rate < 1 or not self.mean_span >= 1:
             raise ValueError("objectives.mask_rate must be above 0 and below 1, and mean_span at least 1")
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """What training begins with (chapter 3.1, step 1)."""
+
+    # "from" is a word of Python's own: the field has an underscore that is not written anywhere else.
+    from_: Annotated[str, tyro.conf.arg(name="from")] = ""  # folder of a T5, BART, PLBART or Marian checkpoint
 
 
 @dataclass(frozen=True)

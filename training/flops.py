@@ -27,16 +27,16 @@ def training_flops(forward: int) -> int:
 
 def encoder_flops(config: ModelConfig, source_length: int) -> int:
     """FLOPs of equation (1)."""
-    S, d = source_length, config.d_model
-    attention = 4 * S * d * d + 2 * S * S * d  # W^Q, W^K, W^V, W^O; Q K^T and weights V
+    S, d, heads = source_length, config.d_model, config.n_heads * config.d_k
+    attention = 4 * S * d * heads + 2 * S * S * heads  # W^Q, W^K, W^V, W^O; Q K^T and weights V
     return 2 * config.n_encoder_layers * (attention + feed_forward_products(config, S))
 
 
 def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
     """FLOPs of equations (2) and (3)."""
-    S, T, d = source_length, target_length, config.d_model
-    to_self = 4 * T * d * d + T * T * d  # the causal half of 2 T T d
-    to_source = 2 * T * d * d + 2 * S * d * d + 2 * T * S * d  # W^K and W^V project the source
+    S, T, d, heads = source_length, target_length, config.d_model, config.n_heads * config.d_k
+    to_self = 4 * T * d * heads + T * T * heads  # the causal half of 2 T T heads
+    to_source = 2 * T * d * heads + 2 * S * d * heads + 2 * T * S * heads  # W^K and W^V project the source
     layers = config.n_decoder_layers * (to_self + to_source + feed_forward_products(config, T))
     output = T * d * config.vocab_size
     # The copy head's two projections, its scores and its context, and its gate of width one.

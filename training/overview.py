@@ -24,6 +24,8 @@ def show_overview(
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
         rows[name] = f"{about(corpus)}; {budget(getattr(settings, name))}"
+    if settings.init.from_:
+        rows["begins with"] = settings.init.from_
     rows["vocabulary"] = f"{config.vocab_size:,} pieces"
     rows["network"] = (
         f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "

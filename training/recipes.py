@@ -11,7 +11,7 @@ from data.config import DataConfig
 from data.example import DataError
 from data.sources import NAMES
 from model.config import ModelConfig, preset
-from training.config import LoopConfig, ObjectivesConfig
+from training.config import InitConfig, LoopConfig, ObjectivesConfig
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class TrainingSettings:
     seed: int = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 0  # CPU threads; 0: torch's choice
+    init: InitConfig = InitConfig()  # a checkpoint to begin with
     data: DataConfig = DataConfig()  # corpus, tokenizer, batches
     model: ModelConfig = ModelConfig()  # the network
     pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
@@ -74,6 +75,13 @@ CHAPTER = TrainingSettings(
     training=LoopConfig(
         epochs=3, warmup_steps=500, weight_decay=0.01, schedule="linear", learning_rate=5e-4, label_smoothing=0.0
     ),
+)
+
+# A pretrained network needs fewer epochs and a smaller learning rate (chapter 3.3, and the Trainer's default), and none
+# of what teaches a new one to copy.
+FINE_TUNING = LoopConfig(
+    epochs=3, learning_rate=5e-5, beta2=0.999, epsilon=1e-8, warmup_steps=500, schedule="linear", label_smoothing=0.0,
+    evaluate_every=1000,
 )
 
 RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER}

@@ -2,8 +2,9 @@
 
 config.json         every setting, enough to run it again, and the version of this layout
 environment.json    versions, machine and hashes (training/environment.py)
-tokenizer.model, model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl,
-attention.json, curves.png, report.html
+tokenizer.model     or the folder tokenizer/, with the files of the checkpoint that the run began from
+model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl, attention.json,
+curves.png, report.html
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from typing import Any, TypeVar
 
 from data.atomic_files import read_json, reason, remove, write_json
 from data.example import DataError
+from data.pretrained_tokenizer import PretrainedTokenizer
+from data.tokenizer import Tokenizer
 from training.settings_file import from_dict, to_dict
 
 VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
-CONFIG, TOKENIZER, METRICS, SCORES = "config.json", "tokenizer.model", "metrics.jsonl", "scores.json"
+CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
+TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
-    "environment.json", TOKENIZER, "model.safetensors", "checkpoints", METRICS, "budget.json",
+    "environment.json", *TOKENIZERS, "model.safetensors", "checkpoints", METRICS, "budget.json",
     "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
 )
-WRITTEN_FIRST = (TOKENIZER, "environment.json", CONFIG)
+WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG)
 
 Settings = TypeVar("Settings")
 

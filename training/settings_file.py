@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,13 +11,15 @@ from typing import Any, TypeVar
 import dacite
 
 from data.example import DataError
+from data.options import spelled
 
 Settings = TypeVar("Settings")
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
     """A settings dataclass as JSON's own types."""
-    return json.loads(json.dumps(asdict(settings)))
+    named = asdict(settings, dict_factory=lambda pairs: {spelled(name): value for name, value in pairs})
+    return json.loads(json.dumps(named))
 
 
 def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -> Settings:
@@ -27,12 +30,19 @@ def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -
     """
     rules = dacite.Config(strict=True, cast=[tuple], type_hooks={float: whole_numbers_are_floats})
     try:
-        return dacite.from_dict(kind, values, rules)
+        return dacite.from_dict(kind, in_python(values), rules)
     except dacite.UnexpectedDataError as error:
         names = ", ".join(sorted(error.keys))
         raise DataError(f"{where}: unknown setting {names}; remove it or correct its name") from error
     except (dacite.DaciteError, ValueError) as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def in_python(values: Any) -> Any:
+    """JSON's names as Python's: `from` is a word of the language, the field is `from_`."""
+    if not isinstance(values, dict):
+        return values
+    return {name + "_" * keyword.iskeyword(name): in_python(value) for name, value in values.items()}
 
 
 def whole_numbers_are_floats(value: Any) -> Any:

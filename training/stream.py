@@ -119,8 +119,9 @@ class Stream:
             return
         longest = self.data.max_source_length, self.data.max_target_length
         for example in self.examples:
-            code = len(self.tokenizer.encode(example.code)) + 1
-            lengths = (code, code) if example.nl is None else (len(self.tokenizer.encode(example.nl)) + 1, code)
+            code = len(self.tokenizer.frame(self.tokenizer.encode_target(example.code), target=True))
+            source = code if example.nl is None else len(self.tokenizer.frame(self.tokenizer.encode(example.nl)))
+            lengths = source, code
             fits = lengths[0] <= longest[0] and lengths[1] <= longest[1]
             if fits and not self.data.strict:
                 return
@@ -172,8 +173,9 @@ class Stream:
         reason = f"longer than {longest[0]} + {longest[1]} tokens"
         if self.data.truncate:
             self.bad.add(f"truncated: {reason}", example.id)
-            source, target = cut(item.source, longest[0]), cut(item.target, longest[1])
-            labels = None if item.labels is None else cut(item.labels, longest[0])
+            closing, target_closing = len(self.tokenizer.suffix), len(self.tokenizer.target_suffix)
+            source, target = cut(item.source, longest[0], closing), cut(item.target, longest[1], target_closing)
+            labels = None if item.labels is None else cut(item.labels, longest[0], closing)
             return replace(item, source=source, target=target, labels=labels)
         self.bad.add(f"skipped: {reason}", example.id)
         return None
@@ -186,9 +188,9 @@ def import_objectives(objectives: ObjectivesConfig) -> None:
             importlib.import_module(f"data.objectives.{name}")
 
 
-def cut(ids: list[int], longest: int) -> list[int]:
-    """At most `longest` ids; what is cut out stands before the end token, which stays."""
-    return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
+def cut(ids: list[int], longest: int, closing: int = 1) -> list[int]:
+    """At most `longest` ids; what is cut out stands before the `closing` special ones at the end, which stay."""
+    return ids if len(ids) <= longest else [*ids[: longest - closing], *ids[-closing:]]
 
 
 def taken(weight: float, generator: numpy.random.Generator) -> bool:

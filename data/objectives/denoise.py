@@ -39,5 +39,4 @@ def denoise(
     pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, inserted).tolist()
     for place, piece in zip(places, pieces, strict=True):
         noised.insert(place, piece)
-    end = [tokenizer.end_id]
-    return Item(noised + end, ids + end)
+    return Item(tokenizer.frame(noised), tokenizer.frame(ids, target=True))

@@ -16,7 +16,7 @@ def masked_language_modelling(
     Of the hidden tokens 80% become the mask, 10% a random piece, and 10% stay; `labels` holds all of them.
     """
     ids = tokenizer.encode(example.code if example.nl is None else example.nl)
-    labels = [IGNORE] * (len(ids) + 1)
+    labels = [IGNORE] * len(ids)
     hidden = min(len(ids), max(1, round(len(ids) * mask_rate)))
     places = generator.choice(len(ids), hidden, replace=False).tolist() if ids else []
     chances = generator.random(hidden).tolist()
@@ -27,4 +27,5 @@ def masked_language_modelling(
             ids[place] = tokenizer.mask_id
         elif chance < 0.9:
             ids[place] = piece
-    return Item([*ids, tokenizer.end_id], labels=labels, kind="mlm")
+    around = [IGNORE] * len(tokenizer.prefix), [IGNORE] * len(tokenizer.suffix)
+    return Item(tokenizer.frame(ids), labels=[*around[0], *labels, *around[1]], kind="mlm")

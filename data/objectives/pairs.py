@@ -9,11 +9,11 @@ from data.tokenizer import Tokenizer
 
 
 def pairs(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:
-    """The description as X, the code as Y of equation (6), each closed by the end token; nothing is random.
+    """The description as X, the code as Y of equation (6), each with its special ids; nothing is random.
 
     Raises ValueError for unlabelled text.
     """
     if example.nl is None:
         raise ValueError(f"example {example.id} has no description; pairs needs one")
-    end = [tokenizer.end_id]
-    return Item(tokenizer.encode(example.nl) + end, tokenizer.encode(example.code) + end)
+    source, target = tokenizer.encode(example.nl), tokenizer.encode_target(example.code)
+    return Item(tokenizer.frame(source), tokenizer.frame(target, target=True))

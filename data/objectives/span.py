@@ -34,9 +34,9 @@ def span_corruption(
         source += [*ids[done:start], sentinel]
         target += [sentinel, *ids[start:end]]
         done = end
-    source += [*ids[done:], tokenizer.end_id]
-    target += [tokenizer.sentinel_ids[len(spans)], tokenizer.end_id]
-    return Item(source, target)
+    source += ids[done:]
+    target.append(tokenizer.sentinel_ids[len(spans)])
+    return Item(tokenizer.frame(source), tokenizer.frame(target, target=True))
 
 
 def random_spans(

@@ -1,0 +1,361 @@
+"""The same network under other names: weights to and from Hugging Face's T5, BART, PLBART, Marian and PyTorch's own.
+
+No file is read here and nothing of Hugging Face is imported: a model of theirs is the dictionary of its config.json and
+its name -> tensor; `torch.nn.Transformer` is a module. T5 v1.1 and Flan-T5 are T5 with a gate and without a tied
+output, CodeT5 is T5. What the families call things stands in model/families.py.
+
+A conversion gives exactly the same function or fails: ConversionError lists every setting that the other side cannot
+express, every weight that would be left over on either side, and every size that does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.config import ModelConfig, preset
+from model.decoding import SpecialIds
+from model.families import FAMILIES, TORCH_RULES, Family
+from model.positions import sinusoidal_positions
+from model.transformer import Transformer
+
+Tensors = dict[str, Tensor]
+PROJECTIONS = ("query", "key", "value")  # the order in which PyTorch stacks W^Q, W^K and W^V
+SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
+
+
+class ConversionError(ValueError):
+    """What stands in the way of a conversion. Its text is one line, its attributes are the whole lists."""
+
+    def __init__(self, cannot_express: list[str], left_over: Iterable[str] = (), missing: Iterable[str] = ()) -> None:
+        self.cannot_express, self.left_over, self.missing = cannot_express, sorted(left_over), sorted(missing)
+        lists = {
+            "cannot be expressed": self.cannot_express, "weights left over": self.left_over,
+            "weights missing": self.missing,
+        }  # fmt: skip
+        super().__init__("; ".join(f"{title}: {shortened(names)}" for title, names in lists.items() if names))
+
+
+def shortened(names: list[str]) -> str:
+    """The first names of a list and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+class Imported(NamedTuple):
+    """A network of another library in our terms: Transformer(config, special.pad_id) and its weights."""
+
+    config: ModelConfig
+    special: SpecialIds
+    weights: Tensors
+
+
+def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Imported:
+    """Convert the values of a config.json and the model's weights. Raises ConversionError."""
+    family = family_of(values)
+    values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
+    tensors = with_embedding(family, tensors)
+    chosen, problems = our_settings(family, values)
+    named = original_name(family)
+    if named in tensors:
+        output = tensors.get("lm_head.weight")
+        chosen["tie_embeddings"] = output is None or torch.equal(output, tensors[named])
+        chosen["logits_bias"] = "final_logits_bias" in tensors
+        problems += differing_copies(family, tensors)
+    special, missing_ids = special_ids(family, values)
+    problems += missing_ids
+    try:
+        config = ModelConfig(preset=nearest_preset(chosen), **chosen)
+    except (ValueError, TypeError) as error:
+        raise ConversionError([*problems, str(error)]) from None
+    names = their_names(family, config)
+    weights = {ours: tensors[theirs] for ours, theirs in names.items() if theirs in tensors}
+    computed = computed_tables(config, tensors)
+    repeated = {*family.copies, "lm_head.weight"} if config.tie_embeddings else {*family.copies}
+    left_over = tensors.keys() - {*names.values()} - repeated - family.unread - computed
+    missing = [theirs for theirs in names.values() if theirs not in tensors]
+    if "logits_bias" in weights:
+        weights["logits_bias"] = weights["logits_bias"].flatten()  # theirs is (1, V)
+    problems += misfits(config, weights)
+    if problems or left_over or missing:
+        raise ConversionError(problems, left_over, missing)
+    return Imported(config, special, weights)
+
+
+def to_hugging_face(
+    kind: str, config: ModelConfig, weights: Mapping[str, Tensor], special: SpecialIds
+) -> tuple[dict[str, Any], Tensors]:
+    """A config.json and weights that the class of `kind` (t5, bart, plbart, marian) accepts. Raises ConversionError.
+
+    `weights` are what `weights_of` gives, a tied output left out.
+    """
+    family = family_of({"model_type": kind})
+    values, problems = their_settings(family, config)
+    names = their_names(family, config)
+    left_over = [name for name in weights if name not in names]
+    missing = [name for name in names if name not in weights]
+    if problems or left_over or missing:
+        raise ConversionError(problems, left_over, missing)
+    tensors = {theirs: weights[ours] for ours, theirs in names.items()}
+    if "final_logits_bias" in tensors:
+        tensors["final_logits_bias"] = tensors["final_logits_bias"][None]  # (1, V)
+    embedding = tensors[original_name(family)]
+    if not config.tie_embeddings:  # BART's classes tie all of the four or none
+        tensors |= {name: embedding.clone() for name in family.copies}
+    if kind == "t5" and config.tie_embeddings and not config.scale_output:
+        tensors["lm_head.weight"] = embedding.clone()  # older T5 classes take an unscaled output for an untied one
+    ids = {
+        "pad_token_id": special.pad_id, "eos_token_id": special.end_id,
+        "decoder_start_token_id": special.decoder_start_id,
+    }  # fmt: skip
+    tie = config.scale_output if kind == "t5" else config.tie_embeddings
+    unforced = {} if kind == "t5" else {"forced_eos_token_id": None, "bos_token_id": None}
+    about = {"model_type": kind, "architectures": [family.architecture], "tie_word_embeddings": tie}
+    return {**values, **ids, **unforced, **about}, tensors
+
+
+def family_of(values: Mapping[str, Any]) -> Family:
+    """The tables for a config.json. Raises ConversionError for a model that is not among them."""
+    kind = values.get("model_type")
+    if kind not in FAMILIES:
+        raise ConversionError([f"model_type={kind}; known are {', '.join(FAMILIES)}"])
+    return FAMILIES[kind]
+
+
+def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Fields of ModelConfig, and what in `values` they cannot say."""
+    chosen: dict[str, Any] = {}
+    problems = []
+    for theirs, ours in family.settings:
+        value = values.get(theirs)
+        if value is None:
+            problems.append(f"{theirs} is not given")
+        elif chosen.setdefault(ours, value) != value:
+            first = next(setting.theirs for setting in family.settings if setting.ours == ours)
+            problems.append(f"{theirs}={value} beside {first}={chosen[ours]}")
+    for theirs, value in family.fixed_theirs.items():
+        if values.get(theirs, value) != value:
+            problems.append(f"{theirs}={values[theirs]}")
+    activation = values.get(family.activation)
+    if activation in family.activations:
+        chosen["feed_forward"] = family.activations[activation]
+    else:
+        problems.append(f"{family.activation}={activation}")
+    if "d_k" in chosen:  # a property of ours; the field says it only where it is not d_model / n_heads
+        d_k = chosen.pop("d_k")
+        chosen["d_kv"] = 0 if d_k * chosen.get("n_heads", 0) == chosen.get("d_model") else d_k
+    return chosen | family.fixed, problems
+
+
+def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any], list[str]]:
+    """Values of a config.json, and what in `config` they cannot say."""
+    if config.d_k * config.n_heads == config.d_model:
+        config = replace(config, d_kv=0)
+    values: dict[str, Any] = {}
+    problems = []
+    for theirs, ours in family.settings:
+        value = getattr(config, ours)
+        if values.setdefault(theirs, value) != value:
+            first = next(setting.ours for setting in family.settings if setting.theirs == theirs)
+            problems.append(f"{ours}={value} beside {first}={values[theirs]}")
+    for ours, value in family.fixed.items():
+        if getattr(config, ours) != value:
+            problems.append(f"{ours}={getattr(config, ours)}")
+    activation = [theirs for theirs, ours in family.activations.items() if ours == config.feed_forward]
+    if not activation:
+        problems.append(f"feed_forward={config.feed_forward}")
+    values[family.activation] = activation[0] if activation else None
+    return values | family.fixed_theirs, problems
+
+
+def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, list[str]]:
+    """The ids that decoding needs, and what is wrong with them."""
+    start = values.get("decoder_start_token_id")
+    ids = values.get("pad_token_id"), values.get("eos_token_id"), start
+    ids = (*ids[:2], values.get(family.default_start) if start is None else start)
+    problems = [
+        f"{name}={value}" for name, value in zip(("pad_token_id", "eos_token_id"), ids)
+        if not isinstance(value, int) or not 0 <= value < values.get("vocab_size", 0)
+    ]  # fmt: skip
+    forbidden = values.get("bad_words_ids") or []
+    problems += [f"bad_words_ids={phrase}" for phrase in forbidden if len(phrase) != 1]
+    return SpecialIds(*ids, tuple(phrase[0] for phrase in forbidden)), problems
+
+
+def nearest_preset(chosen: Mapping[str, Any]) -> str:
+    """The preset that shares most of these fields: it is only said, every field stands in the configuration."""
+    names = ("bart", "t5", "t5_v1_1", "vaswani2017")
+    return max(names, key=lambda name: sum(getattr(preset(name), field) == value for field, value in chosen.items()))
+
+
+def their_names(family: Family, config: ModelConfig) -> dict[str, str]:
+    """Our name -> theirs for every weight of a network of this configuration."""
+    return {name: renamed(name, family.rules(config)) for name in shapes(config)}
+
+
+def renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
+    """A name with every rule applied, in their order."""
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def shapes(config: ModelConfig) -> dict[str, torch.Size]:
+    """Name -> shape of every weight, a tied output left out; nothing is allocated."""
+    with torch.device("meta"):
+        return {name: tensor.shape for name, tensor in own_tensors(Transformer(config, pad_id=0)).items()}
+
+
+def own_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Name -> parameter or buffer; one that has two names (a tied output) has its first."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def misfits(config: ModelConfig, weights: Mapping[str, Tensor]) -> list[str]:
+    """What is said of weights whose shape is not the configuration's."""
+    expected = shapes(config)
+    return [
+        f"{name} is {tuple(tensor.shape)}, the configuration says {tuple(expected[name])}"
+        for name, tensor in weights.items() if tensor.shape != expected[name]
+    ]  # fmt: skip
+
+
+def original_name(family: Family) -> str:
+    """Their name of the embedding, of which the others are copies."""
+    return renamed("embedding.weight", family.rules(ModelConfig()))
+
+
+def with_embedding(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:
+    """The tensors with the embedding under its first name: safetensors keeps one name of several, and not always it."""
+    named = original_name(family)
+    known = [tensors[name] for name in (named, *family.copies, "lm_head.weight") if name in tensors]
+    return {**tensors, named: known[0]} if known else dict(tensors)
+
+
+def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Embeddings of source or target that are matrices of their own."""
+    named = original_name(family)
+    return [
+        f"{name} differs from {named}" for name in family.copies
+        if name in tensors and not torch.equal(tensors[name], tensors[named])
+    ]  # fmt: skip
+
+
+def computed_tables(config: ModelConfig, tensors: Mapping[str, Tensor]) -> set[str]:
+    """Names of stored tables that are sinusoids and nothing else (older Marian files hold them)."""
+    if config.positions != "sinusoidal":
+        return set()
+    names = [f"model.{stack}.embed_positions.weight" for stack in ("encoder", "decoder")]
+    found = {name: tensors[name] for name in names if name in tensors}
+    return {
+        name for name, table in found.items()
+        if torch.allclose(
+            table.double(), sinusoidal_positions(torch.arange(len(table)), config.d_model, config.sinusoid_layout),
+            atol=1e-3,  # half precision
+        )
+    }  # fmt: skip
+
+
+def from_torch(
+    module: nn.Transformer, embeddings: Mapping[str, Tensor], special: SpecialIds, **choices: Any
+) -> Imported:
+    """Convert PyTorch's module, which has no embeddings: they are given, under our names. Raises ConversionError.
+
+    embeddings: "embedding.weight", "output.weight" unless it is tied, learned positions; choices: the fields of
+    ModelConfig that belong to them, such as `positions` and `scale_embeddings`.
+    """
+    layer, problems = module.encoder.layers[0], []
+    activations = {nn.functional.relu: "relu", nn.functional.gelu: "gelu"}
+    if layer.activation not in activations:
+        problems.append(f"activation={getattr(layer.activation, '__name__', layer.activation)}")
+    chosen = {
+        "d_model": module.d_model, "n_heads": module.nhead, "d_ff": layer.linear1.out_features,
+        "n_encoder_layers": len(module.encoder.layers), "n_decoder_layers": len(module.decoder.layers),
+        "norm": "layer", "norm_position": "pre" if layer.norm_first else "post", "norm_epsilon": layer.norm1.eps,
+        "final_norm": not layer.norm_first, "feed_forward": activations.get(layer.activation, "relu"),
+        "biases": layer.linear1.bias is not None, "dropout": layer.dropout.p,
+        "dropout_attention": layer.self_attn.dropout, "dropout_feed_forward": layer.dropout.p,
+        "vocab_size": len(embeddings["embedding.weight"]), "tie_embeddings": "output.weight" not in embeddings,
+    }  # fmt: skip
+    config = preset("vaswani2017", **{**chosen, **choices})
+    inside = split_projections(module.state_dict())
+    names = {name: renamed(name, TORCH_RULES) for name in shapes(config) if name not in embeddings}
+    weights = {ours: inside[theirs] for ours, theirs in names.items() if theirs in inside} | dict(embeddings)
+    left_over = [*(inside.keys() - {*names.values()}), *(embeddings.keys() - shapes(config).keys())]
+    missing = [ours for ours in names if ours not in weights]
+    if problems or left_over or missing:
+        raise ConversionError(problems, left_over, missing)
+    if sizes := misfits(config, weights):
+        raise ConversionError(sizes)
+    return Imported(config, special, weights)
+
+
+def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Transformer, Tensors]:
+    """PyTorch's module with our stacks in it, and the weights that it has no place for: what stands before and behind.
+
+    Raises ConversionError where a stack does what PyTorch's cannot.
+    """
+    norm_first = config.norm_position == "pre"
+    wanted = {
+        "norm": "layer", "final_norm": not norm_first, "scale_attention": True, "dropout_attention": config.dropout,
+        "dropout_feed_forward": config.dropout, "dropout_output": 0.0, "copy_head": False, "mlm_head": False,
+    }  # fmt: skip
+    problems = [f"{name}={getattr(config, name)}" for name, value in wanted.items() if getattr(config, name) != value]
+    if config.feed_forward not in ("relu", "gelu"):
+        problems.append(f"feed_forward={config.feed_forward}")
+    if config.positions not in ("none", "sinusoidal", "learned"):
+        problems.append(f"positions={config.positions}")
+    if config.d_k * config.n_heads != config.d_model:
+        problems.append(f"d_kv={config.d_kv}")
+    if problems:
+        raise ConversionError(problems)
+    module = nn.Transformer(
+        config.d_model, config.n_heads, config.n_encoder_layers, config.n_decoder_layers, config.d_ff, config.dropout,
+        config.feed_forward, layer_norm_eps=config.norm_epsilon, batch_first=True, norm_first=norm_first,
+        bias=config.biases, dtype=weights["embedding.weight"].dtype,
+    )  # fmt: skip
+    stacks = {name: tensor for name, tensor in weights.items() if re.match(r"(en|de)coder(\.|_norm)", name)}
+    module.load_state_dict(join_projections({renamed(ours, TORCH_RULES): t for ours, t in stacks.items()}))
+    return module, {name: tensor for name, tensor in weights.items() if name not in stacks}
+
+
+def split_projections(tensors: Mapping[str, Tensor]) -> Tensors:
+    """PyTorch's `in_proj_weight` and `in_proj_bias` as three each: "...in_proj_weight.query" and so on."""
+    split = {}
+    for name, tensor in tensors.items():
+        if re.search(r"in_proj_(weight|bias)$", name):
+            split |= {f"{name}.{part}": third for part, third in zip(PROJECTIONS, tensor.chunk(3))}
+        else:
+            split[name] = tensor
+    return split
+
+
+def join_projections(tensors: Mapping[str, Tensor]) -> Tensors:
+    """The inverse of `split_projections`."""
+    firsts = {name.removesuffix(".query") for name in tensors if name.endswith(".query")}
+    joined = {name: torch.cat([tensors[f"{name}.{part}"] for part in PROJECTIONS]) for name in firsts}
+    return joined | {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in firsts}
+
+
+@torch.no_grad()
+def fill(model: Transformer, weights: Mapping[str, Tensor], new: tuple[str, ...] = ()) -> None:
+    """Copy weights into the network, name by name; those whose names begin with one of `new` may keep their start.
+
+    Raises ConversionError where anything is left over, missing or of another shape.
+    """
+    own = own_tensors(model)
+    missing = [name for name in own if name not in weights and not name.startswith(new or ("\0",))]
+    left_over = [name for name in weights if name not in own]
+    sizes = [
+        f"{name} is {tuple(tensor.shape)}, the network's is {tuple(own[name].shape)}"
+        for name, tensor in weights.items() if name in own and tensor.shape != own[name].shape
+    ]  # fmt: skip
+    if missing or left_over or sizes:
+        raise ConversionError(sizes, left_over, missing)
+    for name, tensor in weights.items():
+        own[name].copy_(tensor)

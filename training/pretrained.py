@@ -1,0 +1,128 @@
+"""Step 1 of chapter 3.1 with somebody else's network: a checkpoint's folder -> configuration, weights, tokenizer.
+
+The folder is one of Hugging Face's: config.json, model.safetensors or pytorch_model.bin (also in parts, with an
+index), and the tokenizer's files. Names and quirks are model/interop.py's, tokenizers data/piece_files.py's. What
+generation_config.json forces (a first or last token, beams, lengths) is left to the settings of evaluation; tokens
+that it forbids are never chosen.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data.atomic_files import read_json
+from data.example import DataError
+from data.piece_files import read_table
+from data.pretrained_tokenizer import PretrainedTokenizer
+from data.tokenizer import Tokenizer
+from model.interop import ConversionError, Imported, fill, from_hugging_face
+from model.transformer import Transformer
+from training.config import LoopConfig
+from training.corpus import Corpus, make_tokenizer
+from training.recipes import TrainingSettings
+from training.run_folder import CONFIG
+from training.weights import read_tensors
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+NEW = ("copy_head.", "mlm_head.")  # parts of our network that no checkpoint has: they start anew
+
+
+def read_network(folder: Path) -> Imported:
+    """The network of a checkpoint in our terms. Raises DataError, one line, where it is none that we can read."""
+    try:
+        return from_hugging_face(read_values(folder), read_weights(folder))
+    except ConversionError as error:
+        raise DataError(f"{folder} cannot be used: {error}") from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Name -> tensor, from safetensors or torch files, whole or in parts. Raises DataError; nothing is unpickled."""
+    for name in WEIGHTS:
+        index = folder / f"{name}.index.json"
+        files = [name] if (folder / name).is_file() else []
+        if not files and index.is_file():
+            files = sorted({Path(file).name for file in read_table(index).get("weight_map", {}).values()})
+        if files:
+            return {name: tensor for file in files for name, tensor in read_file(folder / file).items()}
+    raise DataError(f"{folder} has no weights; it needs {' or '.join(WEIGHTS)}")
+
+
+def read_file(path: Path) -> dict[str, Tensor]:
+    """The tensors of one file. Raises DataError where it is missing, damaged, or holds more than tensors."""
+    if path.suffix == ".safetensors":
+        return read_tensors(path)
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path} holds more than tensors, which is not read: it could run code; convert it to "
+                        "model.safetensors where you trust it") from error  # fmt: skip
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise DataError(f"{path} is missing or damaged ({error}); fetch it again") from error
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise DataError(f"{path} holds more than names and tensors; it is no pytorch_model.bin")
+    return tensors
+
+
+def read_values(folder: Path) -> dict[str, Any]:
+    """config.json, with what newer checkpoints say of decoding in generation_config.json alone. Raises DataError."""
+    if not (folder / "config.json").is_file():
+        raise DataError(f"{folder} is no checkpoint's folder: it has no config.json; give --init.from another")
+    path = folder / "generation_config.json"
+    values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
+    decoding = {name: generation.get(name) for name in ("decoder_start_token_id", "bad_words_ids")}
+    return {name: value for name, value in decoding.items() if value is not None} | values
+
+
+def load_network(model: Transformer, folder: Path) -> None:
+    """Put a checkpoint's weights into the network that its configuration made. Raises DataError."""
+    try:
+        fill(model, read_network(folder).weights, NEW)
+    except ConversionError as error:
+        raise DataError(f"{folder} is not the checkpoint that the run was begun with: {error}") from error
+
+
+def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> Tokenizer:
+    """The tokenizer of a new run: the checkpoint's where it begins from one, else one that is learned. DataError."""
+    if not settings.init.from_:
+        return make_tokenizer(corpora, settings.data.vocab_size)
+    tokenizer = read_tokenizer(Path(settings.init.from_))
+    for name in ("pretraining", "training"):
+        check_objectives(name, getattr(settings, name), tokenizer)
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> PretrainedTokenizer:
+    """The tokenizer that belongs to a checkpoint. Raises DataError where there is none or it is another network's."""
+    config, special, _ = read_network(folder)
+    tokenizer = PretrainedTokenizer(folder, config.vocab_size, **asdict(special))
+    if read_values(folder)["model_type"] == "plbart":  # its class puts a target's last token, the language, in front
+        tokenizer.decoder_start_id = tokenizer.target_suffix[-1]
+    return tokenizer
+
+
+def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer) -> None:
+    """Refuse objectives that need special tokens which this tokenizer has not. Raises DataError."""
+    needs = {
+        "mlm": (tokenizer.mask_id is not None, "a mask"), "denoise": (tokenizer.mask_id is not None, "a mask"),
+        "span": (len(tokenizer.sentinel_ids) > 1, "sentinels"),
+    }  # fmt: skip
+    for objective, (has, what) in needs.items():
+        if (loop.steps or loop.epochs) and getattr(loop.objectives, objective) and not has:
+            raise DataError(
+                f"{name}.objectives.{objective} needs {what}, which the checkpoint's tokenizer has not; leave it out"
+            )
+
+
+def load_tokenizer(run: Path) -> Tokenizer:
+    """The tokenizer of a run, its own or its checkpoint's. Raises DataError."""
+    if not (run / PretrainedTokenizer.file_name).is_dir():
+        return Tokenizer.load(run / Tokenizer.file_name)
+    values = read_json(run / CONFIG)
+    ids = {name: values["special_ids"][name] for name in ("pad_id", "end_id", "decoder_start_id", "never_ids")}
+    return PretrainedTokenizer(run / PretrainedTokenizer.file_name, values["model"]["vocab_size"], **ids)
