@@ -56,8 +56,8 @@ def small_model(config: ModelConfig, seed: int = 1) -> Transformer:
     torch.manual_seed(seed)
     model = Transformer(config, SPECIAL.pad_id).double().eval()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor += 0.3 * torch.randn_like(tensor)
     return model
 
 
@@ -72,8 +72,9 @@ def small_batch(vocab_size: int, seed: int = 2) -> Batch:
 
 
 def numpy_weights(model: Transformer) -> Weights:
-    """The network's weights by name, a tied one once."""
-    return {name: parameter.detach().numpy().copy() for name, parameter in model.named_parameters()}
+    """The network's weights by name, a tied one once, and the numbers that are not trained."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: tensor.detach().numpy().copy() for name, tensor in named}
 
 
 def numpy_batch(batch: Batch) -> reference.Batch:
@@ -130,7 +131,7 @@ def difference_error(config: ModelConfig) -> float:
     truth = {name: np.zeros_like(weight) for name, weight in weights.items()}
     for name, weight in weights.items():
         for place in np.ndindex(weight.shape):
-            if name == "embedding.weight" and place[0] == SPECIAL.pad_id:
+            if name == "embedding.weight" and place[0] == SPECIAL.pad_id and not config.learn_padding:
                 continue  # no input teaches the padding, by definition: the difference would say something else
             kept = weight[place]
             losses = []
@@ -139,7 +140,8 @@ def difference_error(config: ModelConfig) -> float:
                 losses.append(loss_and_gradients(batch, weights, config, SPECIAL.pad_id, SMOOTHING)[0])
             weight[place] = kept
             truth[name][place] = (losses[0] - losses[1]) / (2 * STEP_SIZE)
-    ours["embedding.weight"][SPECIAL.pad_id] = 0
+    if not config.learn_padding:
+        ours["embedding.weight"][SPECIAL.pad_id] = 0
     return worst(ours, truth)
 
 

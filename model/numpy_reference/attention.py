@@ -58,13 +58,13 @@ def causal_mask(length: int) -> ndarray:
 
 
 def split(x: ndarray, n_heads: int) -> ndarray:
-    """(B, T, d_model) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
-    batch, length, d_model = x.shape
-    return x.reshape(batch, length, n_heads, d_model // n_heads).swapaxes(1, 2)
+    """(B, T, h d_k) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
+    batch, length, width = x.shape
+    return x.reshape(batch, length, n_heads, width // n_heads).swapaxes(1, 2)
 
 
 def join(heads: ndarray) -> ndarray:
-    """Concat(head_1, .., head_h), the opposite of `split` and its backward: (B, h, T, d_k) -> (B, T, d_model)."""
+    """Concat(head_1, .., head_h), the opposite of `split` and its backward: (B, h, T, d_k) -> (B, T, h d_k)."""
     batch, n_heads, length, d_k = heads.shape
     return heads.swapaxes(1, 2).reshape(batch, length, n_heads * d_k)
 

@@ -1,6 +1,6 @@
 """The position-wise feed-forward layer, with and without a gate, forward and backward.
 
-    y = W_2 f(W_1 x + b_1) + b_2            f = ReLU or GELU (Vaswani et al. 2017, equation (2))
+    y = W_2 f(W_1 x + b_1) + b_2            f = ReLU, GELU or Swish (Vaswani et al. 2017, equation (2))
     y = W_2 (f(W_g x) * W_1 x)              f = GELU or SiLU (Shazeer 2020)
 
 With u = W_1 x + b_1 and a = W_g x, and G = W_2^T dL/dy the gradient after the activation:
@@ -48,7 +48,10 @@ def silu(u: ndarray) -> tuple[ndarray, ndarray]:
     return u * s, s * (1 + u * (1 - s))
 
 
-ACTIVATIONS = {"relu": relu, "gelu": gelu, "geglu": gelu_tanh, "swiglu": silu}
+ACTIVATIONS = {
+    "relu": relu, "gelu": gelu, "gelu_tanh": gelu_tanh, "swish": silu,
+    "geglu": gelu_tanh, "swiglu": silu,
+}  # fmt: skip
 
 
 def feed_forward(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from model.config import ModelConfig
 from model.numpy_reference.linear import Weights
+from model.numpy_reference.transformer import has_final_norm
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -25,10 +26,11 @@ def norm_shapes(name: str, config: ModelConfig) -> Shapes:
 
 def layer_shapes(name: str, attentions: tuple[str, ...], config: ModelConfig) -> Shapes:
     """One layer: its attentions, its feed-forward layer, and a norm for each."""
-    shapes = {}
+    shapes, width = {}, config.n_heads * config.d_k
     for attention in attentions:
-        for matrix in ("query", "key", "value", "output"):
-            shapes |= linear_shapes(f"{name}.{attention}.{matrix}", config.d_model, config.d_model, config.biases)
+        for matrix in ("query", "key", "value"):
+            shapes |= linear_shapes(f"{name}.{attention}.{matrix}", config.d_model, width, config.biases)
+        shapes |= linear_shapes(f"{name}.{attention}.output", width, config.d_model, config.biases)
     gated = config.feed_forward in ("geglu", "swiglu")
     for matrix in ("gate", "inner") if gated else ("inner",):
         shapes |= linear_shapes(f"{name}.feed_forward.{matrix}", config.d_model, config.d_ff, config.biases)
@@ -43,12 +45,12 @@ def weight_shapes(config: ModelConfig) -> Shapes:
     shapes: Shapes = {"embedding.weight": (config.vocab_size, config.d_model)}
     for stack in ("encoder", "decoder"):
         if config.positions == "learned":
-            shapes[f"{stack}_positions.learned.weight"] = (config.max_length, config.d_model)
+            shapes[f"{stack}_positions.learned.weight"] = (config.max_length + config.position_offset, config.d_model)
         if config.positions == "t5_relative":
             shapes[f"{stack}_positions.relative.table.weight"] = (config.relative_buckets, config.n_heads)
         if config.norm_embeddings:
             shapes |= norm_shapes(f"{stack}_embedding_norm", config)
-        if config.norm_position == "pre":
+        if has_final_norm(config):
             shapes |= norm_shapes(f"{stack}_norm", config)
     for i in range(config.n_encoder_layers):
         shapes |= layer_shapes(f"encoder.{i}", ("self_attention",), config)
@@ -56,6 +58,8 @@ def weight_shapes(config: ModelConfig) -> Shapes:
         shapes |= layer_shapes(f"decoder.{i}", ("self_attention", "cross_attention"), config)
     if not config.tie_embeddings:
         shapes["output.weight"] = (config.vocab_size, config.d_model)
+    if config.logits_bias:
+        shapes["logits_bias"] = (config.vocab_size,)  # not trained: no gradient has its name
     if config.copy_head:
         shapes |= {f"copy_head.{name}.weight": (config.d_model, config.d_model) for name in ("query", "key")}
         shapes |= linear_shapes("copy_head.gate", 2 * config.d_model, 1, bias=True)

@@ -22,8 +22,10 @@ def angles(length: int, width: int) -> ndarray:
     return np.arange(length)[:, None] * 10000.0 ** -(np.arange(0, width, 2) / width)
 
 
-def sinusoidal_positions(length: int, d_model: int) -> ndarray:
-    """PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle): (T, d_model)."""
+def sinusoidal_positions(length: int, d_model: int, layout: str = "interleaved") -> ndarray:
+    """PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle), or in "halves" all sines first: (T, d_model)."""
+    if layout == "halves":
+        return np.concatenate((np.sin(angles(length, d_model)), np.cos(angles(length, d_model))), axis=1)
     table = np.empty((length, d_model))
     table[:, 0::2], table[:, 1::2] = np.sin(angles(length, d_model)), np.cos(angles(length, d_model))
     return table
@@ -81,8 +83,10 @@ class Order(NamedTuple):
 def position_embedding(length: int, weights: Weights, config: ModelConfig) -> ndarray | None:
     """What is added to the embeddings, (T, d_model), or None."""
     if config.positions == "learned":
-        return weights["learned.weight"][:length]
-    return sinusoidal_positions(length, config.d_model) if config.positions == "sinusoidal" else None
+        return weights["learned.weight"][config.position_offset : config.position_offset + length]
+    if config.positions == "sinusoidal":
+        return sinusoidal_positions(length, config.d_model, config.sinusoid_layout)
+    return None
 
 
 def make_order(length: int, weights: Weights, config: ModelConfig, bidirectional: bool) -> Order:
@@ -113,6 +117,7 @@ def position_embedding_backward(d_x: ndarray, config: ModelConfig) -> Weights:
     """The gradient of learned positions, from that of the embedded input (B, T, d_model)."""
     if config.positions != "learned":
         return {}
-    d_table = np.zeros((config.max_length, config.d_model), d_x.dtype)
-    d_table[: d_x.shape[1]] = d_x.sum(axis=0)
+    first = config.position_offset
+    d_table = np.zeros((first + config.max_length, config.d_model), d_x.dtype)
+    d_table[first : first + d_x.shape[1]] = d_x.sum(axis=0)
     return {"learned.weight": d_table}

@@ -60,7 +60,10 @@ def embed(ids: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tu
 def embed_backward(
     d_x: ndarray, saved: Saved, stack: str, weights: Weights, config: ModelConfig, pad_id: int
 ) -> tuple[ndarray, Weights]:
-    """dL/dE (V, d_model) of this lookup, and the gradients of what is the stack's own. Padding is not taught."""
+    """dL/dE (V, d_model) of this lookup, and the gradients of what is the stack's own.
+
+    Padding is not taught, except in T5, whose decoder starts with it.
+    """
     gradients = {}
     if config.norm_embeddings:
         d_x, of_norm = norm_backward(d_x, saved["norm"], part(weights, f"{stack}_embedding_norm"), config)
@@ -69,20 +72,26 @@ def embed_backward(
     saved["d_x"] = d_x
     scaled = d_x * math.sqrt(config.d_model) if config.scale_embeddings else d_x
     d_embedding = embedding_backward(scaled, saved["ids"], config.vocab_size)
-    d_embedding[pad_id] = 0
+    if not config.learn_padding:
+        d_embedding[pad_id] = 0
     return d_embedding, gradients
 
 
+def has_final_norm(config: ModelConfig) -> bool:
+    """A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one, and seldom has another."""
+    return config.norm_position == "pre" or config.final_norm
+
+
 def final_norm(x: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one already."""
-    return norm(x, part(weights, f"{stack}_norm"), config) if config.norm_position == "pre" else (x, {})
+    """What a stack ends with: (B, T, d_model) -> (B, T, d_model)."""
+    return norm(x, part(weights, f"{stack}_norm"), config) if has_final_norm(config) else (x, {})
 
 
 def final_norm_backward(
     d_x: ndarray, saved: Saved, stack: str, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Weights]:
     """The backward of `final_norm`."""
-    if config.norm_position == "post":
+    if not has_final_norm(config):
         return d_x, {}
     d_x, gradients = norm_backward(d_x, saved, part(weights, f"{stack}_norm"), config)
     return d_x, under(f"{stack}_norm", gradients)
@@ -158,8 +167,8 @@ def output_scale(config: ModelConfig) -> float:
 
 
 def logits(states: ndarray, weights: Weights, config: ModelConfig) -> ndarray:
-    """W_o H_dec of equation (3): (B, T, d_model) -> (B, T, V)."""
-    return output_scale(config) * states @ output_matrix(weights, config).T
+    """W_o H_dec of equation (3): (B, T, d_model) -> (B, T, V). A `logits_bias` among the weights is added."""
+    return output_scale(config) * states @ output_matrix(weights, config).T + weights.get("logits_bias", 0.0)
 
 
 def logits_backward(
