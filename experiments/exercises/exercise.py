@@ -1,0 +1,40 @@
+"""What an exercise is to the grader: data, the truth, and the mistakes that have a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments for one call."""
+
+    about: str  # what this case has that another may lack, for the table
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that is known by name."""
+
+    name: str  # completes "this is what .. gives"
+    function: Function  # gives what the mistake gives
+    check: str  # a property of the right answer that this one breaks, which a student can print
+    also: tuple[Function, ...] = ()  # other ways to write the same mistake, which give other numbers
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. The function that a student writes has the exercise's name."""
+
+    name: str
+    outputs: tuple[str, ...]  # names of what the function returns, in order
+    cases: Callable[[np.random.Generator], list[Case]]
+    truth: Function  # takes a case's arguments; gives one value, or a tuple of as many as `outputs`
+    mistakes: tuple[Mistake, ...]

@@ -1,0 +1,196 @@
+"""An answer against the truth and against the known mistakes.
+
+An answer is right when its form is (type, shape, kind of numbers), every number is within rounding of the truth in
+every case, and the arguments are as they were. A wrong output that equals a known mistake's in every case is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from experiments.exercises.exercise import Case, Exercise, Function
+
+SEED = 20
+ABSOLUTE, RELATIVE = 1e-9, 1e-7  # limits of rounding in float64, for sums of hundreds of terms
+KINDS = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
+
+Parts = list[tuple[Any, ...]]  # one tuple of outputs for each case
+
+
+@dataclass
+class Verdict:
+    """What grading found. `line` says it all; the rest explains."""
+
+    status: str  # passed, wrong (it ran), broken (it did not), unfinished (a blank is left)
+    line: str
+    table: list[list[str]] = field(default_factory=list)  # a row for each case, after a row of headings
+    details: list[str] = field(default_factory=list)
+    mistakes: list[list[str]] = field(default_factory=list)  # name and check
+    prediction: str = ""  # what the student wrote before the code
+
+
+class CannotBeGraded(Exception):
+    """The call gave nothing that can be compared; the text is the verdict."""
+
+
+def cases_of(exercise: Exercise) -> list[Case]:
+    """The graded data, the same in every run."""
+    return exercise.cases(np.random.default_rng(SEED))
+
+
+def copied(value: Any) -> Any:
+    """Arrays copied, also inside of lists, tuples and dictionaries; anything else as it is."""
+    if isinstance(value, ndarray):
+        return value.copy()
+    if isinstance(value, list | tuple):
+        return type(value)(copied(part) for part in value)
+    return {key: copied(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def same_inside(one: Any, other: Any) -> bool:
+    """Whether two values that were copies of each other still are."""
+    if isinstance(one, ndarray):
+        return isinstance(other, ndarray) and np.array_equal(one, other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same_inside, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_inside(one[key], other[key]) for key in one)
+    return one is other or one == other
+
+
+def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
+    """The outputs as a tuple. Raises CannotBeGraded when there are not as many as there should be."""
+    if answer is None:
+        raise CannotBeGraded("nothing came back (None); is a `return` missing?")
+    if len(exercise.outputs) == 1:
+        return (answer,)
+    if not isinstance(answer, list | tuple) or len(answer) != len(exercise.outputs):
+        came = f"{len(answer)} values" if isinstance(answer, list | tuple) else f"one {type(answer).__name__}"
+        raise CannotBeGraded(f"{came} came back; return {', '.join(exercise.outputs)}, in this order")
+    for name, part in zip(exercise.outputs, answer):
+        if part is None:
+            raise CannotBeGraded(f"{name} is None")
+    return tuple(answer)
+
+
+def answers_of(exercise: Exercise, function: Function, cases: list[Case]) -> Parts:
+    """What a function gives in every case. Raises CannotBeGraded, and whatever the function raises."""
+    answers = []
+    for case in cases:
+        arguments = copied(case.arguments)
+        answer = parts_of(function(*arguments), exercise)
+        if not same_inside(case.arguments, arguments):
+            place = next(i for i, (a, b) in enumerate(zip(case.arguments, arguments), 1) if not same_inside(a, b))
+            raise CannotBeGraded(f"argument {place} was changed in place; work on a copy, the caller still needs it")
+        answers.append(answer)
+    return answers
+
+
+def form_problem(value: Any, truth: Any) -> str:
+    """What is wrong with the type, shape or kind of an output, or ""."""
+    wanted = np.asarray(truth)
+    what = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
+    if type(value).__module__.partition(".")[0] == "torch":
+        return f"is a torch tensor; {what} of NumPy is expected"
+    scalar = isinstance(value, int | float | np.number | np.bool_)
+    if not isinstance(value, ndarray) and not (scalar and not wanted.ndim):
+        return f"is a {type(value).__name__}; {what} is expected"
+    value = np.asarray(value)
+    if value.shape != wanted.shape:
+        return f"has shape {value.shape}; {wanted.shape} is expected"
+    kinds = {value.dtype.kind, wanted.dtype.kind} - ({"u"} if wanted.dtype.kind == "i" else set())
+    too_short = wanted.dtype.kind == "f" and value.dtype.itemsize < 8
+    if len(kinds) > 1 and not (scalar and value.dtype.kind == "i") or too_short:
+        return f"holds {value.dtype}; {KINDS[wanted.dtype.kind]} is expected"
+    return ""
+
+
+def differences(value: Any, truth: Any) -> ndarray:
+    """Absolute differences, 0 within rounding, infinite where a number is NaN or infinite. Of the truth's shape."""
+    value, truth = np.asarray(value, dtype=float), np.asarray(truth, dtype=float)
+    with np.errstate(invalid="ignore"):
+        found = np.abs(value - truth)
+    found = np.where(np.isfinite(value), found, np.inf)
+    return np.where(found <= ABSOLUTE + RELATIVE * np.abs(truth), 0.0, found)
+
+
+def agree(value: Any, other: Any) -> bool:
+    """Whether an output is what a known mistake gives, to rounding; there NaN equals NaN."""
+    if type(value).__module__.partition(".")[0] == "torch" or np.shape(value) != np.shape(other):
+        return False
+    value, other = np.asarray(value), np.asarray(other)
+    if "O" in (value.dtype.kind, other.dtype.kind):
+        return False
+    return np.allclose(value.astype(float), other.astype(float), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+
+
+def largest(value: Any, truth: Any) -> float:
+    """The largest difference; infinite for an output whose form is wrong."""
+    return float("inf") if form_problem(value, truth) else float(differences(value, truth).max(initial=0.0))
+
+
+def named_mistakes(exercise: Exercise, answers: Parts, cases: list[Case], wrong: list[int]) -> list[list[str]]:
+    """Name and check of each known mistake that explains a wrong output in every case."""
+    found = []
+    with np.errstate(all="ignore"):
+        results = [
+            (mistake, answers_of(exercise, function, cases))
+            for mistake in exercise.mistakes for function in (mistake.function, *mistake.also)
+        ]
+    for output in wrong:
+        for mistake, theirs in results:
+            if all(agree(mine[output], other[output]) for mine, other in zip(answers, theirs)):
+                found.append([mistake.name, mistake.check])
+                break
+    return [pair for i, pair in enumerate(found) if pair not in found[:i]]
+
+
+def grade(exercise: Exercise, function: Function) -> Verdict:
+    """The verdict on a function. Raises CannotBeGraded, and whatever the function raises."""
+    cases = cases_of(exercise)
+    answers = answers_of(exercise, function, cases)
+    truths = answers_of(exercise, exercise.truth, cases)
+    sizes = [[largest(*pair) for pair in zip(mine, right)] for mine, right in zip(answers, truths)]  # case by output
+    table = [["case", "", *exercise.outputs]]
+    table += [
+        [str(number), case.about, *("ok" if size == 0 else said(size) for size in row)]
+        for number, (case, row) in enumerate(zip(cases, sizes), 1)
+    ]
+    wrong = [output for output in range(len(exercise.outputs)) if any(row[output] for row in sizes)]
+    if not wrong:
+        return Verdict("passed", f"{exercise.name}: passed, equal to rounding in {len(cases)} cases", table)
+    mistakes = named_mistakes(exercise, answers, cases, wrong)
+    number = next(i for i, row in enumerate(sizes) if any(row))
+    output = next(i for i, size in enumerate(sizes[number]) if size)
+    what, details = first_difference(
+        exercise.outputs[output], answers[number][output], truths[number][output], np.max(sizes), f"case {number + 1}"
+    )
+    names = "".join(f": {name}" if i == 0 else f", and {name}" for i, (name, _) in enumerate(mistakes))
+    return Verdict("wrong", f"{exercise.name}: wrong, {what}{names}", table, details, mistakes)
+
+
+def first_difference(name: str, value: Any, truth: Any, most: float, case: str) -> tuple[str, list[str]]:
+    """The words for the verdict, and the two numbers at the first place that is wrong."""
+    problem = form_problem(value, truth)
+    if problem:
+        return f"{name} {problem} ({case})", []
+    found = differences(value, truth)
+    index = tuple(int(i) for i in np.argwhere(found)[0])
+    place = name + (f"[{', '.join(map(str, index))}]" if index else "")
+    expected, yours = np.asarray(truth)[index], np.asarray(value)[index]
+    numbers = f"at {place} of {case}: expected {shown(expected)}, yours {shown(yours)}"
+    return f"largest difference {said(most)}, first wrong index {place} in {case}", [numbers]
+
+
+def said(size: float) -> str:
+    """A difference in words."""
+    return f"{size:.3g}" if np.isfinite(size) else "not finite"
+
+
+def shown(number: Any) -> str:
+    """A number of an array."""
+    return f"{float(number):.6g}" if np.asarray(number).dtype.kind == "f" else str(number)

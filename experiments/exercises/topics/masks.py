@@ -1,0 +1,73 @@
+"""Who may attend to whom: padding and the future (chapter 4.1, equation (2))."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray
+
+from experiments.exercises.exercise import Case, Exercise, Mistake
+
+
+def mask_cases(draw: np.random.Generator) -> list[Case]:
+    """Sentences of equal and of unequal lengths."""
+    return [
+        Case("one sentence, no padding", (np.array([4]), 4)),
+        Case("lengths 3, 5 and 1", (np.array([3, 5, 1]), 5)),
+        Case("all padded, 6 columns", (draw.integers(1, 6, 4), 6)),
+    ]
+
+
+def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
+    """Cell by cell: key j is a real token of the sentence, and not later than query i."""
+    mask = np.zeros((len(lengths), max_length, max_length), dtype=bool)
+    for b, length in enumerate(lengths):
+        for i in range(max_length):
+            for j in range(max_length):
+                mask[b, i, j] = j < length and j <= i
+    return mask
+
+
+def real_and_causal(lengths: ndarray, max_length: int) -> tuple[ndarray, ndarray]:
+    """Which tokens are real (B, T), and the lower triangle (T, T)."""
+    places = np.arange(max_length)
+    return places < lengths[:, None], places[None, :] <= places[:, None]
+
+
+def mistaken_mask(lengths: ndarray, max_length: int, what: str) -> ndarray:
+    """What each mistake gives."""
+    real, causal = real_and_causal(lengths, max_length)
+    keys = real[:, None, :] & np.ones((max_length, 1), dtype=bool)  # (B, T, T)
+    return {
+        "blocked": ~(keys & causal),
+        "future": keys & causal.T,
+        "queries": keys & causal & real[:, :, None],
+        "strict": keys & causal & ~np.eye(max_length, dtype=bool),
+        "padding": keys,
+        "causal": np.broadcast_to(causal, keys.shape),
+        "or": keys | causal,
+    }[what]
+
+
+def mistake(what: str, name: str, check: str) -> Mistake:
+    """One of `mistaken_mask`."""
+    return Mistake(name, lambda lengths, max_length: mistaken_mask(lengths, max_length, what), check)
+
+
+EXERCISES = (
+    Exercise(
+        "self_attention_mask", ("mask",), mask_cases, mask_by_definition,
+        (
+            mistake("blocked", "True means blocked", "mask[0, 0, 0] lets the first token attend to itself"),
+            mistake("future", "the upper triangle, which shows the future",
+                    "row 0 of each sentence has one True, at column 0"),
+            mistake("queries", "padded queries masked as well",
+                    "every row has a True; a row without one is NaN after softmax, and nobody reads a padded query"),
+            mistake("strict", "a token that may not attend to itself", "the diagonal is True wherever the key is real"),
+            mistake("padding", "padding alone, the future open", "row 0 of each sentence has one True, at column 0"),
+            mistake("causal", "the triangle alone, padding open",
+                    "columns from lengths[b] on are False in every row"),
+            mistake("or", "'or' where both conditions must hold",
+                    "the number of True of a whole sentence is T (T + 1) / 2, no more"),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,54 @@
+"""The process in which a student's code runs: `python -m experiments.exercises.worker NAME FILE VERDICT`.
+
+A process of its own, so that nothing that the code does can harm the grader: an endless loop, an exit, a crash.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments.exercises.grading import Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 10.0  # for a student's code; the solutions take milliseconds
+
+
+def run(name: str, path: Path, seconds: float = SECONDS) -> tuple[Verdict, str]:
+    """Grade a file in a process of its own: the verdict, and what the code printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "verdict.json"
+        command = [sys.executable, "-m", "experiments.exercises.worker", name, str(path.resolve()), str(answer)]
+        result = subprocess.run(
+            [*command, str(seconds)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        printed = result.stdout.decode("utf-8", "replace")
+        if answer.exists():
+            return Verdict(**json.loads(answer.read_text(encoding="utf-8"))), printed
+    problem = f"its process ended with status {result.returncode} before there was an answer; what ends or blocks it?"
+    return Verdict("broken", f"{name}: cannot be graded, {problem}"), printed
+
+
+def main(name: str, path: Path, answer: Path, seconds: float) -> None:
+    """Grade one file and write the verdict as JSON to `answer`."""
+    from experiments.exercises.catalogue import EXERCISES  # imports torch; the process that only lists need not
+    from experiments.exercises.student_file import grade_file
+
+    warnings.simplefilter("ignore")  # NumPy's, about what the verdict says better
+    # The last resort, for code that lets no signal through: ends the process, and so leaves no answer.
+    with tempfile.TemporaryFile() as unread:
+        faulthandler.dump_traceback_later(seconds + 5, exit=True, file=unread)
+        verdict = grade_file(EXERCISES[name], path, seconds)
+        faulthandler.cancel_dump_traceback_later()
+    answer.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
