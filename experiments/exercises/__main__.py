@@ -72,7 +72,8 @@ def answer(settings: Settings) -> tuple[list[str], int]:
         return report.hint_lines(page, next_hint(folder, page)), 0
     if settings.solution:
         if not may_see_solution(folder, page):
-            raise DataError(f"{page.name}: the solution comes after a pass or the third hint; {command(page.name, folder)}")
+            due = command(page.name, folder, "--hint")
+            raise DataError(f"{page.name}: the solution comes after a pass or the third hint; {due}")
         return page.solution.splitlines(), 0
     return grade(page, folder)
 

@@ -6,6 +6,7 @@ every case, and the arguments are as they were. A wrong output that equals a kno
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,19 +135,23 @@ def largest(value: Any, truth: Any) -> float:
 
 
 def named_mistakes(exercise: Exercise, answers: Parts, cases: list[Case], wrong: list[int]) -> list[list[str]]:
-    """Name and check of each known mistake that explains a wrong output in every case."""
-    found = []
+    """Name and check of the known mistake that gives the whole answer, or else of one for each wrong output."""
     with np.errstate(all="ignore"):
         results = [
             (mistake, answers_of(exercise, function, cases))
-            for mistake in exercise.mistakes for function in (mistake.function, *mistake.also)
+            for mistake in exercise.mistakes for function in mistake.functions
         ]
-    for output in wrong:
-        for mistake, theirs in results:
-            if all(agree(mine[output], other[output]) for mine, other in zip(answers, theirs)):
-                found.append([mistake.name, mistake.check])
-                break
-    return [pair for i, pair in enumerate(found) if pair not in found[:i]]
+
+    def explains(theirs: Parts, outputs: Iterable[int]) -> bool:
+        return all(agree(mine[i], other[i]) for mine, other in zip(answers, theirs) for i in outputs)
+
+    everything = range(len(exercise.outputs))
+    for outputs in ([everything], [[output] for output in wrong]):
+        found = [next((mistake for mistake, theirs in results if explains(theirs, part)), None) for part in outputs]
+        names = [[mistake.name, mistake.check] for mistake in dict.fromkeys(found) if mistake is not None]
+        if names:
+            return names
+    return []
 
 
 def grade(exercise: Exercise, function: Function) -> Verdict:

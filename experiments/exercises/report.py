@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from experiments.exercises.grading import Verdict
-from experiments.exercises.pages import ANSWER, AFTERWARDS, HINTS, Page
+from experiments.exercises.pages import AFTERWARDS, ANSWER, HINTS, Page
 from experiments.exercises.progress import Record, command
 
 COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow

@@ -1,4 +1,4 @@
-"""From a student's file to a verdict; whatever goes wrong on the way becomes one line with the student's line number."""
+"""From a student's file to a verdict; whatever goes wrong on the way becomes one line with the line of the file."""
 
 from __future__ import annotations
 

@@ -1,23 +1,64 @@
-"""Backward passes of what a layer is made of; the truth is PyTorch's autograd."""
+"""Backward passes of the linear map and of LayerNorm; the truth is PyTorch's autograd."""
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
-import torch
 from numpy import ndarray
 from torch.nn import functional as F
 
-from experiments.exercises.exercise import Case, Exercise, Mistake
+from experiments.exercises.exercise import Case, Exercise, mistakes_of
+from experiments.exercises.topics.autograd import gradients
 
 EPSILON = 1e-5
 
 
-def gradients(function: object, d_output: ndarray, *inputs: ndarray) -> tuple[ndarray, ...]:
-    """Autograd: dL/d of each input, for an L whose gradient with respect to the function's output is `d_output`."""
-    leaves = [torch.tensor(x, requires_grad=True) for x in inputs]
-    return tuple(g.numpy() for g in torch.autograd.grad(function(*leaves), leaves, torch.from_numpy(d_output)))
+def linear_cases(draw: np.random.Generator) -> list[Case]:
+    """Square matrices: a forgotten transpose has the right shape, and must be found by its numbers."""
+
+    def case(about: str, *shape: int) -> Case:
+        width = shape[-1]
+        return Case(about, (draw.normal(size=shape), draw.normal(size=shape), draw.normal(size=(width, width))))
+
+    return [case("1 token of width 3", 1, 1, 3), case("2 sentences of 4 tokens, width 5", 2, 4, 5)]
+
+
+def linear_by_autograd(d_y: ndarray, x: ndarray, weight: ndarray) -> tuple[ndarray, ...]:
+    """Of torch's linear, with any bias: its gradient does not depend on it."""
+    return gradients(F.linear, d_y, x, weight, np.zeros(len(weight)))
+
+
+def slipped_linear_backward(
+    d_y: ndarray, x: ndarray, weight: ndarray, slip: str
+) -> tuple[ndarray, ndarray, ndarray]:
+    """The three gradients with their places for mistakes."""
+    d_x = d_y @ (weight.T if slip == "transposed" else weight)
+    d_weight, d_bias = np.einsum("bto,bti->oi", d_y, x), d_y.sum(axis=(0, 1))
+    if slip == "weight transposed":
+        return d_x, d_weight.T, d_bias
+    if slip == "mean":
+        return d_x, d_weight / (d_y.shape[0] * d_y.shape[1]), d_y.mean(axis=(0, 1))
+    if slip == "batch mean":
+        return d_x, d_weight / len(d_y), d_bias / len(d_y)
+    if slip == "each sentence":
+        return d_x, np.einsum("bto,bti->boi", d_y, x), d_y.sum(axis=1)
+    if slip == "last":
+        return d_x, d_y[-1].T @ x[-1], d_y[-1].sum(axis=0)
+    return d_x, d_weight, d_bias
+
+
+LINEAR_SLIPS = [
+    ("transposed", "W transposed in dL/dx", "one step further back: dx_i gets sum over o of dy_o W[o, i]"),
+    ("weight transposed", "dL/dW transposed", "dL/dW[o, i] is the sum over tokens of dy_o x_i, of the shape of W"),
+    ("mean", "tokens averaged, not added", "the same tokens given twice double dL/dW"),
+    ("batch mean", "sentences averaged, not added", "the same sentences given twice double dL/dW"),
+    ("each sentence", "a gradient for each sentence", "dL/dW has the shape of W"),
+    ("last", "the last sentence alone", "changing d_y of the first sentence changes dL/dW"),
+]
+
+LINEAR_BACKWARD = Exercise(
+    "linear_backward", ("d_x", "d_W", "d_b"), linear_cases, linear_by_autograd,
+    mistakes_of(slipped_linear_backward, LINEAR_SLIPS),
+)  # fmt: skip
 
 
 # -- LayerNorm
@@ -42,57 +83,44 @@ def layer_norm_by_autograd(d_y: ndarray, x: ndarray, gain: ndarray) -> tuple[nda
     return gradients(lambda x, gain, bias: F.layer_norm(x, gain.shape, gain, bias, EPSILON), d_y, x, gain, bias)
 
 
-def layer_norm_backward_with(
-    d_y: ndarray, x: ndarray, gain: ndarray, *, mean: bool = True, variance: bool = True, scaled: bool = True,
-    divided: bool = True, axis: int = -1, over: str = "x_hat",
+def slipped_layer_norm_backward(
+    d_y: ndarray, x: ndarray, gain: ndarray, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
     """The projection form with its places for mistakes."""
     sigma = np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON)
     x_hat = (x - x.mean(axis=-1, keepdims=True)) / sigma
-    g = gain * d_y if scaled else d_y
-    d_x = g - (g.mean(axis=axis, keepdims=True) if mean else 0)
-    d_x = d_x - (x_hat * (g * x_hat).mean(axis=axis, keepdims=True) if variance else 0)
-    tokens = tuple(range(x.ndim - 1))
-    d_gain = (d_y * (x_hat if over == "x_hat" else x)).sum(axis=tokens)
-    return d_x / sigma if divided else d_x, d_gain, d_y.sum(axis=tokens)
-
-
-def mean_over_tokens(d_y: ndarray, x: ndarray, gain: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """The gradients of gain and bias averaged in place of added."""
-    d_x, d_gain, d_bias = layer_norm_backward_with(d_y, x, gain)
-    n_tokens = x.size // x.shape[-1]
-    return d_x, d_gain / n_tokens, d_bias / n_tokens
-
-
-def each_token(d_y: ndarray, x: ndarray, gain: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """The gradients of gain and bias of each token, not added."""
-    x_hat = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON)
-    return layer_norm_backward_with(d_y, x, gain)[0], d_y * x_hat, d_y
-
-
-def mistaken_norm(name: str, check: str, **what: object) -> Mistake:
-    """One of `layer_norm_backward_with`."""
-    return Mistake(name, partial(layer_norm_backward_with, **what), check)
+    g = d_y if slip == "no gain" else gain * d_y
+    d_x = g
+    if slip not in ("constants", "no mean"):
+        d_x = d_x - g.mean(axis=-1, keepdims=True)
+    if slip not in ("constants", "no variance"):
+        d_x = d_x - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)
+    d_x = d_x if slip == "no sigma" else d_x / sigma
+    d_gain, d_bias = d_y * (x if slip == "x" else x_hat), d_y
+    if slip == "each token":
+        return d_x, d_gain, d_bias
+    if slip == "mean over tokens":
+        return d_x, d_gain.mean(axis=(0, 1)), d_bias.mean(axis=(0, 1))
+    return d_x, d_gain.sum(axis=(0, 1)), d_bias.sum(axis=(0, 1))
 
 
 ALONG_ONES = "d_x.sum(axis=-1) is 0: adding the same number to all of x moves nothing"
-ALONG_X = "(d_x * x_hat).sum(axis=-1) is nearly 0: stretching x moves nothing"
+ALONG_X = "(d_x * x_hat).sum(axis=-1) is nearly 0: stretching x about its mean moves nothing"
+
+LAYER_NORM_SLIPS = [
+    ("constants", "mean and variance taken as constants", f"{ALONG_ONES}, and {ALONG_X}"),
+    ("no mean", "the path through the mean left out", ALONG_ONES),
+    ("no variance", "the path through the variance left out", ALONG_X),
+    ("no gain", "the gain forgotten on the way to x_hat", "doubling the gain doubles d_x"),
+    ("no sigma", "no division by sigma", "doubling x halves d_x (nearly, for epsilon)"),
+    ("x", "x in place of x_hat in the gain's gradient", "adding 10 to all of x leaves d_gain as it was"),
+    ("mean over tokens", "tokens averaged, not added", "the same two sentences given twice double d_gain and d_bias"),
+    ("each token", "gain and bias with a gradient for each token", "d_gain has the gain's shape, (d_model)"),
+]
 
 LAYER_NORM_BACKWARD = Exercise(
     "layer_norm_backward", ("d_x", "d_gain", "d_bias"), layer_norm_cases, layer_norm_by_autograd,
-    (
-        mistaken_norm("mean and variance taken as constants", f"{ALONG_ONES}, and {ALONG_X}", mean=False,
-                      variance=False),
-        mistaken_norm("the path through the mean left out", ALONG_ONES, mean=False),
-        mistaken_norm("the path through the variance left out", ALONG_X, variance=False),
-        mistaken_norm("the gain forgotten on the way to x_hat", "doubling the gain doubles d_x", scaled=False),
-        mistaken_norm("no division by sigma", "doubling x halves d_x (nearly, for epsilon)", divided=False),
-        mistaken_norm("x in place of x_hat in the gain's gradient",
-                      "adding 10 to all of x leaves the gain's gradient as it was", over="x"),
-        Mistake("tokens averaged, not added", mean_over_tokens,
-                "the same two sentences given twice double d_gain and d_bias"),
-        Mistake("gain and bias with a gradient for each token", each_token, "d_gain has the gain's shape, (d_model)"),
-    ),
+    mistakes_of(slipped_layer_norm_backward, LAYER_NORM_SLIPS),
 )  # fmt: skip
 
-EXERCISES = (LAYER_NORM_BACKWARD,)
+EXERCISES = (LINEAR_BACKWARD, LAYER_NORM_BACKWARD)

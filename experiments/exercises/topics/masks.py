@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from experiments.exercises.exercise import Case, Exercise, Mistake
+from experiments.exercises.exercise import Case, Exercise, mistakes_of
 
 
 def mask_cases(draw: np.random.Generator) -> list[Case]:
@@ -27,15 +27,10 @@ def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
     return mask
 
 
-def real_and_causal(lengths: ndarray, max_length: int) -> tuple[ndarray, ndarray]:
-    """Which tokens are real (B, T), and the lower triangle (T, T)."""
-    places = np.arange(max_length)
-    return places < lengths[:, None], places[None, :] <= places[:, None]
-
-
-def mistaken_mask(lengths: ndarray, max_length: int, what: str) -> ndarray:
+def slipped_mask(lengths: ndarray, max_length: int, slip: str) -> ndarray:
     """What each mistake gives."""
-    real, causal = real_and_causal(lengths, max_length)
+    places = np.arange(max_length)
+    real, causal = places < lengths[:, None], places[None, :] <= places[:, None]  # (B, T), (T, T)
     keys = real[:, None, :] & np.ones((max_length, 1), dtype=bool)  # (B, T, T)
     return {
         "blocked": ~(keys & causal),
@@ -45,29 +40,23 @@ def mistaken_mask(lengths: ndarray, max_length: int, what: str) -> ndarray:
         "padding": keys,
         "causal": np.broadcast_to(causal, keys.shape),
         "or": keys | causal,
-    }[what]
+    }[slip]
 
 
-def mistake(what: str, name: str, check: str) -> Mistake:
-    """One of `mistaken_mask`."""
-    return Mistake(name, lambda lengths, max_length: mistaken_mask(lengths, max_length, what), check)
+FIRST_ROW = "row 0 of each sentence has one True, at column 0"
+COLUMNS = "columns from lengths[b] on are False in every row"
 
+MASK_SLIPS = [
+    ("blocked", "True means blocked", "mask[0, 0, 0] lets the first token attend to itself"),
+    ("future", "the upper triangle, which shows the future", FIRST_ROW),
+    ("queries", "padded queries masked as well",
+     "every row has a True: a row without one is NaN after softmax, and nobody reads a padded query"),
+    ("strict", "a token that may not attend to itself", "the diagonal is True wherever the key is real"),
+    ("padding", "padding alone, the future open", FIRST_ROW),
+    ("causal", "the triangle alone, padding open", COLUMNS),
+    ("or", "'or' where both conditions must hold", COLUMNS + ", and " + FIRST_ROW),
+]  # fmt: skip
 
 EXERCISES = (
-    Exercise(
-        "self_attention_mask", ("mask",), mask_cases, mask_by_definition,
-        (
-            mistake("blocked", "True means blocked", "mask[0, 0, 0] lets the first token attend to itself"),
-            mistake("future", "the upper triangle, which shows the future",
-                    "row 0 of each sentence has one True, at column 0"),
-            mistake("queries", "padded queries masked as well",
-                    "every row has a True; a row without one is NaN after softmax, and nobody reads a padded query"),
-            mistake("strict", "a token that may not attend to itself", "the diagonal is True wherever the key is real"),
-            mistake("padding", "padding alone, the future open", "row 0 of each sentence has one True, at column 0"),
-            mistake("causal", "the triangle alone, padding open",
-                    "columns from lengths[b] on are False in every row"),
-            mistake("or", "'or' where both conditions must hold",
-                    "the number of True of a whole sentence is T (T + 1) / 2, no more"),
-        ),
-    ),
-)  # fmt: skip
+    Exercise("self_attention_mask", ("mask",), mask_cases, mask_by_definition, mistakes_of(slipped_mask, MASK_SLIPS)),
+)

@@ -9,8 +9,8 @@ DOUBLE = Exercise(
     lambda draw: [Case("one", (np.arange(1.0, 4.0), [np.ones(2)])), Case("two", (draw.normal(size=(2, 3)), []))],
     lambda x, others: (2 * x, x / 2),
     (
-        Mistake("tripled", lambda x, others: (3 * x, x / 3), "2 of 1 is 2"),
-        Mistake("half for double", lambda x, others: (x / 2, x / 2), "2 of 1 is 2"),
+        Mistake("tripled", (lambda x, others: (3 * x, x / 3),), "2 of 1 is 2"),
+        Mistake("half for double", (lambda x, others: (x / 2, x / 2),), "2 of 1 is 2"),
     ),
 )  # fmt: skip
 
