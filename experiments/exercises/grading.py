@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from experiments.exercises.exercise import Case, Exercise, Function
+from experiments.exercises.exercise import Case, Exercise, Function, Mistake
 
 SEED = 20
 ABSOLUTE, RELATIVE = 1e-9, 1e-7  # limits of rounding in float64, for sums of hundreds of terms
@@ -38,8 +39,9 @@ class CannotBeGraded(Exception):
     """The call gave nothing that can be compared; the text is the verdict."""
 
 
+@cache
 def cases_of(exercise: Exercise) -> list[Case]:
-    """The graded data, the same in every run."""
+    """The graded data, the same in every run. Nobody is given these arrays themselves, only copies."""
     return exercise.cases(np.random.default_rng(SEED))
 
 
@@ -78,10 +80,10 @@ def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
     return tuple(answer)
 
 
-def answers_of(exercise: Exercise, function: Function, cases: list[Case]) -> Parts:
+def answers_of(exercise: Exercise, function: Function) -> Parts:
     """What a function gives in every case. Raises CannotBeGraded, and whatever the function raises."""
     answers = []
-    for case in cases:
+    for case in cases_of(exercise):
         arguments = copied(case.arguments)
         answer = parts_of(function(*arguments), exercise)
         if not same_inside(case.arguments, arguments):
@@ -89,6 +91,17 @@ def answers_of(exercise: Exercise, function: Function, cases: list[Case]) -> Par
             raise CannotBeGraded(f"argument {place} was changed in place; work on a copy, the caller still needs it")
         answers.append(answer)
     return answers
+
+
+@cache
+def known_answers(exercise: Exercise) -> tuple[Parts, list[tuple[Mistake, Parts]]]:
+    """The truth, and what each known mistake gives, in every way to write it."""
+    with np.errstate(all="ignore"):
+        mistaken = [
+            (mistake, answers_of(exercise, function))
+            for mistake in exercise.mistakes for function in mistake.functions
+        ]
+    return answers_of(exercise, exercise.truth), mistaken
 
 
 def form_problem(value: Any, truth: Any) -> str:
@@ -134,20 +147,16 @@ def largest(value: Any, truth: Any) -> float:
     return float("inf") if form_problem(value, truth) else float(differences(value, truth).max(initial=0.0))
 
 
-def named_mistakes(exercise: Exercise, answers: Parts, cases: list[Case], wrong: list[int]) -> list[list[str]]:
+def named_mistakes(exercise: Exercise, answers: Parts, wrong: list[int]) -> list[list[str]]:
     """Name and check of the known mistake that gives the whole answer, or else of one for each wrong output."""
-    with np.errstate(all="ignore"):
-        results = [
-            (mistake, answers_of(exercise, function, cases))
-            for mistake in exercise.mistakes for function in mistake.functions
-        ]
+    _, mistaken = known_answers(exercise)
 
     def explains(theirs: Parts, outputs: Iterable[int]) -> bool:
         return all(agree(mine[i], other[i]) for mine, other in zip(answers, theirs) for i in outputs)
 
     everything = range(len(exercise.outputs))
     for outputs in ([everything], [[output] for output in wrong]):
-        found = [next((mistake for mistake, theirs in results if explains(theirs, part)), None) for part in outputs]
+        found = [next((mistake for mistake, theirs in mistaken if explains(theirs, part)), None) for part in outputs]
         names = [[mistake.name, mistake.check] for mistake in dict.fromkeys(found) if mistake is not None]
         if names:
             return names
@@ -156,9 +165,8 @@ def named_mistakes(exercise: Exercise, answers: Parts, cases: list[Case], wrong:
 
 def grade(exercise: Exercise, function: Function) -> Verdict:
     """The verdict on a function. Raises CannotBeGraded, and whatever the function raises."""
-    cases = cases_of(exercise)
-    answers = answers_of(exercise, function, cases)
-    truths = answers_of(exercise, exercise.truth, cases)
+    cases, answers = cases_of(exercise), answers_of(exercise, function)
+    truths, _ = known_answers(exercise)
     sizes = [[largest(*pair) for pair in zip(mine, right)] for mine, right in zip(answers, truths)]  # case by output
     table = [["case", "", *exercise.outputs]]
     table += [
@@ -168,7 +176,7 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
     wrong = [output for output in range(len(exercise.outputs)) if any(row[output] for row in sizes)]
     if not wrong:
         return Verdict("passed", f"{exercise.name}: passed, equal to rounding in {len(cases)} cases", table)
-    mistakes = named_mistakes(exercise, answers, cases, wrong)
+    mistakes = named_mistakes(exercise, answers, wrong)
     number = next(i for i, row in enumerate(sizes) if any(row))
     output = next(i for i, size in enumerate(sizes[number]) if size)
     what, details = first_difference(

@@ -88,7 +88,7 @@ def slipped_greedy(
 GREEDY_SLIPS = [
     ("end kept", "the end token kept in the output", "end_id stands nowhere in the output"),
     ("start kept", "the start token kept in the output", "output[:, 0] is the first token that was chosen"),
-    ("goes on", "an output that goes on after its end token", "behind the place of the end token there is padding alone"),
+    ("goes on", "an output that goes on after its end token", "behind the end token's place there is padding alone"),
     ("first ends", "a loop that stops when the first sentence ends",
      "a sentence decoded alone and in a batch gives the same output"),
     ("one less", "one token too few, the start token counted", "an output that never ends has max_new_tokens tokens"),
@@ -176,9 +176,9 @@ def slipped_beam(
 BEAM_SLIPS = [
     ("sums forgotten", "the sum of the prefix forgotten", "sums[i] - log_probs[parent, token] is the parent's sum"),
     ("no penalty", "no length penalty", "score = sum / length**alpha decides, not the sum"),
-    ("multiplied", "a multiplication by length**alpha", "with alpha 1 the score is the mean log-probability of a token"),
+    ("multiplied", "a multiplication by length**alpha", "with alpha 1 a score is the mean log-probability of a token"),
     ("old length", "the length before the new token", "the new token counts: an extension has the length + 1"),
-    ("finished extended", "finished hypotheses extended", "a finished one has one candidate: itself, sum unchanged"),
+    ("finished extended", "finished hypotheses extended", "a finished one has one candidate, itself"),
     ("finished longer", "a finished hypothesis that grows longer", "a finished one keeps its length, and so its score"),
     ("finished dropped", "finished hypotheses dropped", "a finished one competes with the extensions"),
     ("one each", "the best token of each beam alone", "two of the best K may have the same parent"),
