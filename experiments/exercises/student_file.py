@@ -69,9 +69,8 @@ def read_module(path: Path, exercise: Exercise) -> tuple[types.ModuleType, Funct
     except UnicodeDecodeError:
         raise CannotBeGraded("the file is not UTF-8 text; save it as UTF-8") from None
     except SyntaxError as error:
-        raise CannotBeGraded(f"line {error.lineno}: {type(error).__name__}: {error.msg}") from None
-    except ValueError as error:  # a null character
-        raise CannotBeGraded(f"the file is not Python: {error}") from None
+        place = f"line {error.lineno}: " if error.lineno else ""
+        raise CannotBeGraded(f"{place}{type(error).__name__}: {error.msg}") from None
     left = blanks(tree)
     if left:
         places = f"line{'s' * (len(left) > 1)} {', '.join(map(str, left))}"

@@ -74,6 +74,8 @@ def slipped_greedy(
         token = scores.argmin(axis=-1) if slip == "least" else scores.argmax(axis=-1)
         if slip == "one for all":
             token = np.full(batch, scores.max(axis=0).argmax())
+        if slip == "first ends, at once" and (token == end_id).any():
+            break
         written = token if slip in ("end kept", "goes on") else np.where(token == end_id, pad_id, token)
         output[:, step] = written if slip == "goes on" else np.where(ended, pad_id, written)
         ended |= token == end_id
@@ -90,6 +92,8 @@ GREEDY_SLIPS = [
     ("start kept", "the start token kept in the output", "output[:, 0] is the first token that was chosen"),
     ("goes on", "an output that goes on after its end token", "behind the end token's place there is padding alone"),
     ("first ends", "a loop that stops when the first sentence ends",
+     "a sentence decoded alone and in a batch gives the same output"),
+    ("first ends, at once", "a loop that stops when the first sentence ends",
      "a sentence decoded alone and in a batch gives the same output"),
     ("one less", "one token too few, the start token counted", "an output that never ends has max_new_tokens tokens"),
     ("last alone", "the last token alone given, not the whole prefix",
@@ -239,6 +243,8 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
     keep = before < top_p
     if slip == "one less":
         keep = (before + ordered <= top_p) | (np.arange(probs.shape[1]) == 0)
+    if slip == "one less, maybe none":
+        keep = before + ordered < top_p
     if slip == "one more":
         keep = np.concatenate([np.ones((len(keep), 1), dtype=bool), keep[:, :-1]], axis=1)
     cut = np.where(keep, ordered, 0)
@@ -258,6 +264,7 @@ SAME = "the most probable token is the one with the largest logit"
 
 NUCLEUS_SLIPS = [
     ("one less", "the token that crosses top_p cut off", ENOUGH),
+    ("one less, maybe none", "the token that crosses top_p cut off", ENOUGH),
     ("one more", "one token too many", ENOUGH),
     ("threshold", "a threshold on single probabilities", ENOUGH),
     ("not cut", "nothing cut off", ENOUGH),

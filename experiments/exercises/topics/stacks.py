@@ -112,19 +112,21 @@ def slipped_stacks(
     for layer in encoder.layers:
         x = layer(source if slip == "same input" else x, seen)
         after_each.append(x)
-    memory = x if slip == "no norm" else encoder.norm(x)
+    memory = x if slip in ("no norm", "no encoder norm") else encoder.norm(x)
     y = target
     for layer, beside in zip(decoder.layers, after_each):
         read = {"layer by layer": beside, "source": source}.get(slip, memory)
         y = layer(target if slip == "same input" else y, read, own, cross)
         if slip == "norm each":
             y = decoder.norm(y)
-    return memory, y if slip in ("no norm", "norm each") else decoder.norm(y)
+    return memory, y if slip in ("no norm", "no decoder norm", "norm each") else decoder.norm(y)
 
 
 STACK_SLIPS = [
     ("layer by layer", "decoder layer i that reads encoder layer i", "every decoder layer is given the same memory"),
-    ("no norm", "no norm at the end of a stack", "memory is what encoder.norm returned"),
+    ("no encoder norm", "no norm at the end of the encoder", "memory is what encoder.norm returned"),
+    ("no decoder norm", "no norm at the end of the decoder", "what is returned last is what decoder.norm returned"),
+    ("no norm", "no norm at the end of either stack", "memory and states are what the two norms returned"),
     ("norm each", "the last norm after every decoder layer", "the norm is called once, behind the last layer"),
     ("source", "a decoder that reads the embedded source", "changing the encoder's weights changes the states"),
     ("causal cross", "a causal mask in cross-attention", "changing the last real source token changes states[:, 0]"),
