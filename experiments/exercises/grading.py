@@ -170,15 +170,14 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
     sizes = [[largest(*pair) for pair in zip(mine, right)] for mine, right in zip(answers, truths)]  # case by output
     table = [["case", "", *exercise.outputs]]
     table += [
-        [str(number), case.about, *("ok" if size == 0 else said(size) for size in row)]
-        for number, (case, row) in enumerate(zip(cases, sizes), 1)
+        [str(number), case.about, *(cell(*parts) for parts in zip(row, mine, right))]
+        for number, (case, row, mine, right) in enumerate(zip(cases, sizes, answers, truths), 1)
     ]
     wrong = [output for output in range(len(exercise.outputs)) if any(row[output] for row in sizes)]
     if not wrong:
         return Verdict("passed", f"{exercise.name}: passed, equal to rounding in {len(cases)} cases", table)
     mistakes = named_mistakes(exercise, answers, wrong)
-    number = next(i for i, row in enumerate(sizes) if any(row))
-    output = next(i for i, size in enumerate(sizes[number]) if size)
+    number, output = (int(i) for i in np.argwhere(sizes)[0])
     what, details = first_difference(
         exercise.outputs[output], answers[number][output], truths[number][output], np.max(sizes), f"case {number + 1}"
     )
@@ -196,7 +195,15 @@ def first_difference(name: str, value: Any, truth: Any, most: float, case: str) 
     place = name + (f"[{', '.join(map(str, index))}]" if index else "")
     expected, yours = np.asarray(truth)[index], np.asarray(value)[index]
     numbers = f"at {place} of {case}: expected {shown(expected)}, yours {shown(yours)}"
-    return f"largest difference {said(most)}, first wrong index {place} in {case}", [numbers]
+    first = f"first wrong index {place}" if index else f"wrong number {place}"
+    return f"largest difference {said(most)}, {first} in {case}", [numbers]
+
+
+def cell(size: float, value: Any, truth: Any) -> str:
+    """An output of one case in the table."""
+    if form_problem(value, truth):
+        return "wrong shape" if np.shape(value) != np.shape(truth) else "wrong type"
+    return said(size) if size else "ok"
 
 
 def said(size: float) -> str:

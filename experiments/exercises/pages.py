@@ -98,9 +98,9 @@ def find(name: str, pages: list[Page]) -> Page:
 
 def index(pages: list[Page]) -> str:
     """The list in docs/exercises/README.md, as a Markdown table."""
-    rows = ["| | exercise | about | form | difficulty | importance | minutes |", "|---|---|---|---|---|---|---|"]
+    rows = ["| | exercise | name | about | form | difficulty | importance | minutes |", "|" + "---|" * 8]
     rows += [
-        f"| {page.number} | [{page.title}]({page.folder.name}/README.md) | {page.about} | {page.form} "
+        f"| {page.number} | [{page.title}]({page.folder.name}/README.md) | `{page.name}` | {page.about} | {page.form} "
         f"| {page.difficulty} | {page.importance} | {page.minutes} |"
         for page in pages
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 from experiments.exercises.grading import Verdict
@@ -11,6 +12,7 @@ from experiments.exercises.pages import AFTERWARDS, ANSWER, HINTS, Page
 from experiments.exercises.progress import Record, command
 
 COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow
+WIDTH = 110  # of text that is wrapped here
 LINES_PRINTED = 20  # of what the student's code prints
 
 
@@ -60,7 +62,7 @@ def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, fo
         lines += ["", *indented("\n".join(aligned(verdict.table)))]
     lines += [""] * bool(verdict.details) + indented("\n".join(verdict.details))
     for name, check in verdict.mistakes:
-        lines += ["", f"  This is what '{name}' gives. To see it: {check}"]
+        lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", WIDTH))]
     if printed.strip():
         rows = printed.rstrip().splitlines()
         more = [f".. and {len(rows) - LINES_PRINTED} more lines"] if len(rows) > LINES_PRINTED else []
@@ -72,7 +74,8 @@ def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, fo
     if verdict.status == "unfinished":
         return [*lines, "", f"The task: {shown_path(page.folder / 'README.md')}"]
     if record.tried_since_hint:
-        lines += ["", f"A hint: {command(page.name, folder, '--hint')}"]
+        more = "--hint" if record.hints < 3 else "--solution"
+        lines += ["", f"Stuck? {command(page.name, folder, more)}"]
     return lines
 
 

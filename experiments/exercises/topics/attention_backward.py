@@ -114,12 +114,11 @@ def slipped_attention_backward(
 
 
 AT_MASK = "d_scores is 0 at every masked place, and so d_keys and d_values are 0 at padded keys"
+BY_FACTOR = "a number of d_queries compared with its central difference is off by the factor "
 
 ATTENTION_SLIPS = [
-    ("no scale", "the scale forgotten on the way back", "doubling queries and halving keys halves d_queries"
-     " and doubles d_keys; compare one number with a central difference: they are apart by the factor sqrt(d_k)"),
-    ("multiplied", "a multiplication by sqrt(d_k) in place of the division",
-     "compare one number with a central difference: they are apart by the factor d_k"),
+    ("no scale", "the scale forgotten on the way back", BY_FACTOR + "sqrt(d_k)"),
+    ("multiplied", "a multiplication by sqrt(d_k) in place of the division", BY_FACTOR + "d_k"),
     ("values", "the weights not transposed in d_values", AT_MASK),
     ("not turned", "dL/dscores not transposed in d_keys", AT_MASK),
     ("skipped", "softmax's backward left out", "d_scores.sum(axis=-1) is 0, and d_scores is 0 at masked places"),
