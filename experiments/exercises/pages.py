@@ -4,6 +4,8 @@
     hints.md     three hints, the answer to the question, what to explain afterwards; shown one by one
     stub.py      what a student fills in
     solution.py  the reference
+
+`python -m experiments.exercises.pages` prints the list that docs/exercises/README.md has to hold.
 """
 
 from __future__ import annotations
@@ -82,8 +84,11 @@ def read_page(folder: Path) -> Page:
 
 
 def all_pages() -> list[Page]:
-    """Every exercise, in order."""
-    return [read_page(path.parent) for path in sorted(FOLDER.glob("*/README.md"))]
+    """Every exercise, in order. Raises DataError where the folder is not, as in an installation without docs/."""
+    pages = [read_page(path.parent) for path in sorted(FOLDER.glob("*/README.md"))]
+    if not pages:
+        raise DataError(f"{FOLDER} holds no exercises; run this in a copy of the whole repository")
+    return pages
 
 
 def find(name: str, pages: list[Page]) -> Page:
@@ -105,3 +110,7 @@ def index(pages: list[Page]) -> str:
         for page in pages
     ]
     return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(index(all_pages()), end="")

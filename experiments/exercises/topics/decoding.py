@@ -7,6 +7,7 @@ import torch
 from numpy import ndarray
 
 from experiments.exercises.exercise import Case, Exercise, Function, mistakes_of
+from model.numpy_reference.softmax import log_softmax
 
 # -- greedy decoding
 
@@ -25,7 +26,7 @@ def language(draw: np.random.Generator, batch: int, vocab_size: int, end_id: int
         for column in np.asarray(prefix).T:
             scores = 0.6 * scores + table[column]
         scores[:, end_id] += hurry * prefix.shape[1] - 3
-        return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+        return log_softmax(scores)
 
     return next_log_probs
 
@@ -115,8 +116,7 @@ def beam_cases(draw: np.random.Generator) -> list[Case]:
 
     def case(about: str, lengths: list[int], longest: int, alpha: float, end_id: int = 1) -> Case:
         beam, vocab_size = len(lengths), 6
-        scores = 1.5 * draw.normal(size=(beam, vocab_size))
-        log_probs = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+        log_probs = log_softmax(1.5 * draw.normal(size=(beam, vocab_size)))
         sums = -draw.uniform(0.6, 1.4, beam) * (np.array(lengths) + 1.0) ** max(alpha, 0.3)
         return Case(about, (sums, np.array(lengths), np.array(lengths) < longest, log_probs, alpha, end_id))
 

@@ -47,7 +47,7 @@ def slipped_linear_backward(
 
 
 LINEAR_SLIPS = [
-    ("transposed", "W transposed in dL/dx", "one step further back: dx_i gets sum over o of dy_o W[o, i]"),
+    ("transposed", "W transposed in dL/dx", "dx_i is the sum over o of dy_o W[o, i]"),
     ("weight transposed", "dL/dW transposed", "dL/dW[o, i] is the sum over tokens of dy_o x_i, of the shape of W"),
     ("mean", "tokens averaged, not added", "the same tokens given twice double dL/dW"),
     ("batch mean", "sentences averaged, not added", "the same sentences given twice double dL/dW"),

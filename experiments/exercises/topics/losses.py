@@ -8,6 +8,7 @@ from numpy import ndarray
 from torch.nn import functional as F
 
 from experiments.exercises.exercise import Case, Exercise, mistakes_of
+from model.numpy_reference.softmax import log_softmax
 
 
 def teacher_forcing_cases(draw: np.random.Generator) -> list[Case]:
@@ -103,12 +104,6 @@ def loss_by_torch(logits: torch.Tensor, target: ndarray, is_real: ndarray, epsil
 def cross_entropy_by_torch(logits: ndarray, target: ndarray, is_real: ndarray, epsilon: float) -> float:
     """Its value."""
     return loss_by_torch(torch.from_numpy(logits), target, is_real, epsilon).item()
-
-
-def log_softmax(x: ndarray) -> ndarray:
-    """Over the last axis."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def smoothed(target: ndarray, vocab_size: int, epsilon: float, others_only: bool = False) -> ndarray:

@@ -74,7 +74,7 @@ ADAMW_SLIPS = [
     ("no correction", "no bias correction", FIRST),
     ("from 0", "steps counted from 0 in the bias correction", FIRST),
     ("gradient", "the gradient in place of its running mean", "at step 7 a gradient of 0 still moves the weight"),
-    ("inside", "epsilon inside of the root", "a gradient of 1e-7 moves the weight as far as one of 1"),
+    ("inside", "epsilon inside of the root", "a first gradient of 1e-7 moves a weight 0.91 times as far as one of 1"),
     ("no root", "v without its root", FIRST),
     ("not squared", "the gradient not squared in v", "square holds the mean of g**2"),
     ("betas", "beta and 1 - beta exchanged", "after one step from 0, mean is 0.1 g and square is 0.001 g**2"),

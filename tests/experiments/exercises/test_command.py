@@ -125,6 +125,12 @@ def test_damaged_records_are_told_in_one_line(content, run):
     assert status == 2 and "progress.json" in error and error.count("\n") == 1
 
 
+def test_without_the_pages_one_line_says_what_is_missing(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("experiments.exercises.pages.FOLDER", tmp_path / "nowhere")
+    status, _, error = run()
+    assert status == 2 and "holds no exercises" in error and error.count("\n") == 1
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["attention", "--folder", str(tmp_path / "file" / "mine")]) == 2
