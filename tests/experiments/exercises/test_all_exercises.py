@@ -86,5 +86,12 @@ def test_no_hint_before_the_third_contains_a_line_of_the_solution(page):
     assert not [side for side in right_sides if len(side) > 3 and side in early]
 
 
+@each_page
+def test_a_page_says_how_to_begin_and_its_hints_how_to_get_them_one_by_one(page):
+    command = f"`python -m experiments.exercises {page.name}"
+    assert command + "`" in (page.folder / "README.md").read_text(encoding="utf-8")
+    assert command + " --hint`" in (page.folder / "hints.md").read_text(encoding="utf-8")
+
+
 def test_the_list_on_the_page_is_that_of_the_folders():
     assert index(PAGES) in (FOLDER / "README.md").read_text(encoding="utf-8")
