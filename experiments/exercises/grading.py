@@ -18,6 +18,7 @@ from experiments.exercises.exercise import Case, Exercise, Function, Mistake
 
 SEED = 20
 ABSOLUTE, RELATIVE = 1e-9, 1e-7  # limits of rounding in float64, for sums of hundreds of terms
+ARRAY, NUMBER = ndarray, int | float | np.number | np.bool_
 KINDS = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
 
 Parts = list[tuple[Any, ...]]  # one tuple of outputs for each case
@@ -110,8 +111,8 @@ def form_problem(value: Any, truth: Any) -> str:
     what = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
     if type(value).__module__.partition(".")[0] == "torch":
         return f"is a torch tensor; {what} of NumPy is expected"
-    scalar = isinstance(value, int | float | np.number | np.bool_)
-    if not isinstance(value, ndarray) and not (scalar and not wanted.ndim):
+    scalar = isinstance(value, NUMBER)
+    if not isinstance(value, ARRAY) and not (scalar and not wanted.ndim):
         return f"is a {type(value).__name__}; {what} is expected"
     value = np.asarray(value)
     if value.shape != wanted.shape:
@@ -134,10 +135,10 @@ def differences(value: Any, truth: Any) -> ndarray:
 
 def agree(value: Any, other: Any) -> bool:
     """Whether an output is what a known mistake gives, to rounding; there NaN equals NaN."""
-    if type(value).__module__.partition(".")[0] == "torch" or np.shape(value) != np.shape(other):
+    if not isinstance(value, ARRAY | NUMBER):
         return False
     value, other = np.asarray(value), np.asarray(other)
-    if "O" in (value.dtype.kind, other.dtype.kind):
+    if value.shape != other.shape or value.dtype.kind not in KINDS:
         return False
     return np.allclose(value.astype(float), other.astype(float), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
@@ -202,7 +203,7 @@ def first_difference(name: str, value: Any, truth: Any, most: float, case: str) 
 def cell(size: float, value: Any, truth: Any) -> str:
     """An output of one case in the table."""
     if form_problem(value, truth):
-        return "wrong shape" if np.shape(value) != np.shape(truth) else "wrong type"
+        return "wrong shape" if isinstance(value, ARRAY) and value.shape != np.shape(truth) else "wrong type"
     return said(size) if size else "ok"
 
 

@@ -61,6 +61,10 @@ def test_an_answer_that_cannot_be_compared_is_refused_in_one_line(answer, words)
     (lambda x: x > 1, "half holds bool; float64 is expected"),
     (lambda x: x / 2 * np.nan, "largest difference not finite, first wrong index half[0] in case 1"),
     (lambda x: np.array([None, "a", 3.0]), "half holds object; float64 is expected"),
+    (lambda x: np.array(["a", "b", "c"]), "half holds <U1; float64 is expected"),
+    (lambda x: x / 2 + 0j, "half holds complex128; float64 is expected"),
+    (lambda x: [[1.0], [1.0, 2.0]], "half is a list; an array of shape (3,) is expected"),
+    (lambda x: 3.0, "half is a float; an array of shape (3,) is expected"),
 ])  # fmt: skip
 def test_type_shape_kind_and_nan_are_told(half, words):
     verdict = grade(DOUBLE, lambda x, others: (2 * x, half(x)))
