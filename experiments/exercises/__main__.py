@@ -85,9 +85,12 @@ def main(arguments: list[str]) -> int:
             Settings, arguments, Settings(), __doc__.splitlines()[0], prog="python -m experiments.exercises"
         )
         lines, status = answer(settings)
-    except DataError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+    except (DataError, OSError) as problem:
+        print("error:", problem, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print("\n".join(lines))
     return status
 

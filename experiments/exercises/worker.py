@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from experiments.exercises.grading import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0  # for a student's code; the solutions take milliseconds
+MOST_MEMORY = 4 * 2**30  # bytes; Linux holds this, macOS does not
+MOST_PRINTED = 100_000  # bytes that are kept of what the code prints
 
 
 def run(name: str, path: Path, seconds: float = SECONDS) -> tuple[Verdict, str]:
@@ -25,15 +28,24 @@ def run(name: str, path: Path, seconds: float = SECONDS) -> tuple[Verdict, str]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "verdict.json"
         command = [sys.executable, "-m", "experiments.exercises.worker", name, str(path.resolve()), str(answer)]
-        result = subprocess.run(
+        with subprocess.Popen(
             [*command, str(seconds)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-        )
-        printed = result.stdout.decode("utf-8", "replace")
+        ) as process:
+            printed = process.stdout.read(MOST_PRINTED).decode("utf-8", "replace")
+            while process.stdout.read(MOST_PRINTED):
+                pass  # the rest of what an endless loop prints
         if answer.exists():
             return Verdict(**json.loads(answer.read_text(encoding="utf-8"))), printed
-    problem = f"its process ended with status {result.returncode} before there was an answer; what ends or blocks it?"
+    problem = f"its process ended with status {process.returncode} before there was an answer; what ends or blocks it?"
     return Verdict("broken", f"{name}: cannot be graded, {problem}"), printed
+
+
+def limit_memory() -> None:
+    """Let this process have at most MOST_MEMORY, or less where less is allowed; code that wants more gets an error."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def main(name: str, path: Path, answer: Path, seconds: float) -> None:
@@ -44,6 +56,7 @@ def main(name: str, path: Path, answer: Path, seconds: float) -> None:
     from experiments.exercises.student_file import grade_file
 
     torch.set_num_threads(1)
+    limit_memory()
     warnings.simplefilter("ignore")  # NumPy's, about what the verdict says better
     # The last resort, for code that lets no signal through: ends the process, and so leaves no answer.
     with tempfile.TemporaryFile() as unread:

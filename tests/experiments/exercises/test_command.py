@@ -1,6 +1,7 @@
 """The command as a student uses it: begin, try, be told, ask for hints, pass."""
 
 import json
+import sys
 
 import pytest
 
@@ -145,6 +146,24 @@ def test_a_students_code_runs_in_a_process_of_its_own(tmp_path):
     path.write_text("import os\nos._exit(7)\n")
     verdict, _ = worker.run("attention", path)
     assert verdict.status == "broken" and "ended with status 7" in verdict.line
+
+
+def test_code_that_prints_without_end_and_takes_all_memory_is_stopped(tmp_path):
+    path = tmp_path / "05_attention.py"
+    takes_memory = "np.ones(10**9)\n" if sys.platform == "linux" else "raise MemoryError\n"  # macOS has no such limit
+    path.write_text("import numpy as np\nfor _ in range(10**5):\n    print('x' * 10)\n" + takes_memory + SOLUTION)
+    verdict, printed = worker.run("attention", path)
+    assert len(printed) == worker.MOST_PRINTED
+    assert "line 4: " in verdict.line and "MemoryError" in verdict.line
+
+
+def test_ctrl_c_leaves_no_traceback(run, monkeypatch):
+    def interrupted(name, path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.exercises.__main__.run", interrupted)
+    run("attention")
+    assert run("attention") == (130, [], "interrupted\n")
 
 
 def test_what_the_code_prints_stands_behind_the_verdict_and_is_cut(run, monkeypatch):
