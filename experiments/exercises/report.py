@@ -85,7 +85,7 @@ def after_pass(verdict: Verdict, page: Page) -> list[str]:
     lines += [f"You predicted: {verdict.prediction or '(nothing)'}", "", f"{ANSWER}:", "", *indented(page.answer)]
     for number in (1, 2, 3):
         lines += ["", *hint_lines(page, number)]
-    return [*lines, "", f"{AFTERWARDS}: {page.afterwards}"]
+    return [*lines, "", f"{AFTERWARDS}:", "", *indented(page.afterwards)]
 
 
 def hint_lines(page: Page, number: int) -> list[str]:

@@ -34,18 +34,16 @@ def layer_norm_by_torch(x: ndarray, gain: ndarray, bias: ndarray) -> ndarray:
 
 def slipped_layer_norm(x: ndarray, gain: ndarray, bias: ndarray, slip: str) -> ndarray:
     """LayerNorm with its places for mistakes."""
+    slip, _, epsilon = slip.partition(", ")
     axis = {"time": 1, "everything": None, "sentence": (1, 2)}.get(slip, -1)
     centred = x if slip == "no mean" else x - x.mean(axis=axis, keepdims=True)
     variance = x.var(axis=axis, keepdims=True)
     if slip == "unbiased":
         variance = x.var(axis=axis, ddof=1, keepdims=True)
-    sigma = np.sqrt(variance + EPSILON)
-    if slip == "outside":
-        sigma = np.sqrt(variance) + EPSILON
+    root = np.sqrt(variance)
+    sigma = {"outside": root + EPSILON, "none": root}.get(epsilon, np.sqrt(variance + EPSILON))
     if slip == "no root":
         sigma = variance + EPSILON
-    if slip == "no epsilon":
-        sigma = np.sqrt(variance)
     x_hat = centred / sigma
     return {"no gain": x_hat, "bias first": gain * (x_hat + bias)}.get(slip, gain * x_hat + bias)
 
@@ -55,12 +53,14 @@ BIASED = "with gain 1 and bias 0, y.std(axis=-1), which divides by n, is 1 (near
 
 LAYER_NORM_SLIPS = [
     ("unbiased", "the unbiased variance, divided by n - 1", BIASED),
+    ("unbiased, outside", "the unbiased variance, divided by n - 1", BIASED),
+    ("unbiased, none", "the unbiased variance, divided by n - 1", BIASED),
     ("time", "statistics over the tokens in place of the components", OWN),
     ("sentence", "one mean and variance for a whole sentence", OWN),
     ("everything", "one mean and variance for the whole batch", OWN),
-    ("outside", "epsilon outside of the root",
+    ("biased, outside", "epsilon outside of the root",
      "with gain 1 and bias 0, a token of deviation 0.003 comes out with 0.69, not with 1"),
-    ("no epsilon", "no epsilon", "a token whose components are all equal gives the bias, not NaN"),
+    ("biased, none", "no epsilon", "a token whose components are all equal gives the bias, not NaN"),
     ("no root", "a division by the variance, without its root", BIASED),
     ("no mean", "no mean subtracted", "with gain 1 and bias 0, y.mean(axis=-1) is 0"),
     ("no gain", "gain and bias left out", "with gain 0, y is the bias"),

@@ -25,7 +25,7 @@ SLIPS = [
      "heads joined without transposing back"),
     ("multi_head_attention", '.T + weights["b_', ' + weights["b_', "W in place of its transpose"),
     ("layer_norm", "np.sqrt((centred**2).mean(axis=-1, keepdims=True) + EPSILON)",
-     "np.std(x, axis=-1, ddof=1, keepdims=True)", None),
+     "np.std(x, axis=-1, ddof=1, keepdims=True) + EPSILON", "the unbiased variance, divided by n - 1"),
     ("layer_norm", "axis=-1", "axis=1", "statistics over the tokens in place of the components"),
     ("gated_feed_forward", "gate / (1 + np.exp(-gate)) * inner", "inner / (1 + np.exp(-inner)) * gate",
      "the activation on W_1 x, not on the gate"),
