@@ -28,7 +28,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|opt|mnt|works
 
 def python_files() -> list[Path]:
     """Every Python file of the project, tests included."""
-    found = [path for folder in (*ROOMS, "tests", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = [path for folder in (*ROOMS, "docs", "tests", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]
     return [*found, *(ROOT / name for name in (*PROGRAMS, "setup.py") if (ROOT / name).exists())]
 
 
@@ -36,6 +36,7 @@ def shipped_files() -> list[Path]:
     """Code, pages and settings; tests may invent paths."""
     kinds = {".md", ".toml", ".yml", ".cff", ".sh", ".txt"}
     others = [path for folder in (".", "docs", ".github/workflows") for path in sorted((ROOT / folder).glob("*"))]
+    others += sorted((ROOT / "docs" / "exercises").rglob("*.md"))
     pages = [path for path in others if path.suffix in kinds or path.name == "Makefile"]
     code = [path for path in python_files() if ROOT / "tests" not in path.parents]
     return [*code, *pages, ROOT / ".ci" / "run"]
