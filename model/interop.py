@@ -59,7 +59,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     """Convert the values of a config.json and the model's weights. Raises ConversionError."""
     family = family_of(values)
     values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
-    tensors = with_embedding(family, tensors)
+    tensors = with_embedding(family, with_prefix(family, tensors))
     chosen, problems = our_settings(family, values)
     named = original_name(family)
     if named in tensors:
@@ -67,8 +67,10 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         chosen["tie_embeddings"] = output is None or torch.equal(output, tensors[named])
         chosen["logits_bias"] = "final_logits_bias" in tensors
         problems += differing_copies(family, tensors)
-    special, missing_ids = special_ids(family, values)
-    problems += missing_ids
+    try:
+        special = special_ids(values)
+    except ConversionError as error:
+        problems += error.cannot_express
     try:
         config = ModelConfig(preset=nearest_preset(chosen), **chosen)
     except (ValueError, TypeError) as error:
@@ -173,8 +175,9 @@ def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any],
     return values | family.fixed_theirs, problems
 
 
-def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, list[str]]:
-    """The ids that decoding needs, and what is wrong with them."""
+def special_ids(values: Mapping[str, Any]) -> SpecialIds:
+    """The ids that decoding needs, of the values of a config.json. Raises ConversionError."""
+    family = family_of(values)
     start = values.get("decoder_start_token_id")
     ids = values.get("pad_token_id"), values.get("eos_token_id"), start
     ids = (*ids[:2], values.get(family.default_start) if start is None else start)
@@ -184,7 +187,9 @@ def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, 
     ]  # fmt: skip
     forbidden = values.get("bad_words_ids") or []
     problems += [f"bad_words_ids={phrase}" for phrase in forbidden if len(phrase) != 1]
-    return SpecialIds(*ids, tuple(phrase[0] for phrase in forbidden)), problems
+    if problems:
+        raise ConversionError(problems)
+    return SpecialIds(*ids, tuple(phrase[0] for phrase in forbidden))
 
 
 def nearest_preset(chosen: Mapping[str, Any]) -> str:
@@ -228,6 +233,15 @@ def misfits(config: ModelConfig, weights: Mapping[str, Tensor]) -> list[str]:
 def original_name(family: Family) -> str:
     """Their name of the embedding, of which the others are copies."""
     return renamed("embedding.weight", family.rules(ModelConfig()))
+
+
+def with_prefix(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:
+    """The tensors with the family's "model." before their names: files of a class without an output lack it."""
+    prefix = original_name(family).removesuffix("shared.weight")
+    if any(name.startswith(prefix) for name in tensors):
+        return dict(tensors)
+    outside = ("lm_head.weight", "final_logits_bias")
+    return {name if name in outside else prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def with_embedding(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:

@@ -300,7 +300,7 @@ def refused(convert, *arguments) -> ConversionError:
          {"feed_forward_proj=gated-relu", "is_encoder_decoder=False"}),
         ("Marian", {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 20},
          {"share_encoder_decoder_embeddings=False", "decoder_vocab_size=20 beside vocab_size=19"}),
-        ("T5", {"pad_token_id": 19}, {"pad_token_id=19"}),
+        ("T5", {"pad_token_id": 19, "bad_words_ids": [[3, 4]]}, {"pad_token_id=19", "bad_words_ids=[3, 4]"}),
         ("T5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, bart, plbart, marian"}),
     ],
 )  # fmt: skip
@@ -344,6 +344,14 @@ def test_an_embedding_is_found_under_whatever_name_it_was_kept():
     tensors = {name: t for name, t in peer.state_dict().items() if "shared" not in name and "embed_tokens" not in name}
     found = from_hugging_face(peer.config.to_dict(), tensors).weights
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
+
+
+def test_files_of_the_class_without_an_output_are_read_too():
+    peer = make_peer("BART")
+    expected = from_hugging_face(peer.config.to_dict(), peer.state_dict()).weights
+    found = from_hugging_face(peer.config.to_dict(), peer.model.state_dict()).weights
+    assert found.keys() == expected.keys() - {"logits_bias"}
+    assert all(found[name].equal(expected[name]) for name in found)
 
 
 def test_stored_sinusoids_are_read_and_any_other_table_is_left_over():

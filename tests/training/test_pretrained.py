@@ -18,7 +18,7 @@ from model.transformer import Transformer
 from training import export
 from training.batch_loss import batch_loss
 from training.command_line import read_training_command, run_and_report
-from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer
+from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer, weights_hash
 from training.weights import load_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -249,6 +249,8 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, checkpoint):
     moved = (trained.embedding.weight - model.embedding.weight).abs().max()
     assert 0 < moved < 0.01  # three steps of 1e-3
     assert lines[-1]["step"] == 3
+    environment = json.loads((begun / "environment.json").read_text())
+    assert environment["init_sha256"] == weights_hash(checkpoint)
 
 
 def test_eval_reads_the_run_without_the_checkpoint(begun, capsys):
