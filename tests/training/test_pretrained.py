@@ -99,6 +99,10 @@ def test_padding_that_marian_forbids_is_never_written(make_checkpoint, strings):
     assert tokenizer.never_ids == (tokenizer.pad_id,)
     allowed, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
     beams, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW, beam=3), 128)
+    peer, theirs = read_theirs(folder)
+    source = theirs(strings, padding=True, return_tensors="pt")
+    outputs = peer.generate(**source, max_new_tokens=N_NEW, num_beams=3, forced_eos_token_id=None)
+    assert beams == theirs.batch_decode(outputs, skip_special_tokens=True)
     tokenizer.never_ids = ()
     free, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
     assert all(allowed) and all(beams) and not any(free)  # nothing but padding
