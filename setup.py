@@ -27,8 +27,12 @@ setup(
         "safetensors>=0.4.3",
     ],
     extras_require={
-        "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9"],
+        "test": [
+            "pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9",
+            "transformers>=5.23", "tokenizers>=0.22",
+        ],
         "bench": ["transformers>=4.48"],
         "notebook": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"],
+        "pretrained": ["tokenizers>=0.22"],
     },
 )

@@ -59,20 +59,24 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     """Convert the values of a config.json and the model's weights. Raises ConversionError."""
     family = family_of(values)
     values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
-    tensors = with_embedding(family, tensors)
+    tensors = with_embedding(family, with_prefix(family, tensors))
     chosen, problems = our_settings(family, values)
     named = original_name(family)
     if named in tensors:
         output = tensors.get("lm_head.weight")
-        chosen["tie_embeddings"] = output is None or torch.equal(output, tensors[named])
+        chosen["tie_embeddings"] = output is None or same(output, tensors[named])
         chosen["logits_bias"] = "final_logits_bias" in tensors
         problems += differing_copies(family, tensors)
-    special, missing_ids = special_ids(family, values)
-    problems += missing_ids
+    try:
+        special = special_ids(values)
+    except ConversionError as error:
+        problems += error.cannot_express
     try:
         config = ModelConfig(preset=nearest_preset(chosen), **chosen)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ConversionError([*problems, str(error)]) from None
+    if config.n_encoder_layers + config.n_decoder_layers > len(tensors):  # before anything of that size is built
+        raise ConversionError([*problems, f"{config.n_encoder_layers} + {config.n_decoder_layers} layers"])
     names = their_names(family, config)
     weights = {ours: tensors[theirs] for ours, theirs in names.items() if theirs in tensors}
     computed = computed_tables(config, tensors)
@@ -122,19 +126,21 @@ def to_hugging_face(
 def family_of(values: Mapping[str, Any]) -> Family:
     """The tables for a config.json. Raises ConversionError for a model that is not among them."""
     kind = values.get("model_type")
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         raise ConversionError([f"model_type={kind}; known are {', '.join(FAMILIES)}"])
     return FAMILIES[kind]
 
 
 def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Fields of ModelConfig, and what in `values` they cannot say."""
+    """Fields of ModelConfig, and what in `values` they cannot say. Raises ConversionError for unreadable sizes."""
     chosen: dict[str, Any] = {}
-    problems = []
+    problems, unreadable = [], []
     for theirs, ours in family.settings:
         value = values.get(theirs)
         if value is None:
-            problems.append(f"{theirs} is not given")
+            unreadable.append(f"{theirs} is not given")
+        elif not is_of_kind(value, getattr(ModelConfig(), ours)):
+            unreadable.append(f"{theirs}={value!r} is no {type(getattr(ModelConfig(), ours)).__name__}")
         elif chosen.setdefault(ours, value) != value:
             first = next(setting.theirs for setting in family.settings if setting.ours == ours)
             problems.append(f"{theirs}={value} beside {first}={chosen[ours]}")
@@ -142,14 +148,23 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         if values.get(theirs, value) != value:
             problems.append(f"{theirs}={values[theirs]}")
     activation = values.get(family.activation)
-    if activation in family.activations:
+    if isinstance(activation, str) and activation in family.activations:
         chosen["feed_forward"] = family.activations[activation]
     else:
         problems.append(f"{family.activation}={activation}")
+    if unreadable:
+        raise ConversionError(unreadable + problems)
     if "d_k" in chosen:  # a property of ours; the field says it only where it is not d_model / n_heads
         d_k = chosen.pop("d_k")
-        chosen["d_kv"] = 0 if d_k * chosen.get("n_heads", 0) == chosen.get("d_model") else d_k
+        chosen["d_kv"] = 0 if d_k * chosen["n_heads"] == chosen["d_model"] else d_k
     return chosen | family.fixed, problems
+
+
+def is_of_kind(value: Any, example: Any) -> bool:
+    """Whether a value out of JSON can stand where `example` stands: a whole number may be meant as a float."""
+    if isinstance(example, bool) or isinstance(value, bool):
+        return isinstance(example, bool) and isinstance(value, bool)
+    return isinstance(value, type(example)) or (isinstance(example, float) and isinstance(value, int))
 
 
 def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any], list[str]]:
@@ -173,18 +188,24 @@ def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any],
     return values | family.fixed_theirs, problems
 
 
-def special_ids(family: Family, values: Mapping[str, Any]) -> tuple[SpecialIds, list[str]]:
-    """The ids that decoding needs, and what is wrong with them."""
-    start = values.get("decoder_start_token_id")
-    ids = values.get("pad_token_id"), values.get("eos_token_id"), start
-    ids = (*ids[:2], values.get(family.default_start) if start is None else start)
-    problems = [
-        f"{name}={value}" for name, value in zip(("pad_token_id", "eos_token_id"), ids)
-        if not isinstance(value, int) or not 0 <= value < values.get("vocab_size", 0)
-    ]  # fmt: skip
-    forbidden = values.get("bad_words_ids") or []
-    problems += [f"bad_words_ids={phrase}" for phrase in forbidden if len(phrase) != 1]
-    return SpecialIds(*ids, tuple(phrase[0] for phrase in forbidden)), problems
+def special_ids(values: Mapping[str, Any]) -> SpecialIds:
+    """The ids that decoding needs, of the values of a config.json. Raises ConversionError."""
+    family = family_of(values)
+    vocab_size, forbidden = values.get("vocab_size"), values.get("bad_words_ids") or []
+    ids = {name: values.get(name) for name in ("pad_token_id", "eos_token_id", "decoder_start_token_id")}
+    if ids["decoder_start_token_id"] is None:
+        ids["decoder_start_token_id"] = values.get(family.default_start)
+
+    def is_id(value: Any) -> bool:
+        return is_of_kind(value, 0) and is_of_kind(vocab_size, 0) and 0 <= value < vocab_size
+
+    problems = [f"{name}={value}" for name, value in ids.items() if not is_id(value)]
+    single = isinstance(forbidden, list) and all(isinstance(ids, list) and len(ids) == 1 for ids in forbidden)
+    if not single or not all(is_id(token) for (token,) in forbidden):
+        problems.append(f"bad_words_ids={forbidden}")  # phrases cannot be forbidden
+    if problems:
+        raise ConversionError(problems)
+    return SpecialIds(*ids.values(), tuple(phrase[0] for phrase in forbidden))
 
 
 def nearest_preset(chosen: Mapping[str, Any]) -> str:
@@ -230,6 +251,15 @@ def original_name(family: Family) -> str:
     return renamed("embedding.weight", family.rules(ModelConfig()))
 
 
+def with_prefix(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:
+    """The tensors with the family's "model." before their names: files of a class without an output lack it."""
+    prefix = original_name(family).removesuffix("shared.weight")
+    if any(name.startswith(prefix) for name in tensors):
+        return dict(tensors)
+    outside = ("lm_head.weight", "final_logits_bias")
+    return {name if name in outside else prefix + name: tensor for name, tensor in tensors.items()}
+
+
 def with_embedding(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:
     """The tensors with the embedding under its first name: safetensors keeps one name of several, and not always it."""
     named = original_name(family)
@@ -242,8 +272,13 @@ def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]
     named = original_name(family)
     return [
         f"{name} differs from {named}" for name in family.copies
-        if name in tensors and not torch.equal(tensors[name], tensors[named])
+        if name in tensors and not same(tensors[name], tensors[named])
     ]  # fmt: skip
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same numbers in the same precision."""
+    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def computed_tables(config: ModelConfig, tensors: Mapping[str, Tensor]) -> set[str]:
@@ -254,7 +289,7 @@ def computed_tables(config: ModelConfig, tensors: Mapping[str, Tensor]) -> set[s
     found = {name: tensors[name] for name in names if name in tensors}
     return {
         name for name, table in found.items()
-        if torch.allclose(
+        if table.shape[1:] == (config.d_model,) and torch.allclose(
             table.double(), sinusoidal_positions(torch.arange(len(table)), config.d_model, config.sinusoid_layout),
             atol=1e-3,  # half precision
         )

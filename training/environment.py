@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-LIBRARIES = ("torch", "numpy", "sentencepiece", "safetensors", "sacrebleu", "rouge-score")
+LIBRARIES = ("torch", "numpy", "sentencepiece", "tokenizers", "safetensors", "sacrebleu", "rouge-score")
 
 
 def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[str, Any]:

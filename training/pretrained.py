@@ -8,6 +8,7 @@ that it forbids are never chosen.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,7 @@ from data.example import DataError
 from data.piece_files import read_table
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
-from model.interop import ConversionError, Imported, fill, from_hugging_face
+from model.interop import ConversionError, Imported, fill, from_hugging_face, special_ids
 from model.transformer import Transformer
 from training.config import LoopConfig
 from training.corpus import Corpus, make_tokenizer
@@ -43,14 +44,28 @@ def read_network(folder: Path) -> Imported:
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Name -> tensor, from safetensors or torch files, whole or in parts. Raises DataError; nothing is unpickled."""
+    return {name: tensor for path in weight_files(folder) for name, tensor in read_file(path).items()}
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Where a checkpoint's weights lie. Raises DataError where there are none."""
     for name in WEIGHTS:
         index = folder / f"{name}.index.json"
-        files = [name] if (folder / name).is_file() else []
-        if not files and index.is_file():
-            files = sorted({Path(file).name for file in read_table(index).get("weight_map", {}).values()})
-        if files:
-            return {name: tensor for file in files for name, tensor in read_file(folder / file).items()}
+        if (folder / name).is_file():
+            return [folder / name]
+        if index.is_file():
+            parts = read_table(index).get("weight_map", {}).values()
+            return [folder / part for part in sorted({Path(part).name for part in parts})]
     raise DataError(f"{folder} has no weights; it needs {' or '.join(WEIGHTS)}")
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over a checkpoint's files of weights, in order: environment.json remembers what a run began with."""
+    digest = hashlib.sha256()
+    for path in weight_files(folder):
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def read_file(path: Path) -> dict[str, Tensor]:
@@ -99,9 +114,13 @@ def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> T
 
 def read_tokenizer(folder: Path) -> PretrainedTokenizer:
     """The tokenizer that belongs to a checkpoint. Raises DataError where there is none or it is another network's."""
-    config, special, _ = read_network(folder)
-    tokenizer = PretrainedTokenizer(folder, config.vocab_size, **asdict(special))
-    if read_values(folder)["model_type"] == "plbart":  # its class puts a target's last token, the language, in front
+    values = read_values(folder)
+    try:
+        special = special_ids(values)
+    except ConversionError as error:
+        raise DataError(f"{folder} cannot be used: {error}") from error
+    tokenizer = PretrainedTokenizer(folder, values["vocab_size"], **asdict(special))
+    if values["model_type"] == "plbart":  # its class puts a target's last token, the language, in front
         tokenizer.decoder_start_id = tokenizer.target_suffix[-1]
     return tokenizer
 

@@ -12,11 +12,12 @@ from training.code_hash import code_hash, imported_files
 from training.corpus import Corpus
 from training.environment import describe_environment
 from training.phase import Run
+from training.pretrained import weights_hash
 from training.stream import import_objectives
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Versions, machine, threads, seed, and the hash of the data.
+    """Versions, machine, threads, seed, and the hash of the data and of the checkpoint that the run begins with.
 
     A run that goes on keeps the command and the date it was started with. Raises DataError where its training data
     have changed since: the rest of its steps would not be those of an uninterrupted run.
@@ -40,7 +41,9 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
                 f"the data of {changed} are not those that {run.folder} was started with; bring them back, or start "
                 "again with --overwrite"
             )
-        content |= {name: before[name] for name in ("command", "date")}
+        content |= {name: before[name] for name in ("command", "date", "init_sha256") if name in before}
+    elif run.settings.init.from_:
+        content["init_sha256"] = weights_hash(Path(run.settings.init.from_))
     write_json(path, content)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy
 import pytest
@@ -188,6 +189,13 @@ def test_a_tokenizer_of_another_network_is_refused(make_checkpoint):
     assert "440 ids, the network only 439; they are not of the same checkpoint" in refused(folder, vocab_size=439)
     assert "config.json says that 5 ends a text" in refused(folder, end_id=5)
     assert "config.json says that 7 is padding, the tokenizer has 0" in refused(folder, pad_id=7)
+
+
+def test_without_the_tokenizers_library_the_mend_is_said(make_checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(DataError, match=r"pip install -e '.\[pretrained\]'"):
+        read(make_checkpoint("codet5"))
+    assert read(make_checkpoint("plbart")).encode("a")  # sentencepiece is enough for this one
 
 
 def test_text_that_utf_8_cannot_encode_is_refused(ours):

@@ -15,6 +15,11 @@ VARIANTS = {
     "modern, ALiBi": ("modern", {"positions": "alibi"}),
     "modern, no positions": ("modern", {"positions": "none"}),
     "modern, copy head": ("modern", {"copy_head": True}),
+    "modern, narrow heads": ("modern", {"d_kv": 6}),
+    "bart, offset, bias of the logits": ("bart", {"position_offset": 2, "logits_bias": True}),
+    "vaswani2017, norms at the end, sines first": (
+        "vaswani2017", {"final_norm": True, "sinusoid_layout": "halves", "feed_forward": "swish"},
+    ),
     "modern, written out": ("modern", {"attention": "written_out"}),
     "t5, written out, copy head": ("t5", {"attention": "written_out", "copy_head": True}),
 }

@@ -256,6 +256,26 @@ def test_beam_search_agrees_with_hugging_face(example, length_penalty):
     assert_close(torch.tensor([h.score for h in flat]), expected.sequences_scores, atol=1e-4, rtol=1e-4)
 
 
+def test_tokens_that_are_never_chosen_are_in_no_output(special):
+    never = SpecialIds(special.pad_id, special.end_id, special.decoder_start_id, never_ids=(4, 6))
+    chain = Chain({START: {4: 0.9, 5: 0.1}, 5: {6: 0.6, 7: 0.4}, 7: {END: 1.0}})
+    assert greedy(chain, *rows(1), special, 5)[0][0] == 4
+    assert greedy(chain, *rows(1), never, 5) == [[5, 7]]
+    (hypotheses,) = beam_search(chain, *rows(1), never, 5, beam=2, length_penalty=0.0)
+    assert hypotheses[0].ids == [5, 7]
+    assert math.exp(hypotheses[0].log_prob) == pytest.approx(0.1 * 0.4)  # what is forbidden keeps its share
+    assert sample(chain, *rows(20), never, 5, generator=torch.Generator().manual_seed(0)) == [[5, 7]] * 20
+
+
+def test_early_stopping_ends_a_search_with_its_first_full_beam(special):
+    chain = Chain({START: {END: 0.4, 4: 0.6}, 4: {END: 0.4, 5: 0.6}, 5: {END: 1.0}})
+    late, early = (
+        beam_search(chain, *rows(1), special, 10, 2, length_penalty=2.0, early_stopping=stop)[0][0].ids
+        for stop in (False, True)
+    )
+    assert (late, early) == ([4, 5], [4])
+
+
 # Sampling
 
 FOUR = {4: 0.5, 5: 0.3, 6: 0.15, 7: 0.05}

@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "geglu": lambda z: z * (1 + math.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))) / 2,
     "swiglu": lambda z: z / (1 + math.exp(-z)),
 }
+ACTIVATIONS |= {"gelu_tanh": ACTIVATIONS["geglu"], "swish": ACTIVATIONS["swiglu"]}  # the same without a gate
 
 
 def row_times(matrix: nn.Linear, x: list[float]) -> list[float]:

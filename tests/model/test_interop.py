@@ -300,7 +300,10 @@ def refused(convert, *arguments) -> ConversionError:
          {"feed_forward_proj=gated-relu", "is_encoder_decoder=False"}),
         ("Marian", {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 20},
          {"share_encoder_decoder_embeddings=False", "decoder_vocab_size=20 beside vocab_size=19"}),
-        ("T5", {"pad_token_id": 19}, {"pad_token_id=19"}),
+        ("T5", {"pad_token_id": 19, "bad_words_ids": [[3, 4]]}, {"pad_token_id=19", "bad_words_ids=[[3, 4]]"}),
+        ("T5", {"d_ff": "24", "num_layers": True, "d_kv": None, "num_heads": 1.5},
+         {"d_ff='24' is no int", "num_layers=True is no int", "d_kv is not given", "num_heads=1.5 is no int"}),
+        ("BART", {"encoder_layers": 10**9}, {"1000000000 + 3 layers"}),
         ("T5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, bart, plbart, marian"}),
     ],
 )  # fmt: skip
@@ -313,8 +316,7 @@ def test_settings_that_ours_cannot_say_are_all_listed(name, changes, expected):
 def test_weights_left_over_and_missing_are_listed_on_their_side():
     peer = make_peer("BART")
     tensors = peer.state_dict()
-    tensors["model.encoder.layers.7.fc1.weight"] = tensors["model.encoder.layers.1.fc1.weight"]
-    del tensors["model.decoder.layers.2.fc2.bias"]
+    tensors["model.encoder.layers.7.fc1.weight"] = tensors.pop("model.decoder.layers.2.fc2.bias")
     refusal = refused(from_hugging_face, peer.config.to_dict(), tensors)
     assert refusal.left_over == ["model.encoder.layers.7.fc1.weight"]
     assert refusal.missing == ["model.decoder.layers.2.fc2.bias"]
@@ -344,6 +346,13 @@ def test_an_embedding_is_found_under_whatever_name_it_was_kept():
     tensors = {name: t for name, t in peer.state_dict().items() if "shared" not in name and "embed_tokens" not in name}
     found = from_hugging_face(peer.config.to_dict(), tensors).weights
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
+
+
+def test_files_of_the_class_without_an_output_are_read_too():
+    peer = make_peer("BART")
+    expected = from_hugging_face(peer.config.to_dict(), peer.state_dict()).weights
+    found = from_hugging_face(peer.config.to_dict(), peer.model.state_dict()).weights
+    assert found.keys() == expected.keys() - {"logits_bias"} and all(found[n].equal(expected[n]) for n in found)
 
 
 def test_stored_sinusoids_are_read_and_any_other_table_is_left_over():

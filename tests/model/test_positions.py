@@ -28,6 +28,23 @@ def test_sinusoids_are_the_formula_of_vaswani_et_al():
             assert table[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
 
 
+def test_marians_layout_is_the_same_sinusoids_with_all_sines_first():
+    table = sinusoidal_positions(torch.arange(1000), 16)
+    halves = sinusoidal_positions(torch.arange(1000), 16, "halves")
+    assert_close(halves, torch.cat((table[:, 0::2], table[:, 1::2]), dim=1))
+    config = ModelConfig(positions="sinusoidal", sinusoid_layout="halves", d_model=16, n_heads=2)
+    assert_close(Positions(config, bidirectional=True).embed(torch.arange(5)), halves[:5])
+
+
+def test_an_offset_leaves_the_first_rows_of_a_learned_table_out():
+    config = ModelConfig(positions="learned", position_offset=2, max_length=6, d_model=4, n_heads=2)
+    positions = Positions(config, bidirectional=True)
+    assert positions.learned.weight.shape == (8, 4)
+    assert_close(positions.embed(torch.arange(6)), positions.learned.weight[2:])
+    with pytest.raises(ValueError, match="position 6 does not exist: model.max_length=6"):
+        positions.embed(torch.arange(7))
+
+
 def test_rotation_turns_each_pair_by_its_angle():
     x = torch.tensor([[1.0, 0.0, 0.0, 2.0]], dtype=torch.float64)  # pairs (1, 0) and (0, 2)
     turned = rotate(x, rotation(torch.tensor([5]), 4))

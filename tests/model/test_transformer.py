@@ -111,6 +111,41 @@ def test_a_tied_t5_output_is_scaled_down_and_its_queries_start_small(tiny):
     assert ratio.item() == pytest.approx(math.sqrt(fresh.config.d_k), rel=0.05)
 
 
+def test_heads_may_be_wider_or_narrower_than_their_share_of_the_width(tiny):
+    """T5 v1.1 small: 6 heads of 64 in a width of 512 (Raffel et al. 2020's release notes)."""
+    config = preset("t5_v1_1", d_model=512, n_heads=6, d_kv=64, n_encoder_layers=1, n_decoder_layers=1)
+    attention = Transformer(config, 0).encoder[0].self_attention
+    assert attention.query.weight.shape == attention.value.weight.shape == (384, 512)
+    assert attention.output.weight.shape == (512, 384) and config.d_k == 64
+    assert tiny("modern", d_kv=6).encoder[0].self_attention.scale == pytest.approx(6**-0.5)
+
+
+def test_a_post_norm_stack_may_end_with_one_norm_more(tiny, example):
+    """torch.nn.Transformer's, on top of what Vaswani et al. 2017 have."""
+    model = tiny("vaswani2017", final_norm=True)
+    memory = model.encode(example.source, example.source_mask)
+    expected, model.encoder_norm = model.encoder_norm, torch.nn.Identity()
+    assert_close(memory, expected(model.encode(example.source, example.source_mask)))
+    assert not any("decoder_norm" in name for name, _ in tiny("vaswani2017").named_parameters())
+
+
+def test_the_bias_of_the_logits_is_added_and_not_trained(tiny):
+    model, states = tiny("bart", logits_bias=True), torch.randn(2, 3, 16).double()
+    model.logits_bias.normal_()
+    assert_close(model.logits(states), states @ model.embedding.weight.T + model.logits_bias)
+    assert "logits_bias" in model.state_dict() and "logits_bias" not in dict(model.named_parameters())
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_inputs_teach_the_padding_token_only_where_they_may(tiny, learnt):
+    """T5's decoder starts with padding, so its embedding has to learn; the others' must not."""
+    model = tiny("t5_v1_1", learn_padding=learnt)
+    source, mask = torch.tensor([[4, 5]]), torch.ones(1, 2, dtype=torch.bool)
+    model(source, mask, torch.tensor([[0, 7]]))[..., 3].sum().backward()
+    assert model.embedding.weight.grad[7].any() and model.embedding.weight.grad[0].any() == learnt
+    assert not Transformer(preset("t5", vocab_size=19), pad_id=3).embedding.weight[3].any()
+
+
 DROPOUT_PLACES = {  # preset -> embeddings and sublayers, attention weights, inside the feed-forward layer, whole stacks
     "vaswani2017": (0.1, 0.0, 0.0, 0.0),  # Vaswani et al. 2017, 5.4
     "bart": (0.1, 0.1, 0.0, 0.0),  # Lewis et al. 2020

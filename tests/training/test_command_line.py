@@ -59,6 +59,8 @@ IMPOSSIBLE = {
     "nosuch": "corpus 'nosuch' is unknown",
     "--data.nosuch 3": "--data.nosuch is not an option",
     "--data.vocabsize 3": "did you mean --data.vocab_size",
+    "--init.form x": "did you mean --init.from?",
+    "--init.from nowhere": "nowhere is no checkpoint's folder",
     "--model.d_model 250 --model.n_heads 8": "choose 248",
     "--training.steps abc": "--training.steps",
     "--training.schedule steep": "inverse_sqrt",

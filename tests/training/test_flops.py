@@ -25,13 +25,21 @@ def inputs():
 
 def saved_by_causality(config):
     """The written-out form computes all T x T scores of the decoder's own attention; half of them count."""
-    return config.n_decoder_layers * 2 * T * T * config.d_model
+    return config.n_decoder_layers * 2 * T * T * config.n_heads * config.d_k
 
 
 @pytest.mark.parametrize("copy_head", [False, True])
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_formula_is_what_runs(name, copy_head):
     config, model = make(name, copy_head=copy_head)
+    source, mask, target = inputs()
+    with FlopCounterMode(display=False) as counter:
+        model.target_log_probs(source, mask, target, target, torch.ones_like(target, dtype=torch.bool))
+    assert counter.get_total_flops() == forward_flops(config, S, T) + saved_by_causality(config)
+
+
+def test_heads_of_another_width_cost_their_own_products():
+    config, model = make("t5_v1_1", d_kv=5)
     source, mask, target = inputs()
     with FlopCounterMode(display=False) as counter:
         model.target_log_probs(source, mask, target, target, torch.ones_like(target, dtype=torch.bool))

@@ -18,7 +18,7 @@ from model.transformer import Transformer
 from training import export
 from training.batch_loss import batch_loss
 from training.command_line import read_training_command, run_and_report
-from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer
+from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer, weights_hash
 from training.weights import load_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -99,6 +99,10 @@ def test_padding_that_marian_forbids_is_never_written(make_checkpoint, strings):
     assert tokenizer.never_ids == (tokenizer.pad_id,)
     allowed, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
     beams, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW, beam=3), 128)
+    peer, theirs = read_theirs(folder)
+    source = theirs(strings, padding=True, return_tensors="pt")
+    outputs = peer.generate(**source, max_new_tokens=N_NEW, num_beams=3, forced_eos_token_id=None)
+    assert beams == theirs.batch_decode(outputs, skip_special_tokens=True)
     tokenizer.never_ids = ()
     free, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
     assert all(allowed) and all(beams) and not any(free)  # nothing but padding
@@ -249,6 +253,8 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, checkpoint):
     moved = (trained.embedding.weight - model.embedding.weight).abs().max()
     assert 0 < moved < 0.01  # three steps of 1e-3
     assert lines[-1]["step"] == 3
+    environment = json.loads((begun / "environment.json").read_text())
+    assert environment["init_sha256"] == weights_hash(checkpoint)
 
 
 def test_eval_reads_the_run_without_the_checkpoint(begun, capsys):

@@ -9,7 +9,8 @@ from data.atomic_files import read_json
 from data.config import DataConfig
 from data.example import DataError
 from model.config import PRESETS, ModelConfig
-from training.config import LoopConfig, ObjectivesConfig
+from training.config import InitConfig, LoopConfig, ObjectivesConfig
+from training.recipes import TrainingSettings
 from training.settings_file import from_dict, to_dict
 
 
@@ -32,6 +33,13 @@ def test_settings_come_back_from_a_file_as_they_were(settings, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(to_dict(settings)))
     assert from_dict(Whole, read_json(path), path) == settings
+
+
+def test_a_name_that_is_a_word_of_pythons_stands_in_the_file_as_it_is_typed(tmp_path):
+    settings = TrainingSettings(init=InitConfig(from_="a folder"))
+    values = to_dict(settings)
+    assert values["init"] == {"from": "a folder"}
+    assert from_dict(TrainingSettings, values, tmp_path) == settings
 
 
 def test_a_field_that_is_absent_has_its_default():
