@@ -12,6 +12,7 @@ that may attend to nothing gives zeros in (4), and so only the bias of W^O, wher
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -21,21 +22,35 @@ from model.config import ModelConfig
 from model.positions import Order, rotate
 
 
+class HookPoint(nn.Module):
+    """Hands a named tensor on as it is: a forward hook on this module sees what has no module of its own."""
+
+    def forward(self, name: str, tensor: Tensor) -> Tensor:
+        """Any shape -> the same tensor."""
+        return tensor
+
+
 def written_out_attention(
     queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
-    dropout: float = 0.0,
+    dropout: float = 0.0, see: Callable[[str, Tensor], Tensor] = HookPoint(),
 ) -> tuple[Tensor, Tensor]:
-    """Equation (4), step by step. Returns the output (B, h, T, d_k) and the weights (B, h, T, S)."""
+    """Equation (4), step by step. Returns the output (B, h, T, d_k) and the weights (B, h, T, S).
+
+    `see(name, tensor)` is shown each step and hands it on; the scores are shown before the mask.
+    """
+    queries, keys, values = see("queries", queries), see("keys", keys), see("values", values)
     scores = queries @ keys.transpose(-2, -1) * scale  # (B, h, T, S)
     if bias is not None:
-        scores = scores + bias.to(scores.dtype)
+        scores = scores + see("bias", bias.to(scores.dtype))
+    scores = see("scores", scores)
     if may_attend is not None:
         # The lowest finite number, not -inf: a row of -inf would make NaN in softmax and in its gradient.
         scores = scores.masked_fill(~may_attend, torch.finfo(scores.dtype).min)
     weights = scores.softmax(dim=-1)  # (B, h, T, S)
     if may_attend is not None:
         weights = weights.masked_fill(~may_attend, 0.0)  # matters only for a query that may attend to nothing
-    return F.dropout(weights, dropout) @ values, weights
+    weights = see("weights", weights)
+    return see("heads", F.dropout(weights, dropout) @ values), weights
 
 
 def fused_attention(
@@ -77,6 +92,7 @@ class MultiHeadAttention(nn.Module):
         self.scale = 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
         self.dropout = config.dropout_attention
         self.form = config.attention
+        self.see = HookPoint()  # only the written-out form passes through it
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, d_model) -> (B, h, T, d_k)."""
@@ -105,7 +121,7 @@ class MultiHeadAttention(nn.Module):
                 positions = torch.arange(x.shape[1], device=x.device)
                 may_attend = causal_mask(positions, positions)
             heads, weights = written_out_attention(
-                queries, keys, values, may_attend, order.bias, self.scale, dropout
+                queries, keys, values, may_attend, order.bias, self.scale, dropout, self.see
             )
         else:
             heads = fused_attention(queries, keys, values, may_attend, order.bias, self.scale, dropout, causal)
