@@ -241,9 +241,9 @@ function worstRow(gradient, factor) { // the largest |row sum|, and what float16
       most = Math.max(most, Math.abs(weight));
     }
     if (Math.abs(sum) >= Math.abs(value)) value = sum;
-    bound = Math.max(bound, 2 * ROUNDING * size + gradient.limit * most * columns * 6e-8 + gradient.limit * most * ROUNDING * 2);
+    bound = Math.max(bound, 2 * ROUNDING * size + gradient.limit * most * (columns * 6e-8 + 2 * ROUNDING));
   }
-  return { value, bound };
+  return { value, bound: bound + 4e-7 / N_TARGET }; // the network itself rounds probabilities to float32
 }
 
 function largestAtPadding(gradient) {
