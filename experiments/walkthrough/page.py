@@ -10,11 +10,11 @@ page says which.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from experiments.walkthrough.code_lines import code_line
@@ -28,6 +28,7 @@ from experiments.walkthrough.trace import Activation
 FOLDER = Path(__file__).with_name("page")
 SCRIPTS = ("arrays", "pieces", "equations", "sums", "backward", "checks", "colours", "matrix", "sum_view", "state",
            "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main")  # in this order
+GOLDEN = (math.sqrt(5) - 1) / 2
 N_SAMPLES = 8  # cells of the network's own beside an array that the page computes
 # What a page is poorest without comes first.
 ESSENTIAL = {"weights", "scores", "input", "embedding", "positions", "bias", "stream", "final", "gate", "log_probs"}
@@ -155,5 +156,5 @@ def fitting(
 def samples(tensor: Tensor) -> list[list[float]]:
     """[flat index, value] of a few cells spread over the array, the largest among them."""
     flat = tensor.flatten()
-    spread = torch.linspace(0, flat.numel() - 1, N_SAMPLES - 1).long().tolist()
+    spread = [int(i * GOLDEN % 1 * flat.numel()) for i in range(1, N_SAMPLES)]  # no two in one row or column by a rhythm
     return [[index, float(flat[index])] for index in sorted({*spread, int(flat.abs().argmax())})]

@@ -7,7 +7,8 @@ const decoded = new Map(); // "name value" or "name gradient" -> {shape, limit, 
 
 const HALVES = new Float32Array(65536); // every float16 as a number
 for (let bits = 0; bits < 65536; bits++) {
-  const exponent = (bits >> 10) & 31, mantissa = bits & 1023;
+  const exponent = (bits >> 10) & 31,
+    mantissa = bits & 1023;
   const size = exponent ? 2 ** (exponent - 15) * (1 + mantissa / 1024) : 2 ** -24 * mantissa;
   HALVES[bits] = bits >> 15 ? -size : size;
 }
@@ -16,7 +17,8 @@ async function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const count = planes.length / 2, values = new Float32Array(count);
+  const count = planes.length / 2,
+    values = new Float32Array(count);
   for (let i = 0; i < count; i++) values[i] = HALVES[planes[i] | (planes[count + i] << 8)] * packed.limit;
   return { shape: packed.shape, limit: packed.limit, values };
 }
@@ -30,17 +32,26 @@ async function decodeAll() {
       }
     }
   }
-  for (const operation of data.operations) { // the excerpts of parameters: packed in place
+  for (const operation of data.operations) {
+    // the excerpts of parameters: packed in place
     for (const [role, packed] of Object.entries(operation.excerpts)) {
       if (packed && packed.data !== undefined) {
-        waiting.push(unpack(packed).then((array) => { operation.excerpts[role] = array; }));
+        waiting.push(
+          unpack(packed).then((array) => {
+            operation.excerpts[role] = array;
+          }),
+        );
       }
     }
   }
   await Promise.all(waiting);
   const steps = data.loss.length;
   decoded.set("loss value", { shape: [steps, 1], limit: Math.max(...data.loss), values: Float32Array.from(data.loss) });
-  decoded.set("loss gradient", { shape: [steps, 1], limit: 1 / steps, values: new Float32Array(steps).fill(1 / steps) });
+  decoded.set("loss gradient", {
+    shape: [steps, 1],
+    limit: 1 / steps,
+    values: new Float32Array(steps).fill(1 / steps),
+  });
 }
 
 // The array, or null where the page has none; `part` is value or gradient.
@@ -75,9 +86,10 @@ function derive(name, part, shape) {
       continue;
     }
     for (let column = 0; column < columns; column++) {
-      values[row * columns + column] = part === "value"
-        ? activationCell(operation, row, column).result
-        : activationGradient(target, name, row, column).result;
+      values[row * columns + column] =
+        part === "value"
+          ? activationCell(operation, row, column).result
+          : activationGradient(target, name, row, column).result;
     }
   }
   return { shape, limit: largest(values), values, derived: true };
@@ -97,7 +109,11 @@ function matrixOf(name, part, head) {
   const [rows, columns] = whole.shape.slice(three ? 1 : 0);
   const start = three ? Math.min(head, whole.shape[0] - 1) * rows * columns : 0;
   return {
-    rows, columns, heads: three ? whole.shape[0] : 1, limit: whole.limit, derived: whole.derived || false,
+    rows,
+    columns,
+    heads: three ? whole.shape[0] : 1,
+    limit: whole.limit,
+    derived: whole.derived || false,
     at: (row, column) => whole.values[start + row * columns + column],
     row: (row) => whole.values.subarray(start + row * columns, start + (row + 1) * columns),
   };
@@ -109,8 +125,11 @@ function readersOf(name) {
 
 // At most four digits: float16 holds no more.
 function digits(value, count = 4) {
-  if (value === 0 || !Number.isFinite(value)) return value === 0 ? "0" : String(value).replace("Infinity", "∞");
+  if (value === 0 || !Number.isFinite(value))
+    return value === 0 ? "0" : String(value).replace("Infinity", "∞").replace("-", "−");
   const size = Math.abs(value);
-  const text = size >= 1e-4 && size < 1e5 ? String(Number(value.toPrecision(count))) : value.toExponential(count - 2);
-  return text.replace("-", "−").replace("e−", "·10^−").replace("e+", "·10^");
+  if (size >= 1e-4 && size < 1e5) return String(Number(value.toPrecision(count))).replace("-", "−");
+  const [mantissa, exponent] = value.toExponential(count - 2).split("e");
+  const raised = [...exponent.replace("+", "")].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+  return `${mantissa.replace("-", "−")}·10${raised}`;
 }

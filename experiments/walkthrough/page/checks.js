@@ -11,9 +11,16 @@ function checksOf(operation, part) {
   if (whole.derived) return found;
   for (const [head, row, column] of cellsToCheck(operation, part)) {
     const matrix = matrixOf(operation.name, part, head);
-    const computed = part === "value" ? sumOf(operation, head, row, column) : gradientOf(operation.name, head, row, column);
+    const computed =
+      part === "value" ? sumOf(operation, head, row, column) : gradientOf(operation.name, head, row, column);
     if (!computed || computed.missing) continue;
-    found.push(compared(cellLabel(operation, head, row, column), computed, matrix.at(row, column), whole.limit, [head, row, column]));
+    found.push(
+      compared(cellLabel(operation, head, row, column), computed, matrix.at(row, column), whole.limit, [
+        head,
+        row,
+        column,
+      ]),
+    );
   }
   return found;
 }
@@ -34,20 +41,34 @@ function sampleChecks(name, part, whole) {
   return samples.map(([index, stored]) => {
     const error = 8 * ROUNDING * (Math.abs(stored) + whole.limit * 0.05);
     const cell = [0, Math.floor(index / columns), index % columns];
-    return compared(`row ${cell[1] + 1}, column ${cell[2] + 1}`, { result: whole.values[index], error }, stored, whole.limit, cell);
+    return compared(
+      `row ${cell[1] + 1}, column ${cell[2] + 1}`,
+      { result: whole.values[index], error },
+      stored,
+      whole.limit,
+      cell,
+    );
   });
 }
 
 // Cells spread over the panel, among those that the page can compute.
 function cellsToCheck(operation, part) {
-  const matrix = matrixOf(operation.name, part, 0), cells = [];
+  const matrix = matrixOf(operation.name, part, 0),
+    cells = [];
   const rows = operation.dims[operation.dims.length - 2] === "S" ? Math.min(matrix.rows, data.n_source) : matrix.rows;
   for (let i = 0; i < CELLS_OF_A_PANEL; i++) {
     const head = i % matrix.heads;
-    let row = Math.floor(((i + 0.5) / CELLS_OF_A_PANEL) * rows), column = (7 * i + 1) % matrix.columns;
+    let row = Math.floor(((i + 0.5) / CELLS_OF_A_PANEL) * rows),
+      column = (7 * i + 1) % matrix.columns;
     const { columns } = operation.excerpts;
-    const back = part === "gradient" && readersOf(operation.name).map((reader) => reader.excerpts.back).find(Boolean);
+    const back =
+      part === "gradient" &&
+      readersOf(operation.name)
+        .map((reader) => reader.excerpts.back)
+        .find(Boolean);
+    let known = false; // whether only these columns can be computed
     if (part === "value" && operation.kind === "embedding") {
+      known = true;
       const ids = operation.place === "encoder" ? data.source : data.input;
       row = ids.indexOf(columns[i % columns.length]);
     } else if (part === "value" && columns) {
@@ -57,6 +78,7 @@ function cellsToCheck(operation, part) {
         continue;
       }
       column = flat;
+      known = true;
     } else if (back) {
       const flat = back[i % back.length];
       cells.push(operation.dims[0] === "h" ? [Math.floor(flat / data.d_k), row, flat % data.d_k] : [0, row, flat]);
@@ -68,9 +90,24 @@ function cellsToCheck(operation, part) {
     } else if (operation.mask === "padding") {
       column %= data.n_source;
     }
-    if (row >= 0) cells.push([head, row, column]);
+    if (row >= 0)
+      cells.push([
+        head,
+        row,
+        !known && i % 2 ? largestOf(matrixOf(operation.name, part, head), operation, row) : column,
+      ]);
   }
   return cells;
+}
+
+// The column with the largest number of a row, masked ones left out: a cell that says something.
+function largestOf(matrix, operation, row) {
+  let best = 0;
+  for (let column = 0; column < matrix.columns; column++) {
+    if (operation.mask && maskedBecause(operation, row, column)) continue;
+    if (Math.abs(matrix.at(row, column)) > Math.abs(matrix.at(row, best))) best = column;
+  }
+  return best;
 }
 
 function checkEverything() {

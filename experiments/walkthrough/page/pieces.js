@@ -1,19 +1,51 @@
 // What the axes are called: pieces of the source and of the target, and the names and colours of dimensions.
 "use strict";
 
-const N_SOURCE = data.source.length, N_TARGET = data.target.length;
+const N_SOURCE = data.source.length,
+  N_TARGET = data.target.length;
 const DIMENSIONS = {
-  S: "source pieces", T: "target pieces", d: "width of the residual stream, d_model", h: "heads",
-  k: "width of a head, d_k", f: "inner width of the feed-forward layer, d_ff", V: "vocabulary", 1: "one number",
+  S: "source pieces",
+  T: "target pieces",
+  d: "width of the residual stream, d_model",
+  h: "heads",
+  k: "width of a head, d_k",
+  f: "inner width of the feed-forward layer, d_ff",
+  V: "vocabulary",
+  1: "one number",
 };
 const STEP_NAMES = {
-  embedding: "Embedding", input: "Input of the first layer", sum: "Sum", normed: "Norm", queries: "Queries", keys: "Keys",
-  values: "Values", scores: "Scores", weights: "Weights", heads: "Heads", output: "Output", stream: "Residual stream",
-  gate: "Gate", inner: "Inner", hidden: "Hidden", final: "Final norm", logits: "Logits", log_probs: "Log-probabilities",
-  loss: "Loss", "copy.states": "Copy head: states", "copy.queries": "Copy head: queries", "copy.scores": "Copy head: scores", "copy.gate": "Copy head: gate",
+  embedding: "Embedding",
+  input: "Input of the first layer",
+  sum: "Sum",
+  normed: "Norm",
+  queries: "Queries",
+  keys: "Keys",
+  values: "Values",
+  scores: "Scores",
+  weights: "Weights",
+  heads: "Heads",
+  output: "Output",
+  stream: "Residual stream",
+  gate: "Gate",
+  inner: "Inner",
+  hidden: "Hidden",
+  final: "Final norm",
+  logits: "Logits",
+  log_probs: "Log-probabilities",
+  loss: "Loss",
+  positions: "Positions",
+  bias: "Bias of the distance",
+  cosine: "Rotation, cosine",
+  sine: "Rotation, sine",
+  "copy.states": "Copy head: states",
+  "copy.queries": "Copy head: queries",
+  "copy.scores": "Copy head: scores",
+  "copy.gate": "Copy head: gate",
 };
 const SUBLAYERS = {
-  self_attention: "Self-attention", cross_attention: "Cross-attention", feed_forward: "Feed-forward",
+  self_attention: "Self-attention",
+  cross_attention: "Cross-attention",
+  feed_forward: "Feed-forward",
 };
 
 function pieceText(id) {
@@ -44,7 +76,8 @@ function stepName(name) {
 function layerName(layer) {
   const [stack, index] = layer.split(".");
   if (index !== undefined) return `${stack === "encoder" ? "Encoder" : "Decoder"} layer ${Number(index) + 1}`;
-  return { encoder: "Encoder: start and end", decoder: "Decoder: start and end", output: "Output and loss" }[stack];
+  const ends = data.config.norm_position === "pre" ? "embeddings, final norm" : "embeddings";
+  return { encoder: `Encoder: ${ends}`, decoder: `Decoder: ${ends}`, output: "Output and loss" }[stack];
 }
 
 function layerOf(operation) {
@@ -53,7 +86,9 @@ function layerOf(operation) {
 
 function operationName(operation) {
   const sublayer = SUBLAYERS[operation.place.split(".")[2]];
-  return (sublayer ? `${sublayer}: ` : "") + (sublayer ? stepName(operation.name).toLowerCase() : stepName(operation.name));
+  return (
+    (sublayer ? `${sublayer}: ` : "") + (sublayer ? stepName(operation.name).toLowerCase() : stepName(operation.name))
+  );
 }
 
 function layers() {
@@ -74,7 +109,8 @@ function shapeText(operation) {
 function shapeElement(operation) {
   const shape = shapeOf(operation);
   const parts = operation.dims.flatMap((name, i) => [
-    i ? " × " : "", el("span", { class: `dim dim-${name}`, title: DIMENSIONS[name] }, `${name} ${shape[i]}`),
+    i ? " × " : "",
+    el("span", { class: `dim dim-${name}`, title: DIMENSIONS[name] }, name === "1" ? "1" : `${name} ${shape[i]}`),
   ]);
   return el("span", { class: "shape" }, "[", ...parts, "]");
 }
@@ -84,7 +120,8 @@ function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return element;

@@ -2,12 +2,30 @@
 // #decoder.1.cross_attention.weights/h2/r5/c3/t12/gradient/slide
 "use strict";
 
-const state = { at: "", head: 0, row: null, column: null, step: N_TARGET, part: "value", slide: false, contribution: false };
+const state = {
+  at: "",
+  head: 0,
+  row: null,
+  column: null,
+  step: N_TARGET,
+  part: "value",
+  slide: false,
+  contribution: false,
+};
 
 function readHash() {
   const [at = "", ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
   const known = at === "" || layers().includes(at) || Boolean(operationOf[at]);
-  Object.assign(state, { at: known ? at : "", head: 0, row: null, column: null, step: N_TARGET, part: "value", slide: false, contribution: false });
+  Object.assign(state, {
+    at: known ? at : "",
+    head: 0,
+    row: null,
+    column: null,
+    step: N_TARGET,
+    part: "value",
+    slide: false,
+    contribution: false,
+  });
   for (const word of rest) {
     const value = Number(word.slice(1)) - 1;
     if (word === "gradient") state.part = "gradient";
@@ -26,9 +44,11 @@ function readHash() {
 function clampState() {
   const operation = operationOf[state.at];
   if (!operation) return Object.assign(state, { row: null, column: null });
-  const shape = shapeOf(operation), size = shape.length > 1 ? shape.slice(-2) : [shape[0], 1];
+  const shape = shapeOf(operation),
+    size = shape.length > 1 ? shape.slice(-2) : [shape[0], 1];
   if (shape.length === 3) state.head = Math.min(state.head, shape[0] - 1);
-  if (state.row === null || state.column === null || state.row >= size[0] || state.column >= size[1]) state.row = state.column = null;
+  if (state.row === null || state.column === null || state.row >= size[0] || state.column >= size[1])
+    state.row = state.column = null;
 }
 
 function hashOf(place) {
@@ -78,7 +98,8 @@ function zoomOut() {
 
 // One step along the forward pass: operations below the map, layers on the layer level.
 function stepBy(count) {
-  const list = level() === "map" || level() === "layer" ? ["", ...layers()] : data.operations.map((operation) => operation.name);
+  const list =
+    level() === "map" || level() === "layer" ? ["", ...layers()] : data.operations.map((operation) => operation.name);
   const next = list[list.indexOf(state.at) + count];
   if (next !== undefined) go({ at: next });
 }
@@ -92,7 +113,8 @@ function nextHead(count) {
 
 // The same operation in the next layer of the same stack, where there is one.
 function nextLayer(count) {
-  const layer = layerNow(), list = layers();
+  const layer = layerNow(),
+    list = layers();
   const next = list[list.indexOf(layer) + count];
   if (next === undefined) return;
   const same = state.at.replace(layer, next);
