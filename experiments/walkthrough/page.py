@@ -26,8 +26,11 @@ from experiments.walkthrough.story import Story
 from experiments.walkthrough.trace import Activation
 
 FOLDER = Path(__file__).with_name("page")
-SCRIPTS = ("arrays", "pieces", "equations", "sums", "backward", "checks", "colours", "matrix", "sum_view", "state",
-           "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main")  # in this order
+SCRIPTS = (  # in this order
+    "arrays", "pieces", "equations", "functions", "sums", "backward", "checks", "colours", "drawing", "matrix", "state",
+    "sum_view", "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main",
+)
+ENTRY = 120  # bytes that an array takes at least, present or left out
 GOLDEN = (math.sqrt(5) - 1) / 2
 N_SAMPLES = 8  # cells of the network's own beside an array that the page computes
 # What a page is poorest without comes first.
@@ -62,8 +65,8 @@ def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]
         "operations": [described(operation, story) for operation in steps],
         "questions": questions(story, steps),
     }
-    room = megabytes * 1e6 - len(in_script(data)) - sum(path.stat().st_size for path in FOLDER.iterdir())
-    data["arrays"], left_out = fitting(story.trace.activations, {step.name: step for step in steps}, room)
+    shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in FOLDER.iterdir())
+    data["arrays"], left_out = fitting(story.trace.activations, {step.name: step for step in steps}, megabytes * 1e6 - shell)
     data["left_out"] = left_out
     return data, left_out
 
@@ -132,6 +135,7 @@ def fitting(
         for part, tensor in (("value", activation.value), ("gradient", activation.gradient)) if tensor is not None
     ]
     arrays: dict[str, dict[str, Any]] = {name: {} for name in activations}
+    room -= sum(len(name) + ENTRY for _, name, _, _ in wanted)
     packed_before: dict[str, str] = {}  # data -> where it stands
     left_out = []
     for _, name, part, tensor in sorted(wanted, key=lambda item: item[0]):
@@ -142,7 +146,7 @@ def fitting(
         key = f"{packed['limit']} {packed['data']}"
         if key in packed_before:
             packed = {"shape": packed["shape"], "limit": packed["limit"], "same": packed_before[key]}
-        size = len(json.dumps(packed))
+        size = len(packed.get("data", ""))
         if size > room:
             arrays[name][part] = {"shape": packed["shape"], "left_out": True}
             left_out.append(f"{name} {part}")
