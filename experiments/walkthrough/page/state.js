@@ -73,6 +73,7 @@ function go(changes, replace = false) {
   if (hash === (location.hash || "#")) return;
   if (replace) {
     history.replaceState(null, "", hash);
+    readHash();
     render();
   } else {
     location.hash = hash;
