@@ -8,7 +8,8 @@ setup(
     description="A hand-written encoder-decoder Transformer that learns to generate code from descriptions",
     license="MIT",
     python_requires=">=3.11",
-    packages=["model", "data", "data.objectives", "data.generated", "training", "evaluation", "experiments"],
+    packages=["model", "data", "data.objectives", "data.generated", "training", "evaluation", "experiments",
+              "experiments.walkthrough"],
     py_modules=["train", "eval"],
     package_dir={"": "."},  # named outright, so that `pip install -e .` puts this folder itself on the path
     install_requires=[

@@ -66,7 +66,8 @@ def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]
         "questions": questions(story, steps),
     }
     shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in FOLDER.iterdir())
-    data["arrays"], left_out = fitting(story.trace.activations, {step.name: step for step in steps}, megabytes * 1e6 - shell)
+    names = {step.name: step for step in steps}
+    data["arrays"], left_out = fitting(story.trace.activations, names, megabytes * 1e6 - shell)
     data["left_out"] = left_out
     return data, left_out
 
@@ -160,5 +161,6 @@ def fitting(
 def samples(tensor: Tensor) -> list[list[float]]:
     """[flat index, value] of a few cells spread over the array, the largest among them."""
     flat = tensor.flatten()
-    spread = [int(i * GOLDEN % 1 * flat.numel()) for i in range(1, N_SAMPLES)]  # no two in one row or column by a rhythm
+    # Steps of the golden ratio fall into no rhythm with the rows' length.
+    spread = [int(i * GOLDEN % 1 * flat.numel()) for i in range(1, N_SAMPLES)]
     return [[index, float(flat[index])] for index in sorted({*spread, int(flat.abs().argmax())})]

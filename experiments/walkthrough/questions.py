@@ -143,7 +143,8 @@ def about_softmax(story: Story, names: dict[str, Operation]) -> Question | None:
 def about_residual(story: Story, names: dict[str, Operation]) -> Question | None:
     """How much a sublayer adds to the stream."""
     step = next(step for step in names.values() if step.kind == "residual")
-    x, output = (value(story, step.inputs[role])[: story.trace.n_source].norm(dim=-1).mean() for role in ("x", "output"))
+    real = slice(story.trace.n_source)
+    x, output = (value(story, step.inputs[role])[real].norm(dim=-1).mean() for role in ("x", "output"))
     ratio = float(output / x)
     choices = ["much smaller (below a fifth)", "of similar size", "much larger (above five times)"]
     return Question(

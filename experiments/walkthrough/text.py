@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from experiments.walkthrough.code_lines import code_line
@@ -66,7 +68,8 @@ def heading(story: Story) -> list[str]:
 def pieces_table(story: Story) -> list[str]:
     """Pieces and ids: the source, and beside each decoder input the target that it has to predict."""
     trace = story.trace
-    result = section("Pieces and ids") + [f"{'':>4}  {'source':<18} {'id':>6}   {'decoder reads':<18} {'predicts':<18} {'id':>6}"]
+    header = f"{'':>4}  {'source':<18} {'id':>6}   {'decoder reads':<18} {'predicts':<18} {'id':>6}"
+    result = [*section("Pieces and ids"), header]
     source, target, given = trace.source.tolist(), trace.target.tolist(), trace.decoder_input.tolist()
     for i in range(max(len(source), len(target))):
         left = f"{story.pieces[source[i]]:<18} {source[i]:>6}" if i < len(source) else " " * 25
@@ -126,9 +129,8 @@ def distribution(story: Story) -> list[str]:
         copied = "-" if copies is None else f"{float(1 - copies.value[t, 0].sigmoid()):.1%}"
         top = "  ".join(f"{story.pieces[int(i)]} {p:.1%}" for i, p, *_ in story.alternatives[t][:N_TOP])
         loss = float(trace.loss[t])
-        result.append(
-            f"{t + 1:>4}  {story.pieces[target]:<16} {float((-trace.loss[t]).exp()):>7.1%} {loss:>8.4f} {copied:>7}   {top}"
-        )
+        of_target = f"{story.pieces[target]:<16} {math.exp(-loss):>7.1%} {loss:>8.4f}"
+        result.append(f"{t + 1:>4}  {of_target} {copied:>7}   {top}")
     return result
 
 

@@ -22,7 +22,9 @@ function render() {
   const main = document.getElementById("main"),
     before = main.dataset.at;
   main.replaceChildren(el("h1", {}, titleNow()));
+  afterDrawing = () => {};
   main.append(views[level()]());
+  afterDrawing();
   main.dataset.at = state.at;
   crumbs();
   whereElement();

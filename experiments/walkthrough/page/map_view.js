@@ -26,7 +26,7 @@ function mapView() {
     column("Decoder", order(decoder), readElement(), blockElement("output"), "right"),
     svg("svg", { class: "arrows", "aria-hidden": "true" }),
   );
-  requestAnimationFrame(() => drawArrows(map));
+  afterDrawing = () => drawArrows(map);
   return el(
     "div",
     {},

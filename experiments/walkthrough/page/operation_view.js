@@ -42,7 +42,7 @@ function operationView() {
       side,
     ),
   );
-  requestAnimationFrame(() => lightUp(operation, cellNow, null, sumHolder));
+  afterDrawing = () => lightUp(operation, cellNow, null, sumHolder);
   return view;
 }
 

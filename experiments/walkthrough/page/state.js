@@ -2,6 +2,7 @@
 // #decoder.1.cross_attention.weights/h2/r5/c3/t12/gradient/slide
 "use strict";
 
+let afterDrawing = () => {}; // what a view does once it stands in the page
 const state = {
   at: "",
   head: 0,

@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from data.tokenizer import train_tokenizer
+from eval import Settings
+from evaluation.config import EvaluationConfig
+from evaluation.predict import source_ids, special_ids
 from experiments.walkthrough.story import Story, alternatives
 from experiments.walkthrough.trace import trace
 from model.config import PRESETS, preset
 from model.decoding import greedy
 from model.transformer import Transformer
-from evaluation.predict import source_ids, special_ids
+from training.run_folder import write_config
+from training.weights import save_weights
 
 PROMPT = "add the sum of xs to the sum of ys"
 SIZES = {"d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 2, "max_length": 64}
@@ -85,3 +89,16 @@ def tell(tokenizer, make_model, generated):
 def story(request, tell):
     """A story of each preset and of what takes another path through the code."""
     return tell(request.param)
+
+
+@pytest.fixture
+def run_folder(tmp_path, tokenizer, make_model):
+    """A run folder of a barely trained network, as train.py leaves it."""
+    model = make_model("modern, copy head")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    settings = Settings(run=str(folder), model=model.config, evaluation=EvaluationConfig(max_new_tokens=12))
+    write_config(folder, settings, tokenizer.special_ids())
+    tokenizer.save(folder / "tokenizer.model")
+    save_weights(folder / "model.safetensors", model)
+    return folder

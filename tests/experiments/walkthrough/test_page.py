@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.walkthrough.page import in_script, page_data, write_page
 from experiments.walkthrough.packing import unpack
+from experiments.walkthrough.page import in_script, page_data, write_page
 from experiments.walkthrough.story import Story, alternatives
 from experiments.walkthrough.trace import trace
 from model.attention import MultiHeadAttention
@@ -64,7 +64,8 @@ def place_of(name):
         return {"output": f"{place}.outer", "hidden": f"{place}.outer in", "stream": f"{place}_residual"}.get(
             leaf, f"{place}.{leaf}")
     if "attention" in place:
-        return {"output": f"{place}.output", "stream": f"{place}_residual", "sum": f"{place}_residual.norm in"}.get(leaf)
+        residual = f"{place}_residual"
+        return {"output": f"{place}.output", "stream": residual, "sum": f"{residual}.norm in"}.get(leaf)
     return {"logits": "output", "log_probs": "", "copy.states": "copy_head.query", "copy.gate": "copy_head.gate",
             "encoder.embedding": "embedding", "encoder.input": "embedding_dropout"}.get(name)
 

@@ -61,7 +61,8 @@ def loss_when_moved(model, source, target, name, module, index, step):
         return tensor
 
     def change_output(_, inputs, output):
-        return moved(output.contiguous()) if inputs[0] == name.split(".")[-1] or not isinstance(inputs[0], str) else None
+        is_this = inputs[0] == name.split(".")[-1] if isinstance(inputs[0], str) else True
+        return moved(output.contiguous()) if is_this else None
 
     where = model.get_submodule(module)
     before = name.endswith(".hidden")
