@@ -3,7 +3,7 @@
 config.json         every setting, enough to run it again, and the version of this layout
 environment.json    versions, machine and hashes (training/environment.py)
 tokenizer.model, model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl,
-attention.json, curves.png, report.html
+attention.json, curves.png, report.html, walkthrough.html
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ VERSION = 1  # of the layout of a run folder; a change that older code cannot re
 CONFIG, TOKENIZER, METRICS, SCORES = "config.json", "tokenizer.model", "metrics.jsonl", "scores.json"
 CONTENTS = (
     "environment.json", TOKENIZER, "model.safetensors", "checkpoints", METRICS, "budget.json",
-    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
+    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html",
+    "walkthrough.html", CONFIG,
 )
 WRITTEN_FIRST = (TOKENIZER, "environment.json", CONFIG)
 

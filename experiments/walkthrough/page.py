@@ -34,7 +34,8 @@ ENTRY = 120  # bytes that an array takes at least, present or left out
 GOLDEN = (math.sqrt(5) - 1) / 2
 N_SAMPLES = 8  # cells of the network's own beside an array that the page computes
 # What a page is poorest without comes first.
-ESSENTIAL = {"weights", "scores", "input", "embedding", "positions", "bias", "stream", "final", "gate", "log_probs"}
+FIRST = {"weights", "log_probs", "copy.gate", "copy.scores"}
+SECOND = {"scores", "input", "embedding", "positions", "bias", "stream", "final"}
 WIDE = {"gate", "inner", "hidden"}  # of the feed-forward layer: d_ff numbers a position
 
 
@@ -115,12 +116,12 @@ def rank(name: str, part: str) -> int:
     """How early an array is left out when there is no room; 0 last."""
     leaf = name.rpartition(".")[2]
     if leaf in WIDE and ".feed_forward." in name:
-        return 4 if part == "gradient" else 3
+        return 5 if part == "gradient" else 4
     if name == "logits":
-        return 3
+        return 4
     if part == "gradient":
-        return 2 if leaf not in {"weights", "scores", "stream"} else 1
-    return 0 if leaf in ESSENTIAL else 1
+        return 2 if leaf in {"weights", "scores", "stream"} else 3
+    return 0 if leaf in FIRST or name in FIRST else 1 if leaf in SECOND else 2
 
 
 def fitting(

@@ -7,7 +7,7 @@ function gradientOf(name, head, row, column) {
   const parts = readersOf(name).map((reader) => {
     const role = Object.keys(reader.inputs).find((key) => reader.inputs[key] === name);
     const rule = (PARTS[reader.kind] || {})[role];
-    return rule && array(reader.name, "gradient") ? rule(reader, head, row, column, role) : null;
+    return rule && isWhole(reader) ? rule(reader, head, row, column, role) : null;
   });
   if (!parts.length || parts.includes(null)) return null;
   return {
@@ -15,6 +15,12 @@ function gradientOf(name, head, row, column) {
     error: parts.reduce((sum, part) => sum + part.error, 0),
     rule: [...new Set(parts.map((part) => part.rule))].join("  +  "),
   };
+}
+
+// Whether the page holds what the backward rules of this operation read: nothing of it was left out.
+function isWhole(reader) {
+  const values = [...Object.values(reader.inputs), ...(reader.kind === "weights" ? [reader.name] : [])];
+  return Boolean(array(reader.name, "gradient")) && values.every((name) => array(name, "value"));
 }
 
 const gradientMatrix = (operation, head) => matrixOf(operation.name, "gradient", head);
@@ -184,7 +190,7 @@ function gateParts(reader, row) {
 function scoresThroughContext(reader, head, row, column) {
   const { gradient, width, ofContext } = gateParts(reader, row),
     memory = inputMatrix(reader, "memory", 0),
-    pointer = generatedAndCopied(row).pointer;
+    pointer = pointerAt(row);
   const ofWeight = (j) => dot(width, ofContext, (i) => memory.at(j, i)).result * gradient;
   const size = Math.max(...data.source.map((_, j) => (pointer[j] > 1e-6 ? Math.abs(ofWeight(j)) : 0)));
   const part = throughSoftmax(N_SOURCE, (j) => pointer[j], ofWeight, column, "softmax backward of the gate's context");
@@ -195,7 +201,7 @@ function scoresThroughContext(reader, head, row, column) {
 }
 
 function memoryThroughContext(reader, head, row, column) {
-  const pointers = data.target.map((_, step) => generatedAndCopied(step).pointer[row]);
+  const pointers = data.target.map((_, step) => pointerAt(step)[row]);
   return dot(
     N_TARGET,
     (step) => pointers[step],
@@ -313,7 +319,7 @@ function invariantsOf(operation) {
   const norm = readersOf(operation.name).find((other) => other.kind === "norm");
   const residual = readersOf(operation.name).find((other) => other.kind === "residual");
   const others = readersOf(operation.name).filter((other) => other !== norm && other !== residual);
-  if (norm && !others.length && array(norm.name, "gradient") && (!residual || array(residual.name, "gradient"))) {
+  if (norm && !others.length && isWhole(norm) && (!residual || array(residual.name, "gradient"))) {
     const past = residual ? array(residual.name, "gradient").values : null;
     const values = past ? gradient.values.map((value, i) => value - past[i]) : gradient.values;
     const part = {
@@ -337,7 +343,7 @@ function invariantsOf(operation) {
       bound: 0,
     });
   }
-  if (operation.kind === "scores")
+  if (operation.mask && operation.kind !== "weights")
     found.push({ text: "largest gradient at a masked cell (0)", value: largestMasked(operation, gradient), bound: 0 });
   return found;
 }

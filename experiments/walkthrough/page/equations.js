@@ -200,7 +200,7 @@ function backwardElement(operation) {
       `${layerOf(reader) === layerOf(operation) ? "" : layerName(layerOf(reader)) + ", "}${operationName(reader)}`,
     ),
   );
-  const cells = cellsToCheck(operation, "gradient"),
+  const cells = array(operation.name, "gradient") ? cellsToCheck(operation, "gradient") : [],
     known = operation.name === "loss" ? null : cells.map((at) => gradientOf(operation.name, ...at)).find(Boolean);
   return el(
     "div",

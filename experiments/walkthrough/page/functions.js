@@ -72,8 +72,18 @@ function maskedBecause(operation, row, column) {
   return operation.mask && isPadding(operation.dims[operation.dims.length - 1], column) ? "padding" : "";
 }
 
+// Where the copy head points at one step: a weight for each source position.
+function pointerAt(row) {
+  const scores = matrixOf("copy.scores", "value", 0);
+  return softmaxRow(
+    (i) => scores.at(row, i),
+    N_SOURCE,
+    (i) => !isPadding("S", i),
+  ).weights;
+}
+
+// The parts of P at one step: softmax of the logits, pointer, share of the softmax.
 function generatedAndCopied(row) {
-  // the parts of P at one step: softmax of the logits, pointer, share of the softmax
   const logits = matrixOf("logits", "value", 0);
   const soft = softmaxRow(
     (i) => logits.at(row, i),
@@ -82,13 +92,8 @@ function generatedAndCopied(row) {
   );
   const result = { soft, logits, gate: 1, pointer: null };
   if (operationOf["copy.gate"]) {
-    const scores = matrixOf("copy.scores", "value", 0);
     result.gate = sigmoid(matrixOf("copy.gate", "value", 0).at(row, 0));
-    result.pointer = softmaxRow(
-      (i) => scores.at(row, i),
-      N_SOURCE,
-      (i) => !isPadding("S", i),
-    ).weights;
+    result.pointer = pointerAt(row);
   }
   return result;
 }
