@@ -10,7 +10,8 @@ setup(
     python_requires=">=3.11",
     packages=[
         "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "training", "evaluation",
-        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.worked_example",
+        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.walkthrough",
+        "experiments.worked_example",
     ],
     py_modules=["train", "eval"],
     package_dir={"": "."},  # named outright, so that `pip install -e .` puts this folder itself on the path

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.attention import HookPoint
 from model.config import ModelConfig
 from model.normalization import make_norm
 
@@ -50,12 +51,13 @@ class CopyHead(nn.Module):
         self.query = nn.Linear(config.d_model, config.d_model, bias=False)  # W_q
         self.key = nn.Linear(config.d_model, config.d_model, bias=False)  # W_k
         self.gate = nn.Linear(2 * config.d_model, 1)
+        self.see = HookPoint()
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
         """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
         # (W_q h) . (W_k m) = (W_k^T W_q h) . m: the same scores, and a step of decoding need not project the memory.
-        queries = self.query(states) @ self.key.weight  # (B, T, d_model)
-        scores = queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1])  # (B, T, S)
+        queries = self.see("queries", self.query(states) @ self.key.weight)  # (B, T, d_model)
+        scores = self.see("scores", queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1]))  # (B, T, S)
         scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)

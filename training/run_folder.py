@@ -4,7 +4,7 @@ config.json         every setting, enough to run it again, and the version of th
 environment.json    versions, machine and hashes (training/environment.py)
 tokenizer.model     or the folder tokenizer/, with the files of the checkpoint that the run began from
 model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl, attention.json,
-curves.png, report.html
+curves.png, report.html, walkthrough.html
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
     "environment.json", *TOKENIZERS, "model.safetensors", "checkpoints", METRICS, "budget.json",
-    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", CONFIG,
+    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", "walkthrough.html",
+    CONFIG,
 )
 WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG)
 
