@@ -34,7 +34,7 @@ LINES: dict[str, tuple[Any, str]] = {  # kind, or kind:variant or kind:step wher
     "activation:swiglu": (feed_forward.FeedForward.forward, "F.silu(self.gate(x)) * hidden"),
     "residual:pre": (layers.Residual.forward, "return x + self.dropout(sublayer(self.norm(x)))"),
     "residual:post": (layers.Residual.forward, "return self.norm(x + self.dropout(sublayer(x)))"),
-    "logits": (transformer.Transformer.logits, "return self.output(states)"),
+    "logits": (transformer.Transformer.logits, "logits = self.output(states)"),
     "linear:states": (heads.CopyHead.forward, "self.query(states) @ self.key.weight"),
     "linear:queries": (heads.CopyHead.forward, "self.query(states) @ self.key.weight"),
     "copy_scores": (heads.CopyHead.forward, "queries @ memory.transpose(1, 2)"),

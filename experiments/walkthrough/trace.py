@@ -160,7 +160,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs what is seen; call model.eval() first")
     device = model.embedding.weight.device
-    padding = [model.embedding.padding_idx] * n_padding
+    padding = [model.pad_id] * n_padding
     ids = torch.tensor([[*source, *padding]], device=device)  # (1, S)
     mask = torch.arange(ids.shape[1], device=device)[None] < len(source)  # (1, S)
     wanted = torch.tensor([target], device=device)  # (1, T)
