@@ -277,7 +277,7 @@ def test_a_run_goes_back_into_a_folder_that_transformers_reads(begun, tmp_path, 
 
 
 @pytest.mark.parametrize("kind", ["codet5", "marian"])
-def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_path, monkeypatch, kind):
+def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_path, monkeypatch, capsys, kind):
     shutil.copytree(make_checkpoint(kind), tmp_path / "checkpoint")
     data = ["files", "--data.path", str(write_pairs(tmp_path / "pairs.jsonl"))]
     options = [*data, "--init.from", str(tmp_path / "checkpoint"), *TINY, "--training.steps", "6",
@@ -297,6 +297,13 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_
         monkeypatch.setattr(train, "take_step", step)
         assert run_and_report(train.main, [*options, "--run", str(run)]) == 2
         monkeypatch.setattr(train, "take_step", take_step)
+        if cut == 1:
+            moved = tmp_path / "checkpoint" / ("pytorch_model.bin" if kind == "codet5" else "model.safetensors")
+            whole = moved.read_bytes()
+            moved.write_bytes(whole + b" ")
+            assert run_and_report(train.main, ["--run", str(run), "--resume"]) == 2
+            assert "are not those that" in capsys.readouterr().err
+            moved.write_bytes(whole)
         if cut == 4:
             shutil.rmtree(tmp_path / "checkpoint")  # it is not needed any more
         assert run_and_report(train.main, ["--run", str(run), "--resume"]) == 0
