@@ -264,6 +264,24 @@ def test_eval_reads_the_run_without_the_checkpoint(begun, capsys):
     assert json.loads((begun / "scores.json").read_text())["held_out"]["exact_match"]["n"] == 2
 
 
+def test_a_run_that_began_from_nothing_cannot_go_on_from_a_checkpoint(make_checkpoint, tmp_path, capsys):
+    options = """--model.d_model 16 --model.n_heads 2 --model.d_ff 32 --data.vocab_size 400""".split()
+    data = ["files", "--data.path", str(write_pairs(tmp_path / "pairs.jsonl"))]
+    assert run_and_report(train.main, [*data, "--run", str(tmp_path / "run"), *TINY, *options]) == 0
+    capsys.readouterr()
+    command = ["--run", str(tmp_path / "run"), "--resume", "--init.from", str(make_checkpoint("bart"))]
+    assert run_and_report(train.main, command) == 2
+    assert "was begun with init.from=, which --resume cannot make" in capsys.readouterr().err
+
+
+def test_what_generation_config_says_alone_is_read(make_checkpoint, tmp_path):
+    folder = spoilt(make_checkpoint("marian"), tmp_path, decoder_start_token_id=None, bad_words_ids=None)
+    generation = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**generation, "decoder_start_token_id": 5}))
+    tokenizer = read_tokenizer(folder)
+    assert tokenizer.decoder_start_id == 5 and tokenizer.never_ids == (tokenizer.pad_id,)
+
+
 @torch.no_grad()
 def test_a_run_goes_back_into_a_folder_that_transformers_reads(begun, tmp_path, strings):
     assert run_and_report(export.main, ["--run", str(begun), "--to", str(tmp_path / "back")]) == 0
