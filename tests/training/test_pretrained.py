@@ -228,10 +228,11 @@ def test_a_recipe_becomes_fine_tuning_and_options_still_change_it(make_checkpoin
     assert changed.model.d_model == plain.model.d_model
 
 
-@pytest.fixture(scope="module")
-def begun(checkpoint, tmp_path_factory):
-    """A finished run that began from a checkpoint, which is gone since."""
-    folder = tmp_path_factory.mktemp("begun")
+@pytest.fixture(scope="module", params=["codet5", "t5", "plbart with languages", "marian"])
+def begun(request, make_checkpoint, tmp_path_factory):
+    """A finished run that began from a checkpoint, which is gone since; one of each kind of tokenizer files."""
+    checkpoint, folder = make_checkpoint(request.param), tmp_path_factory.mktemp("begun") / request.param
+    folder.mkdir()
     shutil.copytree(checkpoint, folder / "checkpoint")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI_STEPS", raising=False)
@@ -241,7 +242,8 @@ def begun(checkpoint, tmp_path_factory):
     return folder / "run"
 
 
-def test_a_run_learns_from_where_the_checkpoint_stood(begun, checkpoint):
+def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
+    checkpoint = make_checkpoint(begun.parent.name)
     lines = [json.loads(line) for line in (begun / "metrics.jsonl").read_text().splitlines()]
     model, tokenizer = read(checkpoint)
     trained = Transformer(model.config, tokenizer.pad_id)
