@@ -48,11 +48,11 @@ from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
 from training.phase import Phase, Run, check_lengths, finish_phase, next_batches, record, save, start_phase
-from training.pretrained import first_tokenizer, load_network, load_tokenizer
+from training.pretrained import first_tokenizer, load_tokenizer
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import check_run, open_run, truncate_metrics, write_config
-from training.run_record import finish_record, write_budget, write_environment
+from training.run_record import begin_from_checkpoint, finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
 from training.weights import save_weights
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
         run.position = checkpoint.position
         run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
     elif settings.init.from_:
-        load_network(model, Path(settings.init.from_))
+        begin_from_checkpoint(run)
     truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
     phases = list(corpora)
     with stopping_on_signals(run):

@@ -49,7 +49,8 @@ class Rows:
         """Equation (3) after one more `token` (b,) in each row, -inf where a token is never chosen: (b, V)."""
         states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b, 1, d_model)
         log_probs = self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b, V)
-        log_probs[:, list(self.never_ids)] = -torch.inf
+        if self.never_ids:
+            log_probs[:, list(self.never_ids)] = -torch.inf
         return log_probs
 
     def keep(self, rows: Tensor) -> None:

@@ -1,8 +1,8 @@
 """What other libraries call the settings and weights that are ours under other names.
 
-One `Family` a kind of model of Hugging Face, and the names in `torch.nn.Transformer`: tables that model/interop.py
-reads in both directions. Each was checked against the class of that name in transformers 5.23 and torch 2.13; the
-quirks' sources stand beside their fields in model/config.py.
+One `Family` a kind of model of Hugging Face, and the names in `torch.nn.Transformer`: tables that model/interop.py and
+model/interop_torch.py read in both directions. Each was checked against the class of that name in transformers 5.23 and
+torch 2.13; the quirks' sources stand beside their fields in model/config.py.
 """
 
 from __future__ import annotations

@@ -60,11 +60,12 @@ def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
         if spelled(name) not in given and f"{room}{dot}no_{field}" not in given:
             continue
         value = setting(settings, name)
-        if name in PLACES:
+        if name in PLACES and (name != "init.from_" or begun.init.from_):
             begun = with_setting(begun, name, value)
         elif value != setting(begun, name):
             raise DataError(
-                f"{settings.run} was begun with {name}={setting(begun, name)}, which --resume cannot make {value}; "
+                f"{settings.run} was begun with {spelled(name)}={setting(begun, name)}, which --resume cannot make "
+                f"{value}; "
                 "leave that option out, or begin another --run"
             )
     return replace(begun, run=settings.run)  # also where --run was left out

@@ -43,7 +43,7 @@ def read_network(folder: Path) -> Imported:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Name -> tensor, from safetensors or torch files, whole or in parts. Raises DataError; nothing is unpickled."""
+    """Name -> tensor, from safetensors or torch files, whole or in parts. Raises DataError; no file can run code."""
     return {name: tensor for path in weight_files(folder) for name, tensor in read_file(path).items()}
 
 
@@ -90,8 +90,8 @@ def read_values(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder} is no checkpoint's folder: it has no config.json; give --init.from another")
     path = folder / "generation_config.json"
     values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
-    decoding = {name: generation.get(name) for name in ("decoder_start_token_id", "bad_words_ids")}
-    return {name: value for name, value in decoding.items() if value is not None} | values
+    unsaid = [name for name in ("decoder_start_token_id", "bad_words_ids") if values.get(name) is None]
+    return values | {name: generation[name] for name in unsaid if name in generation}
 
 
 def load_network(model: Transformer, folder: Path) -> None:

@@ -12,7 +12,7 @@ from training.code_hash import code_hash, imported_files
 from training.corpus import Corpus
 from training.environment import describe_environment
 from training.phase import Run
-from training.pretrained import weights_hash
+from training.pretrained import load_network, weights_hash
 from training.stream import import_objectives
 
 
@@ -45,6 +45,17 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     elif run.settings.init.from_:
         content["init_sha256"] = weights_hash(Path(run.settings.init.from_))
     write_json(path, content)
+
+
+def begin_from_checkpoint(run: Run) -> None:
+    """Give the network the weights of the checkpoint that the run begins with. Raises DataError.
+
+    A run that was stopped before its first own checkpoint has to find the same ones again.
+    """
+    folder = Path(run.settings.init.from_)
+    if weights_hash(folder) != read_json(run.folder / "environment.json")["init_sha256"]:
+        raise DataError(f"the weights in {folder} are not those that {run.folder} was begun with; bring them back")
+    load_network(run.model, folder)
 
 
 def finish_record(run: Run) -> None:

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from model.config import preset
 from model.decoding import SpecialIds, beam_search, greedy
-from model.interop import ConversionError, fill, from_torch, own_tensors, split_projections, to_torch
+from model.interop import ConversionError, fill, own_tensors
+from model.interop_torch import from_torch, split_projections, to_torch
 from model.transformer import Transformer
 
 SPECIAL = SpecialIds(pad_id=0, end_id=1, decoder_start_id=3)
@@ -202,8 +203,12 @@ def test_what_pytorchs_module_cannot_do_is_listed():
         "norm=rms", "scale_attention=False", "dropout_output=0.1", "feed_forward=swiglu", "positions=t5_relative",
         "d_kv=4",
     }  # fmt: skip
-    with pytest.raises(ConversionError, match="final_norm=False"):
-        to_torch(preset("vaswani2017", dropout=0.0), {})
+    model = Transformer(preset("vaswani2017", dropout=0.0, d_model=16, n_heads=2, vocab_size=19), 0)
+    weights = {name: tensor for name, tensor in own_tensors(model).items() if name != "embedding.weight"}
+    with pytest.raises(ConversionError) as refusal:
+        to_torch(model.config, {**weights, "nothing.weight": torch.zeros(1)})
+    assert refusal.value.cannot_express == ["final_norm=False"]
+    assert (refusal.value.left_over, refusal.value.missing) == (["nothing.weight"], ["embedding.weight"])
 
 
 def test_what_ours_cannot_do_and_what_is_left_over_is_listed():

@@ -228,10 +228,11 @@ def test_a_recipe_becomes_fine_tuning_and_options_still_change_it(make_checkpoin
     assert changed.model.d_model == plain.model.d_model
 
 
-@pytest.fixture(scope="module")
-def begun(checkpoint, tmp_path_factory):
-    """A finished run that began from a checkpoint, which is gone since."""
-    folder = tmp_path_factory.mktemp("begun")
+@pytest.fixture(scope="module", params=["codet5", "t5", "plbart with languages", "marian"])
+def begun(request, make_checkpoint, tmp_path_factory):
+    """A finished run that began from a checkpoint, which is gone since; one of each kind of tokenizer files."""
+    checkpoint, folder = make_checkpoint(request.param), tmp_path_factory.mktemp("begun") / request.param
+    folder.mkdir()
     shutil.copytree(checkpoint, folder / "checkpoint")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI_STEPS", raising=False)
@@ -241,7 +242,8 @@ def begun(checkpoint, tmp_path_factory):
     return folder / "run"
 
 
-def test_a_run_learns_from_where_the_checkpoint_stood(begun, checkpoint):
+def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
+    checkpoint = make_checkpoint(begun.parent.name)
     lines = [json.loads(line) for line in (begun / "metrics.jsonl").read_text().splitlines()]
     model, tokenizer = read(checkpoint)
     trained = Transformer(model.config, tokenizer.pad_id)
@@ -264,6 +266,24 @@ def test_eval_reads_the_run_without_the_checkpoint(begun, capsys):
     assert json.loads((begun / "scores.json").read_text())["held_out"]["exact_match"]["n"] == 2
 
 
+def test_a_run_that_began_from_nothing_cannot_go_on_from_a_checkpoint(make_checkpoint, tmp_path, capsys):
+    options = """--model.d_model 16 --model.n_heads 2 --model.d_ff 32 --data.vocab_size 400""".split()
+    data = ["files", "--data.path", str(write_pairs(tmp_path / "pairs.jsonl"))]
+    assert run_and_report(train.main, [*data, "--run", str(tmp_path / "run"), *TINY, *options]) == 0
+    capsys.readouterr()
+    command = ["--run", str(tmp_path / "run"), "--resume", "--init.from", str(make_checkpoint("bart"))]
+    assert run_and_report(train.main, command) == 2
+    assert "was begun with init.from=, which --resume cannot make" in capsys.readouterr().err
+
+
+def test_what_generation_config_says_alone_is_read(make_checkpoint, tmp_path):
+    folder = spoilt(make_checkpoint("marian"), tmp_path, decoder_start_token_id=None, bad_words_ids=None)
+    generation = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**generation, "decoder_start_token_id": 5}))
+    tokenizer = read_tokenizer(folder)
+    assert tokenizer.decoder_start_id == 5 and tokenizer.never_ids == (tokenizer.pad_id,)
+
+
 @torch.no_grad()
 def test_a_run_goes_back_into_a_folder_that_transformers_reads(begun, tmp_path, strings):
     assert run_and_report(export.main, ["--run", str(begun), "--to", str(tmp_path / "back")]) == 0
@@ -277,7 +297,7 @@ def test_a_run_goes_back_into_a_folder_that_transformers_reads(begun, tmp_path, 
 
 
 @pytest.mark.parametrize("kind", ["codet5", "marian"])
-def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_path, monkeypatch, kind):
+def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_path, monkeypatch, capsys, kind):
     shutil.copytree(make_checkpoint(kind), tmp_path / "checkpoint")
     data = ["files", "--data.path", str(write_pairs(tmp_path / "pairs.jsonl"))]
     options = [*data, "--init.from", str(tmp_path / "checkpoint"), *TINY, "--training.steps", "6",
@@ -297,6 +317,13 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_
         monkeypatch.setattr(train, "take_step", step)
         assert run_and_report(train.main, [*options, "--run", str(run)]) == 2
         monkeypatch.setattr(train, "take_step", take_step)
+        if cut == 1:
+            moved = tmp_path / "checkpoint" / ("pytorch_model.bin" if kind == "codet5" else "model.safetensors")
+            whole = moved.read_bytes()
+            moved.write_bytes(whole + b" ")
+            assert run_and_report(train.main, ["--run", str(run), "--resume"]) == 2
+            assert "are not those that" in capsys.readouterr().err
+            moved.write_bytes(whole)
         if cut == 4:
             shutil.rmtree(tmp_path / "checkpoint")  # it is not needed any more
         assert run_and_report(train.main, ["--run", str(run), "--resume"]) == 0
