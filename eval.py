@@ -19,7 +19,7 @@ from training.own_packages import refuse_foreign_packages
 refuse_foreign_packages()
 
 from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
@@ -27,7 +27,6 @@ from evaluation.predict import draw, predict
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.transformer import Transformer
-from training.command_line import run_and_report
 from training.device import find_device, set_threads
 from training.pretrained import load_tokenizer
 from training.recipes import TrainingSettings

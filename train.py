@@ -22,6 +22,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from data.options import run_and_report
 from training.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
@@ -33,7 +34,7 @@ from evaluation.summary import show_results
 from model.transformer import Transformer
 from training.batch_loss import batch_loss, n_predicted
 from training.checkpoints import Position, find_checkpoint
-from training.command_line import read_training_command, run_and_report
+from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_corpora
 from training.device import (

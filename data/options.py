@@ -1,10 +1,11 @@
-"""Settings from the command line by tyro, with every mistake in one line."""
+"""Settings from the command line by tyro, and every mistake in one line."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
 import io
+import sys
 from typing import Any, TypeVar
 
 import tyro
@@ -70,3 +71,26 @@ def dotted_names(settings: Any, prefix: str = "") -> list[str]:
 def spelled(name: str) -> str:
     """A name as a person writes it: one that is a word of Python's own has an underscore behind it in Python alone."""
     return name.removesuffix("_")
+
+
+def run_and_report(main: Any, argv: list[str]) -> int:
+    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2.
+
+    Beside bad input these are the operating system's own: a full disk, no permission, no memory.
+    """
+    try:
+        return main(argv)
+    except DataError as error:
+        line = str(error)
+    except OSError as error:
+        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except (MemoryError, RuntimeError) as error:
+        of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+        if not isinstance(error, MemoryError) and not of_torch:
+            raise
+        line = "not enough memory; choose a smaller network or smaller batches"
+    print("error:", " ".join(line.split()), file=sys.stderr)
+    return 2

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from data.example import DataError
+from data.options import parse, run_and_report
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 
 if TYPE_CHECKING:
@@ -78,22 +79,16 @@ def facts_asked_of(python: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one check; a mistake that the user can mend is one line on standard error and exit status 2."""
-    settings = tyro.cli(
-        Settings, prog="python -m experiments.checks", args=arguments, description=__doc__.splitlines()[0]
-    )
+    """Run one check and print what was measured."""
+    settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.checks")
     words = ["experiments.checks", *arguments]
-    try:
-        check_writable(settings.json)
-        rows = check_tests(words) if settings.name == "test" else check_quickstart(words, settings.run)
-        write_rows(settings.json, rows)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    check_writable(settings.json)
+    rows = check_tests(words) if settings.name == "test" else check_quickstart(words, settings.run)
+    write_rows(settings.json, rows)
     for row in rows:
         print(f"{row['row']}: {row['value']:,} {row['unit']}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

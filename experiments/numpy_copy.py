@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 from numpy import ndarray
 from tqdm import tqdm
 
 from data.example import DataError
+from data.options import parse, run_and_report
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from model.config import ModelConfig, preset
 from model.numpy_reference.decoding import greedy
@@ -97,16 +97,10 @@ def learn(settings: Settings) -> tuple[int, float, float]:
 
 def main(arguments: list[str]) -> int:
     """Learn and say how it went; status 1 where something was not copied."""
-    settings = tyro.cli(
-        Settings, prog="python -m experiments.numpy_copy", args=arguments, description=__doc__.splitlines()[0]
-    )
-    try:
-        check_writable(settings.json)
-        if settings.steps < 1:
-            raise DataError(f"--steps {settings.steps} must be at least 1")
-    except DataError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+    settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.numpy_copy")
+    check_writable(settings.json)
+    if settings.steps < 1:
+        raise DataError(f"--steps {settings.steps} must be at least 1")
     steps, share, seconds = learn(settings)
     print(f"{settings.preset}: {share:.1%} of {HELD_OUT} new sequences copied after {steps:,} steps, {seconds:.0f} s")
     if settings.json is not None:
@@ -119,4 +113,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from experiments.number_blocks import Matrix, show
 from model.config import ModelConfig, preset
 
@@ -76,15 +76,14 @@ def table(settings: Settings) -> Matrix:
 
 
 def main(arguments: list[str]) -> int:
-    """Print or write; a mistake that the user can mend is one line on standard error and exit status 2."""
+    """Print or write the table."""
+    settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.piece_costs")
     try:
-        settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.piece_costs")
         show([], {"costs": table(settings)}, settings.write)
-    except (DataError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except ValueError as error:  # of ModelConfig: sizes that do not go together
+        raise DataError(str(error)) from None
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

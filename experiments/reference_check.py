@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 
 from data.batches import Batch, collate
-from data.example import DataError, Item
+from data.example import Item
+from data.options import parse, run_and_report
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from model.config import PRESETS, ModelConfig, preset
 from model.decoding import SpecialIds
@@ -190,15 +190,9 @@ def errors_of(name: str, **changes: object) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table; a mistake that the user can mend is one line on standard error and exit status 2."""
-    settings = tyro.cli(
-        Settings, prog="python -m experiments.reference_check", args=arguments, description=__doc__.splitlines()[0]
-    )
-    try:
-        check_writable(settings.json)
-    except DataError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+    """Print the table; status 1 where an error is above its limit."""
+    settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.reference_check")
+    check_writable(settings.json)
     torch.set_num_threads(1)  # tensors this small lose more to a second thread than they gain
     print(f"{'worst error, float64':<28}" + "".join(f"{name:>14}" for name in LIMITS))
     found: dict[str, dict[str, float]] = {}
@@ -215,4 +209,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

@@ -21,9 +21,9 @@ from statistics import median
 from typing import Any
 
 import torch
-import tyro
 
 from data.example import DataError
+from data.options import parse, run_and_report
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 from experiments.result_tables import ratio
 from experiments.speed_shape import Shape, step_flops
@@ -196,20 +196,14 @@ def compare(peer: str, settings: Settings, arguments: list[str]) -> list[dict[st
 
 
 def main(arguments: list[str]) -> int:
-    """Measure; a mistake that the user can mend is one line on standard error and exit status 2."""
-    try:
-        settings = tyro.cli(
-            Settings, prog="python -m experiments.speed", args=arguments, description=__doc__.splitlines()[0]
-        )
-        check(settings)
-        settings = capped(settings)
-        words = ["experiments.speed", *arguments]
-        write_rows(settings.json, [row for peer in PEERS for row in compare(peer, settings, words)])
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """Measure, print, write the rows."""
+    settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.speed")
+    check(settings)
+    settings = capped(settings)
+    words = ["experiments.speed", *arguments]
+    write_rows(settings.json, [row for peer in PEERS for row in compare(peer, settings, words)])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

@@ -9,7 +9,7 @@ import pytest
 
 import eval as eval_program
 import train
-from training.command_line import run_and_report
+from data.options import run_and_report
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
     --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from data.example import DataError
 from data.options import dotted_names, parse, spelled
@@ -191,25 +188,3 @@ def value_of(argv: list[str], option: str) -> str:
         if argument.startswith(option + "="):
             return argument.partition("=")[2]
     return ""
-
-
-def run_and_report(main: Any, argv: list[str]) -> int:
-    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2.
-
-    Beside bad input these are the operating system's own: a full disk, no permission, no memory.
-    """
-    try:
-        return main(argv)
-    except DataError as error:
-        line = str(error)
-    except OSError as error:
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
-            raise
-        line = "not enough memory; choose a smaller network or smaller batches"
-    print("error:", " ".join(line.split()), file=sys.stderr)
-    return 2

@@ -17,13 +17,12 @@ import safetensors.torch
 
 from data.atomic_files import read_json, write_atomically, write_json
 from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
 from model.config import ModelConfig
 from model.decoding import SpecialIds
 from model.interop import ConversionError, Tensors, to_hugging_face
-from training.command_line import run_and_report
 from training.pretrained import load_tokenizer
 from training.run_folder import make_folder
 from training.settings_file import from_dict

@@ -19,7 +19,7 @@ from typing import Annotated
 import tyro
 
 from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from experiments.exercises import report
 from experiments.exercises.pages import Page, all_pages, find
 from experiments.exercises.progress import (
@@ -79,21 +79,12 @@ def answer(settings: Settings) -> tuple[list[str], int]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; a mistake that the user can mend is one line on standard error and exit status 2."""
-    try:
-        settings = parse(
-            Settings, arguments, Settings(), __doc__.splitlines()[0], prog="python -m experiments.exercises"
-        )
-        lines, status = answer(settings)
-    except (DataError, OSError) as problem:
-        print("error:", problem, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    """Run one command."""
+    settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.exercises")
+    lines, status = answer(settings)
     print("\n".join(lines))
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

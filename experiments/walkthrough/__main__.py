@@ -17,11 +17,10 @@ from pathlib import Path
 
 from data.atomic_files import write_atomically
 from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from experiments.walkthrough.page import write_page
 from experiments.walkthrough.story import tell
 from experiments.walkthrough.text import show
-from training.command_line import run_and_report
 from training.device import set_threads
 
 

@@ -13,8 +13,7 @@ from typing import Annotated
 
 import tyro
 
-from data.example import DataError
-from data.options import parse
+from data.options import parse, run_and_report
 from experiments.number_blocks import Matrix, show
 from experiments.worked_example.example import weights
 from experiments.worked_example.trace import of_weight, short_name, trace
@@ -34,15 +33,11 @@ def matrices() -> dict[str, Matrix]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print or write; a mistake that the user can mend is one line on standard error and exit status 2."""
-    try:
-        settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.worked_example")
-        show(settings.names, matrices(), settings.write)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """Print or write the numbers."""
+    settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.worked_example")
+    show(settings.names, matrices(), settings.write)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_and_report(main, sys.argv[1:]))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from data.options import run_and_report
 from experiments import checks, measurement
 from experiments.result_tables import readme_table
 from experiments.results import ROOT
@@ -45,7 +46,7 @@ def test_rows_of_the_quick_start_stand_in_the_readme(quickstart, tmp_path, monke
 def test_a_quick_start_that_fails_leaves_no_rows(quickstart, tmp_path, capsys):
     quickstart.status = 2
     file = tmp_path / "rows.json"
-    assert checks.main(["quickstart", "--run", str(tmp_path / "run"), "--json", str(file)]) == 2
+    assert run_and_report(checks.main, ["quickstart", "--run", str(tmp_path / "run"), "--json", str(file)]) == 2
     assert not file.exists() and "ended with status 2" in capsys.readouterr().err
 
 
@@ -75,5 +76,5 @@ def test_the_watching_process_has_not_loaded_torch():
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(checks, "watch", lambda command: pytest.fail("it ran"))
-    assert checks.main(["quickstart", "--json", str(tmp_path / "missing" / "rows.json")]) == 2
+    assert run_and_report(checks.main, ["quickstart", "--json", str(tmp_path / "missing" / "rows.json")]) == 2
     assert "--json" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from data.options import run_and_report
 from experiments.numpy_copy import END, FIRST, PAD, START, main, sequences, small
 
 
@@ -21,7 +22,7 @@ def test_a_few_steps_do_not_copy_and_say_so(capsys):
 
 
 def test_bad_settings_are_one_line(capsys):
-    assert main(["--steps", "0"]) == 2
+    assert run_and_report(main, ["--steps", "0"]) == 2
     assert capsys.readouterr().err == "error: --steps 0 must be at least 1\n"
 
 

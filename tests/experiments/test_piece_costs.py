@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from data.options import run_and_report
 from experiments.number_blocks import read
 from experiments.piece_costs import Settings, main, pieces, table
 from model.attention import MultiHeadAttention
@@ -73,5 +74,5 @@ def test_the_pages_table_is_the_programs_and_the_shape_can_be_changed(capsys):
     np.testing.assert_allclose(read(PAGE)["costs"], table(Settings()).values, atol=0.5e-4)
     assert main(["--length", "128"]) == 0
     assert "Q K^T" in capsys.readouterr().out
-    assert main(["--d_model", "10"]) == 2
+    assert run_and_report(main, ["--d_model", "10"]) == 2
     assert "not divisible" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from data.example import DataError
+from data.options import run_and_report
 from experiments import speed
 from experiments.result_lines import measurement_lines
 from experiments.speed_shape import Shape, our_config, step_flops
@@ -114,10 +115,10 @@ def test_a_trial_takes_few_steps_and_says_so(monkeypatch, capsys):
 
 
 def test_bad_settings_are_one_line(capsys, tmp_path, monkeypatch):
-    assert speed.main(["--json", str(tmp_path / "missing" / "rows.json")]) == 2
-    assert speed.main(["--rounds", "0"]) == 2
+    assert run_and_report(speed.main, ["--json", str(tmp_path / "missing" / "rows.json")]) == 2
+    assert run_and_report(speed.main, ["--rounds", "0"]) == 2
     monkeypatch.setenv("CI_STEPS", "few")
-    assert speed.main([]) == 2
+    assert run_and_report(speed.main, []) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and "--json" in lines[0] and "rounds" in lines[1] and "CI_STEPS=few" in lines[2]
 

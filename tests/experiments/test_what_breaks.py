@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.options import run_and_report
 from experiments.number_blocks import read
 from experiments.what_breaks import TABLES, main
 
@@ -55,5 +56,5 @@ def test_post_norms_last_gradient_does_not_shrink_with_depth(tables):
 def test_one_table_is_printed_by_its_name(capsys):
     assert main(["no mask"]) == 0
     assert "no mask, then show" in capsys.readouterr().out
-    assert main(["no maks"]) == 2
+    assert run_and_report(main, ["no maks"]) == 2
     assert "near are no mask" in capsys.readouterr().err

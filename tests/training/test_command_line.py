@@ -8,8 +8,8 @@ import pytest
 import eval as eval_program
 import train
 from data.example import DataError
-from data.options import parse, unboxed
-from training.command_line import read_training_command, run_and_report
+from data.options import parse, run_and_report, unboxed
+from training.command_line import read_training_command
 from training.recipes import recipe
 from training.run_folder import write_config
 

@@ -12,12 +12,13 @@ import train
 from data.batches import collate
 from data.example import DataError, Example
 from data.objectives.pairs import pairs
+from data.options import run_and_report
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
 from model.transformer import Transformer
 from training import export
 from training.batch_loss import batch_loss
-from training.command_line import read_training_command, run_and_report
+from training.command_line import read_training_command
 from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer, weights_hash
 from training.weights import load_weights
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from data.options import run_and_report
 from experiments.exercises import worker
 from experiments.exercises.__main__ import main
 from experiments.exercises.catalogue import EXERCISES
@@ -25,7 +26,7 @@ def run(tmp_path, capsys, monkeypatch):
     )
 
     def call(*arguments):
-        status = main([*arguments, "--folder", str(tmp_path / "mine")])
+        status = run_and_report(main, [*arguments, "--folder", str(tmp_path / "mine")])
         captured = capsys.readouterr()
         return status, captured.out.splitlines(), captured.err
 
@@ -134,7 +135,7 @@ def test_without_the_pages_one_line_says_what_is_missing(run, monkeypatch, tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main(["attention", "--folder", str(tmp_path / "file" / "mine")]) == 2
+    assert run_and_report(main, ["attention", "--folder", str(tmp_path / "file" / "mine")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -163,7 +164,7 @@ def test_ctrl_c_leaves_no_traceback(run, monkeypatch):
 
     monkeypatch.setattr("experiments.exercises.__main__.run", interrupted)
     run("attention")
-    assert run("attention") == (130, [], "interrupted\n")
+    assert run("attention") == (130, [], "\ninterrupted\n")
 
 
 def test_what_the_code_prints_stands_behind_the_verdict_and_is_cut(run, monkeypatch):

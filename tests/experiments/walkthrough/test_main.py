@@ -2,8 +2,8 @@
 
 import pytest
 
+from data.options import run_and_report
 from experiments.walkthrough.__main__ import main
-from training.command_line import run_and_report
 
 PROMPT = "add the sum of xs"
 

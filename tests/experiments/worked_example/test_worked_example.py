@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.options import run_and_report
 from experiments.number_blocks import read
 from experiments.worked_example.__main__ import main, matrices
 from experiments.worked_example.example import DECODER_INPUT, SOURCE, TARGET, batch, config, fractions, weights
@@ -325,5 +326,5 @@ def test_one_matrix_is_printed_by_its_name_and_a_wrong_name_is_mended(capsys):
     assert main(["d_enc.self.K"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["d_enc.self.K", "head", "1", "|", "head", "2"] and lines[2].split()[0] == "x"
-    assert main(["d_enc.selfK"]) == 2
+    assert run_and_report(main, ["d_enc.selfK"]) == 2
     assert "d_enc.self.K" in capsys.readouterr().err
