@@ -171,15 +171,23 @@ function gradientParts(operation, head, cell) {
   const computed = operation.name === "loss" ? null : gradientOf(operation.name, head, cell.row, cell.column);
   if (computed) holder.append(el("p", { class: "rule" }, computed.rule), agreement(computed, stored, matrix.limit));
   else if (operation.name === "loss") holder.append(el("p", { class: "rule" }, "The mean hands 1/T to each piece."));
-  else
-    holder.append(
-      el(
-        "p",
-        { class: "soft" },
-        "The page holds a few columns of the matrices that read this cell; this one is not among them.",
-      ),
-    );
+  else holder.append(el("p", { class: "soft" }, gradientNotInPage(operation)));
   return holder;
+}
+
+// Which columns have a gradient that can be computed again; the page holds a few rows of the matrices behind them.
+function gradientNotInPage(operation) {
+  const back = readersOf(operation.name)
+    .map((reader) => reader.excerpts.back)
+    .find(Boolean);
+  const known = (back || []).map((flat) =>
+    operation.dims[0] === "h"
+      ? `${(flat % data.d_k) + 1} of head ${Math.floor(flat / data.d_k) + 1}`
+      : String(flat + 1),
+  );
+  return known.length
+    ? `Computed again here in column ${known.join(" and ")}: the page holds a few columns of the matrices that read it.`
+    : "What this gradient is computed from was left out of this page.";
 }
 
 // The ticks of a panel: cells computed again, and what must hold for its gradient.
