@@ -158,7 +158,7 @@ function agreement(sum, stored, limit) {
   return el(
     "p",
     { class: check.ok ? "tick ok" : "tick bad" },
-    `${check.ok ? "✓" : "✗"} computed here ${digits(sum.result)}, the network had ${digits(stored)}`,
+    `${check.ok ? "✓" : "✗"} computed here ${digits(sum.result)}, stored ${digits(stored)}`,
   );
 }
 
@@ -190,6 +190,11 @@ function gradientNotInPage(operation) {
     : "What this gradient is computed from was left out of this page.";
 }
 
+// What was computed here and what is stored; they may differ in the last digits, which float16 does not hold.
+function twoNumbers({ computed, stored }) {
+  return `${digits(computed)} ${digits(computed) === digits(stored) ? "=" : "≈"} ${digits(stored)}`;
+}
+
 // The ticks of a panel: cells computed again, and what must hold for its gradient.
 function proofElement(operation, part) {
   const checks = checksOf(operation, part),
@@ -209,7 +214,7 @@ function proofElement(operation, part) {
               { href: link({ head: check.cell[0], row: check.cell[1], column: check.cell[2] }) },
               `${check.ok ? "✓" : "✗"} ${check.label}`,
             ),
-            el("span", {}, `${digits(check.computed)} = ${digits(check.stored)}`),
+            el("span", {}, twoNumbers(check)),
           ),
         ),
       ),
