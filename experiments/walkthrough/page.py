@@ -27,8 +27,8 @@ from experiments.walkthrough.trace import Activation
 
 FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (  # in this order
-    "arrays", "pieces", "equations", "functions", "sums", "backward", "checks", "colours", "drawing", "matrix", "state",
-    "sum_view", "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main",
+    "arrays", "pieces", "equations", "functions", "sums", "backward", "invariants", "checks", "colours", "drawing",
+    "matrix", "state", "sum_view", "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main",
 )
 ENTRY = 120  # bytes that an array takes at least, present or left out
 GOLDEN = (math.sqrt(5) - 1) / 2

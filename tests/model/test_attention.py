@@ -199,3 +199,29 @@ def test_a_full_cache_says_so():
     new = torch.randn(3, 2, 3, 3)
     with pytest.raises(ValueError, match="room for 2 tokens, not for 3"):
         cache.append(0, new, new)
+
+
+def test_a_hook_sees_the_steps_of_the_written_out_form_and_changes_nothing():
+    torch.manual_seed(0)
+    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, attention="written_out")).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    keys, values = attention.keys_and_values(x)
+    before, weights = attention(x, keys, values, None, causal=True)
+    seen = {}
+    attention.see.register_forward_hook(lambda _, inputs, output: seen.setdefault(inputs[0], output))
+    after, _ = attention(x, keys, values, None, causal=True)
+    assert torch.equal(before, after)
+    assert list(seen) == ["queries", "keys", "values", "scores", "weights", "heads"]
+    assert_close(seen["weights"], weights)
+    assert_close(attention.output(seen["heads"].transpose(1, 2).flatten(2)), after)
+    future = torch.ones(5, 5, dtype=torch.bool).triu(1)
+    assert seen["scores"][..., future].abs().max() < 1e3  # shown before the mask
+    assert (seen["weights"][..., future] == 0).all()
+
+
+def test_the_fused_form_shows_no_steps_and_hook_points_have_no_weights():
+    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3))
+    attention.see.register_forward_hook(lambda *_: pytest.fail("the fused form has no steps to see"))
+    x = torch.randn(1, 4, 12)
+    attention(x, *attention.keys_and_values(x), None, causal=True)
+    assert {name.split(".")[0] for name in attention.state_dict()} == {"query", "key", "value", "output"}

@@ -113,3 +113,16 @@ def test_the_mlm_head_is_its_formula():
     hidden = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
     hidden = hidden / (hidden.square().mean(-1, keepdim=True) + 1e-6).sqrt()
     assert_close(head(states, embedding), hidden @ embedding.T + head.bias)
+
+
+def test_a_hook_sees_the_copy_heads_scores_before_padding_is_masked(tiny, example):
+    model = tiny("modern", copy_head=True)
+    memory = model.encode(example.source, example.source_mask)
+    states = model.decode(example.decoder_input, memory, example.source_mask)
+    seen = {}
+    model.copy_head.see.register_forward_hook(lambda _, inputs, output: seen.setdefault(inputs[0], output))
+    scores = model.copy_head(states, memory, example.source_mask).scores
+    real = example.source_mask[:, None].expand_as(scores)
+    assert list(seen) == ["queries", "scores"]
+    torch.testing.assert_close(seen["scores"][real], scores[real])
+    assert seen["scores"].abs().max() < 1e3

@@ -26,25 +26,30 @@ function isWhole(reader) {
 const gradientMatrix = (operation, head) => matrixOf(operation.name, "gradient", head);
 const inputMatrix = (operation, role, head) => matrixOf(operation.inputs[role], "value", head);
 
-function dot(count, left, right, rule) {
+// `limits` of the arrays that left and right are read from: numbers far below them have lost their digits, many of one sign at once.
+function dot(count, left, right, rule, limits = [0, 0]) {
   let result = 0,
-    size = 0;
+    size = 0,
+    lost = 0;
   for (let i = 0; i < count; i++) {
     const part = left(i) * right(i);
     result += part;
     size += part * part;
+    lost += FLOOR * (limits[0] * Math.abs(right(i)) + limits[1] * Math.abs(left(i)));
   }
-  return { result, error: ROUNDING * (4 * Math.sqrt(size) + Math.abs(result)), rule };
+  return { result, error: ROUNDING * (4 * Math.sqrt(size) + Math.abs(result)) + lost, rule };
 }
 
 // Softmax backward for one row: weights and the gradients with respect to them.
-function throughSoftmax(count, weights, gradients, column, rule) {
-  const mean = dot(count, weights, gradients),
-    weight = weights(column);
+function throughSoftmax(count, weights, gradients, column, rule, limits = [0, 0]) {
+  const mean = dot(count, weights, gradients, rule, limits),
+    weight = weights(column),
+    size = Math.abs(gradients(column)) + Math.abs(mean.result);
+  const lost = FLOOR * limits[0] * size + (FLOOR * limits[1] + FLOAT32 * size) * weight;
   return {
     result: weight * (gradients(column) - mean.result),
     rule,
-    error: 8 * ROUNDING * weight * (Math.abs(gradients(column)) + Math.abs(mean.result)) + weight * mean.error,
+    error: 8 * ROUNDING * weight * size + weight * mean.error + lost,
   };
 }
 
@@ -67,6 +72,7 @@ function throughMatrix(reader, head, row, column) {
     read,
     (i) => scale * weights.values[place * width + i],
     `∂L/∂${stepName(reader.name).toLowerCase()} · W`,
+    [array(reader.name, "gradient").limit, scale * weights.limit],
   );
 }
 
@@ -184,20 +190,20 @@ function gateParts(reader, row) {
   const gate = reader.excerpts.gate.values,
     gradient = gradientMatrix(reader, 0).at(row, 0),
     width = gate.length / 2;
-  return { gradient, width, ofState: (i) => gate[i], ofContext: (i) => gate[width + i] };
+  const lost = FLOOR * array(reader.name, "gradient").limit;
+  return { gradient, lost, width, ofState: (i) => gate[i], ofContext: (i) => gate[width + i] };
 }
 
 function scoresThroughContext(reader, head, row, column) {
-  const { gradient, width, ofContext } = gateParts(reader, row),
+  const { gradient, lost, width, ofContext } = gateParts(reader, row),
     memory = inputMatrix(reader, "memory", 0),
     pointer = pointerAt(row);
-  const ofWeight = (j) => dot(width, ofContext, (i) => memory.at(j, i)).result * gradient;
-  const size = Math.max(...data.source.map((_, j) => (pointer[j] > 1e-6 ? Math.abs(ofWeight(j)) : 0)));
+  const reach = data.source.map((_, j) => dot(width, ofContext, (i) => memory.at(j, i)).result);
+  const ofWeight = (j) => reach[j] * gradient;
+  const size = Math.max(...reach.map((value, j) => (pointer[j] > 1e-6 ? Math.abs(value) : 0)));
   const part = throughSoftmax(N_SOURCE, (j) => pointer[j], ofWeight, column, "softmax backward of the gate's context");
-  return {
-    ...part,
-    error: part.error + 8 * ROUNDING * pointer[column] * size * (matrixOf("copy.scores", "value", 0).limit + 1),
-  };
+  const doubt = 8 * ROUNDING * (matrixOf("copy.scores", "value", 0).limit + 1) * Math.abs(gradient);
+  return { ...part, error: part.error + pointer[column] * size * (doubt + 2 * lost) };
 }
 
 function memoryThroughContext(reader, head, row, column) {
@@ -207,13 +213,15 @@ function memoryThroughContext(reader, head, row, column) {
     (step) => pointers[step],
     (step) => gateParts(reader, step).gradient * gateParts(reader, step).ofContext(column),
     "the gate's context",
+    [0, array(reader.name, "gradient").limit * reader.excerpts.gate.limit],
   );
 }
 
 function stateThroughGate(reader, head, row, column) {
-  const { gradient, ofState } = gateParts(reader, row),
+  const { gradient, lost, ofState } = gateParts(reader, row),
     result = gradient * ofState(column);
-  return { result, error: 2 * ROUNDING * Math.abs(result), rule: "∂L/∂gate · w" };
+  const error = 2 * ROUNDING * Math.abs(result) + lost * Math.abs(ofState(column));
+  return { result, error, rule: "∂L/∂gate · w" };
 }
 
 const matrixRule = { x: throughMatrix };
@@ -245,6 +253,7 @@ const PARTS = {
         (i) => heads.at(row, i),
         (i) => values.at(column, i),
         "∂L/∂heads · Vᵀ",
+        [heads.limit, values.limit],
       );
     },
     values(reader, head, row, column) {
@@ -255,6 +264,7 @@ const PARTS = {
         (i) => weights.at(i, row),
         (i) => heads.at(i, column),
         "weightsᵀ · ∂L/∂heads",
+        [weights.limit, heads.limit],
       );
     },
   },
@@ -268,6 +278,7 @@ const PARTS = {
         (i) => gradient.at(row, i),
         column,
         "weight × (its gradient − the row's weighted mean of gradients)",
+        [weights.limit, gradient.limit],
       );
     },
   },
@@ -281,6 +292,7 @@ const PARTS = {
         (i) => scores.at(row, i) * scale,
         (i) => keys.at(i, column),
         "∂L/∂scores · K / √d_k",
+        [scores.limit * scale, keys.limit],
       );
     },
     keys(reader, head, row, column) {
@@ -292,6 +304,7 @@ const PARTS = {
         (i) => scores.at(i, row) * scale,
         (i) => queries.at(i, column),
         "∂L/∂scoresᵀ · Q / √d_k",
+        [scores.limit * scale, queries.limit],
       );
     },
   },
@@ -307,84 +320,3 @@ const PARTS = {
   copy_gate: { x: stateThroughGate, scores: scoresThroughContext, memory: memoryThroughContext },
 };
 PARTS.copy_scores = PARTS.scores;
-
-// Statements that must hold for the gradients drawn: [{text, value, bound}], bound what rounding allows.
-function invariantsOf(operation) {
-  const gradient = array(operation.name, "gradient");
-  if (!gradient) return [];
-  const found = [];
-  if (["scores", "logits", "copy_scores"].includes(operation.kind)) {
-    found.push({ text: "largest row sum of the gradient (softmax: 0)", ...worstRow(gradient, () => 1) });
-  }
-  const norm = readersOf(operation.name).find((other) => other.kind === "norm");
-  const residual = readersOf(operation.name).find((other) => other.kind === "residual");
-  const others = readersOf(operation.name).filter((other) => other !== norm && other !== residual);
-  if (norm && !others.length && isWhole(norm) && (!residual || array(residual.name, "gradient"))) {
-    const past = residual ? array(residual.name, "gradient").values : null;
-    const values = past ? gradient.values.map((value, i) => value - past[i]) : gradient.values;
-    const part = {
-      shape: gradient.shape,
-      values,
-      limit: Math.max(gradient.limit, past ? array(residual.name, "gradient").limit : 0),
-    };
-    if (norm.variant === "layer")
-      found.push({ text: "what comes back through the norm: largest row sum (0)", ...worstRow(part, () => 1) });
-    const x = array(operation.name, "value"),
-      width = x.shape[1];
-    const hat =
-      norm.variant === "layer" ? (row, i) => normRow(norm, row).hat[i] : (row, i) => x.values[row * width + i];
-    if (norm.variant === "rms")
-      found.push({ text: "what comes back through the norm: largest row product with x (0)", ...worstRow(part, hat) });
-  }
-  if (operation.dims.includes("S") && data.n_source < N_SOURCE && operation.dims[operation.dims.length - 2] === "S") {
-    found.push({
-      text: "largest gradient at padding (0: nobody reads it)",
-      value: largestAtPadding(gradient),
-      bound: 0,
-    });
-  }
-  if (operation.mask && operation.kind !== "weights")
-    found.push({ text: "largest gradient at a masked cell (0)", value: largestMasked(operation, gradient), bound: 0 });
-  return found;
-}
-
-function worstRow(gradient, factor) {
-  // the largest |row sum|, and what float16 rounding of the row could make of 0
-  const columns = gradient.shape[gradient.shape.length - 1];
-  let value = 0,
-    bound = 0;
-  for (let start = 0; start < gradient.values.length; start += columns) {
-    let sum = 0,
-      size = 0,
-      most = 0;
-    for (let i = 0; i < columns; i++) {
-      const weight = factor(start / columns, i),
-        part = gradient.values[start + i] * weight;
-      sum += part;
-      size += Math.abs(part);
-      most = Math.max(most, Math.abs(weight));
-    }
-    if (Math.abs(sum) >= Math.abs(value)) value = sum;
-    bound = Math.max(bound, 2 * ROUNDING * size + gradient.limit * most * (columns * 6e-8 + 2 * ROUNDING));
-  }
-  return { value, bound: bound + 4e-7 / N_TARGET }; // the network itself rounds probabilities to float32
-}
-
-function largestAtPadding(gradient) {
-  const shape = gradient.shape.slice(-2),
-    whole = shape[0] * shape[1];
-  let most = 0;
-  gradient.values.forEach((value, i) => {
-    if (Math.floor((i % whole) / shape[1]) >= data.n_source) most = Math.max(most, Math.abs(value));
-  });
-  return most;
-}
-
-function largestMasked(operation, gradient) {
-  const [rows, columns] = gradient.shape.slice(-2);
-  let most = 0;
-  gradient.values.forEach((value, i) => {
-    if (maskedBecause(operation, Math.floor(i / columns) % rows, i % columns)) most = Math.max(most, Math.abs(value));
-  });
-  return most;
-}

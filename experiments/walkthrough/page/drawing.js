@@ -126,7 +126,7 @@ function fitted(pen, text, width) {
 function drawColumnLabels(pen, panel) {
   const { left, above, cellWidth, named } = panel.layout,
     { columns, columnAxis } = panel;
-  pen.font = named ? LABEL_FONT : "11px system-ui, sans-serif";
+  pen.font = LABEL_FONT.replace("12px", `${Math.min(12, Math.floor(cellWidth))}px`);
   columns.forEach((column, j) => {
     const x = left + (j + 0.5) * cellWidth;
     if (named) {

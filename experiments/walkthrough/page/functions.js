@@ -2,6 +2,8 @@
 "use strict";
 
 const ROUNDING = 2 ** -11; // relative, of one float16
+const FLOOR = 2 ** -25; // largest error of a float16 near 0, in shares of its array's limit
+const FLOAT32 = 2 ** -22; // of the network's own sums
 
 function normRow(operation, row) {
   const x = matrixOf(operation.inputs.x, "value", 0).row(row),

@@ -70,26 +70,33 @@ function factsElement() {
     ],
     ["against the fused form", `log P differs by ${digits(data.fused_difference, 2)}; ${same}`],
   ];
+  if (data.left_out.length) facts.push(["left out, to stay small", `${data.left_out.length} arrays, named at the end`]);
   const proof = el("div", { id: "proof" }, el("dt", {}, "this page"), el("dd", {}, proofWords()));
   return el(
     "div",
     {},
-    el(
-      "div",
-      { class: "text" },
-      el("p", { class: "prompt" }, data.prompt),
-      el("pre", { class: "code" }, data.generated ? data.code : data.reference),
-      data.cut ? el("p", { class: "soft" }, "The description was cut to the longest source.") : null,
-      data.generated && !data.ended
-        ? el("p", { class: "soft" }, "The code was cut at the longest output, before an end token.")
-        : null,
-    ),
+    el("div", { class: "text" }, el("p", { class: "prompt" }, data.prompt), codeBlocks()),
     el(
       "dl",
       { class: "facts" },
       ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
       proof,
     ),
+  );
+}
+
+// The generated code; and the reference, where the page walks through that.
+function codeBlocks() {
+  const note = (words) => el("p", { class: "soft" }, words);
+  const block = (words, code) => [words ? note(words) : null, el("pre", { class: "code" }, code)];
+  return el(
+    "div",
+    {},
+    ...(data.generated
+      ? block("", data.code)
+      : [...block("generated", data.code), ...block("reference: what this page walks through", data.reference)]),
+    data.cut ? note("The description was cut to the longest source.") : null,
+    data.ended ? null : note("The generated code was cut at the longest output, before an end token."),
   );
 }
 

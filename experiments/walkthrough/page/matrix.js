@@ -1,7 +1,7 @@
 // A matrix on a canvas, rows are positions: labels, cells, textures of masks, and lights over it. Behind it a table.
 "use strict";
 
-const CELL = { least: 1.25, most: 26, high: 17 };
+const CELL = { least: 1, named: 10, most: 26, high: 17 };
 const MOST_TOKENS = 56; // columns of the vocabulary that are drawn at first
 
 // {name, part, head, role, width, onHover, onPick} -> {element, light, canvas}
@@ -95,7 +95,7 @@ function layoutOf({ matrix, rowAxis, columnAxis, columns, width }) {
       Math.min(width < 500 ? 104 : 170, widest(Array.from({ length: matrix.rows }, (_, i) => rowLabel(rowAxis, i)))),
     ) + 30;
   const cellWidth = Math.max(
-    named ? 12 : CELL.least,
+    named ? CELL.named : CELL.least,
     Math.min(state.slide ? 2 * CELL.most : CELL.most, (width - left - 4) / columns.length),
   );
   const above = named ? Math.ceil(Math.min(110, widest(columns.map((i) => labelOf(columnAxis, i))))) + 12 : 16;

@@ -158,7 +158,7 @@ function agreement(sum, stored, limit) {
   return el(
     "p",
     { class: check.ok ? "tick ok" : "tick bad" },
-    `${check.ok ? "✓" : "✗"} computed here ${digits(sum.result)}, the network had ${digits(stored)}`,
+    `${check.ok ? "✓" : "✗"} computed here ${digits(sum.result)}, stored ${digits(stored)}`,
   );
 }
 
@@ -171,15 +171,28 @@ function gradientParts(operation, head, cell) {
   const computed = operation.name === "loss" ? null : gradientOf(operation.name, head, cell.row, cell.column);
   if (computed) holder.append(el("p", { class: "rule" }, computed.rule), agreement(computed, stored, matrix.limit));
   else if (operation.name === "loss") holder.append(el("p", { class: "rule" }, "The mean hands 1/T to each piece."));
-  else
-    holder.append(
-      el(
-        "p",
-        { class: "soft" },
-        "The page holds a few columns of the matrices that read this cell; this one is not among them.",
-      ),
-    );
+  else holder.append(el("p", { class: "soft" }, gradientNotInPage(operation)));
   return holder;
+}
+
+// Which columns have a gradient that can be computed again; the page holds a few rows of the matrices behind them.
+function gradientNotInPage(operation) {
+  const back = readersOf(operation.name)
+    .map((reader) => reader.excerpts.back)
+    .find(Boolean);
+  const known = (back || []).map((flat) =>
+    operation.dims[0] === "h"
+      ? `${(flat % data.d_k) + 1} of head ${Math.floor(flat / data.d_k) + 1}`
+      : String(flat + 1),
+  );
+  return known.length
+    ? `Computed again here in column ${known.join(" and ")}: the page holds a few columns of the matrices that read it.`
+    : "What this gradient is computed from was left out of this page.";
+}
+
+// What was computed here and what is stored; they may differ in the last digits, which float16 does not hold.
+function twoNumbers({ computed, stored }) {
+  return `${digits(computed)} ${digits(computed) === digits(stored) ? "=" : "≈"} ${digits(stored)}`;
 }
 
 // The ticks of a panel: cells computed again, and what must hold for its gradient.
@@ -201,7 +214,7 @@ function proofElement(operation, part) {
               { href: link({ head: check.cell[0], row: check.cell[1], column: check.cell[2] }) },
               `${check.ok ? "✓" : "✗"} ${check.label}`,
             ),
-            el("span", {}, `${digits(check.computed)} = ${digits(check.stored)}`),
+            el("span", {}, twoNumbers(check)),
           ),
         ),
       ),

@@ -180,7 +180,8 @@ const SUMS = {
     if (inputs.bias) lights.push({ role: "bias", row, column });
     const steps = scale === 1 ? [] : [["× 1/√d_k", scale]];
     if (inputs.bias) steps.push(["+ bias of the distance", bias]);
-    const because = maskedBecause(operation, row, column), result = total(terms) * scale + bias;
+    const because = maskedBecause(operation, row, column),
+      result = total(terms) * scale + bias;
     return { lights, terms, columnsOf: ["query", "key"], steps, factor: scale, because, result };
   },
   weights(operation, inputs, head, row, column) {
