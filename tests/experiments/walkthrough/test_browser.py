@@ -188,6 +188,9 @@ TOUR = """
     lit: [...document.querySelectorAll(".equation .lit")].map((part) => part.dataset.role),
     line: document.querySelector(".source").classList.contains("lit"), code: text(".source .line"),
   };
+  const term = document.querySelector('.equation [data-role="scores"]');
+  term.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+  seen.pointed = [...document.querySelectorAll(".lit[data-role]")].map((part) => part.dataset.role);
   await visit("#nothing.of.the.kind/h9/r1000/c5/t999");
   seen.unknown = document.body.dataset.level;
   await visit("#decoder.0.self_attention.scores/r2/c5");
@@ -256,6 +259,10 @@ def test_an_address_restores_the_whole_state(tour):
 def test_a_cell_lights_its_term_and_its_line(tour):
     assert {"out", "scores"} <= set(tour["restored"]["lit"]) and tour["restored"]["line"]
     assert tour["restored"]["code"].startswith("weights = scores.softmax(dim=-1)")
+
+
+def test_a_term_of_the_equation_lights_its_matrix_and_its_name_in_the_code(tour):
+    assert set(tour["pointed"]) == {"scores"} and len(tour["pointed"]) >= 4  # terms, name in the code, matrix, title
 
 
 def test_a_cell_is_written_as_a_sum_with_its_own_numbers(tour):
