@@ -233,8 +233,11 @@ TOUR = """
                  document.querySelectorAll(".choices .wrong").length];
   await visit("#log_probs");
   const best = () => alternativesAt(3)[0][1];
-  seen.temperature = [best(), (temperature = 0.3, best()), (temperature = 3, best())];
-  temperature = 1;
+  seen.temperature = [best()];
+  for (const temperature of [0.3, 3]) {
+    await visit(`#log_probs/temperature${temperature}`);
+    seen.temperature.push(best());
+  }
   await visit("#");
   seen.canvases = [document.querySelectorAll("canvas").length,
                    (dispatchEvent(new Event("beforeprint")), document.querySelectorAll("img.still").length),
