@@ -32,7 +32,7 @@ function mapView() {
     {},
     factsElement(),
     map,
-    el("div", { class: "below" }, distributionElement(state.step), gradientTable(), questionList()),
+    el("div", { class: "below" }, distributionElement(state.step), questionList(), gradientTable()),
     leftOutElement(),
   );
 }

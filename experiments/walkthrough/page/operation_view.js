@@ -42,6 +42,13 @@ function operationView() {
       side,
     ),
   );
+  const formula = view.querySelector(".formula");
+  formula.addEventListener("pointerover", (event) => {
+    const term = event.target.closest(".role");
+    if (term) lightRole(term.dataset.role);
+    else lightUp(operation, cellNow, null, sumHolder);
+  });
+  formula.addEventListener("pointerleave", () => lightUp(operation, cellNow, null, sumHolder));
   afterDrawing = () => lightUp(operation, cellNow, null, sumHolder);
   return view;
 }
@@ -106,6 +113,13 @@ function lightUp(operation, cell, panel, sumHolder) {
     .forEach((element) => element.classList.toggle("lit", lit.includes(element.dataset.role)));
   document.querySelectorAll(".source").forEach((element) => element.classList.toggle("lit", Boolean(cell)));
   if (own) sumHolder.replaceChildren(sumElement(operation, state.head, cell, level() === "cell"));
+}
+
+// Pointing at a term of the equation or a name in the code lights it everywhere.
+function lightRole(roleName) {
+  document
+    .querySelectorAll("[data-role]")
+    .forEach((element) => element.classList.toggle("lit", element.dataset.role === roleName));
 }
 
 // Which output cells an input cell takes part in.

@@ -3,35 +3,29 @@
 "use strict";
 
 let afterDrawing = () => {}; // what a view does once it stands in the page
-const state = {
+const START = {
   at: "",
   head: 0,
   row: null,
   column: null,
-  step: N_TARGET,
+  step: N_TARGET, // generated pieces that are shown
   part: "value",
   slide: false,
-  contribution: false,
+  contribution: false, // weights times the length of their values
+  temperature: 1,
 };
+const state = { ...START };
 
 function readHash() {
   const [at = "", ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
   const known = at === "" || layers().includes(at) || Boolean(operationOf[at]);
-  Object.assign(state, {
-    at: known ? at : "",
-    head: 0,
-    row: null,
-    column: null,
-    step: N_TARGET,
-    part: "value",
-    slide: false,
-    contribution: false,
-  });
+  Object.assign(state, START, { at: known ? at : "" });
   for (const word of rest) {
     const value = Number(word.slice(1)) - 1;
     if (word === "gradient") state.part = "gradient";
     else if (word === "slide") state.slide = true;
     else if (word === "contribution") state.contribution = true;
+    else if (word.startsWith("temperature")) state.temperature = temperatureOf(word);
     else if (!Number.isInteger(value) || value < 0) continue;
     else if (word[0] === "h") state.head = value;
     else if (word[0] === "r") state.row = value;
@@ -39,6 +33,11 @@ function readHash() {
     else if (word[0] === "t") state.step = Math.min(value + 1, N_TARGET);
   }
   clampState();
+}
+
+function temperatureOf(word) {
+  const value = Number(word.replace("temperature", ""));
+  return value >= 0.1 && value <= 3 ? value : 1;
 }
 
 // Nobody may link to a head, row or column that is not there.
@@ -59,6 +58,7 @@ function hashOf(place) {
   if (place.step < N_TARGET) words.push(`t${place.step}`);
   if (place.part === "gradient") words.push("gradient");
   if (place.contribution) words.push("contribution");
+  if (place.temperature !== 1) words.push(`temperature${place.temperature}`);
   if (place.slide) words.push("slide");
   return "#" + words.join("/");
 }

@@ -1,8 +1,6 @@
 // The generated pieces one after the other: a slider, what has been read and what comes next with its alternatives.
 "use strict";
 
-let temperature = 1;
-
 function stepWords(step) {
   const target = data.target[step - 1];
   return `step ${step} of ${N_TARGET}: has read ${pieceText(data.input[step - 1])}, ${data.generated ? "writes" : "is to write"} ${pieceText(target)} (${percent(Math.exp(-data.loss[step - 1]))})`;
@@ -47,58 +45,35 @@ function showStep() {
 
 // The most probable pieces of a step, generated and copied part side by side; the temperature reshapes them.
 function distributionElement(step) {
-  const box = el("section", { class: "card distribution", "aria-label": "Distribution over the vocabulary" });
-  fillDistribution(box, step);
-  return box;
-}
-
-function fillDistribution(box, step) {
-  const top = alternativesAt(step),
-    target = data.target[step - 1],
-    copies = Boolean(operationOf["copy.gate"]);
-  const rows = top.map(([id, probability, generated, copied]) =>
-    el(
-      "tr",
-      { class: id === target ? "target" : "" },
-      el("th", { scope: "row" }, pieceText(id)),
-      el(
-        "td",
-        { class: "bars" },
-        el("i", { class: "generated", style: `width:${100 * generated}%` }),
-        el("i", { class: "copied", style: `width:${100 * copied}%` }),
-      ),
-      el("td", {}, percent(probability)),
-    ),
-  );
-  const gate = copies && matrixOf("copy.gate", "value", 0);
+  const gate = operationOf["copy.gate"] && matrixOf("copy.gate", "value", 0);
   const share = gate ? sigmoid(-gate.at(step - 1, 0)) : 0;
+  const table = el("tbody", {}, ...alternativeRows(step)),
+    heading = el("p", { class: "soft" }, temperatureWords());
   const slider = el("input", {
     type: "range",
     min: "0.1",
     max: "3",
     step: "0.1",
-    value: temperature,
+    value: state.temperature,
+    "data-panel": "temperature",
     "aria-label": "Temperature",
     disabled: !array("log_probs", "value"),
   });
-  const heading = el(
-    "p",
-    { class: "soft" },
-    `Temperature ${temperature.toFixed(1)}: log-probabilities are divided by it before the softmax`,
-  );
   slider.addEventListener("input", () => {
-    temperature = Number(slider.value);
-    fillDistribution(box, step);
-    box.querySelector("input").focus();
+    state.temperature = Number(slider.value);
+    table.replaceChildren(...alternativeRows(step));
+    heading.textContent = temperatureWords();
   });
-  box.replaceChildren(
+  slider.addEventListener("change", () => go({ temperature: state.temperature }, true));
+  const box = el("section", { class: "card distribution", "aria-label": "Distribution over the vocabulary" });
+  box.append(
     el("h3", {}, `What comes after ${pieceText(data.input[step - 1])}?`),
     el(
       "p",
       { class: "soft" },
       `Step ${step} of ${N_TARGET}. ${data.generated ? "The piece that was generated" : "The reference's piece"} is bold.`,
     ),
-    el("table", {}, el("caption", { class: "hidden" }, "Most probable pieces"), el("tbody", {}, ...rows)),
+    el("table", {}, el("caption", { class: "hidden" }, "Most probable pieces"), table),
   );
   if (gate) {
     box.append(
@@ -117,15 +92,37 @@ function fillDistribution(box, step) {
     );
   }
   box.append(heading, slider);
+  return box;
+}
+
+function temperatureWords() {
+  return `Temperature ${state.temperature.toFixed(1)}: log-probabilities are divided by it before the softmax`;
+}
+
+function alternativeRows(step) {
+  return alternativesAt(step).map(([id, probability, generated, copied]) =>
+    el(
+      "tr",
+      { class: id === data.target[step - 1] ? "target" : "" },
+      el("th", { scope: "row" }, pieceText(id)),
+      el(
+        "td",
+        { class: "bars" },
+        el("i", { class: "generated", style: `width:${100 * generated}%` }),
+        el("i", { class: "copied", style: `width:${100 * copied}%` }),
+      ),
+      el("td", {}, percent(probability)),
+    ),
+  );
 }
 
 // [id, P, generated, copied], at temperature 1 as the network had them, else computed from all log-probabilities.
 function alternativesAt(step) {
-  if (temperature === 1) return data.top[step - 1];
+  if (state.temperature === 1 || !array("log_probs", "value")) return data.top[step - 1];
   const row = matrixOf("log_probs", "value", 0).row(step - 1),
     count = data.top[step - 1].length;
   const soft = softmaxRow(
-    (i) => row[i] / temperature,
+    (i) => row[i] / state.temperature,
     row.length,
     () => true,
   ).weights;

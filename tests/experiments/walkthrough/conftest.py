@@ -27,7 +27,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Tensors this small lose more to a second thread than they gain."""
     before = torch.get_num_threads()

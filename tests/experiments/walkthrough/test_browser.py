@@ -188,6 +188,9 @@ TOUR = """
     lit: [...document.querySelectorAll(".equation .lit")].map((part) => part.dataset.role),
     line: document.querySelector(".source").classList.contains("lit"), code: text(".source .line"),
   };
+  const term = document.querySelector('.equation [data-role="scores"]');
+  term.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+  seen.pointed = [...document.querySelectorAll(".lit[data-role]")].map((part) => part.dataset.role);
   await visit("#nothing.of.the.kind/h9/r1000/c5/t999");
   seen.unknown = document.body.dataset.level;
   await visit("#decoder.0.self_attention.scores/r2/c5");
@@ -230,8 +233,11 @@ TOUR = """
                  document.querySelectorAll(".choices .wrong").length];
   await visit("#log_probs");
   const best = () => alternativesAt(3)[0][1];
-  seen.temperature = [best(), (temperature = 0.3, best()), (temperature = 3, best())];
-  temperature = 1;
+  seen.temperature = [best()];
+  for (const temperature of [0.3, 3]) {
+    await visit(`#log_probs/temperature${temperature}`);
+    seen.temperature.push(best());
+  }
   await visit("#");
   seen.canvases = [document.querySelectorAll("canvas").length,
                    (dispatchEvent(new Event("beforeprint")), document.querySelectorAll("img.still").length),
@@ -256,6 +262,10 @@ def test_an_address_restores_the_whole_state(tour):
 def test_a_cell_lights_its_term_and_its_line(tour):
     assert {"out", "scores"} <= set(tour["restored"]["lit"]) and tour["restored"]["line"]
     assert tour["restored"]["code"].startswith("weights = scores.softmax(dim=-1)")
+
+
+def test_a_term_of_the_equation_lights_its_matrix_and_its_name_in_the_code(tour):
+    assert set(tour["pointed"]) == {"scores"} and len(tour["pointed"]) >= 4  # terms, name in the code, matrix, title
 
 
 def test_a_cell_is_written_as_a_sum_with_its_own_numbers(tour):

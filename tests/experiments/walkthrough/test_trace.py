@@ -21,15 +21,20 @@ CHANGED = [  # one of each kind, with what the hook of the test has to change: (
 ]
 
 
-def run_again(model, story_trace):
-    """The same forward pass with the model's own form of attention."""
-    source, mask = story_trace.source[None], torch.arange(len(story_trace.source))[None] < story_trace.n_source
-    return model(source, mask, story_trace.decoder_input[None])
+def run_fused(model, seen):
+    """Logits and log-probabilities of the same tokens with the fused form of attention."""
+    assert all(part.form == "fused" for part in model.modules() if isinstance(part, MultiHeadAttention))
+    source, mask = seen.source[None], torch.arange(len(seen.source))[None] < seen.n_source
+    with torch.no_grad():
+        memory = model.encode(source, mask)
+        states = model.decode(seen.decoder_input[None], memory, mask)
+        return model.logits(states)[0], model.log_probs(states, memory, source, mask)[0]
 
 
-def test_log_probabilities_equal_the_fused_runs_and_the_generated_ids_are_identical(story, generated):
-    fused = run_again(story.model, story.trace)[0]
-    assert_close(story.trace.activations["log_probs"].value, fused, atol=2e-5, rtol=1e-5)
+def test_logits_equal_the_fused_runs_and_the_generated_ids_are_identical(story, generated):
+    logits, log_probs = run_fused(story.model, story.trace)
+    assert_close(story.trace.activations["logits"].value, logits, atol=2e-5, rtol=1e-5)
+    assert_close(story.trace.activations["log_probs"].value, log_probs, atol=2e-5, rtol=1e-5)
     assert story.trace.fused_difference < 2e-5
     assert story.trace.activations["log_probs"].value.argmax(-1).tolist() == generated(story.model)[1]
 
