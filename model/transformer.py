@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from model.attention import KeyValueCache, causal_mask
+from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
 from model.heads import CopyHead, MLMHead, copied_log_probs, mixture_log_probs
 from model.layers import DecoderLayer, EncoderLayer
@@ -46,6 +46,7 @@ class Transformer(nn.Module):
         self.decoder_norm = make_norm(config) if final else nn.Identity()
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
+        self.see = HookPoint()  # shown the logits
         self.copy_head = CopyHead(config) if config.copy_head else None
         self.mlm_head = MLMHead(config) if config.mlm_head else None
         self.initialise()
@@ -124,7 +125,7 @@ class Transformer(nn.Module):
         if self.config.scale_output:
             states = states / math.sqrt(self.config.d_model)
         logits = self.output(states)
-        return logits if self.logits_bias is None else logits + self.logits_bias
+        return self.see("logits", logits if self.logits_bias is None else logits + self.logits_bias)
 
     def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
         """Equation (3), copying mixed in when there is a copy head: states (B, T, d_model) -> (B, T, V)."""

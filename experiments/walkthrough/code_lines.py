@@ -30,6 +30,8 @@ LINES: dict[str, tuple[Any, str]] = {  # kind, or kind:variant or kind:step wher
     "linear:output": (feed_forward.FeedForward.forward, "return self.outer(self.dropout(hidden))"),
     "activation:relu": (feed_forward.FeedForward.forward, "hidden = F.relu(hidden)"),
     "activation:gelu": (feed_forward.FeedForward.forward, "hidden = F.gelu(hidden)"),
+    "activation:gelu_tanh": (feed_forward.FeedForward.forward, 'hidden = F.gelu(hidden, approximate="tanh")'),
+    "activation:swish": (feed_forward.FeedForward.forward, "hidden = F.silu(hidden)"),
     "activation:geglu": (feed_forward.FeedForward.forward, 'F.gelu(self.gate(x), approximate="tanh") * hidden'),
     "activation:swiglu": (feed_forward.FeedForward.forward, "F.silu(self.gate(x)) * hidden"),
     "residual:pre": (layers.Residual.forward, "return x + self.dropout(sublayer(self.norm(x)))"),

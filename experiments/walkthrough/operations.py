@@ -44,15 +44,20 @@ def operations(model: Transformer) -> list[Operation]:
             for name in sublayers(layer):
                 result += sublayer(model, layer, f"{stack}.{index}.{name}", axis, stream)
                 stream = result[-1].name
-        if model.config.norm_position == "pre":
+        if has_final_norm(model):
             result.append(norm(getattr(model, f"{stack}_norm"), f"{stack}.final", stack, axis, stream))
     return result + head(model)
 
 
 def last_stream(model: Transformer, stack: str) -> str:
     """The array that leaves a stack: H_enc or H_dec."""
-    pre = model.config.norm_position == "pre"
-    return f"{stack}.final" if pre else f"{stack}.{len(getattr(model, stack)) - 1}.feed_forward.stream"
+    last = f"{stack}.{len(getattr(model, stack)) - 1}.feed_forward.stream"
+    return f"{stack}.final" if has_final_norm(model) else last
+
+
+def has_final_norm(model: Transformer) -> bool:
+    """Whether the stacks end with a norm of their own, as pre-norm ones do."""
+    return not isinstance(model.encoder_norm, nn.Identity)
 
 
 def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:
@@ -154,8 +159,9 @@ def head(model: Transformer) -> list[Operation]:
     """Equation (3), the copy head where there is one, and equation (6)."""
     config, states, memory = model.config, last_stream(model, "decoder"), last_stream(model, "encoder")
     scale = 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
+    bias = {} if model.logits_bias is None else {"b": model.logits_bias}
     logits = Operation("logits", "logits", "output", (TARGET, "V"), {"x": states}, {"scale": scale},
-                       {"W": model.output.weight})
+                       {"W": model.output.weight, **bias})
     result, roles = [logits], {"logits": "logits"}
     if model.copy_head is not None:
         copy = model.copy_head

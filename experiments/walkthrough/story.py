@@ -14,6 +14,7 @@ from evaluation.predict import source_ids, special_ids
 from experiments.walkthrough.trace import Trace, trace
 from model.decoding import greedy
 from model.transformer import Transformer
+from training.pretrained import load_tokenizer
 from training.run_folder import read_config
 from training.weights import load_weights
 
@@ -40,7 +41,7 @@ class Story:
 def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     """The trained network on the CPU. Raises DataError."""
     settings, _ = read_config(run, Settings)
-    tokenizer = Tokenizer.load(run / "tokenizer.model")
+    tokenizer = load_tokenizer(run)
     model = Transformer(settings.model, tokenizer.pad_id)
     load_weights(run / "model.safetensors", model)
     return model.eval(), tokenizer, settings
@@ -59,7 +60,7 @@ def tell(
     generated = greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special, limit)[0]
     ended = len(generated) < limit
     whole = [*generated, tokenizer.end_id] if ended else generated
-    target = whole if reference is None else [*tokenizer.encode(reference), tokenizer.end_id]
+    target = whole if reference is None else tokenizer.frame(tokenizer.encode_target(reference), target=True)
     check_lengths(model, len(target), "the code")
     seen = trace(model, source, n_padding, target, tokenizer.decoder_start_id)
     log_probs = seen.activations["log_probs"].value

@@ -103,10 +103,10 @@ def watch(model: Transformer, recorder: Recorder) -> None:
         for index, layer in enumerate(getattr(model, stack)):
             for sublayer in sublayers(layer):
                 watch_sublayer(layer, stack, f"{stack}.{index}.{sublayer}", sublayer, recorder)
-    if model.config.norm_position == "pre":
+    if not isinstance(model.encoder_norm, nn.Identity):
         recorder.output_of(model.encoder_norm, "encoder.final")
         recorder.output_of(model.decoder_norm, "decoder.final")
-    recorder.output_of(model.output, "logits")
+    recorder.output_of(model.see, "logits")
     if model.copy_head is not None:
         recorder.output_of(model.copy_head.query, "copy.states")
         recorder.steps_of(model.copy_head.see, "copy", "copy")

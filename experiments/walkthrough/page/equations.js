@@ -125,7 +125,8 @@ const EQUATIONS = {
       sumOver(
         mi("j"),
         role("x", sub(sup(mi("H"), mt("dec")), mi("t") + mi("j"))) + sub(sup(mi("W"), mi("o")), mi("v") + mi("j")),
-      )
+      ) +
+      (operation.excerpts.b ? mo("+") + sub(mi("b"), mi("v")) : "")
     );
   },
   copy_gate: () =>

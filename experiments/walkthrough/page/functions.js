@@ -56,6 +56,9 @@ const ACTIVATIONS = {
   swiglu: { name: "SiLU", f: (x) => x * sigmoid(x), slope: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) },
 };
 
+ACTIVATIONS.gelu_tanh = ACTIVATIONS.geglu; // the same functions without a gate
+ACTIVATIONS.swish = { ...ACTIVATIONS.swiglu, name: "Swish" };
+
 function softmaxRow(scores, count, allowed) {
   let most = -Infinity;
   for (let i = 0; i < count; i++) if (allowed(i)) most = Math.max(most, scores(i));

@@ -23,6 +23,10 @@ VARIANTS = {
     "t5, copy head": ("t5", {"copy_head": True}),
     "modern, copy head": ("modern", {"copy_head": True, "mlm_head": True}),
     "modern, ALiBi": ("modern", {"positions": "alibi"}),
+    "BART's quirks": ("bart", {"position_offset": 2, "logits_bias": True, "feed_forward": "gelu_tanh"}),
+    "Marian's quirks": ("vaswani2017", {"sinusoid_layout": "halves", "feed_forward": "swish", "logits_bias": True}),
+    "T5's wide heads": ("t5_v1_1", {"d_kv": 6, "n_heads": 3}),
+    "nn.Transformer's final norm": ("vaswani2017", {"final_norm": True}),
     "modern, no positions": ("modern", {"positions": "none"}),
 }
 
@@ -51,8 +55,8 @@ def make_model(tokenizer):
         config = preset(name, vocab_size=tokenizer.vocab_size, **{**SIZES, **own, **changes})
         model = Transformer(config, tokenizer.pad_id).eval()
         with torch.no_grad():
-            for parameter in model.parameters():
-                parameter += 0.2 * torch.randn_like(parameter)
+            for tensor in (*model.parameters(), *model.buffers()):
+                tensor += 0.2 * torch.randn_like(tensor)
         return model
 
     return make

@@ -17,7 +17,8 @@ from experiments.walkthrough.page import write_page
 from model.config import PRESETS
 
 VARIANTS = (*PRESETS, "vaswani2017, copy head", "t5, copy head", "modern, copy head", "modern, ALiBi",
-            "modern, no positions")
+            "modern, no positions", "BART's quirks", "Marian's quirks", "T5's wide heads",
+            "nn.Transformer's final norm")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
@@ -127,7 +128,7 @@ def proofs_hold(checks):
     return True
 
 
-@pytest.mark.parametrize("variant", PRESETS)
+@pytest.mark.parametrize("variant", [*PRESETS, "Marian's quirks"])
 def test_every_cell_computed_again_agrees_and_every_invariant_holds(tell, read_page, variant):
     visit_kinds = """
   const kinds = new Map(data.operations.map((operation) => [operation.kind, operation.name]));
