@@ -73,9 +73,14 @@ function go(changes, replace = false) {
   const hash = link(changes);
   if (hash === (location.hash || "#")) return;
   if (replace) {
-    history.replaceState(null, "", hash);
-    readHash();
+    Object.assign(state, changes);
+    clampState();
     render();
+    try {
+      history.replaceState(null, "", hash);
+    } catch {
+      // Browsers refuse many changes of the address in a short time; the view has changed all the same.
+    }
   } else {
     location.hash = hash;
   }
