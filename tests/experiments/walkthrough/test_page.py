@@ -66,7 +66,7 @@ def place_of(name):
     if "attention" in place:
         residual = f"{place}_residual"
         return {"output": f"{place}.output", "stream": residual, "sum": f"{residual}.norm in"}.get(leaf)
-    return {"logits": "output", "log_probs": "", "copy.states": "copy_head.query", "copy.gate": "copy_head.gate",
+    return {"logits": "see:logits", "log_probs": "", "copy.states": "copy_head.query", "copy.gate": "copy_head.gate",
             "encoder.embedding": "embedding", "encoder.input": "embedding_dropout"}.get(name)
 
 
