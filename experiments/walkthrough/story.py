@@ -63,11 +63,12 @@ def tell(
     target = whole if reference is None else tokenizer.frame(tokenizer.encode_target(reference), target=True)
     check_lengths(model, len(target), "the code")
     seen = trace(model, source, n_padding, target, tokenizer.decoder_start_id)
-    log_probs = seen.activations["log_probs"].value
+    choices = seen.activations["log_probs"].value.clone()  # (T, V)
+    choices[:, list(special.never_ids)] = -torch.inf
     return Story(
         run.resolve().name, model, seen, tokenizer.pieces(range(tokenizer.vocab_size)), prompt,
         tokenizer.decode(generated), reference, ended, len(tokenizer.encode(prompt)) >= longest,
-        log_probs.argmax(dim=-1).tolist() == whole if reference is None else None, alternatives(seen),
+        choices.argmax(dim=-1).tolist() == whole if reference is None else None, alternatives(seen),
     )
 
 

@@ -15,6 +15,8 @@ from data.objectives.pairs import pairs
 from data.options import run_and_report
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
+from experiments.walkthrough.page import write_page
+from experiments.walkthrough.story import tell
 from model.transformer import Transformer
 from training import export
 from training.batch_loss import batch_loss
@@ -241,6 +243,13 @@ def begun(request, make_checkpoint, tmp_path_factory):
         assert run_and_report(train.main, ["files", *map(str, options), "--run", str(folder / "run"), *TINY]) == 0
     shutil.rmtree(folder / "checkpoint")
     return folder / "run"
+
+
+def test_the_walkthrough_shows_a_run_that_began_from_a_checkpoint(begun):
+    story = tell(begun, "add 3 to x", max_new_tokens=8)
+    assert story.same_ids and story.trace.fused_difference < 1e-4
+    page, left_out = write_page(story, 5)
+    assert "add 3 to x" in page and not left_out
 
 
 def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
