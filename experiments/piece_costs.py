@@ -1,6 +1,6 @@
 """What each piece of the network costs, by formula: FLOPs of its matrix products, bytes of weights and activations.
 
-    python -m experiments.piece_costs              one encoder layer, one decoder layer and the output
+    python -m experiments.piece_costs              one encoder layer and the output
     python -m experiments.piece_costs --write      put the table into docs/the_math.md
 
 n = B T tokens of one side. A multiplication with its addition is two FLOPs. Kept for the backward pass is what the
@@ -43,8 +43,8 @@ def pieces(config: ModelConfig, batch: int, length: int) -> dict[str, Cost]:
         "softmax": Cost(0, 0, h * scores),
         "A V": Cost(2 * scores * d, 0, n * d),
         "heads W^O": Cost(2 * n * d * d, d * d, n * d),
-        "residual sum": Cost(0, 0, 0),
-        "LayerNorm": Cost(0, 2 * d, n * d + n),
+        "two residual sums": Cost(0, 0, 0),
+        "two LayerNorms": Cost(0, 2 * 2 * d, 2 * (n * d + n)),
         "feed-forward": Cost(2 * 2 * n * d * f, 2 * d * f, n * d + 2 * n * f),
         "logits": Cost(2 * n * d * v, 0 if config.tie_embeddings else v * d, n * d),
         "softmax and loss": Cost(0, 0, n * v),

@@ -4,7 +4,7 @@
 
 A residual connection is a sum, and the backward of a sum gives the same gradient to both terms. `enter` is what the
 sublayer sees of x, `leave` what comes out of the sum; a layer is enter, sublayer, leave, two or three times over, and
-its backward the same in the opposite order. In pre-norm the gradient of the sum reaches every layer untouched.
+its backward the same in the opposite order. In pre-norm a gradient has a way past every sublayer that no norm rescales.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ sigma the root in the denominator they add up to
     dL/dx = (g - mean(g) - x_hat * mean(g * x_hat)) / sigma             LayerNorm
     dL/dx = (g           - x_hat * mean(g * x_hat)) / sigma             RMSNorm, which has no mean
 
-so LayerNorm takes out of g what points along (1, .., 1) and along x_hat: directions in which y cannot move.
+so LayerNorm takes out of g what points along (1, .., 1) and along x_hat: directions in which x_hat cannot move.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_kept_numbers_are_those_of_the_reference():
     assert COSTS["softmax"].kept == inside["weights"].size
     assert COSTS["A V"].kept == inside["values"].size and COSTS["heads W^O"].kept == inside["heads"].size
     left, fed = saved["self_attention"]["leave"], saved["feed_forward"]["feed_forward"]
-    assert COSTS["LayerNorm"].kept == left["x_hat"].size + left["sigma"].size
+    assert COSTS["two LayerNorms"].kept == 2 * (left["x_hat"].size + left["sigma"].size)
     assert COSTS["feed-forward"].kept == fed["x"].size + fed["slope"].size + fed["hidden"].size
 
 
