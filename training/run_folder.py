@@ -104,6 +104,8 @@ def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
 
 def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run and its special ids. Raises DataError, also for a folder of another version."""
+    if not (run / CONFIG).is_file():
+        raise DataError(f"{run} holds no run; train one with `python train.py --run {run}`, or give another --run")
     values = read_json(run / CONFIG)
     check_version(run, values)
     special_ids = values.pop("special_ids", {})

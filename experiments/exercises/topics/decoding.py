@@ -245,6 +245,8 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
         keep = (before + ordered <= top_p) | (np.arange(probs.shape[1]) == 0)
     if slip == "one less, maybe none":
         keep = before + ordered < top_p
+    if slip in ("one less, or none", "one less, or 0/0"):
+        keep = before + ordered <= top_p
     if slip == "one more":
         keep = np.concatenate([np.ones((len(keep), 1), dtype=bool), keep[:, :-1]], axis=1)
     cut = np.where(keep, ordered, 0)
@@ -252,7 +254,10 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
         cut = np.where(ordered >= 1 - top_p, ordered, 0)
     if slip == "not cut":
         cut = ordered
-    cut = cut if slip == "not renormalised" else cut / cut.sum(axis=-1, keepdims=True)
+    left = cut.sum(axis=-1, keepdims=True)
+    if slip == "one less, or none":
+        left = np.maximum(left, 1e-12)  # a guard that hides the mistake
+    cut = cut if slip == "not renormalised" else cut / left
     if slip == "sorted":
         return cut
     back = order if slip == "order for inverse" else np.argsort(order, axis=-1)
@@ -265,6 +270,8 @@ SAME = "the most probable token is the one with the largest logit"
 NUCLEUS_SLIPS = [
     ("one less", "the token that crosses top_p cut off", ENOUGH),
     ("one less, maybe none", "the token that crosses top_p cut off", ENOUGH),
+    ("one less, or none", "the token that crosses top_p cut off", ENOUGH),
+    ("one less, or 0/0", "the token that crosses top_p cut off", ENOUGH),
     ("one more", "one token too many", ENOUGH),
     ("threshold", "a threshold on single probabilities", ENOUGH),
     ("not cut", "nothing cut off", ENOUGH),
