@@ -23,6 +23,7 @@ from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
+from experiments.reference_check import error
 from model.transformer import Transformer
 from training.pretrained import load_network, read_network, read_tokenizer
 
@@ -83,14 +84,10 @@ def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
         their_text = theirs.decode(outputs[0], skip_special_tokens=True)
         rows.append(Row(
             text, ids[0].tolist() == theirs(text, truncation=True, max_length=LONGEST).input_ids,
-            difference(logits, expected), difference(*losses), ours.strip() == their_text.strip(),
+            error(logits.numpy(), expected.numpy()), error(*(loss.numpy() for loss in losses)),
+            ours.strip() == their_text.strip(),
         ))  # fmt: skip
     return rows
-
-
-def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """max|a - b| / max(1, max|b|)."""
-    return float((ours - theirs).abs().max() / max(1.0, float(theirs.abs().max())))
 
 
 def main(arguments: list[str]) -> int:

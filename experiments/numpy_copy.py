@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy import ndarray
 from tqdm import tqdm
 
 from data.example import DataError
 from data.options import parse, run_and_report
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from model.config import ModelConfig, preset
-from model.numpy_reference.decoding import greedy
+from model.numpy_reference.decoding import before_end, greedy
 from model.numpy_reference.initialisation import initialise
 from model.numpy_reference.linear import Weights
 from model.numpy_reference.optimizer import AdamW
@@ -67,14 +66,8 @@ def sequences(n: int, config: ModelConfig, draw: np.random.Generator) -> Batch:
 def share_copied(weights: Weights, batch: Batch, config: ModelConfig) -> float:
     """Share of the sequences that greedy decoding gives back whole."""
     outputs = greedy(batch.source, batch.source_mask, weights, config, START, END, 12)
-    right = [ids == of_one(source) for ids, source in zip(outputs, batch.source)]
+    right = [ids == before_end(source, END) for ids, source in zip(outputs, batch.source.tolist())]
     return sum(right) / len(right)
-
-
-def of_one(source: ndarray) -> list[int]:
-    """The tokens before the end token."""
-    ids = source.tolist()
-    return ids[: ids.index(END)]
 
 
 def learn(settings: Settings) -> tuple[int, float, float]:

@@ -71,7 +71,7 @@ def layer(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
 
 def attended(prefix: str, saved: Saved, queries: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, Matrix]:
     """Equations (4) and (5), then the sum and its norm."""
-    inside = saved["attention"]
+    inside = saved["inside"]
     key_columns = "keys: " + " ".join(keys)
     found = {}
     for sign in ("", "d_"):
@@ -86,7 +86,7 @@ def attended(prefix: str, saved: Saved, queries: tuple[str, ...], keys: tuple[st
 
 def fed_forward(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """The feed-forward layer: before and after ReLU, then the sum and its norm."""
-    inside = saved["feed_forward"]
+    inside = saved["inside"]
     names = ("u", "hidden", "d_hidden", "d_u")
     found = {f"d_{prefix}.{n[2:]}" if n[:2] == "d_" else f"{prefix}.{n}": Matrix(inside[n][0], rows) for n in names}
     return found | summed(prefix, saved, rows)
@@ -94,13 +94,13 @@ def fed_forward(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, M
 
 def summed(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """A sublayer's output, the residual sum, the root that LayerNorm divides by, and LayerNorm before its gain."""
-    left = saved["leave"]
+    normed = saved["norm"]
     return {
         f"{prefix}.out": Matrix(saved["output"][0], rows),
-        f"{prefix}.sum": Matrix(left["x"][0], rows),
-        f"{prefix}.sigma": Matrix(left["sigma"][0], rows),
-        f"{prefix}.x_hat": Matrix(left["x_hat"][0], rows),
-        f"d_{prefix}.sum": Matrix(left["d_x"][0], rows),
+        f"{prefix}.sum": Matrix(normed["x"][0], rows),
+        f"{prefix}.sigma": Matrix(normed["sigma"][0], rows),
+        f"{prefix}.x_hat": Matrix(normed["x_hat"][0], rows),
+        f"d_{prefix}.sum": Matrix(normed["d_x"][0], rows),
     }
 
 

@@ -43,4 +43,9 @@ def greedy(
         token = next_token_probs(prefix, source, memory, source_mask, weights, config).argmax(axis=-1)  # (B)
         prefix = np.concatenate((prefix, token[:, None]), axis=1)
         ended |= token == end_id
-    return [ids[: ids.index(end_id)] if end_id in ids else ids for ids in prefix[:, 1:].tolist()]
+    return [before_end(ids, end_id) for ids in prefix[:, 1:].tolist()]
+
+
+def before_end(ids: list[int], end_id: int) -> list[int]:
+    """The ids before the first end token, or all of them."""
+    return ids[: ids.index(end_id)] if end_id in ids else ids

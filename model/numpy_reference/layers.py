@@ -2,12 +2,14 @@
 
     post-norm:  x = Norm(x + Sublayer(x))        pre-norm:  x = x + Sublayer(Norm(x))
 
-A residual connection is a sum, and the backward of a sum gives the same gradient to both terms. `enter` is what the
-sublayer sees of x, `leave` what comes out of the sum; a layer is enter, sublayer, leave, two or three times over, and
-its backward the same in the opposite order. In pre-norm a gradient has a way past every sublayer that no norm rescales.
+A residual connection is a sum, and the backward of a sum gives the same gradient to both terms: past the sublayer and
+into it. A layer is two or three residual connections, and its backward the same in the opposite order. In pre-norm a
+gradient has a way past every sublayer that no norm rescales.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from numpy import ndarray
 
@@ -21,109 +23,103 @@ from model.numpy_reference.positions import Order
 NO_ORDER = Order()
 
 
-def enter(x: ndarray, name: str, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """What the sublayer `name` sees: Norm(x) in pre-norm, x in post-norm. (B, T, d_model)."""
-    if config.norm_position == "pre":
-        return norm(x, part(weights, f"{name}_residual.norm"), config)
-    return x, {}
-
-
-def leave(
-    x: ndarray, output: ndarray, name: str, weights: Weights, config: ModelConfig
+def residual(
+    x: ndarray, name: str, sublayer: Callable[[ndarray], tuple[ndarray, Saved]], weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """The residual connection: x + output, normalised in post-norm. (B, T, d_model)."""
+    """The sublayer `name` with its residual connection and norm: (B, T, d_model) -> (B, T, d_model)."""
+    of_norm = part(weights, f"{name}_residual.norm")
     if config.norm_position == "pre":
-        return x + output, {}
-    return norm(x + output, part(weights, f"{name}_residual.norm"), config)
+        normed, saved = norm(x, of_norm, config)
+        output, inside = sublayer(normed)
+        return x + output, {"norm": saved, "inside": inside, "output": output}
+    output, inside = sublayer(x)
+    y, saved = norm(x + output, of_norm, config)
+    return y, {"norm": saved, "inside": inside, "output": output}
 
 
-def leave_backward(
-    d_y: ndarray, saved: Saved, name: str, weights: Weights, config: ModelConfig
+def residual_backward(
+    d_y: ndarray, saved: Saved, name: str, sublayer_backward: Callable[[ndarray], tuple[ndarray, Weights]],
+    weights: Weights, config: ModelConfig,
 ) -> tuple[ndarray, Weights]:
-    """dL/d(x + output), which is the gradient of x and of output alike."""
+    """dL/dx past the sublayer and through it, and the gradients of both it and its norm."""
+    of_norm = part(weights, f"{name}_residual.norm")
     if config.norm_position == "pre":
-        return d_y, {}
-    d_sum, gradients = norm_backward(d_y, saved, part(weights, f"{name}_residual.norm"), config)
-    return d_sum, under(f"{name}_residual.norm", gradients)
-
-
-def enter_backward(
-    d_inner: ndarray, saved: Saved, name: str, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, Weights]:
-    """What the sublayer's input sends back to x; the residual connection's share comes on top of it."""
-    if config.norm_position == "post":
-        return d_inner, {}
-    d_x, gradients = norm_backward(d_inner, saved, part(weights, f"{name}_residual.norm"), config)
-    return d_x, under(f"{name}_residual.norm", gradients)
+        saved["d_output"] = d_y
+        d_normed, inside = sublayer_backward(d_y)
+        d_x, gradients = norm_backward(d_normed, saved["norm"], of_norm, config)
+        d_x = d_y + d_x
+    else:
+        saved["d_output"], gradients = norm_backward(d_y, saved["norm"], of_norm, config)  # dL/d(x + output)
+        d_inner, inside = sublayer_backward(saved["d_output"])
+        d_x = saved["d_output"] + d_inner
+    return d_x, under(name, inside) | under(f"{name}_residual.norm", gradients)
 
 
 def self_attention(
     x: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
     """x attends to itself, inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
-    name = "self_attention"
-    inner, entered = enter(x, name, weights, config)
-    output, inside = multi_head_attention(inner, inner, part(weights, name), may_attend, order, config)
-    x, left = leave(x, output, name, weights, config)
-    return x, {"enter": entered, "attention": inside, "output": output, "leave": left}
+
+    def attend(x: ndarray) -> tuple[ndarray, Saved]:
+        return multi_head_attention(x, x, part(weights, "self_attention"), may_attend, order, config)
+
+    return residual(x, "self_attention", attend, weights, config)
 
 
 def self_attention_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Weights]:
-    """x is asked and answers: dL/dx is the sum of both roles and of the residual connection."""
-    name = "self_attention"
-    d_sum, gradients = leave_backward(d_y, saved["leave"], name, weights, config)
-    d_as_query, d_as_source, inside = multi_head_attention_backward(
-        d_sum, saved["attention"], part(weights, name), config
-    )
-    d_x, entered = enter_backward(d_as_query + d_as_source, saved["enter"], name, weights, config)
-    saved["d_output"] = d_sum
-    return d_sum + d_x, gradients | under(name, inside) | entered
+    """x is asked and answers: the sublayer sends back the sum of both roles."""
+
+    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights]:
+        d_as_query, d_as_source, gradients = multi_head_attention_backward(
+            d_output, saved["inside"], part(weights, "self_attention"), config
+        )
+        return d_as_query + d_as_source, gradients
+
+    return residual_backward(d_y, saved, "self_attention", attend_backward, weights, config)
 
 
 def cross_attention(
     x: ndarray, memory: ndarray, weights: Weights, may_attend: ndarray, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
     """x (B, T, d_model) attends to the memory (B, S, d_model), which every decoder layer shares and none normalises."""
-    name = "cross_attention"
-    inner, entered = enter(x, name, weights, config)
-    output, inside = multi_head_attention(inner, memory, part(weights, name), may_attend, NO_ORDER, config)
-    x, left = leave(x, output, name, weights, config)
-    return x, {"enter": entered, "attention": inside, "output": output, "leave": left}
+
+    def attend(x: ndarray) -> tuple[ndarray, Saved]:
+        return multi_head_attention(x, memory, part(weights, "cross_attention"), may_attend, NO_ORDER, config)
+
+    return residual(x, "cross_attention", attend, weights, config)
 
 
 def cross_attention_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, ndarray, Weights]:
     """dL/dx and dL/dmemory: the way by which the loss teaches the encoder."""
-    name = "cross_attention"
-    d_sum, gradients = leave_backward(d_y, saved["leave"], name, weights, config)
-    d_inner, d_memory, inside = multi_head_attention_backward(d_sum, saved["attention"], part(weights, name), config)
-    d_x, entered = enter_backward(d_inner, saved["enter"], name, weights, config)
-    saved["d_output"] = d_sum
-    return d_sum + d_x, d_memory, gradients | under(name, inside) | entered
+
+    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights]:
+        d_x, saved["d_memory"], gradients = multi_head_attention_backward(
+            d_output, saved["inside"], part(weights, "cross_attention"), config
+        )
+        return d_x, gradients
+
+    d_x, gradients = residual_backward(d_y, saved, "cross_attention", attend_backward, weights, config)
+    return d_x, saved["d_memory"], gradients
 
 
 def position_wise(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
     """The feed-forward layer inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
-    name = "feed_forward"
-    inner, entered = enter(x, name, weights, config)
-    output, inside = feed_forward(inner, part(weights, name), config)
-    x, left = leave(x, output, name, weights, config)
-    return x, {"enter": entered, "feed_forward": inside, "output": output, "leave": left}
+    of_layer = part(weights, "feed_forward")
+    return residual(x, "feed_forward", lambda x: feed_forward(x, of_layer, config), weights, config)
 
 
 def position_wise_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Weights]:
     """dL/dx through the layer and past it."""
-    name = "feed_forward"
-    d_sum, gradients = leave_backward(d_y, saved["leave"], name, weights, config)
-    d_inner, inside = feed_forward_backward(d_sum, saved["feed_forward"], part(weights, name))
-    d_x, entered = enter_backward(d_inner, saved["enter"], name, weights, config)
-    saved["d_output"] = d_sum
-    return d_sum + d_x, gradients | under(name, inside) | entered
+    of_layer = part(weights, "feed_forward")
+    return residual_backward(
+        d_y, saved, "feed_forward", lambda d: feed_forward_backward(d, saved["inside"], of_layer), weights, config
+    )
 
 
 def encoder_layer(

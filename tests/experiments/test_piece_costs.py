@@ -52,11 +52,11 @@ def test_the_sum_is_the_formula_that_budgets_are_counted_with():
 def test_kept_numbers_are_those_of_the_reference():
     ids = np.random.default_rng(1).integers(1, 50, (BATCH, LENGTH))
     saved = encode(ids, ids > 0, initialise(CONFIG, 0, np.random.default_rng(2)), CONFIG)[1]["layers"][0]
-    inside = saved["self_attention"]["attention"]
+    inside = saved["self_attention"]["inside"]
     assert COSTS["Q K^T"].kept == inside["queries"].size + inside["keys"].size
     assert COSTS["softmax"].kept == inside["weights"].size
     assert COSTS["A V"].kept == inside["values"].size and COSTS["heads W^O"].kept == inside["heads"].size
-    left, fed = saved["self_attention"]["leave"], saved["feed_forward"]["feed_forward"]
+    left, fed = saved["self_attention"]["norm"], saved["feed_forward"]["inside"]
     assert COSTS["two LayerNorms"].kept == 2 * (left["x_hat"].size + left["sigma"].size)
     assert COSTS["feed-forward"].kept == fed["x"].size + fed["slope"].size + fed["hidden"].size
 

@@ -109,7 +109,7 @@ def test_gradients_of_activations_are_kept_beside_their_values():
     gradients_of(model, batch)
     hook.remove()
     saved = loss_and_gradients(numpy_batch(batch), numpy_weights(model), config, SPECIAL.pad_id, 0.1)[2]
-    inside = saved["encoder"]["layers"][1]["self_attention"]["attention"]
+    inside = saved["encoder"]["layers"][1]["self_attention"]["inside"]
     truth = model.encoder[1].self_attention.split(seen[0].grad).numpy()
     np.testing.assert_allclose(inside["d_queries"], truth, atol=1e-14)
     np.testing.assert_allclose(inside["d_scores"].sum(axis=-1), 0, atol=1e-15)
