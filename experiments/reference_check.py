@@ -151,7 +151,7 @@ def away_from_the_kink(config: ModelConfig) -> tuple[Weights, reference.Batch]:
         weights, batch = numpy_weights(small_model(config, seed)), numpy_batch(small_batch(config.vocab_size, seed))
         saved = reference.forward(batch, weights, config)[1]
         layers = (*saved["encoder"]["layers"], *saved["decoder"]["layers"])
-        nearest = min(np.abs(layer["feed_forward"]["feed_forward"]["u"]).min() for layer in layers)
+        nearest = min(np.abs(layer["feed_forward"]["inside"]["u"]).min() for layer in layers)
         if config.feed_forward != "relu" or nearest > KINK:
             return weights, batch
     raise ValueError("no seed below 100 keeps all inputs of ReLU away from 0")

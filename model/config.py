@@ -57,6 +57,16 @@ class ModelConfig:
         """Width of one head's queries, keys and values."""
         return self.d_kv or self.d_model // self.n_heads
 
+    @property
+    def gated(self) -> bool:
+        """Whether the feed-forward layer has a gate, a third matrix."""
+        return self.feed_forward in ("geglu", "swiglu")
+
+    @property
+    def has_final_norm(self) -> bool:
+        """Whether a stack ends with a norm of its own: a post-norm one has ended with one, and seldom has another."""
+        return self.norm_position == "pre" or self.final_norm
+
 
 def check(config: ModelConfig) -> None:
     """Refuse impossible sizes with one line that says the mend. Raises ValueError."""

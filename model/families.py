@@ -52,7 +52,7 @@ def t5_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def t5_rules(config: ModelConfig) -> Rules:
     """Sublayers have numbers: layer.0 is self-attention, the last one the feed-forward layer."""
-    inner = r".wi_1." if config.feed_forward in ("geglu", "swiglu") else r".wi."
+    inner = r".wi_1." if config.gated else r".wi."
     return (
         (r"^embedding\.", "shared."),
         (r"^output\.", "lm_head."),

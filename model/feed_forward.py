@@ -18,8 +18,7 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.variant = config.feed_forward
-        gated = self.variant in ("geglu", "swiglu")
-        self.gate = nn.Linear(config.d_model, config.d_ff, bias=config.biases) if gated else None  # W_g
+        self.gate = nn.Linear(config.d_model, config.d_ff, bias=config.biases) if config.gated else None  # W_g
         self.inner = nn.Linear(config.d_model, config.d_ff, bias=config.biases)  # W_1
         self.outer = nn.Linear(config.d_ff, config.d_model, bias=config.biases)  # W_2
         self.dropout = nn.Dropout(config.dropout_feed_forward)

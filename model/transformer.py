@@ -40,10 +40,8 @@ class Transformer(nn.Module):
             self.encoder_embedding_norm, self.decoder_embedding_norm = make_norm(config), make_norm(config)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
-        # A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one already.
-        final = config.norm_position == "pre" or config.final_norm
-        self.encoder_norm = make_norm(config) if final else nn.Identity()
-        self.decoder_norm = make_norm(config) if final else nn.Identity()
+        self.encoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
+        self.decoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits

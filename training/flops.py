@@ -46,5 +46,5 @@ def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -
 
 def feed_forward_products(config: ModelConfig, length: int) -> int:
     """Multiplications of one feed-forward layer: two matrices, three with a gate."""
-    matrices = 3 if config.feed_forward in ("geglu", "swiglu") else 2
+    matrices = 3 if config.gated else 2
     return matrices * length * config.d_model * config.d_ff

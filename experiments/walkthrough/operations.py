@@ -44,7 +44,7 @@ def operations(model: Transformer) -> list[Operation]:
             for name in sublayers(layer):
                 result += sublayer(model, layer, f"{stack}.{index}.{name}", axis, stream)
                 stream = result[-1].name
-        if has_final_norm(model):
+        if model.config.has_final_norm:
             result.append(norm(getattr(model, f"{stack}_norm"), f"{stack}.final", stack, axis, stream))
     return result + head(model)
 
@@ -52,12 +52,7 @@ def operations(model: Transformer) -> list[Operation]:
 def last_stream(model: Transformer, stack: str) -> str:
     """The array that leaves a stack: H_enc or H_dec."""
     last = f"{stack}.{len(getattr(model, stack)) - 1}.feed_forward.stream"
-    return f"{stack}.final" if has_final_norm(model) else last
-
-
-def has_final_norm(model: Transformer) -> bool:
-    """Whether the stacks end with a norm of their own, as pre-norm ones do."""
-    return not isinstance(model.encoder_norm, nn.Identity)
+    return f"{stack}.final" if model.config.has_final_norm else last
 
 
 def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:

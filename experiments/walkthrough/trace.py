@@ -103,7 +103,7 @@ def watch(model: Transformer, recorder: Recorder) -> None:
         for index, layer in enumerate(getattr(model, stack)):
             for sublayer in sublayers(layer):
                 watch_sublayer(layer, stack, f"{stack}.{index}.{sublayer}", sublayer, recorder)
-    if not isinstance(model.encoder_norm, nn.Identity):
+    if model.config.has_final_norm:
         recorder.output_of(model.encoder_norm, "encoder.final")
         recorder.output_of(model.decoder_norm, "decoder.final")
     recorder.output_of(model.see, "logits")

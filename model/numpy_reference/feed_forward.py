@@ -57,7 +57,7 @@ ACTIVATIONS = {
 def feed_forward(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
     """(..., d_model) -> (..., d_model)."""
     u = linear(x, part(weights, "inner"))  # (..., d_ff)
-    if config.feed_forward in ("geglu", "swiglu"):
+    if config.gated:
         a = linear(x, part(weights, "gate"))  # (..., d_ff)
         active, slope = ACTIVATIONS[config.feed_forward](a)
         hidden = active * u

@@ -8,7 +8,6 @@ import numpy as np
 
 from model.config import ModelConfig
 from model.numpy_reference.linear import Weights
-from model.numpy_reference.transformer import has_final_norm
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -31,8 +30,7 @@ def layer_shapes(name: str, attentions: tuple[str, ...], config: ModelConfig) ->
         for matrix in ("query", "key", "value"):
             shapes |= linear_shapes(f"{name}.{attention}.{matrix}", config.d_model, width, config.biases)
         shapes |= linear_shapes(f"{name}.{attention}.output", width, config.d_model, config.biases)
-    gated = config.feed_forward in ("geglu", "swiglu")
-    for matrix in ("gate", "inner") if gated else ("inner",):
+    for matrix in ("gate", "inner") if config.gated else ("inner",):
         shapes |= linear_shapes(f"{name}.feed_forward.{matrix}", config.d_model, config.d_ff, config.biases)
     shapes |= linear_shapes(f"{name}.feed_forward.outer", config.d_ff, config.d_model, config.biases)
     for sublayer in (*attentions, "feed_forward"):
@@ -50,7 +48,7 @@ def weight_shapes(config: ModelConfig) -> Shapes:
             shapes[f"{stack}_positions.relative.table.weight"] = (config.relative_buckets, config.n_heads)
         if config.norm_embeddings:
             shapes |= norm_shapes(f"{stack}_embedding_norm", config)
-        if has_final_norm(config):
+        if config.has_final_norm:
             shapes |= norm_shapes(f"{stack}_norm", config)
     for i in range(config.n_encoder_layers):
         shapes |= layer_shapes(f"encoder.{i}", ("self_attention",), config)

@@ -77,21 +77,16 @@ def embed_backward(
     return d_embedding, gradients
 
 
-def has_final_norm(config: ModelConfig) -> bool:
-    """A pre-norm stack ends with a norm of its own; a post-norm stack has ended with one, and seldom has another."""
-    return config.norm_position == "pre" or config.final_norm
-
-
 def final_norm(x: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
     """What a stack ends with: (B, T, d_model) -> (B, T, d_model)."""
-    return norm(x, part(weights, f"{stack}_norm"), config) if has_final_norm(config) else (x, {})
+    return norm(x, part(weights, f"{stack}_norm"), config) if config.has_final_norm else (x, {})
 
 
 def final_norm_backward(
     d_x: ndarray, saved: Saved, stack: str, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Weights]:
     """The backward of `final_norm`."""
-    if not has_final_norm(config):
+    if not config.has_final_norm:
         return d_x, {}
     d_x, gradients = norm_backward(d_x, saved, part(weights, f"{stack}_norm"), config)
     return d_x, under(f"{stack}_norm", gradients)
@@ -117,7 +112,7 @@ def encode_backward(
     for i in reversed(range(config.n_encoder_layers)):
         d_x, of_layer = encoder_layer_backward(d_x, saved["layers"][i], part(weights, f"encoder.{i}"), config)
         gradients |= under(f"encoder.{i}", of_layer)
-    d_scores = [layer["self_attention"]["attention"]["d_scores"] for layer in saved["layers"]]
+    d_scores = [layer["self_attention"]["inside"]["d_scores"] for layer in saved["layers"]]
     gradients |= under("encoder_positions", order_backward(d_scores, saved["order"], config))
     d_embedding, of_embedding = embed_backward(d_x, saved["embed"], "encoder", weights, config, pad_id)
     return d_embedding, gradients | of_embedding
@@ -150,7 +145,7 @@ def decode_backward(
         d_x, d_read, of_layer = decoder_layer_backward(d_x, saved["layers"][i], part(weights, f"decoder.{i}"), config)
         d_memory = d_memory + d_read  # (B, S, d_model)
         gradients |= under(f"decoder.{i}", of_layer)
-    d_scores = [layer["self_attention"]["attention"]["d_scores"] for layer in saved["layers"]]
+    d_scores = [layer["self_attention"]["inside"]["d_scores"] for layer in saved["layers"]]
     gradients |= under("decoder_positions", order_backward(d_scores, saved["order"], config))
     d_embedding, of_embedding = embed_backward(d_x, saved["embed"], "decoder", weights, config, pad_id)
     return d_embedding, d_memory, gradients | of_embedding
