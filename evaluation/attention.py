@@ -34,13 +34,13 @@ def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], pred
     attention = model.decoder[-1].cross_attention
     seen: list[Tensor] = []
     hook = attention.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
-    form, attention.form = attention.form, "written_out"
+    fast, attention.fast = attention.fast, False
     try:
         memory = model.encode(source, mask)
         states = model.decode(decoder_input, memory, mask)
     finally:
         hook.remove()
-        attention.form = form
+        attention.fast = fast
     copied = None
     if model.copy_head is not None:
         copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)

@@ -47,7 +47,7 @@ class ModelConfig:
     dropout_output: float = 0.0  # of zeroing a value of what a whole stack gives (T5)
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
     mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
-    attention: Literal["fused", "written_out"] = "fused"  # the same numbers; the written-out form shows its weights
+    speed: Literal["fast", "readable"] = "fast"  # the same numbers; the readable forms show every step
 
     def __post_init__(self) -> None:
         check(self)
@@ -56,6 +56,11 @@ class ModelConfig:
     def d_k(self) -> int:
         """Width of one head's queries, keys and values."""
         return self.d_kv or self.d_model // self.n_heads
+
+    @property
+    def fast(self) -> bool:
+        """Whether the fast forms serve."""
+        return self.speed == "fast"
 
     @property
     def gated(self) -> bool:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from model.attention import HookPoint
 from model.config import ModelConfig
+from model.linear import Linear
 from model.normalization import make_norm
 
 
@@ -19,7 +20,7 @@ class MLMHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.d_model, config.d_model)
+        self.dense = Linear(config.d_model, config.d_model, True, config.fast)
         self.norm = make_norm(config)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
@@ -48,8 +49,8 @@ class CopyHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.query = nn.Linear(config.d_model, config.d_model, bias=False)  # W_q
-        self.key = nn.Linear(config.d_model, config.d_model, bias=False)  # W_k
+        self.query = Linear(config.d_model, config.d_model, False, config.fast)  # W_q
+        self.key = Linear(config.d_model, config.d_model, False, config.fast)  # W_k
         self.gate = nn.Linear(2 * config.d_model, 1)
         self.see = HookPoint()
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from model.attention import KeyValueCache, MultiHeadAttention
 from model.config import ModelConfig
+from model.dropout import Dropout
 from model.feed_forward import FeedForward
 from model.normalization import make_norm
 from model.positions import Order
@@ -24,7 +25,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = make_norm(config)
         self.pre = config.norm_position == "pre"
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, config.fast)
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """(B, T, d_model) -> (B, T, d_model)."""

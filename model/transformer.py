@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
+from model.dropout import Dropout
 from model.heads import CopyHead, MLMHead, copied_log_probs, mixture_log_probs
 from model.layers import DecoderLayer, EncoderLayer
+from model.linear import Linear
 from model.normalization import make_norm
 from model.positions import Positions
 
@@ -33,7 +35,8 @@ class Transformer(nn.Module):
         self.config, self.pad_id = config, pad_id
         untaught = None if config.learn_padding else pad_id
         self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
-        self.embedding_dropout, self.output_dropout = nn.Dropout(config.dropout), nn.Dropout(config.dropout_output)
+        self.embedding_dropout = Dropout(config.dropout, config.fast)
+        self.output_dropout = Dropout(config.dropout_output, config.fast)
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
         if config.norm_embeddings:
@@ -42,7 +45,7 @@ class Transformer(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
         self.encoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
         self.decoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
-        self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
+        self.output = Linear(config.d_model, config.vocab_size, False, config.fast)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits
         self.copy_head = CopyHead(config) if config.copy_head else None

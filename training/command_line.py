@@ -20,7 +20,7 @@ Settings = TypeVar("Settings")
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
-FREE = ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "attention", "copy_head", "mlm_head")
+FREE = ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", "mlm_head")
 
 
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:

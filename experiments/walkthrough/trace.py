@@ -142,14 +142,14 @@ def watch_sublayer(layer: nn.Module, stack: str, prefix: str, name: str, recorde
 def written_out(model: Transformer) -> Iterator[None]:
     """Have all attention of the model take the written-out form for a while."""
     attentions = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
-    forms = [attention.form for attention in attentions]
+    forms = [attention.fast for attention in attentions]
     try:
         for attention in attentions:
-            attention.form = "written_out"
+            attention.fast = False
         yield
     finally:
-        for attention, form in zip(attentions, forms, strict=True):
-            attention.form = form
+        for attention, fast in zip(attentions, forms, strict=True):
+            attention.fast = fast
 
 
 def trace(model: Transformer, source: list[int], n_padding: int, target: list[int], start_id: int) -> Trace:

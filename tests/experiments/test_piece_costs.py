@@ -19,7 +19,7 @@ from training.flops import encoder_flops
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "the_math.md").read_text(encoding="utf-8")
 CONFIG = preset(
     "vaswani2017", vocab_size=50, d_model=16, n_heads=4, d_ff=24, n_encoder_layers=1, n_decoder_layers=1, biases=False,
-    dropout=0.0, attention="written_out",
+    dropout=0.0, speed="readable",
 )
 BATCH, LENGTH = 3, 5
 COSTS = pieces(CONFIG, BATCH, LENGTH)

@@ -17,8 +17,8 @@ from model.attention import (
 from model.config import ModelConfig
 
 FORMS = {
-    "written_out": lambda *arguments: written_out_attention(*arguments)[0],
-    "fused": fused_attention,
+    "readable": lambda *arguments: written_out_attention(*arguments)[0],
+    "fast": fused_attention,
 }
 
 
@@ -102,7 +102,7 @@ def test_a_query_that_may_attend_to_nothing_gives_zeros_forward_and_backward(for
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("biases", [False, True])
 def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
-    config = ModelConfig(d_model=12, n_heads=3, attention=form, biases=biases, positions="none")
+    config = ModelConfig(d_model=12, n_heads=3, speed=form, biases=biases, positions="none")
     ours = MultiHeadAttention(config).double()
     theirs = nn.MultiheadAttention(12, 3, bias=biases, batch_first=True, dtype=torch.float64)
     with torch.no_grad():
@@ -122,7 +122,7 @@ def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
         x, memory, memory, key_padding_mask=~source_mask, need_weights=True, average_attn_weights=False
     )
     assert_close(output, expected)
-    if form == "written_out":
+    if form == "readable":
         assert_close(weights, expected_weights)
     else:
         assert weights is None
@@ -130,10 +130,10 @@ def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
 
 def test_the_two_forms_are_one_module_with_one_set_of_weights():
     modules = {
-        form: MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, attention=form, positions="none")).double()
+        form: MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, speed=form, positions="none")).double()
         for form in FORMS
     }
-    modules["fused"].load_state_dict(modules["written_out"].state_dict())
+    modules["fast"].load_state_dict(modules["readable"].state_dict())
     x = torch.randn(2, 5, 12, dtype=torch.float64)
     outputs = [module(x, *module.keys_and_values(x), None, causal=True)[0] for module in modules.values()]
     assert_close(*outputs)
@@ -141,7 +141,7 @@ def test_the_two_forms_are_one_module_with_one_set_of_weights():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_attention_weights_are_dropped_in_training_only(form):
-    config = ModelConfig(d_model=12, n_heads=3, attention=form, positions="none", dropout_attention=0.5)
+    config = ModelConfig(d_model=12, n_heads=3, speed=form, positions="none", dropout_attention=0.5)
     module = MultiHeadAttention(config)
     x = torch.randn(2, 5, 12)
 
@@ -203,7 +203,7 @@ def test_a_full_cache_says_so():
 
 def test_a_hook_sees_the_steps_of_the_written_out_form_and_changes_nothing():
     torch.manual_seed(0)
-    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, attention="written_out")).double()
+    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, speed="readable")).double()
     x = torch.randn(2, 5, 12, dtype=torch.float64)
     keys, values = attention.keys_and_values(x)
     before, weights = attention(x, keys, values, None, causal=True)

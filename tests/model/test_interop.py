@@ -168,7 +168,7 @@ def test_dropout_falls_on_the_same_numbers_in_the_same_order(name):
     dropout = {"dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.1}
     peer = make_peer(name, **({"dropout_rate": 0.3} if name.startswith("T5") else dropout)).train()
     config, special, weights = from_hugging_face(peer.config.to_dict(), peer.state_dict())
-    model = Transformer(replace(config, attention="written_out"), special.pad_id).double().train()
+    model = Transformer(replace(config, speed="readable"), special.pad_id).double().train()
     fill(model, weights)
     losses = []
     for loss, network in ((our_loss, (model, special)), (their_loss, (peer,))):

@@ -31,7 +31,7 @@ def folder_of(kind: str) -> tuple[dict[str, object], dict[str, Tensor]]:
 
 def test_every_field_is_decided_for_every_family():
     """A field that is added to ModelConfig has to be put into each table before anything converts again."""
-    by_weights = {"preset", "attention", "feed_forward", "tie_embeddings", "logits_bias"}
+    by_weights = {"preset", "speed", "feed_forward", "tie_embeddings", "logits_bias"}
     for family in FAMILIES.values():
         said = {setting.ours for setting in family.settings} | {*family.fixed} | family.without_effect | by_weights
         assert {"d_kv" if field == "d_k" else field for field in said} == {field.name for field in fields(ModelConfig)}

@@ -198,11 +198,11 @@ def test_a_source_without_a_single_token_gives_finite_numbers_and_gradients(mode
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_written_out_and_fused_attention_make_the_same_network(tiny, example):
+def test_the_readable_and_the_fast_forms_make_the_same_network(tiny, example):
     for name in PRESETS:
         results = []
-        for form in ("written_out", "fused"):
-            model = tiny(name, attention=form)
+        for speed in ("readable", "fast"):
+            model = tiny(name, speed=speed)
             log_probs = run(model, example)
             loss = -log_probs[..., 5].mean()
             results.append((log_probs, torch.autograd.grad(loss, list(model.parameters()))))

@@ -75,7 +75,7 @@ def loss_when_moved(model, source, target, name, module, index, step):
         where.register_forward_hook(change_output))
     forms = [part for part in model.modules() if isinstance(part, MultiHeadAttention)]
     for part in forms:
-        part.form = "written_out"
+        part.fast = False
     ids, wanted = torch.tensor([[*source, 0]]), torch.tensor([target])
     with torch.no_grad():
         log_probs = model(ids, torch.arange(ids.shape[1])[None] < len(source), torch.tensor([[3, *target[:-1]]]))

@@ -223,7 +223,7 @@ def page():
 @pytest.fixture(scope="module")
 def by_pytorch():
     """Values and gradients that hooks on the production modules saw, by the page's names."""
-    network = preset("vaswani2017", **{**vars(config()), "attention": "written_out"})
+    network = preset("vaswani2017", **{**vars(config()), "speed": "readable"})
     model = Transformer(network, pad_id=0).double()
     tied = weights() | {"output.weight": weights()["embedding.weight"]}
     model.load_state_dict({name: torch.from_numpy(value) for name, value in tied.items()})

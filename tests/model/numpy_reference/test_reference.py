@@ -49,7 +49,7 @@ VARIANTS = {
     "nn.Transformer's": ("vaswani2017", {"final_norm": True, "tie_embeddings": False}),
     "copy head": ("modern", {"copy_head": True}),
     "copy head, T5": ("t5", {"copy_head": True}),
-    "written out": ("bart", {"attention": "written_out"}),
+    "written out": ("bart", {"speed": "readable"}),
 }
 SMALLEST = {**SIZES, "n_encoder_layers": 1, "n_decoder_layers": 1}
 
@@ -100,7 +100,7 @@ def test_a_wrong_gradient_would_be_noticed(monkeypatch):
 
 
 def test_gradients_of_activations_are_kept_beside_their_values():
-    config = preset("vaswani2017", **{**SIZES, "attention": "written_out"})
+    config = preset("vaswani2017", **{**SIZES, "speed": "readable"})
     model, batch = small_model(config), small_batch(config.vocab_size)
     seen = []
     hook = model.encoder[1].self_attention.query.register_forward_hook(

@@ -1,0 +1,55 @@
+"""Dropout: each value is zeroed with probability p and the others are divided by 1 - p (Srivastava et al. 2014).
+
+On a CPU torch draws one random number a value, one after the other: for p = 0.1 that takes 50 times as long as the
+multiplication. The fast form cuts four values' chances out of each 64 random bits of the same generator.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+LEVELS = 1 << 16  # a chance has 16 bits: p is met to within 1 / 131,072
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout; with `fast`, masks come from raw random bits where the tensor is on a CPU."""
+
+    def __init__(self, p: float, fast: bool) -> None:
+        super().__init__(p)
+        self.fast = fast
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        if self.fast and self.training and self.p and x.device.type == "cpu":
+            return FastDropout.apply(x, self.p)
+        return super().forward(x)
+
+
+class FastDropout(torch.autograd.Function):
+    """x * mask / (1 - p), and for the gradient the same mask again."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, probability: float) -> Tensor:
+        """Any shape -> the same shape."""
+        dropped = round(probability * LEVELS)  # of the 65,536 values that 16 bits have
+        mask = keep_mask(x.shape, dropped)
+        ctx.save_for_backward(mask)
+        ctx.scale = LEVELS / (LEVELS - dropped)
+        return mask.to(x.dtype).mul_(ctx.scale).mul_(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        """Gradient of the output -> of x."""
+        (mask,) = ctx.saved_tensors
+        return mask.to(gradient.dtype).mul_(ctx.scale).mul_(gradient), None
+
+
+def keep_mask(shape: torch.Size, dropped: int) -> Tensor:
+    """1 with probability 1 - dropped / 65,536, else 0, from torch's default generator. -> `shape`, int16."""
+    n_values = shape.numel()
+    bits = torch.empty(-(-n_values // 4), dtype=torch.int64).random_(-(2**63), None)  # four values in each
+    # ge_ writes into its own int16 numbers: ten times as fast as making booleans of them.
+    return bits.view(torch.int16)[:n_values].ge_(dropped - LEVELS // 2).view(shape)

@@ -1,0 +1,51 @@
+"""A linear layer, y = x W^T + b, in the form a student would write and in the one a CPU runs fastest.
+
+The same products are a convolution of width one over a row of positions, and PyTorch gives convolutions to oneDNN where
+it gives matrix products to MKL. oneDNN uses all that the processor has; MKL holds back on processors that are not
+Intel's. docs/performance.md has the figures.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FEWEST_ROWS = 64  # with fewer, starting a convolution costs more than it saves
+
+
+class Linear(nn.Linear):
+    """nn.Linear; with `fast` its products go to oneDNN where that is faster. The results are equal to rounding."""
+
+    def __init__(self, d_in: int, d_out: int, bias: bool, fast: bool) -> None:
+        super().__init__(d_in, d_out, bias=bias)
+        self.fast = fast
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d_in) -> (..., d_out)."""
+        if self.fast and gains_from_convolution(x):
+            return linear_as_convolution(x, self.weight, self.bias)
+        return F.linear(x, self.weight, self.bias)
+
+
+def linear_as_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b as a 1 x 1 convolution: x (..., d_in), weight (d_out, d_in) -> (..., d_out)."""
+    d_out, d_in = weight.shape
+    # Positions are the pixels of one picture, numbers the channels; seen as channels-last nothing is copied.
+    pixels = x.reshape(1, 1, -1, d_in).permute(0, 3, 1, 2)  # (1, d_in, 1, N)
+    y = F.conv2d(pixels, weight.view(d_out, d_in, 1, 1), bias)  # (1, d_out, 1, N)
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], d_out)
+
+
+def gains_from_convolution(x: Tensor) -> bool:
+    """Whether the convolution is the faster form for this input: float32, enough rows, and a CPU with AVX-512."""
+    is_float32 = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return is_float32 and x.numel() >= FEWEST_ROWS * x.shape[-1] and has_wide_onednn()
+
+
+@functools.cache
+def has_wide_onednn() -> bool:
+    """Whether oneDNN is there and the CPU has AVX-512: without it MKL and oneDNN use the same instructions."""
+    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
