@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.attention import KeyValueCache
+from model.fast_decoding import FastRows
 from model.transformer import Transformer
 
 
@@ -34,42 +34,57 @@ class SpecialIds:
     never_ids: tuple[int, ...] = ()  # tokens that are never chosen (Marian's padding: `bad_words_ids`)
 
 
-@dataclass
 class Rows:
-    """What a step reads, one row for each open output. Rows may be repeated (beams) or dropped (finished)."""
+    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
 
-    model: Transformer
-    source: Tensor  # (b, S) long
-    source_mask: Tensor  # (b, S) bool
-    memory: Tensor  # (b, S, d_model)
-    cache: KeyValueCache
-    never_ids: tuple[int, ...]
+    def __init__(
+        self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
+        never_ids: tuple[int, ...],
+    ) -> None:
+        self.model, self.beam, self.never_ids = model, beam, list(never_ids)
+        self.source, self.source_mask = source, source_mask  # (b*K, S) both
+        self.memory = model.encode(source, source_mask)  # (b*K, S, d_model)
+        self.cache = model.start_cache(self.memory, source_mask, max_new_tokens)
+        if beam > 1:
+            self.take(torch.arange(len(source), device=source.device).repeat_interleave(beam))
 
     def log_probs(self, token: Tensor) -> Tensor:
-        """Equation (3) after one more `token` (b,) in each row, -inf where a token is never chosen: (b, V)."""
-        states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b, 1, d_model)
-        log_probs = self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b, V)
+        """Equation (3) after one more `token` (b*K,) in each row, -inf where a token is never chosen: (b*K, V)."""
+        states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b*K, 1, d_model)
+        log_probs = self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b*K, V)
         if self.never_ids:
-            log_probs[:, list(self.never_ids)] = -torch.inf
+            log_probs[:, self.never_ids] = -torch.inf
         return log_probs
 
-    def keep(self, rows: Tensor) -> None:
+    def reorder(self, parents: Tensor) -> None:
+        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        self.cache.reorder(self.rows_of(parents), same_sources=True)
+
+    def keep(self, groups: Tensor) -> None:
+        """Source i becomes what source `groups[i]` was; the others are finished."""
+        beams = torch.arange(self.beam, device=groups.device).expand(len(self.source) // self.beam, -1)  # (b, K)
+        self.take(self.rows_of(beams).view(-1, self.beam)[groups].flatten())
+
+    def rows_of(self, beams: Tensor) -> Tensor:
+        """Numbers of beams within each source (b, K) -> numbers of rows (b*K,)."""
+        return (beams + self.beam * torch.arange(len(beams), device=beams.device)[:, None]).flatten()
+
+    def take(self, rows: Tensor) -> None:
         """Row i becomes what row `rows[i]` was."""
         self.cache.reorder(rows)
         self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
 
 
 def encode_rows(
-    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
-) -> Rows:
+    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int, beam: int = 1
+) -> Rows | FastRows:
     """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
-    memory = model.encode(source, source_mask)  # (B, S, d_model)
-    cache = model.start_cache(memory, source_mask, max_new_tokens)
-    return Rows(model, source, source_mask, memory, cache, special.never_ids)
+    kind = FastRows if model.config.fast else Rows
+    return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
 
 
 @torch.inference_mode()
@@ -221,11 +236,10 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
-    rows = encode_rows(model, source, source_mask, special, max_new_tokens)
+    rows = encode_rows(model, source, source_mask, special, max_new_tokens, beam)  # b * K rows
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
-    rows.keep(places.repeat_interleave(beam))  # b * K rows from here on
     opened, finished = start_beams(source, beam, special, max_new_tokens, rows.memory.dtype)
-    token = source.new_full((len(rows.source),), special.decoder_start_id)  # (b*K,)
+    token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
     for step in range(max_new_tokens):
         candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # 2 K of each source
@@ -239,13 +253,11 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
-        parents = parents + beam * torch.arange(len(parents), device=parents.device)[:, None]  # (b, K) numbers of rows
+        rows.reorder(parents)
         if done.any():
             left = (~done).nonzero()[:, 0]
-            opened, finished, parents, places = opened.of(left), finished.of(left), parents[left], places[left]
-            rows.keep(parents.flatten())
-        else:
-            rows.cache.reorder(parents.flatten(), same_sources=True)
+            opened, finished, places = opened.of(left), finished.of(left), places[left]
+            rows.keep(left)
         token = opened.tokens[:, :, step].flatten()
     return results
 

@@ -6,12 +6,20 @@
 
 from __future__ import annotations
 
+import functools
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.linear import Linear
+
+tanh_gelu = functools.partial(F.gelu, approximate="tanh")
+# T5 v1.1 was trained with the tanh approximation of GELU.
+ACTIVATIONS = {
+    "relu": F.relu, "gelu": F.gelu, "gelu_tanh": tanh_gelu, "swish": F.silu, "geglu": tanh_gelu, "swiglu": F.silu
+}
 
 
 class FeedForward(nn.Module):
@@ -27,18 +35,10 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d_model) -> (..., d_model)."""
-        hidden = self.inner(x)  # (..., d_ff)
-        if self.variant == "relu":
-            hidden = F.relu(hidden)
-        elif self.variant == "gelu":
-            hidden = F.gelu(hidden)
-        elif self.variant == "gelu_tanh":
-            hidden = F.gelu(hidden, approximate="tanh")
-        elif self.variant == "swish":
-            hidden = F.silu(hidden)
-        elif self.variant == "geglu":
-            # T5 v1.1 was trained with the tanh approximation of GELU.
-            hidden = F.gelu(self.gate(x), approximate="tanh") * hidden
-        else:
-            hidden = F.silu(self.gate(x)) * hidden
+        hidden = self.activate(self.inner(x), None if self.gate is None else self.gate(x))  # (..., d_ff)
         return self.outer(self.dropout(hidden))
+
+    def activate(self, hidden: Tensor, gate: Tensor | None) -> Tensor:
+        """f(hidden), or f(gate) * hidden: (..., d_ff) each -> (..., d_ff)."""
+        f = ACTIVATIONS[self.variant]
+        return f(hidden) if gate is None else f(gate) * hidden

@@ -10,6 +10,7 @@ B examples, source length S, target length T, width d_model, vocabulary V. Masks
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,7 @@ class Transformer(nn.Module):
         self.see = HookPoint()  # shown the logits
         self.copy_head = CopyHead(config) if config.copy_head else None
         self.mlm_head = MLMHead(config) if config.mlm_head else None
+        self.packed_weights: dict[bool, Any] = {}  # what fast decoding keeps (model/packed_weights.py)
         self.initialise()
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight

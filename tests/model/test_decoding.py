@@ -20,7 +20,7 @@ N_NEW = 9
 class Chain:
     """A stand-in for the network whose next token depends on the newest one alone: P(y_t | y_{t-1}) is a table."""
 
-    training = False
+    training, config = False, SimpleNamespace(fast=False)
 
     def __init__(self, table: dict[int, dict[int, float]], vocab_size: int = 8) -> None:
         self.log_table = torch.full((vocab_size, vocab_size), -torch.inf, dtype=torch.float64)
@@ -200,7 +200,7 @@ def test_sources_that_are_done_leave_the_beam_search(tiny, example, special):
 class HuggingFaceModel:
     """A T5 of Hugging Face behind our network's interface; it computes every step from the whole prefix."""
 
-    training = False
+    training, config = False, SimpleNamespace(fast=False)
 
     def __init__(self, t5) -> None:
         self.t5 = t5

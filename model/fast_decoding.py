@@ -1,0 +1,197 @@
+"""One step of decoding, fast: what `Transformer.decode` does with a cache, in as few operations as it takes.
+
+The same numbers to rounding as `Rows` of model/decoding.py, which steps through the readable modules. What differs:
+
+- the decoder's matrices are fused and packed (model/packed_weights.py);
+- the K beams of a source share one cache. A step writes its K keys into the next K slots and nothing is ever copied
+  from beam to beam: a mask says which slots hold a beam's own prefix, and reordering the beams reorders the mask;
+- the keys and values of the source stand there once for all K beams;
+- a finished source leaves the batch only when a quarter of it has finished: moving the others costs about a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.heads import mixture_log_probs
+from model.layers import Residual
+from model.packed_weights import LayerWeights, decoder_weights
+from model.positions import rotate
+from model.transformer import Transformer
+
+KEPT_WHILE = 3 / 4  # finished sources stay in the batch while more than this share is open
+
+
+class SlotCache:
+    """Keys and values of one layer: of the source, and of K new tokens a step in the next K slots."""
+
+    def __init__(self, cross_keys: Tensor, cross_values: Tensor, n_slots: int) -> None:
+        self.cross_keys, self.cross_values = cross_keys.contiguous(), cross_values.contiguous()  # (b, h, S, d_k) both
+        b, h, _, d_k = cross_keys.shape
+        self.keys, self.values = cross_keys.new_empty(b, h, n_slots, d_k), cross_keys.new_empty(b, h, n_slots, d_k)
+
+    def write(self, slot: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store keys and values (b, K, h, d_k) from `slot` on; return all so far, two of (b, h, slot + K, d_k)."""
+        end = slot + keys.shape[1]
+        self.keys[:, :, slot:end] = keys.transpose(1, 2)
+        self.values[:, :, slot:end] = values.transpose(1, 2)
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def keep(self, sources: Tensor) -> None:
+        """Source i becomes what source `sources[i]` was."""
+        self.cross_keys, self.cross_values, self.keys, self.values = (
+            part.index_select(0, sources) for part in (self.cross_keys, self.cross_values, self.keys, self.values)
+        )
+
+
+class FastRows:
+    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
+
+    def __init__(
+        self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
+        never_ids: tuple[int, ...],
+    ) -> None:
+        self.model, self.source, self.source_mask, self.beam = model, source, source_mask, beam
+        self.never_ids, self.step = list(never_ids), 0
+        self.open: Tensor | None = None  # the held sources that are not finished, where they are not all
+        self.memory = model.encode(source, source_mask)  # (b, S, d_model)
+        self.weights = decoder_weights(model, one_row=len(source) * beam == 1)
+        # A source without a token is read as zeros, as in equation (4)'s other forms.
+        readable = source_mask.any(dim=1)[:, None, None, None].to(self.memory.dtype)  # (b, 1, 1, 1)
+        cross = [layer.cross_attention.keys_and_values(self.memory) for layer in model.decoder]
+        self.caches = [SlotCache(keys, values * readable, max_new_tokens * beam) for keys, values in cross]
+        self.source_bias = None if bool(source_mask.all()) else added(source_mask[:, None, None, :], self.memory.dtype)
+        # Slot i of a step is beam i's, and a beam sees its own until beams are reordered.
+        own = torch.eye(beam, dtype=torch.bool, device=source.device).repeat(len(source), 1, max_new_tokens)
+        self.slot_bias = None if beam == 1 else added(own, self.memory.dtype)  # (b, K, slots)
+        # A table of learned positions may be shorter: `embed` refuses the step that would leave it.
+        n_positions = max_new_tokens if model.decoder_positions.learned is None else model.config.max_length
+        positions = torch.arange(n_positions, device=source.device)
+        self.position_rows = model.decoder_positions.embed(positions)  # (max, d_model), or None
+        self.order = model.decoder_positions.order(positions, positions)
+
+    def log_probs(self, token: Tensor) -> Tensor:
+        """Equation (3) after one more `token` (b*K,) in each row, -inf where a token is never chosen: (b*K, V)."""
+        if self.open is not None:  # what the finished sources decode is never looked at
+            held = token.new_zeros(len(self.source), self.beam)
+            token = held.index_copy_(0, self.open, token.view(len(self.open), self.beam)).flatten()
+        x, bias = self.embed(token), self.self_bias()  # (R, d_model)
+        for layer, cache in zip(self.weights.layers, self.caches, strict=True):
+            x = self.decoder_layer(layer, cache, x, bias)
+        self.step += 1
+        states = self.model.decoder_norm(x).view(len(self.source), self.beam, x.shape[-1])  # (b, K, d_model)
+        log_probs = self.distribution(states)  # (b, K, V)
+        if self.open is not None:
+            log_probs = log_probs.index_select(0, self.open)
+        if self.never_ids:
+            log_probs[..., self.never_ids] = -torch.inf
+        return log_probs.flatten(0, 1)
+
+    def embed(self, token: Tensor) -> Tensor:
+        """`Transformer.embed` of the newest tokens: ids (R,) -> (R, d_model). Raises ValueError when too long."""
+        model = self.model
+        x = F.embedding(token, model.embedding.weight)
+        if model.config.scale_embeddings:
+            x = x * model.config.d_model**0.5
+        if self.position_rows is not None:
+            if self.step == len(self.position_rows):
+                model.decoder_positions.embed(torch.tensor([self.step]))  # raises
+            x = x + self.position_rows[self.step].to(x.dtype)
+        return model.decoder_embedding_norm(x) if model.config.norm_embeddings else x
+
+    def decoder_layer(self, layer: LayerWeights, cache: SlotCache, x: Tensor, bias: Tensor | None) -> Tensor:
+        """`DecoderLayer` for the newest tokens: (R, d_model) -> (R, d_model)."""
+        b, h, _, d_k = cache.keys.shape
+
+        def attend_to_self(x: Tensor) -> Tensor:
+            queries, keys, values = layer.qkv(x).view(b, self.beam, 3, h, d_k).unbind(2)  # (b, K, h, d_k) each
+            if self.order.turn is not None:
+                turn = self.order.turn[0][self.step], self.order.turn[1][self.step]  # (d_k/2) both
+                queries, keys = rotate(queries, turn), rotate(keys, turn)
+            return layer.output(attend(queries, *cache.write(self.step * self.beam, keys, values), bias))
+
+        def attend_to_source(x: Tensor) -> Tensor:
+            queries = layer.cross_query(x).view(b, self.beam, h, d_k)
+            return layer.cross_output(attend(queries, cache.cross_keys, cache.cross_values, self.source_bias))
+
+        def feed_forward(x: Tensor) -> Tensor:
+            hidden, gate = layer.inner(x), None  # (R, d_ff), (R, 2 * d_ff) with a gate
+            if layer.layer.feed_forward.gate is not None:
+                gate, hidden = hidden.chunk(2, dim=-1)
+            return layer.outer(layer.layer.feed_forward.activate(hidden, gate))
+
+        x = around(layer.layer.self_attention_residual, x, attend_to_self)
+        x = around(layer.layer.cross_attention_residual, x, attend_to_source)
+        return around(layer.layer.feed_forward_residual, x, feed_forward)
+
+    def self_bias(self) -> Tensor | None:
+        """What is added to the scores of self-attention: positions, and who sees which slot. (b or 1, h or 1, K or 1,
+        slots), or None.
+        """
+        bias = self.order.bias  # (1, h, max, max)
+        if bias is not None:
+            bias = bias[:, :, self.step, None, : self.step + 1].to(self.memory.dtype)  # (1, h, 1, step + 1)
+            bias = bias.repeat_interleave(self.beam, dim=-1) if self.beam > 1 else bias  # (1, h, 1, slots)
+        if self.slot_bias is None:
+            return bias
+        seen = self.slot_bias[:, None, :, : (self.step + 1) * self.beam]  # (b, 1, K, slots)
+        return seen if bias is None else seen + bias
+
+    def distribution(self, states: Tensor) -> Tensor:
+        """Equation (3); the beams of a source stand where its positions would. (b, K, d_model) -> (b, K, V)."""
+        model = self.model
+        scaled = states / model.config.d_model**0.5 if model.config.scale_output else states
+        logits = self.weights.output(scaled.flatten(0, 1)).unflatten(0, states.shape[:2])  # (b, K, V)
+        if model.logits_bias is not None:
+            logits = logits + model.logits_bias
+        if model.copy_head is None:
+            return logits.log_softmax(dim=-1)
+        return mixture_log_probs(logits, model.copy_head(states, self.memory, self.source_mask), self.source)
+
+    def reorder(self, parents: Tensor) -> None:
+        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        if self.slot_bias is None:
+            return
+        if self.open is not None:
+            held = parents.new_zeros(len(self.source), self.beam)
+            parents = held.index_copy_(0, self.open, parents)
+        seen = self.slot_bias[:, :, : self.step * self.beam]  # (b, K, slots)
+        seen.copy_(seen.gather(1, parents[:, :, None].expand_as(seen)))
+
+    def keep(self, sources: Tensor) -> None:
+        """Source i becomes what source `sources[i]` was; the others are finished."""
+        self.open = sources if self.open is None else self.open[sources]
+        if len(self.open) > KEPT_WHILE * len(self.source):
+            return
+        for cache in self.caches:
+            cache.keep(self.open)
+        for name in ("source", "source_mask", "memory", "slot_bias", "source_bias"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[self.open])
+        self.open = None
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+    """Equation (4), its factor in the queries: (b, K, h, d_k), twice (b, h, n, d_k), bias (b, h, K, n) -> (R, h*d_k)."""
+    b, beam, h, d_k = queries.shape
+    keys, values = keys.flatten(0, 1), values.flatten(0, 1)  # (b*h, n, d_k), never a copy
+    scores = torch.bmm(queries.transpose(1, 2).reshape(b * h, beam, d_k), keys.transpose(1, 2))  # (b*h, K, n)
+    if bias is not None:
+        scores.view(b, h, beam, keys.shape[1]).add_(bias)
+    heads = torch.bmm(scores.softmax(dim=-1), values)  # (b*h, K, d_k)
+    return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
+
+
+def around(residual: Residual, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+    """`Residual` without its dropout: (R, d_model) -> (R, d_model)."""
+    return x + sublayer(residual.norm(x)) if residual.pre else residual.norm(x + sublayer(x))
+
+
+def added(may_attend: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as what is added to scores: 0, or the lowest number there is."""
+    zeros = torch.zeros(may_attend.shape, dtype=dtype, device=may_attend.device)
+    return zeros.masked_fill_(~may_attend, torch.finfo(dtype).min)
