@@ -6,20 +6,12 @@
 
 from __future__ import annotations
 
-import functools
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.linear import Linear
-
-tanh_gelu = functools.partial(F.gelu, approximate="tanh")
-# T5 v1.1 was trained with the tanh approximation of GELU.
-ACTIVATIONS = {
-    "relu": F.relu, "gelu": F.gelu, "gelu_tanh": tanh_gelu, "swish": F.silu, "geglu": tanh_gelu, "swiglu": F.silu
-}
 
 
 class FeedForward(nn.Module):
@@ -35,10 +27,22 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d_model) -> (..., d_model)."""
-        hidden = self.activate(self.inner(x), None if self.gate is None else self.gate(x))  # (..., d_ff)
+        hidden = self.inner(x)  # (..., d_ff)
+        gate = None if self.gate is None else self.gate(x)  # (..., d_ff)
+        hidden = self.activate(hidden, gate)
         return self.outer(self.dropout(hidden))
 
     def activate(self, hidden: Tensor, gate: Tensor | None) -> Tensor:
         """f(hidden), or f(gate) * hidden: (..., d_ff) each -> (..., d_ff)."""
-        f = ACTIVATIONS[self.variant]
-        return f(hidden) if gate is None else f(gate) * hidden
+        if self.variant == "relu":
+            return F.relu(hidden)
+        if self.variant == "gelu":
+            return F.gelu(hidden)
+        if self.variant == "gelu_tanh":
+            return F.gelu(hidden, approximate="tanh")
+        if self.variant == "swish":
+            return F.silu(hidden)
+        if self.variant == "geglu":
+            # T5 v1.1 was trained with the tanh approximation of GELU.
+            return F.gelu(gate, approximate="tanh") * hidden
+        return F.silu(gate) * hidden

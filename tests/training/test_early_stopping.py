@@ -13,7 +13,7 @@ def held_out_losses(folder):
 
 
 def test_the_best_weights_are_kept_and_not_the_last(run, tmp_path):
-    run(tmp_path / "long", [*DIVERGING, "--training.steps", "8", "--training.patience", "100"])
+    run(tmp_path / "long", [*DIVERGING, "--training.steps", "7", "--training.patience", "100"])
     losses = held_out_losses(tmp_path / "long")
     best = losses.index(min(losses)) + 1
     assert best < len(losses)
@@ -23,6 +23,6 @@ def test_the_best_weights_are_kept_and_not_the_last(run, tmp_path):
 
 
 def test_without_patience_the_last_weights_stay(run, tmp_path):
-    run(tmp_path / "a", [*DIVERGING, "--training.steps", "8"])
-    run(tmp_path / "b", [*DIVERGING, "--training.steps", "8", "--training.patience", "100"])
+    run(tmp_path / "a", [*DIVERGING, "--training.steps", "7"])
+    run(tmp_path / "b", [*DIVERGING, "--training.steps", "7", "--training.patience", "100"])
     assert (tmp_path / "a" / "model.safetensors").read_bytes() != (tmp_path / "b" / "model.safetensors").read_bytes()

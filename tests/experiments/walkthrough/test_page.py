@@ -51,7 +51,7 @@ def seen_by_hooks_of_the_test(story):
         handle.remove()
     for module in model.modules():
         if isinstance(module, MultiHeadAttention):
-            module.form = "fused"
+            module.fast = True
     return seen
 
 

@@ -23,7 +23,7 @@ CHANGED = [  # one of each kind, with what the hook of the test has to change: (
 
 def run_fused(model, seen):
     """Logits and log-probabilities of the same tokens with the fused form of attention."""
-    assert all(part.form == "fused" for part in model.modules() if isinstance(part, MultiHeadAttention))
+    assert all(part.fast for part in model.modules() if isinstance(part, MultiHeadAttention))
     source, mask = seen.source[None], torch.arange(len(seen.source))[None] < seen.n_source
     with torch.no_grad():
         memory = model.encode(source, mask)
@@ -82,7 +82,7 @@ def loss_when_moved(model, source, target, name, module, index, step):
         total, count = sequence_loss_written_out(log_probs, wanted, torch.ones_like(wanted, dtype=torch.bool))
     handle.remove()
     for part in forms:
-        part.form = "fused"
+        part.fast = True
     return float(total / count)
 
 
@@ -96,7 +96,7 @@ def test_the_loss_is_that_of_the_target_and_its_mean_is_what_went_back(tell):
 
 def test_the_model_is_left_as_it_was_found(tell):
     model = tell("t5, copy head").model
-    assert all(part.form == "fused" for part in model.modules() if isinstance(part, MultiHeadAttention))
+    assert all(part.fast for part in model.modules() if isinstance(part, MultiHeadAttention))
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 
