@@ -21,6 +21,8 @@ class Shape:
     source_length: int = 64  # S, tokens of every source
     target_length: int = 64  # T, tokens of every target
     dropout: float = 0.1  # of sublayer outputs, embeddings and attention weights
+    drop_attention: bool = True  # whether attention weights are dropped at all
+    max_length: int = 1024  # rows of the learned positions
 
     def __str__(self) -> str:
         return (
@@ -40,7 +42,7 @@ def our_config(shape: Shape) -> ModelConfig:
     return preset(
         "bart", d_model=shape.d_model, n_heads=shape.n_heads, d_ff=shape.d_ff, vocab_size=shape.vocab_size,
         n_encoder_layers=shape.n_layers, n_decoder_layers=shape.n_layers, dropout=shape.dropout,
-        dropout_attention=shape.dropout,
+        dropout_attention=shape.dropout if shape.drop_attention else 0.0, max_length=shape.max_length,
     )
 
 

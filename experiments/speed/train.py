@@ -1,0 +1,130 @@
+"""Rows of training: shape A, the same with our allocator settings, readable form and bf16, memory, and shape B."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from experiments.speed.rows import Row, compared, differences
+from experiments.speed.shape import step_flops
+from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
+
+PACKAGES = {
+    "nn.Transformer": "torch", "BART": "transformers", "Marian": "transformers", "T5": "transformers",
+    "x-transformers": "x_transformers",
+}
+
+
+def installed(packages: dict[str, str]) -> list[str]:
+    """The peers whose package is there; of each other one a line is printed."""
+    found = [name for name, package in packages.items() if find_spec(package) is not None]
+    for name in packages:
+        if name not in found:
+            print(f'{name}: {packages[name]} is not installed (pip install -e ".[bench]"), so it is left out')
+    return found
+
+
+def measure_training(settings: Any) -> list[Row]:
+    """Everything about training."""
+    ours, peers = shape_a(settings, installed(PACKAGES))
+    rows = [*rows_of_shape_a(settings, ours, peers), memory_row(ours, peers)]
+    best = [peer.job.name for peer in fastest(peers, 2)]
+    return [*rows, *with_our_settings(settings, best), *shape_b(settings, best)]
+
+
+def measure_memory(settings: Any) -> list[Row]:
+    """The memory of shape A alone."""
+    return [memory_row(*shape_a(settings, installed(PACKAGES)))]
+
+
+def shape_a(settings: Any, names: list[str]) -> tuple[Turns, list[Turns]]:
+    """Ours and the peers on random ids."""
+    jobs = [training_job(settings, name) for name in ["ours", *names]]
+    turns = train_in_turns(settings, jobs)
+    return turns[0], turns[1:]
+
+
+def training_job(settings: Any, name: str, label: str = "", **more: Any) -> Job:
+    """An implementation at shape A. Two steps come before its turns: the first ones touch new memory."""
+    return Job(name, "train", {"shape": asdict(settings.shape), "first": {"steps": 2}, **more}, label)
+
+
+def train_in_turns(settings: Any, jobs: list[Job]) -> list[Turns]:
+    """The jobs' turns, in their order."""
+    requests = {"shape A": {"steps": settings.steps}}
+    return take_turns(jobs, requests, settings.rounds, settings.threads, settings.gemm_size)["shape A"]
+
+
+def rows_of_shape_a(settings: Any, ours: Turns, peers: list[Turns]) -> list[Row]:
+    """Speed against the fastest peer, and the share of the GEMM peak."""
+    best = fastest(peers)[0]
+    flops = step_flops(settings.shape) / settings.shape.tokens
+    parameters = {turns.job.shown: turns.about["parameters"] for turns in (ours, *peers)}
+    memory = {turns.job.shown: turns.memory_mib for turns in (ours, *peers)}
+    row = compared("training, shape A", ours, peers, best, parameters=parameters, memory_mib=memory)
+    shares = {turns.job.shown: shares_of_peak(turns, flops) for turns in (ours, *peers)}
+    named = ("torch.matmul's", "oneDNN's")
+    peak = {
+        library: sorted(answer["gemm_flops"][which] / 1e9 for answer in ours.answers)
+        for which, library in enumerate(named)
+    }
+    return [row] + [
+        Row(
+            f"training, shape A, share of {library} GEMM peak", "share", [shares[ours.job.shown][which]],
+            {peer.job.shown: [shares[peer.job.shown][which]] for peer in peers}, ratio_of(ours, best), best.job.shown,
+            {"gemm_gflops": peak[library]},
+        )
+        for which, library in enumerate(named)
+    ]
+
+
+def memory_row(ours: Turns, peers: list[Turns]) -> Row:
+    """Peak memory of the same processes above what their imports took."""
+    leanest = min(peers, key=lambda peer: peer.memory_mib)
+    share = ours.memory_mib / leanest.memory_mib
+    return Row(
+        "training, shape A, peak memory", "MiB", [ours.memory_mib],
+        {peer.job.shown: [peer.memory_mib] for peer in peers},
+        {"median": share, "min": share, "max": share, "rounds": 1}, leanest.job.shown,
+        {"differences": differences(peers)},
+    )
+
+
+def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
+    """The fastest peers under our allocator settings, our readable form, and ours in bf16."""
+    jobs = [training_job(settings, name) for name in ("ours", "ours, readable", "ours, bf16")]
+    jobs += [training_job(settings, name, f"{name}, our allocator", allocator=True) for name in best]
+    ours, readable, bf16, *peers = train_in_turns(settings, jobs)
+    return [
+        compared("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
+        compared("training, shape A, against our readable form", ours, [readable], readable),
+        compared("training, shape A, bf16 against float32", bf16, [ours], ours),
+    ]
+
+
+def shape_b(settings: Any, best: list[str]) -> list[Row]:
+    """Django's pairs in real tokens a second, against random batches and against our batches."""
+    folder = Path(settings.django)
+    if not (folder / "all.anno").exists():
+        print(f"shape B: no Django in {folder} (python -m data fetch django; --django FOLDER), so it is left out")
+        return []
+
+    def job(name: str, our_batches: bool) -> Job:
+        values = {
+            "shape": asdict(settings.shape), "folder": str(folder.resolve()), "our_batches": our_batches,
+            "first": {"n_tokens": settings.tokens // 4},
+        }
+        label = "" if name == "ours" else f"{name}, {'our' if our_batches else 'random'} batches"
+        return Job(name, "django", values, label)
+
+    jobs = [job("ours", True), *(job(name, our) for our in (False, True) for name in best)]
+    requests = {"shape B": {"n_tokens": settings.tokens}}
+    ours, *peers = take_turns(jobs, requests, settings.rounds, settings.threads, settings.gemm_size)["shape B"]
+    padding = {turns.job.shown: turns.about["padding"] for turns in (ours, *peers)}
+    random, same = peers[: len(best)], peers[len(best) :]
+    return [
+        compared("training, shape B, peers with random batches", ours, random, fastest(random)[0], padding=padding),
+        compared("training, shape B, peers with our batches", ours, same, fastest(same)[0], padding=padding),
+    ]
