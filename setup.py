@@ -10,8 +10,8 @@ setup(
     python_requires=">=3.11",
     packages=[
         "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "training", "evaluation",
-        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.walkthrough",
-        "experiments.worked_example",
+        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.speed",
+        "experiments.walkthrough", "experiments.worked_example",
     ],
     py_modules=["train", "eval"],
     package_dir={"": "."},  # named outright, so that `pip install -e .` puts this folder itself on the path
@@ -32,7 +32,7 @@ setup(
             "pytest>=8", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9",
             "transformers>=5.23", "tokenizers>=0.22",
         ],
-        "bench": ["transformers>=4.48"],
+        "bench": ["transformers>=5.23", "x-transformers>=2.0", "ctranslate2>=4.5", "psutil>=5.9"],
         "notebook": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"],
         "pretrained": ["tokenizers>=0.22"],
     },

@@ -21,7 +21,8 @@ from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folde
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
 MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
-MEASUREMENTS = {"speed": ("ours", "peer", "ratio"), "checks": ("value", "unit")}  # suite -> what a line must have
+# suite -> what a line must have
+MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit")}
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "run", "seed", "device", "threads", "data.path", "data.workers",
 }
@@ -130,13 +131,19 @@ def example_bits(folder: RunFolder) -> dict[str, dict[str, str]]:
 
 
 def measurement_lines(file: Path, suite: str) -> list[dict[str, Any]]:
-    """The lines of a JSON file that a measuring command has written: one row or a list of rows. Raises DataError."""
+    """The lines of a JSON file that a measuring command has written: a row, a list of rows, or rows by their names.
+
+    Raises DataError.
+    """
     if suite not in MEASUREMENTS:
         raise DataError(f"--suite {suite} holds runs, not measurements; choose one of {', '.join(MEASUREMENTS)}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: not readable as JSON ({error}); make it again with --json {file}") from None
+    if isinstance(content, dict) and isinstance(content.get("machine"), dict):  # {row: .., "machine": facts of all}
+        facts = content.pop("machine")
+        content = [{"row": name, **facts, **row} for name, row in content.items()]
     rows = content if isinstance(content, list) else [content]
     for number, row in enumerate(rows, start=1):
         wanted = ("row", "command", "machine", *MEASUREMENTS[suite])

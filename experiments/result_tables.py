@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
@@ -126,13 +127,16 @@ def making_table(lines: list[Line]) -> str:
 
 
 def speed_table(lines: list[Line]) -> str:
-    """Ratios with their range over the rounds."""
-    rows = [
-        [line["row"], number(line["ours"]), number(line["peer"]), ratio(line["ratio"]), str(line.get("target", "–")),
-         yes_or_no(line.get("met")), line["machine"], code(line["command"])]
-        for line in lines
-    ]
-    return table(["what", "ours", "peer", "ratio", "target", "met", "machine", "command"], rows)
+    """Medians of every implementation, and the ratio to the one that counts with its range over the rounds."""
+    rows = []
+    for line in lines:
+        peers = [f"{name} {in_unit(median(values), line['unit'])}" for name, values in line["peers"].items()]
+        against = f"{line['against']}: {ratio(line['ratio'])}" if line["ratio"] else "–"
+        rows.append([
+            line["row"], measured(line), "; ".join(peers) or "–", against, str(line.get("target", "–")),
+            yes_or_no(line.get("met")), line["machine"], code(line["command"]),
+        ])
+    return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
 
 def checks_table(lines: list[Line]) -> str:
@@ -293,8 +297,17 @@ def mebibytes(value: float | None) -> str:
 
 
 def measured(line: Line) -> str:
-    """The value of a check: seconds as minutes, anything else with its unit."""
-    return duration(line["value"]) if line["unit"] == "s" else f"{number(line['value'])} {line['unit']}"
+    """The value of a measurement: a check's seconds as minutes, anything else with its unit."""
+    if line["suite"] == "checks" and line["unit"] == "s":
+        return duration(line["value"])
+    return in_unit(line["value"], line["unit"])
+
+
+def in_unit(value: float, unit: str) -> str:
+    """A number with its unit, a share in per cent."""
+    if unit == "share":
+        return f"{value:.0%}"
+    return f"{value:.1f} {unit}" if value < 100 else f"{number(value)} {unit}"
 
 
 def yes_or_no(value: bool | None) -> str:

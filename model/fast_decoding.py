@@ -5,7 +5,8 @@ The same numbers to rounding as `Rows` of model/decoding.py, which steps through
 - the decoder's matrices are fused and packed (model/packed_weights.py);
 - the K beams of a source share one cache. A step writes its K keys into the next K slots and nothing is ever copied
   from beam to beam: a mask says which slots hold a beam's own prefix, and reordering the beams reorders the mask;
-- the keys and values of the source stand there once for all K beams;
+- the keys and values of the source stand there once for all K beams; for one short source they are multiplied into the
+  matrices around them, so that reading the source is two products and a softmax (`AbsorbedSource`);
 - a finished source leaves the batch only when a quarter of it has finished: moving the others costs about a step.
 """
 
@@ -17,13 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.attention import MultiHeadAttention
 from model.heads import mixture_log_probs
 from model.layers import Residual
-from model.packed_weights import LayerWeights, decoder_weights
+from model.packed_weights import LayerWeights, decoder_weights, scaled_query
 from model.positions import rotate
 from model.transformer import Transformer
 
 KEPT_WHILE = 3 / 4  # finished sources stay in the batch while more than this share is open
+FEW_ROWS = 8  # up to here one kernel for attention is faster than three that share the work between cores
 
 
 class SlotCache:
@@ -48,6 +51,32 @@ class SlotCache:
         )
 
 
+class AbsorbedSource:
+    """Cross-attention of one source with its keys and values multiplied into W^Q and W^O.
+
+    In head i of equation (5) the scores are x W_i^Q K_i^T = x A_i, and the output is the sum of weights_i V_i W_i^O =
+    weights_i B_i. A (d_model, h*S) and B (h*S, d_model) serve all tokens; for a short source they are small.
+    """
+
+    def __init__(self, attention: MultiHeadAttention, keys: Tensor, values: Tensor) -> None:
+        _, h, self.length, d_k = keys.shape  # (1, h, S, d_k)
+        query, bias = scaled_query(attention)
+        by_head = query.view(h, d_k, -1)  # (h, d_k, d_model)
+        self.into_scores = (keys[0] @ by_head).flatten(0, 1).t().contiguous()  # A
+        self.score_bias = None if bias is None else (keys[0] @ bias.view(h, d_k, 1)).flatten()  # (h*S)
+        output = attention.output.weight.view(-1, h, d_k).permute(1, 2, 0)  # (h, d_k, d_model)
+        self.into_output = (values[0] @ output).flatten(0, 1)  # B
+        self.output_bias = attention.output.bias
+        self.n_heads = h
+
+    def __call__(self, x: Tensor, source_bias: Tensor | None) -> Tensor:
+        """(K, d_model) -> (K, d_model); source_bias (1, 1, 1, S)."""
+        scores = times(x, self.into_scores, self.score_bias).view(len(x), self.n_heads, self.length)  # (K, h, S)
+        if source_bias is not None:
+            scores = scores + source_bias[0]
+        return times(scores.softmax(dim=-1).flatten(1), self.into_output, self.output_bias)
+
+
 class FastRows:
     """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
 
@@ -64,6 +93,11 @@ class FastRows:
         readable = source_mask.any(dim=1)[:, None, None, None].to(self.memory.dtype)  # (b, 1, 1, 1)
         cross = [layer.cross_attention.keys_and_values(self.memory) for layer in model.decoder]
         self.caches = [SlotCache(keys, values * readable, max_new_tokens * beam) for keys, values in cross]
+        short = len(source) == 1 and source.shape[1] * model.config.n_heads <= model.config.d_model
+        self.absorbed = [
+            AbsorbedSource(layer.cross_attention, cache.cross_keys, cache.cross_values) if short else None
+            for layer, cache in zip(model.decoder, self.caches, strict=True)
+        ]
         self.source_bias = None if bool(source_mask.all()) else added(source_mask[:, None, None, :], self.memory.dtype)
         # Slot i of a step is beam i's, and a beam sees its own until beams are reordered.
         own = torch.eye(beam, dtype=torch.bool, device=source.device).repeat(len(source), 1, max_new_tokens)
@@ -80,8 +114,8 @@ class FastRows:
             held = token.new_zeros(len(self.source), self.beam)
             token = held.index_copy_(0, self.open, token.view(len(self.open), self.beam)).flatten()
         x, bias = self.embed(token), self.self_bias()  # (R, d_model)
-        for layer, cache in zip(self.weights.layers, self.caches, strict=True):
-            x = self.decoder_layer(layer, cache, x, bias)
+        for layer, cache, absorbed in zip(self.weights.layers, self.caches, self.absorbed, strict=True):
+            x = self.decoder_layer(layer, cache, absorbed, x, bias)
         self.step += 1
         states = self.model.decoder_norm(x).view(len(self.source), self.beam, x.shape[-1])  # (b, K, d_model)
         log_probs = self.distribution(states)  # (b, K, V)
@@ -103,7 +137,9 @@ class FastRows:
             x = x + self.position_rows[self.step].to(x.dtype)
         return model.decoder_embedding_norm(x) if model.config.norm_embeddings else x
 
-    def decoder_layer(self, layer: LayerWeights, cache: SlotCache, x: Tensor, bias: Tensor | None) -> Tensor:
+    def decoder_layer(
+        self, layer: LayerWeights, cache: SlotCache, absorbed: AbsorbedSource | None, x: Tensor, bias: Tensor | None
+    ) -> Tensor:
         """`DecoderLayer` for the newest tokens: (R, d_model) -> (R, d_model)."""
         b, h, _, d_k = cache.keys.shape
 
@@ -115,6 +151,8 @@ class FastRows:
             return layer.output(attend(queries, *cache.write(self.step * self.beam, keys, values), bias))
 
         def attend_to_source(x: Tensor) -> Tensor:
+            if absorbed is not None:
+                return absorbed(x, self.source_bias)
             queries = layer.cross_query(x).view(b, self.beam, h, d_k)
             return layer.cross_output(attend(queries, cache.cross_keys, cache.cross_values, self.source_bias))
 
@@ -178,12 +216,20 @@ class FastRows:
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
     """Equation (4), its factor in the queries: (b, K, h, d_k), (b, h, n, d_k), bias (b, h, K, n) -> (b*K, h*d_k)."""
     b, beam, h, d_k = queries.shape
+    if b * beam <= FEW_ROWS:
+        heads = F.scaled_dot_product_attention(queries.transpose(1, 2), keys, values, bias, scale=1.0)  # (b, h, K, d_k)
+        return heads.transpose(1, 2).reshape(b * beam, h * d_k)
     keys, values = keys.flatten(0, 1), values.flatten(0, 1)  # (b*h, n, d_k), never a copy
     scores = torch.bmm(queries.transpose(1, 2).reshape(b * h, beam, d_k), keys.transpose(1, 2))  # (b*h, K, n)
     if bias is not None:
         scores.view(b, h, beam, keys.shape[1]).add_(bias)
     heads = torch.bmm(scores.softmax(dim=-1), values)  # (b*h, K, d_k)
     return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
+
+
+def times(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+    """x M + b: (R, m), (m, n), (n) -> (R, n)."""
+    return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
 
 def around(residual: Residual, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.attention import MultiHeadAttention
 from model.layers import DecoderLayer
-from model.linear import has_wide_onednn
+from model.linear import has_wide_onednn, onednn_linear
 from model.transformer import Transformer
 
 PACKED_FOR = 32  # rows that oneDNN's layout is chosen for; it serves 2 rows and 128 rather as well
@@ -43,7 +43,7 @@ class PackedLinear:
         if self.transposed is not None:
             return x @ self.transposed if self.bias is None else torch.addmm(self.bias, x, self.transposed)
         if self.packed is not None:
-            return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+            return onednn_linear(x, self.packed, self.bias)
         return F.linear(x, self.weight, self.bias)
 
 

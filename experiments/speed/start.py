@@ -58,7 +58,7 @@ def seconds_of(arguments: list[str]) -> float:
 
 
 def until_first_batch(folder: str) -> float:
-    """Seconds from train.py's first line of work, its imports done, to the quick start's first batch. Raises DataError."""
+    """Seconds from the end of train.py's imports to the quick start's first batch. Raises DataError."""
     done = subprocess.run([sys.executable, "-c", FIRST_BATCH, folder], cwd=ROOT, capture_output=True, text=True)
     for line in done.stdout.splitlines():
         if line.startswith("first batch after"):
