@@ -32,7 +32,6 @@ from experiments.speed.train import measure_memory, measure_training
 from training.trial import step_cap
 
 Part = Literal["train", "decode", "length", "memory", "start"]
-DJANGO = "../shared/data/django"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Settings:
     repeats: int = 6  # times that a single source is decoded in a turn; a batch once
     threads: int = 0  # CPU threads of each process; 0: torch's own choice
     shape: Shape = field(default_factory=Shape)  # shape A
-    django: str = DJANGO  # folder of Django's files for shape B, as `python -m data fetch django` brings them
+    django: str = ""  # folder of Django's files for shape B; empty: where `python -m data fetch django` has put them
     gemm_size: int = 2048  # rows of the square matrices of the GEMM peak
     plot: Path | None = None  # file for the picture of time and memory against length and width (svg or png)
     json: Path | None = None  # file for the rows

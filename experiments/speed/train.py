@@ -7,10 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from data.cache import cache_folder
+from experiments.measurement import ROOT
 from experiments.speed.rows import Row, compared, differences
 from experiments.speed.shape import step_flops
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
 
+SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
 PACKAGES = {
     "nn.Transformer": "torch", "BART": "transformers", "Marian": "transformers", "T5": "transformers",
     "x-transformers": "x_transformers",
@@ -106,7 +109,8 @@ def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
 
 def shape_b(settings: Any, best: list[str]) -> list[Row]:
     """Django's pairs in real tokens a second, against random batches and against our batches."""
-    folder = Path(settings.django)
+    given = [Path(settings.django)] if settings.django else [cache_folder("django"), SHARED]
+    folder = next((place for place in given if (place / "all.anno").exists()), given[0])
     if not (folder / "all.anno").exists():
         print(f"shape B: no Django in {folder} (python -m data fetch django; --django FOLDER), so it is left out")
         return []
