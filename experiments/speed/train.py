@@ -11,6 +11,7 @@ from data.cache import cache_folder
 from experiments.measurement import ROOT
 from experiments.speed.rows import Row, compared, differences
 from experiments.speed.shape import step_flops
+from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
 
 SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
@@ -97,13 +98,15 @@ def memory_row(ours: Turns, peers: list[Turns]) -> Row:
 
 def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
     """The fastest peers under our allocator settings, our readable form, and ours in bf16."""
-    jobs = [training_job(settings, name) for name in ("ours", "ours, readable", "ours, bf16")]
-    jobs += [training_job(settings, name, f"{name}, our allocator", allocator=True) for name in best]
-    ours, readable, bf16, *peers = train_in_turns(settings, jobs)
+    without = [f"ours without {form}" for form in WITHOUT]
+    jobs = [training_job(settings, name, f"{name}, our allocator", allocator=True) for name in best]
+    jobs += [training_job(settings, name) for name in ("ours", "ours, bf16", "ours, readable", *without)]
+    turns = train_in_turns(settings, jobs)
+    peers, (ours, bf16, *variants) = turns[: len(best)], turns[len(best) :]
     return [
         compared("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
-        compared("training, shape A, against our readable form", ours, [readable], readable),
         compared("training, shape A, bf16 against float32", bf16, [ours], ours),
+        *(compared(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants),
     ]
 
 

@@ -7,7 +7,8 @@ weights. Where a library cannot have that, `difference` says what is not the sam
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,10 +53,8 @@ def random_pairs(shape: Shape) -> Pairs:
     return Pairs(source, torch.ones_like(source, dtype=torch.bool), target.roll(1, dims=1), target)
 
 
-def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False) -> Trainer:
-    """This project's preset `bart` under the step of train.py's loop."""
-    from dataclasses import replace
-
+def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: str = "") -> Trainer:
+    """This project's preset `bart` under the step of train.py's loop, `without` one of its fast forms."""
     import train
     from data.batches import Batch
     from model.transformer import Transformer
@@ -63,7 +62,10 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False) -> Traine
     from training.device import keep_freed_memory
     from training.optimizer import make_optimizer
 
-    keep_freed_memory()  # as train.py does
+    if without:
+        WITHOUT[without]()
+    if without != "kept memory":
+        keep_freed_memory()  # as train.py does
     model = Transformer(replace(our_config(shape), speed=speed), PAD_ID).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM, bf16=bf16)
     run = SimpleNamespace(model=model, device=torch.device("cpu"))
@@ -78,6 +80,43 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False) -> Traine
         train.take_step(run, phase, [batch], LEARNING_RATE)
 
     return Trainer(step, model, "this project")
+
+
+def use_mkl() -> None:
+    """Every product to MKL, none to oneDNN."""
+    import model.linear
+
+    model.linear.has_wide_onednn = lambda: False
+
+
+def use_torch_dropout() -> None:
+    """Masks from torch's own generator of Bernoulli numbers."""
+    import model.attention
+    import model.dropout
+
+    model.attention.FastDropout = model.dropout.FastDropout = SimpleNamespace(apply=F.dropout)
+
+
+def use_plain_loss() -> None:
+    """All logits of the batch at once, and autograd's gradient of them."""
+    import training.batch_loss
+    from training.losses import sequence_loss
+
+    def plain(model: nn.Module, batch: Any, smoothing: float) -> tuple[Tensor, int]:
+        _, logits = model.target_log_probs(
+            batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask
+        )
+        return sequence_loss(logits, batch.target[batch.target_mask], smoothing)
+
+    training.batch_loss.fast_pair_loss = plain
+
+
+WITHOUT: dict[str, Callable[[], None]] = {  # what a variant of ours does in its own process before anything else
+    "oneDNN": use_mkl,
+    "fast dropout": use_torch_dropout,
+    "chunked loss": use_plain_loss,
+    "kept memory": lambda: None,
+}
 
 
 def trainer(model: nn.Module, loss_of: Callable[[Pairs], Tensor], library: str, difference: str = "") -> Trainer:
@@ -216,6 +255,7 @@ TRAINERS: dict[str, Callable[[Shape], Trainer]] = {
     "ours": our_trainer,
     "ours, readable": lambda shape: our_trainer(shape, "readable"),
     "ours, bf16": lambda shape: our_trainer(shape, bf16=True),
+    **{f"ours without {form}": partial(our_trainer, without=form) for form in WITHOUT},
     "nn.Transformer": torch_trainer,
     "BART": bart_trainer,
     "Marian": marian_trainer,
