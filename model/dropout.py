@@ -37,14 +37,15 @@ class FastDropout(torch.autograd.Function):
         mask = keep_mask(x.shape, dropped)
         ctx.save_for_backward(mask)
         ctx.scale = LEVELS / (LEVELS - dropped)
-        return mask.to(x.dtype).mul_(ctx.scale).mul_(x)
+        # The scale last: a mask of 1 / (1 - p) would be rounded to bfloat16, which is off by up to 0.4%.
+        return mask.to(x.dtype).mul_(x).mul_(ctx.scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
         """Gradient of the output -> of x."""
         (mask,) = ctx.saved_tensors
-        return mask.to(gradient.dtype).mul_(ctx.scale).mul_(gradient), None
+        return mask.to(gradient.dtype).mul_(gradient).mul_(ctx.scale), None
 
 
 def keep_mask(shape: torch.Size, dropped: int) -> Tensor:

@@ -11,6 +11,7 @@ from data.example import BadRecords
 from model.transformer import Transformer
 from training.config import LoopConfig
 from training.corpus import Corpus
+from training.device import has_bf16
 from training.recipes import TrainingSettings
 
 PLACES_SHOWN = 3  # of each kind of bad record
@@ -31,7 +32,8 @@ def show_overview(
         f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "
         f"{config.d_model}, {config.n_heads} heads, {config.n_encoder_layers} + {config.n_decoder_layers} layers"
     )
-    rows["device"] = f"{device}, {torch.get_num_threads()} threads"
+    bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
+    rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
     width = max(map(len, rows))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
