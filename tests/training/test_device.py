@@ -1,16 +1,28 @@
 """Devices, seeds and precision."""
 
+import ctypes
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
 import torch
 
-from training.device import autocast, find_device, has_bf16, seed_everything, set_threads, warn_without_bf16
+from training.device import (
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    autocast,
+    find_device,
+    has_bf16,
+    keep_freed_memory,
+    seed_everything,
+    set_threads,
+    warn_without_bf16,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +91,43 @@ def test_threads_are_set_and_zero_leaves_them():
         assert set_threads(0) == 1
     finally:
         torch.set_num_threads(before)
+
+
+def c_library(monkeypatch, accepts=None):
+    """A C library whose mallopt accepts these values; None: it has no mallopt. Returns what it was told."""
+    told = []
+
+    def mallopt(parameter, value):
+        told.append((parameter, value))
+        return int(accepts(parameter, value))
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(**({"mallopt": mallopt} if accepts else {})))
+    return told
+
+
+def test_glibc_is_told_to_keep_freed_blocks(monkeypatch):
+    told = c_library(monkeypatch, accepts=lambda parameter, value: True)
+    assert keep_freed_memory()
+    assert dict(told) == {M_MMAP_THRESHOLD: 2**30, M_TRIM_THRESHOLD: 2**31 - 1}
+
+
+def test_an_older_glibc_takes_32_mebibytes(monkeypatch):
+    told = c_library(monkeypatch, accepts=lambda parameter, value: parameter == M_TRIM_THRESHOLD or value <= 2**25)
+    assert keep_freed_memory()
+    assert dict(told)[M_MMAP_THRESHOLD] == 2**25
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    c_library(monkeypatch)  # musl, macOS: no mallopt
+    assert not keep_freed_memory()
+    c_library(monkeypatch, accepts=lambda parameter, value: False)
+    assert not keep_freed_memory()
+
+    def not_found(name):
+        raise TypeError("Windows: a name is needed")
+
+    monkeypatch.setattr(ctypes, "CDLL", not_found)
+    assert not keep_freed_memory()
 
 
 TOUCH_PAGES = """
