@@ -27,7 +27,8 @@ from evaluation.predict import draw, predict
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.transformer import Transformer
-from training.device import find_device, set_threads
+from training.device import find_device, keep_freed_memory, set_threads
+from training.overview import about_memory
 from training.pretrained import load_tokenizer
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
@@ -75,6 +76,7 @@ def main(argv: list[str]) -> int:
     folder = Path(options.run)
     settings, _ = read_config(folder, Settings)
     set_threads(options.threads)
+    keeps_memory = keep_freed_memory()
     tokenizer = load_tokenizer(folder)
     model = Transformer(settings.model, tokenizer.pad_id)
     load_weights(folder / "model.safetensors", model)
@@ -84,6 +86,7 @@ def main(argv: list[str]) -> int:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data.max_source_length)
         return 0
+    print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed)
     show_results(folder, results)

@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     check_run(folder, resume, overwrite)
     device = find_device(settings.device)
     set_threads(settings.threads)
-    keep_freed_memory()
+    keeps_memory = keep_freed_memory()
     seed_everything(settings.seed)
     warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 
@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
         write_config(folder, settings, tokenizer.special_ids())
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     write_environment(run, corpora)
-    show_overview(settings, corpora, model, device)
+    show_overview(settings, corpora, model, device, keeps_memory)
 
     checkpoint = find_checkpoint(folder) if resume else None
     if checkpoint is not None:

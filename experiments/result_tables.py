@@ -6,11 +6,11 @@ from statistics import median
 from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
+from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
 from experiments.targets import TARGETS, Target
 
 Line = dict[str, Any]
 NOT_RUN = "not run"
-SEEDS_FOR_A_VERDICT = 5
 PARTS = {  # which examples a score in README's table is over
     "exact_match_without_duplicates": "without duplicates ",
     "exact_match": "all lines ",
@@ -31,8 +31,11 @@ TITLES = {
     "django": "Django",
     "django_1000": "Django with 1,000 training pairs: pretrained against not",
     "speed": "Speed beside other implementations",
+    "dropout": "Dropout: the fast masks against torch's",
     "checks": "Checks",
 }
+DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/dropout_check.py
+DROPOUT_MARGIN = 1.0  # percent of torch's held-out loss: the smallest difference that counts
 
 
 def results_page(suites: dict[str, list[Line]]) -> str:
@@ -49,6 +52,8 @@ def section(suite: str, lines: list[Line]) -> str:
         return speed_table(lines)
     if suite == "checks":
         return checks_table(lines)
+    if suite == "dropout":
+        return dropout_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
     verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
     return verdict + score_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
 
@@ -137,6 +142,15 @@ def speed_table(lines: list[Line]) -> str:
             yes_or_no(line.get("met")), line["machine"], code(line["command"]),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
+
+
+def dropout_table(lines: list[Line]) -> str:
+    """Held-out loss of both kinds, seed by seed, of the newest code and configuration; the verdict first."""
+    pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, "held_out", "held_out_loss")
+    said = equality_verdict(pairs, DROPOUT_MARGIN)
+    interval = "In brackets the 90% t interval *over runs* of the paired differences."
+    columns = ["seed", *(f"held-out loss, {kind} dropout" for kind in DROPOUT_KINDS), "difference"]
+    return f"**{said}**. {interval}\n\n" + table(columns, table_rows(pairs))
 
 
 def checks_table(lines: list[Line]) -> str:

@@ -2,6 +2,7 @@
 
 On a CPU torch draws one random number a value, one after the other: for p = 0.1 that takes 50 times as long as the
 multiplication. The fast form cuts four values' chances out of each 64 random bits of the same generator.
+`python -m experiments.dropout_check` trains with both.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ class FastDropout(torch.autograd.Function):
         mask = keep_mask(x.shape, dropped)
         ctx.save_for_backward(mask)
         ctx.scale = LEVELS / (LEVELS - dropped)
-        return mask.to(x.dtype).mul_(ctx.scale).mul_(x)
+        # The scale last: a mask of 1 / (1 - p) would be rounded to bfloat16, which is off by up to 0.4%.
+        return mask.to(x.dtype).mul_(x).mul_(ctx.scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
         """Gradient of the output -> of x."""
         (mask,) = ctx.saved_tensors
-        return mask.to(gradient.dtype).mul_(ctx.scale).mul_(gradient), None
+        return mask.to(gradient.dtype).mul_(gradient).mul_(ctx.scale), None
 
 
 def keep_mask(shape: torch.Size, dropped: int) -> Tensor:

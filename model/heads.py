@@ -26,7 +26,8 @@ class MLMHead(nn.Module):
 
     def forward(self, states: Tensor, embedding: Tensor) -> Tensor:
         """states (N, d_model), embedding (V, d_model) -> logits (N, V)."""
-        return F.linear(self.norm(F.gelu(self.dense(states))), embedding, self.bias)
+        hidden = F.gelu(self.dense(states)).to(states.dtype)  # (N, d_model); autocast's products are bfloat16
+        return F.linear(self.norm(hidden), embedding, self.bias)
 
 
 class Pointer(NamedTuple):
@@ -62,6 +63,8 @@ class CopyHead(nn.Module):
         scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
+        # Logarithms are taken of these and subtracted: under autocast, in the states' float32 instead of bfloat16.
+        scores, gate = scores.to(states.dtype), gate.to(states.dtype)
         return Pointer(scores, F.logsigmoid(gate), F.logsigmoid(-gate))
 
 

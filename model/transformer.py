@@ -152,7 +152,7 @@ class Transformer(nn.Module):
         """
         memory = self.encode(source, source_mask)
         states = self.decode(decoder_input, memory, source_mask)  # (B, T, d_model)
-        logits = self.logits(states[target_mask])  # (N, V)
+        logits = self.logits(states[target_mask]).to(states.dtype)  # (N, V); autocast's products are bfloat16
         chosen = logits.gather(-1, target[target_mask][:, None]).squeeze(-1)  # (N)
         generated = chosen - logits.logsumexp(dim=-1)  # (N)
         if self.copy_head is None:

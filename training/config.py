@@ -67,7 +67,7 @@ class LoopConfig:
     checkpoint_every: int = 500  # steps between checkpoints; 0: only at the end
     keep_checkpoints: int = 2  # newest checkpoints that are kept
     max_bad_steps: int = 5  # non-finite losses in a row before training stops
-    bf16: bool = False  # bfloat16 autocast, on CUDA only
+    bf16: bool = False  # bfloat16 matrix products on CUDA and on CPUs that have them; weights stay float32
     objectives: ObjectivesConfig = ObjectivesConfig()  # what is trained on
 
     def __post_init__(self) -> None:

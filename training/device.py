@@ -14,6 +14,7 @@ import torch
 from data.example import DataError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters in glibc's malloc.h
+BF16_INSTRUCTIONS = ("avx512_bf16", "bf16")  # torch's names for what x86 and Arm processors have
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -37,8 +38,9 @@ def set_threads(threads: int) -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep freed blocks for the next step; whether it does (glibc alone can be told so).
+    """Let the C library keep freed blocks for the next step. Returns whether it does: glibc alone can be told so.
 
+    Nothing else sets the allocator. musl's, macOS's and Windows' stay as they are, and the start-up lines say so.
     By default large blocks go back to the kernel when they are freed, and every step touches new, empty pages: 3% to
     14% of a step's time on a CPU.
     """
@@ -66,17 +68,28 @@ def seed_everything(seed: int) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies matrices of bfloat16 faster than those of float32."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    # oneDNN imitates bfloat16 on every processor with AVX-512, slower than float32: the processor itself is asked.
+    # An older torch cannot say, and counts as one that finds none.
+    found = getattr(torch.cpu, "get_capabilities", dict)()
+    return torch.backends.mkldnn.is_available() and any(found.get(name) for name in BF16_INSTRUCTIONS)
+
+
 def autocast(device: torch.device, bf16: bool) -> contextlib.AbstractContextManager:
-    """Context of the forward pass: bfloat16 matrix products when asked for and on CUDA, else float32."""
-    if bf16 and device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+    """Context of the forward pass: bfloat16 matrix products when asked for and the device has them, else float32."""
+    if bf16 and has_bf16(device):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
 def warn_without_bf16(device: torch.device, bf16: bool) -> None:
     """Say once, at the start, that bfloat16 was asked for where it is not used."""
-    if bf16 and device.type != "cuda":
-        print(f"bf16 is used on CUDA only; training on {device.type} stays in float32", file=sys.stderr)
+    if bf16 and not has_bf16(device):
+        reason = "torch finds no bfloat16 instructions in this processor" if device.type == "cpu" else "not on MPS"
+        print(f"bf16 is not used ({reason}); training on {device.type} stays in float32", file=sys.stderr)
 
 
 def supports_fused(device: torch.device) -> bool:

@@ -11,15 +11,20 @@ from data.example import BadRecords
 from model.transformer import Transformer
 from training.config import LoopConfig
 from training.corpus import Corpus
+from training.device import has_bf16
 from training.recipes import TrainingSettings
 
 PLACES_SHOWN = 3  # of each kind of bad record
 
 
 def show_overview(
-    settings: TrainingSettings, corpora: Mapping[str, Corpus], model: Transformer, device: torch.device
+    settings: TrainingSettings, corpora: Mapping[str, Corpus], model: Transformer, device: torch.device,
+    keeps_memory: bool,
 ) -> None:
-    """Print a few aligned lines on stderr, beside the bars, and what was wrong with the data."""
+    """Print a few aligned lines on stderr, beside the bars, and what was wrong with the data.
+
+    keeps_memory: what `keep_freed_memory` has returned.
+    """
     config = settings.model
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
@@ -31,7 +36,9 @@ def show_overview(
         f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "
         f"{config.d_model}, {config.n_heads} heads, {config.n_encoder_layers} + {config.n_decoder_layers} layers"
     )
-    rows["device"] = f"{device}, {torch.get_num_threads()} threads"
+    bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
+    rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
+    rows["memory"] = about_memory(keeps_memory)
     width = max(map(len, rows))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
@@ -42,6 +49,13 @@ def about(corpus: Corpus) -> str:
     """What a phase learns from."""
     held_out = f", {len(corpus.held_out):,} more held out" if corpus.held_out else ""
     return f"{len(corpus.train):,} examples of {corpus.about.get('corpus', 'text')}{held_out}"
+
+
+def about_memory(kept: bool) -> str:
+    """What became of the wish to keep freed memory (`keep_freed_memory`)."""
+    if kept:
+        return "freed blocks are kept for the next step"
+    return "the C library's own settings (only glibc can keep freed blocks)"
 
 
 def budget(loop: LoopConfig) -> str:

@@ -1,16 +1,28 @@
 """Devices, seeds and precision."""
 
+import ctypes
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
 import torch
 
-from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
+from training.device import (
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    autocast,
+    find_device,
+    has_bf16,
+    keep_freed_memory,
+    seed_everything,
+    set_threads,
+    warn_without_bf16,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,14 +50,38 @@ def test_one_seed_gives_one_sequence_of_random_numbers():
     assert draws(7) != draws(8)
 
 
-def test_bfloat16_is_not_used_on_a_cpu_and_that_is_said(capsys):
+@pytest.mark.parametrize(
+    ("found", "dtype"),
+    [
+        ({"avx512_f": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"neon": True, "bf16": True}, torch.bfloat16),
+        ({"avx512_f": True, "avx512_bf16": False}, torch.float32),  # oneDNN would imitate it, slowly
+        ({}, torch.float32),
+    ],
+)
+def test_bfloat16_is_used_on_a_cpu_that_has_instructions_for_it_and_else_its_absence_is_said(
+    monkeypatch, capsys, found, dtype
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     cpu = torch.device("cpu")
     with autocast(cpu, bf16=True):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    with autocast(cpu, bf16=False):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     warn_without_bf16(cpu, bf16=False)
     assert capsys.readouterr().err == ""
     warn_without_bf16(cpu, bf16=True)
-    assert "CUDA only" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert ("stays in float32" in said) == (dtype == torch.float32) and said.count("\n") <= 1
+
+
+def test_bfloat16_is_left_alone_where_onednn_or_the_word_of_the_processor_is_missing(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not has_bf16(torch.device("cpu"))
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not has_bf16(torch.device("cpu"))
 
 
 def test_threads_are_set_and_zero_leaves_them():
@@ -55,6 +91,43 @@ def test_threads_are_set_and_zero_leaves_them():
         assert set_threads(0) == 1
     finally:
         torch.set_num_threads(before)
+
+
+def c_library(monkeypatch, accepts=None):
+    """A C library whose mallopt accepts these values; None: it has no mallopt. Returns what it was told."""
+    told = []
+
+    def mallopt(parameter, value):
+        told.append((parameter, value))
+        return int(accepts(parameter, value))
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(**({"mallopt": mallopt} if accepts else {})))
+    return told
+
+
+def test_glibc_is_told_to_keep_freed_blocks(monkeypatch):
+    told = c_library(monkeypatch, accepts=lambda parameter, value: True)
+    assert keep_freed_memory()
+    assert dict(told) == {M_MMAP_THRESHOLD: 2**30, M_TRIM_THRESHOLD: 2**31 - 1}
+
+
+def test_an_older_glibc_takes_32_mebibytes(monkeypatch):
+    told = c_library(monkeypatch, accepts=lambda parameter, value: parameter == M_TRIM_THRESHOLD or value <= 2**25)
+    assert keep_freed_memory()
+    assert dict(told)[M_MMAP_THRESHOLD] == 2**25
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    c_library(monkeypatch)  # musl, macOS: no mallopt
+    assert not keep_freed_memory()
+    c_library(monkeypatch, accepts=lambda parameter, value: False)
+    assert not keep_freed_memory()
+
+    def not_found(name):
+        raise TypeError("Windows: a name is needed")
+
+    monkeypatch.setattr(ctypes, "CDLL", not_found)
+    assert not keep_freed_memory()
 
 
 TOUCH_PAGES = """

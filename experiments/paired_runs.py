@@ -1,0 +1,99 @@
+"""Two kinds of runs on the same seeds: paired differences, their t interval over runs, and what may be said of them.
+
+The runs of a seed share data, order and initial weights, so what the seed does to both falls out of their difference.
+That two kinds are equal is said of at least 5 seeds, when the 90% interval of the mean difference lies wholly inside
+plus or minus the smallest difference that counts (two one-sided tests at 5%; Schuirmann 1987).
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, stdev
+from typing import Any
+
+from experiments.result_lines import short_hash
+
+Line = dict[str, Any]
+Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
+SEEDS_FOR_A_VERDICT = 5
+LEVEL = 0.90  # of the interval
+
+
+def t_within(t: float, freedom: int) -> float:
+    """Probability that Student's t with `freedom` degrees of freedom lies between -t and t.
+
+    The finite series of Abramowitz and Stegun 1964, 26.7.3 (odd) and 26.7.4 (even).
+    """
+    angle = math.atan(t / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0 if freedom == 1 else term
+    for k in range(2 + odd, freedom - 1, 2):
+        term *= (k - 1) / k * math.cos(angle) ** 2
+        total += term
+    return (angle + math.sin(angle) * total) * 2 / math.pi if odd else math.sin(angle) * total
+
+
+def t_quantile(level: float, freedom: int) -> float:
+    """The t between whose negative and itself Student's t lies with probability `level`; by bisection."""
+    low, high = 0.0, 1e6
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_within(middle, freedom) < level else (low, middle)
+    return (low + high) / 2
+
+
+def t_interval(values: list[float], level: float = LEVEL) -> tuple[float, float]:
+    """Interval of the mean of at least two independent values that are normal around it."""
+    half = t_quantile(level, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
+
+
+def newest(lines: list[Line], setting: str) -> list[Line]:
+    """The lines that share code, threads and configuration, but for the one `setting` compared, with the last one."""
+
+    def circumstances(line: Line) -> tuple[Any, ...]:
+        config = {name: value for name, value in line["config"].items() if name != setting}
+        return line["code_hash"], line["threads"], short_hash(config)
+
+    return [line for line in lines if circumstances(line) == circumstances(lines[-1])]
+
+
+def pairs_of(lines: list[Line], kinds: tuple[str, str], split: str, score: str) -> Pairs:
+    """The scores of both kinds, which are the lines' rows, on the seeds that have both."""
+    found: dict[int, dict[str, float]] = {}
+    for line in lines:
+        found.setdefault(line["seed"], {})[line["row"]] = line["scores"][split][score]["value"]
+    first, second = kinds
+    return {seed: (of[first], of[second]) for seed, of in sorted(found.items()) if first in of and second in of}
+
+
+def differences(pairs: Pairs) -> list[float]:
+    """How many percent of the first kind's score the second's lies above it, seed by seed."""
+    return [100 * (second - first) / first for first, second in pairs.values()]
+
+
+def table_rows(pairs: Pairs) -> list[list[str]]:
+    """Seed, both scores, difference; the last row has the means and the interval."""
+    found = differences(pairs)
+    rows = [
+        [str(seed), f"{first:.4f}", f"{second:.4f}", f"{difference:+.2f}%"]
+        for (seed, (first, second)), difference in zip(pairs.items(), found, strict=True)
+    ]
+    if pairs:
+        means = [f"{fmean(scores):.4f}" for scores in zip(*pairs.values(), strict=True)]
+        rows.append(["mean", *means, f"{fmean(found):+.2f}%"])
+    if len(pairs) > 1:
+        low, high = t_interval(found)
+        rows[-1][-1] += f" ({low:+.2f}% to {high:+.2f}%)"
+    return rows
+
+
+def equality_verdict(pairs: Pairs, margin: float) -> str:
+    """Whether the two kinds are equal within `margin` percent, in words."""
+    if len(pairs) < SEEDS_FOR_A_VERDICT:
+        return f"not enough runs for a verdict: {len(pairs)} of at least {SEEDS_FOR_A_VERDICT} seeds"
+    low, high = t_interval(differences(pairs))
+    if -margin < low and high < margin:
+        return f"equal within {margin:g}%: the 90% interval over runs lies wholly inside"
+    return f"not shown to be equal within {margin:g}%: the 90% interval over runs reaches beyond"

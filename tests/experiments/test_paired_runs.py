@@ -1,0 +1,69 @@
+"""Paired differences over seeds, checked against the tables of Student's t and sums done by hand."""
+
+import pytest
+
+from experiments.paired_runs import differences, equality_verdict, newest, pairs_of, t_interval, t_quantile, table_rows
+
+
+@pytest.mark.parametrize(
+    ("level", "freedom", "printed"),
+    [
+        (0.90, 1, 6.314), (0.90, 2, 2.920), (0.90, 3, 2.353), (0.90, 4, 2.132), (0.90, 5, 2.015), (0.90, 9, 1.833),
+        (0.90, 30, 1.697), (0.90, 120, 1.658), (0.95, 1, 12.706), (0.95, 4, 2.776), (0.99, 7, 3.499),
+    ],
+)  # fmt: skip
+def test_quantiles_are_those_of_the_printed_tables(level, freedom, printed):
+    assert t_quantile(level, freedom) == pytest.approx(printed, abs=6e-4)
+
+
+def test_the_interval_is_the_one_done_by_hand():
+    # mean 3, variance (4 + 1 + 0 + 1 + 4) / 4 = 2.5, half the width 2.131847 * sqrt(2.5 / 5) = 1.507443
+    assert t_interval([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx((3 - 1.507443, 3 + 1.507443), abs=1e-5)
+
+
+def scores(*pairs):
+    return dict(enumerate(pairs))
+
+
+def test_differences_are_percent_of_the_first_kind():
+    pairs = scores((2.0, 2.02), (0.5, 0.49))
+    assert differences(pairs) == pytest.approx([1.0, -2.0])
+    # mean -0.5, standard deviation 3 / sqrt(2), half the width 6.313752 * 1.5 = 9.470627
+    assert table_rows(pairs) == [
+        ["0", "2.0000", "2.0200", "+1.00%"],
+        ["1", "0.5000", "0.4900", "-2.00%"],
+        ["mean", "1.2500", "1.2550", "-0.50% (-9.97% to +8.97%)"],
+    ]
+    assert table_rows(scores((2.0, 2.02)))[1] == ["mean", "2.0000", "2.0200", "+1.00%"]
+    assert table_rows({}) == []
+
+
+@pytest.mark.parametrize(
+    ("percent", "said"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.5], "equal within 1%"),  # 0.3 +- 0.151: equal, though zero lies outside
+        ([-0.4, -0.2, 0.0, 0.2, 0.4], "equal within 1%"),
+        ([0.7, 0.8, 0.9, 1.0, 1.1], "not shown to be equal within 1%"),  # 0.9 +- 0.151: the mean is inside
+        ([-2.0, -1.0, 0.0, 1.0, 2.0], "not shown to be equal within 1%"),  # 0 +- 1.507
+        ([-0.7, -0.8, -0.9, -1.0, -1.1], "not shown to be equal within 1%"),
+        ([0.0, 0.0, 0.0, 0.0], "not enough runs for a verdict: 4 of at least 5 seeds"),
+        ([], "not enough runs"),
+    ],
+)
+def test_the_verdict_needs_five_seeds_and_the_whole_interval_inside(percent, said):
+    assert equality_verdict(scores(*((100.0, 100.0 + p) for p in percent)), 1.0).startswith(said)
+
+
+def line(kind, seed, loss, code="new", **config):
+    return {
+        "row": kind, "seed": seed, "code_hash": code, "threads": 2, "config": {"steps": 10, "masks": kind, **config},
+        "scores": {"held_out": {"loss": {"value": loss, "n": 3}}},
+    }
+
+
+def test_only_lines_of_one_code_and_configuration_are_compared_and_only_whole_pairs():
+    lines = [
+        line("torch", 0, 9.0, code="old"), line("fast", 0, 9.0, code="old"), line("fast", 1, 9.0, steps=20),
+        line("fast", 2, 3.5), line("torch", 1, 2.0), line("torch", 0, 1.0), line("fast", 0, 1.5), line("fast", 1, 2.5),
+    ]  # fmt: skip
+    assert pairs_of(newest(lines, "masks"), ("torch", "fast"), "held_out", "loss") == {0: (1.0, 1.5), 1: (2.0, 2.5)}
