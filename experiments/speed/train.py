@@ -10,7 +10,7 @@ from typing import Any
 from data.cache import cache_folder
 from experiments.measurement import ROOT
 from experiments.speed.rows import Row, compared, differences
-from experiments.speed.shape import step_flops
+from experiments.speed.shape import Shape, step_flops
 from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
 
@@ -98,7 +98,7 @@ def memory_row(ours: Turns, peers: list[Turns]) -> Row:
 
 def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
     """The fastest peers under our allocator settings, our readable form, and ours in bf16."""
-    without = [f"ours without {form}" for form in WITHOUT]
+    without = [f"ours without {form}" for form in WITHOUT] if settings.shape == Shape() else []
     jobs = [training_job(settings, name, f"{name}, our allocator", allocator=True) for name in best]
     jobs += [training_job(settings, name) for name in ("ours", "ours, bf16", "ours, readable", *without)]
     turns = train_in_turns(settings, jobs)
