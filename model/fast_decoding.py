@@ -176,7 +176,7 @@ class FastRows:
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """Equation (4), its factor in the queries: (b, K, h, d_k), twice (b, h, n, d_k), bias (b, h, K, n) -> (R, h*d_k)."""
+    """Equation (4), its factor in the queries: (b, K, h, d_k), two (b, h, n, d_k), bias (b, h, K, n) -> (R, h*d_k)."""
     b, beam, h, d_k = queries.shape
     keys, values = keys.flatten(0, 1), values.flatten(0, 1)  # (b*h, n, d_k), never a copy
     scores = torch.bmm(queries.transpose(1, 2).reshape(b * h, beam, d_k), keys.transpose(1, 2))  # (b*h, K, n)

@@ -78,7 +78,7 @@ class Transformer(nn.Module):
                 self.copy_head.gate.bias.fill_(1.0)
 
     def train(self, mode: bool = True) -> Self:
-        """As in nn.Module; weights that are trained make the packed ones stale, and a fused optimiser leaves no mark."""
+        """As in nn.Module; forgets the packed weights, for a fused optimiser leaves no mark on what it changes."""
         if mode:
             self.packed_weights.clear()
         return super().train(mode)

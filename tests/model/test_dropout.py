@@ -1,4 +1,4 @@
-"""Fast dropout: the right rate and scale, one mask for values and gradients, and chances that know nothing of each other.
+"""Fast dropout: the right rate and scale, one mask for values and gradients, chances that know nothing of each other.
 
 All draws are seeded, so a bound in standard deviations holds always or never; 4.5 of them are passed by chance once in
 150,000 times.
