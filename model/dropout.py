@@ -23,7 +23,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape -> the same shape."""
-        if self.fast and self.training and self.p and x.device.type == "cpu":
+        if self.fast and self.training and 0 < self.p < 1 and x.device.type == "cpu":
             return FastDropout.apply(x, self.p)
         return super().forward(x)
 
@@ -34,7 +34,7 @@ class FastDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, probability: float) -> Tensor:
         """Any shape -> the same shape."""
-        dropped = round(probability * LEVELS)  # of the 65,536 values that 16 bits have
+        dropped = min(round(probability * LEVELS), LEVELS - 1)  # of the 65,536 values that 16 bits have
         mask = keep_mask(x.shape, dropped)
         ctx.save_for_backward(mask)
         ctx.scale = LEVELS / (LEVELS - dropped)

@@ -10,7 +10,7 @@ B examples, source length S, target length T, width d_model, vocabulary V. Masks
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,16 @@ class Transformer(nn.Module):
             if self.copy_head is not None:  # start by generating: a gate of one half would copy wrong tokens
                 self.copy_head.gate.weight.zero_()
                 self.copy_head.gate.bias.fill_(1.0)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in nn.Module; forgets the packed weights, for a fused optimiser leaves no mark on what it changes."""
+        if mode:
+            self.packed_weights.clear()
+        return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy of the model is made of: packed weights cannot be copied, and are soon made."""
+        return {**self.__dict__, "packed_weights": {}}
 
     def embed(self, ids: Tensor, positions: Positions, first: int, norm: nn.Module | None) -> Tensor:
         """Token ids (B, T) whose first position is `first` -> embeddings with positions (B, T, d_model)."""

@@ -34,8 +34,11 @@ def chunked_loss(
     logits_of: states (n, d_model) -> logits (n, V), a function of the `weights` alone. states (N, d_model), targets
     (N,). With a copy head log_generate (N,) = log p_gen and log_copy (N,) = log p_copy(y_t).
     """
-    total = ChunkedLoss.apply(logits_of, label_smoothing, targets, log_generate, log_copy, states, *weights)
-    return total, targets.numel()
+    rows = max(64, CHUNK // max(1, weights[0].shape[0]))
+    inputs = log_generate, log_copy, states, *(weight for weight in weights if weight.requires_grad)
+    # The function itself cannot tell: there no_grad always holds, and the weights ask for gradients all the same.
+    wanted = torch.is_grad_enabled() and any(part is not None and part.requires_grad for part in inputs)
+    return ChunkedLoss.apply(logits_of, rows, wanted, label_smoothing, targets, *inputs), targets.numel()
 
 
 class ChunkedLoss(torch.autograd.Function):
@@ -43,15 +46,14 @@ class ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: PLR0913 - autograd wants every tensor as an argument of its own
-        ctx: FunctionCtx, logits_of: Callable[[Tensor], Tensor], smoothing: float, targets: Tensor,
-        log_generate: Tensor | None, log_copy: Tensor | None, states: Tensor, *weights: Tensor,
+        ctx: FunctionCtx, logits_of: Callable[[Tensor], Tensor], rows: int, wanted: bool, smoothing: float,
+        targets: Tensor, log_generate: Tensor | None, log_copy: Tensor | None, states: Tensor, *weights: Tensor,
     ) -> Tensor:
-        """As in `chunked_loss` -> a scalar."""
-        wanted = any(ctx.needs_input_grad)
+        """As in `chunked_loss`, `rows` at a time; `weights` are those that learn -> a scalar."""
         of_mixture = [torch.empty_like(part) for part in (log_generate, log_copy) if part is not None]  # (N,) each
         of_states, of_weights = torch.empty_like(states), [torch.zeros_like(weight) for weight in weights]
-        total = torch.zeros((), dtype=torch.float64, device=states.device)
-        rows = max(64, CHUNK // max(1, weights[0].shape[0]))
+        widest = torch.float32 if states.device.type == "mps" else torch.float64  # MPS has no float64
+        total = torch.zeros((), dtype=widest, device=states.device)
         for first in range(0, len(states), rows):
             part = slice(first, first + rows)
             with torch.set_grad_enabled(wanted):
@@ -75,7 +77,7 @@ class ChunkedLoss(torch.autograd.Function):
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradient of the sum, a scalar -> of the mixture, the states and the weights."""
         scaled = [saved * gradient.to(saved.dtype) for saved in ctx.saved_tensors]
-        return (None, None, None, *(() if ctx.mixed else (None, None)), *scaled)
+        return (*[None] * 5, *(() if ctx.mixed else (None, None)), *scaled)
 
 
 def loss_and_gradient(

@@ -20,8 +20,8 @@ VARIANTS = {
     "vaswani2017, norms at the end, sines first": (
         "vaswani2017", {"final_norm": True, "sinusoid_layout": "halves", "feed_forward": "swish"},
     ),
-    "modern, written out": ("modern", {"speed": "readable"}),
-    "t5, written out, copy head": ("t5", {"speed": "readable", "copy_head": True}),
+    "modern, readable": ("modern", {"speed": "readable"}),
+    "t5, readable, copy head": ("t5", {"speed": "readable", "copy_head": True}),
 }
 TINY = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 2,
         "max_length": 32, "relative_buckets": 8, "relative_max_distance": 12}  # fmt: skip

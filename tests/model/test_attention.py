@@ -15,11 +15,14 @@ from model.attention import (
     written_out_attention,
 )
 from model.config import ModelConfig
+from model.dropout import LEVELS, keep_mask
 
 FORMS = {
     "readable": lambda *arguments: written_out_attention(*arguments)[0],
     "fast": fused_attention,
 }
+# While weights are dropped a CPU's fast form is another: here it is asked to drop one of 10^9, which is none.
+EQUATION_4 = {**FORMS, "batched": lambda *arguments, **settings: fused_attention(*arguments, 1e-9, **settings)}
 
 
 def random_heads(*lengths: int) -> list[torch.Tensor]:
@@ -27,13 +30,13 @@ def random_heads(*lengths: int) -> list[torch.Tensor]:
     return [torch.randn(2, 3, length, 4, dtype=torch.float64, requires_grad=True) for length in lengths]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EQUATION_4)
 def test_equation_4_on_two_tokens_worked_by_hand(form):
     # Scores q.k / sqrt(4): for the first query (ln 3, 0), for the second (0, 0). softmax(ln 3, 0) = (3/4, 1/4).
     queries = torch.tensor([[math.log(3), 0, 0, 0], [0, 0, 0, 0]], dtype=torch.float64)[None, None]
     keys = torch.tensor([[2, 0, 0, 0], [0, 7, 0, 0]], dtype=torch.float64)[None, None]
     values = torch.tensor([[8, 0, 1, 0], [0, 4, 1, 0]], dtype=torch.float64)[None, None]
-    output = FORMS[form](queries, keys, values, None, None, 1 / math.sqrt(4))
+    output = EQUATION_4[form](queries, keys, values, None, None, 1 / math.sqrt(4))
     assert_close(output[0, 0], torch.tensor([[6, 1, 1, 0], [4, 2, 1, 0]], dtype=torch.float64))
 
 
@@ -48,7 +51,7 @@ def test_the_weights_of_a_query_sum_to_one_and_are_zero_where_it_may_not_attend(
 
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
-def test_fused_and_written_out_attention_agree_forward_and_backward(with_mask, with_bias):
+def test_all_forms_of_attention_agree_forward_and_backward(with_mask, with_bias):
     inputs = random_heads(5, 7, 7)
     bias = torch.randn(1, 3, 5, 7, dtype=torch.float64, requires_grad=True) if with_bias else None
     may_attend = torch.rand(2, 1, 5, 7) < 0.5 if with_mask else None
@@ -57,18 +60,44 @@ def test_fused_and_written_out_attention_agree_forward_and_backward(with_mask, w
     wanted = [*inputs, bias] if with_bias else inputs
     weight = torch.randn(2, 3, 5, 4, dtype=torch.float64)
     results = []
-    for form in FORMS.values():
+    for form in EQUATION_4.values():
         output = form(*inputs, may_attend, bias, 0.5)
         results.append((output, torch.autograd.grad((output * weight).sum(), wanted)))
     assert_close(results[0], results[1])
+    assert_close(results[0], results[2])
 
 
 def test_the_causal_kernel_is_the_causal_mask():
     queries, keys, values = random_heads(6, 6, 6)
     positions = torch.arange(6)
-    fused = fused_attention(queries, keys, values, None, None, 0.5, causal=True)
     written_out, _ = written_out_attention(queries, keys, values, causal_mask(positions, positions), None, 0.5)
-    assert_close(fused, written_out)
+    for form in ("fast", "batched"):
+        assert_close(EQUATION_4[form](queries, keys, values, None, None, 0.5, causal=True), written_out)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("seen", ["everything", "real tokens", "the past"])
+def test_dropped_weights_are_the_written_out_weights_with_some_zeroed(seen, with_bias):
+    inputs = random_heads(6, 6, 6)
+    bias = torch.randn(1, 3, 6, 6, dtype=torch.float64, requires_grad=True) if with_bias else None
+    real = torch.arange(6) < torch.tensor([6, 4])[:, None]  # (B, S)
+    past = causal_mask(torch.arange(6), torch.arange(6))  # (T, S)
+    may_attend = {"everything": None, "real tokens": real[:, None, None], "the past": past}[seen]
+    wanted, of_output = [*inputs, *([bias] if with_bias else [])], torch.randn(2, 3, 6, 4, dtype=torch.float64)
+
+    torch.manual_seed(4)
+    causal = may_attend is past and not with_bias  # where the mask is a bias, it is given whole
+    dropped = fused_attention(*inputs, None if causal else may_attend, bias, 0.5, 0.25, causal)
+    torch.manual_seed(4)
+    kept = keep_mask(torch.Size([2, 3, 6, 6]), LEVELS // 4) / (1 - 0.25)
+    _, weights = written_out_attention(*inputs, may_attend, bias, 0.5)
+    expected = (weights * kept) @ inputs[2]
+    assert 0.1 < (kept == 0).double().mean() < 0.4
+    assert_close(dropped, expected)
+    assert_close(
+        torch.autograd.grad((dropped * of_output).sum(), wanted),
+        torch.autograd.grad((expected * of_output).sum(), wanted),
+    )
 
 
 def test_the_causal_mask_is_a_triangle_and_a_later_window_is_its_lower_rows():
@@ -79,14 +108,14 @@ def test_the_causal_mask_is_a_triangle_and_a_later_window_is_its_lower_rows():
 
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EQUATION_4)
 def test_a_query_that_may_attend_to_nothing_gives_zeros_forward_and_backward(form, dtype, with_bias):
     inputs = [x.detach().to(dtype).requires_grad_() for x in random_heads(5, 7, 7)]
     bias = torch.randn(1, 3, 5, 7).to(dtype).requires_grad_() if with_bias else None
     may_attend = torch.ones(2, 1, 5, 7, dtype=torch.bool)
     may_attend[0, :, 3] = False  # one query of the first example
     may_attend[1] = False  # every query of the second
-    output = FORMS[form](*inputs, may_attend, bias, 0.5)
+    output = EQUATION_4[form](*inputs, may_attend, bias, 0.5)
     assert (output[0, :, 3] == 0).all() and (output[1] == 0).all()
     assert (output[0, :, :3] != 0).all()
 
@@ -151,6 +180,22 @@ def test_attention_weights_are_dropped_in_training_only(form):
     assert not run().equal(run())
     module.eval()
     assert run().equal(run())
+
+
+def test_whole_weights_are_dropped_and_the_mean_over_many_masks_is_the_output_without():
+    """What a dropped token would have given is missing; the others are scaled, so that nothing changes on average."""
+    queries, keys, _ = (x.detach() for x in random_heads(1, 4, 4))
+    values = torch.eye(4, dtype=torch.float64).expand(2, 3, 4, 4)  # the output is the weights
+    expected = fused_attention(queries, keys, values, None, None, 0.5)
+    torch.manual_seed(0)
+    n = 10_000
+    repeated = [x.repeat_interleave(n, dim=0) for x in (queries, keys, values)]
+    outputs = fused_attention(*repeated, None, None, 0.5, 0.2).unflatten(0, (2, n))  # (2, n, 3, 1, 4)
+    dropped = round(0.2 * LEVELS) / LEVELS
+    whole = (expected / (1 - dropped))[:, None]
+    assert ((outputs == 0) | torch.isclose(outputs, whole.expand_as(outputs))).all()
+    deviation = expected * math.sqrt(dropped / (1 - dropped) / n)
+    assert ((outputs.mean(dim=1) - expected).abs() < 4.5 * deviation).all()
 
 
 def make_cache(rows: int = 3, max_length: int = 4) -> KeyValueCache:

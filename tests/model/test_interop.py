@@ -43,6 +43,7 @@ PEERS = {
 ENDS = {"T5": (1.5, 4.5), "T5 v1.1": (2, 4.5), "T5, gated SiLU, narrow heads": (1.5, 1), "BART": (1.5, 3),
         "PLBART": (1.5, 3), "Marian": (1, 1.5), "BART, tanh GELU": (1.5, 3)}  # sharpness, how likely the end is
 WORST = {torch.float64: 1e-10, torch.float32: 1e-4}
+SPEEDS = ("fast", "readable")
 
 
 class FullPrecisionT5LayerNorm(transformers.models.t5.modeling_t5.T5LayerNorm):
@@ -81,9 +82,9 @@ def make_peer(name: str, dtype: torch.dtype = torch.float64, **changes: object):
     return peer
 
 
-def convert(peer) -> tuple[Transformer, SpecialIds]:
+def convert(peer, speed: str = "fast") -> tuple[Transformer, SpecialIds]:
     config, special, weights = from_hugging_face(peer.config.to_dict(), peer.state_dict())
-    model = Transformer(config, special.pad_id).to(peer.dtype).eval()
+    model = Transformer(replace(config, speed=speed), special.pad_id).to(peer.dtype).eval()
     fill(model, weights)
     return model, special
 
@@ -123,10 +124,11 @@ def name(request) -> str:
     return request.param
 
 
+@pytest.mark.parametrize("speed", SPEEDS)
 @pytest.mark.parametrize("dtype", WORST, ids=str)
-def test_logits_loss_and_every_gradient_are_those_of_hugging_face(name, dtype):
+def test_logits_loss_and_every_gradient_are_those_of_hugging_face(name, dtype, speed):
     peer = make_peer(name, dtype)
-    model, special = convert(peer)
+    model, special = convert(peer, speed)
     source, source_mask, target, target_mask = batch = make_batch(special)
     decoder_input = F.pad(target[:, :-1], (1, 0), value=special.decoder_start_id)
     states = model.decode(decoder_input, model.encode(source, source_mask), source_mask)
@@ -143,7 +145,7 @@ def test_logits_loss_and_every_gradient_are_those_of_hugging_face(name, dtype):
         "loss": error(ours_loss, their),
         "gradients": max(error(converted[name], gradient) for name, gradient in gradients.items()),
     }
-    print(f"{name}, {dtype}: {worst}")  # pytest -s shows them
+    print(f"{name}, {dtype}, {speed}: {worst}")  # pytest -s shows them
     assert gradients.keys() <= converted.keys() and len(gradients) >= 50
     assert all(gradient.abs().max() > 0 for gradient in gradients.values())
     assert max(worst.values()) <= WORST[dtype]
@@ -202,24 +204,26 @@ def peer_that_ends(name: str):
 
 def test_greedy_decoding_gives_their_tokens(name):
     peer = peer_that_ends(name)
-    model, special = convert(peer)
+    models, special = [convert(peer, speed)[0] for speed in SPEEDS], convert(peer)[1]
     source, source_mask, *_ = make_batch(special)
     theirs = their_outputs(peer, special, source, source_mask, num_beams=1)
-    assert greedy(model, source, source_mask, special, N_NEW) == theirs
+    for model in models:
+        assert greedy(model, source, source_mask, special, N_NEW) == theirs
     assert len({*map(len, theirs)}) > 1, "the example should end at different steps"
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_beam_search_gives_their_tokens(name, early_stopping):
     peer = peer_that_ends(name)
-    model, special = convert(peer)
+    models, special = [convert(peer, speed)[0] for speed in SPEEDS], convert(peer)[1]
     source, source_mask, *_ = make_batch(special)
     lengths = []
     for length_penalty in (0.0, 1.0, 2.0):
         settings = {"length_penalty": length_penalty, "early_stopping": early_stopping}
         theirs = their_outputs(peer, special, source, source_mask, num_beams=4, num_return_sequences=4, **settings)
-        ours = beam_search(model, source, source_mask, special, N_NEW, 4, n_best=4, **settings)
-        assert [hypothesis.ids for hypotheses in ours for hypothesis in hypotheses] == theirs
+        for model in models:
+            ours = beam_search(model, source, source_mask, special, N_NEW, 4, n_best=4, **settings)
+            assert [hypothesis.ids for hypotheses in ours for hypothesis in hypotheses] == theirs
         lengths += map(len, theirs)
     assert len({*lengths}) > 2, "the example should end at different steps"
 

@@ -9,7 +9,7 @@ from data.example import BadRecords, Example
 
 SMALL = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
     --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
-    --model.dropout 0.1 --model.copy_head --model.mlm_head""".split()
+    --model.dropout 0.1 --model.dropout_attention 0.1 --model.copy_head --model.mlm_head""".split()
 NAMES = ("alpha", "beta", "gamma", "delta", "omega")
 
 
@@ -31,6 +31,15 @@ def corpora(settings):
     about = {"data_hash": "0"}
     both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
     return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Tensors this small lose more to a second thread than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ VARIANTS = {
     "nn.Transformer's": ("vaswani2017", {"final_norm": True, "tie_embeddings": False}),
     "copy head": ("modern", {"copy_head": True}),
     "copy head, T5": ("t5", {"copy_head": True}),
-    "written out": ("bart", {"speed": "readable"}),
+    "readable": ("bart", {"speed": "readable"}),
 }
 SMALLEST = {**SIZES, "n_encoder_layers": 1, "n_decoder_layers": 1}
 
