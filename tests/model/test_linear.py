@@ -9,7 +9,14 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import ModelConfig
-from model.linear import FEWEST_ROWS, Linear, gains_from_convolution, linear_as_convolution
+from model.linear import (
+    FEWEST_ROWS,
+    FEWEST_WITHOUT_GRADIENT,
+    Linear,
+    linear_as_convolution,
+    onednn_linear,
+    suits_onednn,
+)
 from model.transformer import Transformer
 
 
@@ -91,7 +98,7 @@ def test_the_fast_layer_is_a_convolution_from_64_rows_on_and_the_readable_one_ne
 
 def test_what_the_convolution_does_not_serve_is_a_plain_product(wide_cpu, monkeypatch):
     layer, x = Linear(6, 5, True, fast=True), torch.randn(2, FEWEST_ROWS, 6)
-    assert gains_from_convolution(x)
+    assert suits_onednn(x)
     monkeypatch.setattr("model.linear.linear_as_convolution", lambda *_: pytest.fail("this should be a product"))
     for dtype in (torch.float64, torch.bfloat16):
         layer, x = layer.to(dtype), x.to(dtype)
@@ -112,3 +119,15 @@ def test_every_matrix_of_a_fast_network_is_read_by_convolutions(wide_cpu, monkey
         seen.clear()
         Transformer(ModelConfig(**sizes, speed=speed), pad_id=0)(ids, mask, ids)
         assert len(seen) == n_calls
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("n_rows", [FEWEST_WITHOUT_GRADIENT - 1, FEWEST_WITHOUT_GRADIENT, FEWEST_ROWS])
+def test_without_a_gradient_few_rows_are_enough_for_onednn(wide_cpu, monkeypatch, n_rows, bias):
+    calls = []
+    monkeypatch.setattr("model.linear.onednn_linear", lambda *parts: calls.append(1) or onednn_linear(*parts))
+    monkeypatch.setattr("model.linear.linear_as_convolution", lambda *_: pytest.fail("nothing has a gradient here"))
+    layer, x = Linear(48, 33, bias, fast=True), torch.randn(1, n_rows, 48)
+    with torch.no_grad():
+        assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
+    assert len(calls) == (n_rows >= FEWEST_WITHOUT_GRADIENT)
