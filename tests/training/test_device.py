@@ -1,5 +1,6 @@
 """Devices, seeds and precision."""
 
+import gc
 import os
 import random
 import subprocess
@@ -10,7 +11,14 @@ import numpy
 import pytest
 import torch
 
-from training.device import autocast, find_device, seed_everything, set_threads, warn_without_bf16
+from training.device import (
+    autocast,
+    collect_garbage_seldom,
+    find_device,
+    seed_everything,
+    set_threads,
+    warn_without_bf16,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +63,18 @@ def test_threads_are_set_and_zero_leaves_them():
         assert set_threads(0) == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_corpus_is_not_searched_for_garbage_while_it_is_read():
+    before = gc.get_threshold()
+    try:
+        collect_garbage_seldom()
+        gc.collect()
+        searches = [generation["collections"] for generation in gc.get_stats()]
+        corpus = [[number] for number in range(50_000)]
+        assert [generation["collections"] for generation in gc.get_stats()] == searches and corpus
+    finally:
+        gc.set_threshold(*before)
 
 
 TOUCH_PAGES = """
