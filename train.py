@@ -39,6 +39,7 @@ from training.config import LoopConfig
 from training.corpus import read_corpora
 from training.device import (
     autocast,
+    collect_garbage_seldom,
     find_device,
     keep_freed_memory,
     seed_everything,
@@ -74,6 +75,7 @@ def main(argv: list[str]) -> int:
     device = find_device(settings.device)
     set_threads(settings.threads)
     keeps_memory = keep_freed_memory()
+    collect_garbage_seldom()
     seed_everything(settings.seed)
     warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 

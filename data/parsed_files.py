@@ -7,21 +7,18 @@ import train.py, and PyTorch with it, once more in each of them.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from data.cache import cache_folder
+from data.cache import cache_key, remembered, sources_hash
 from data.example import DataError
 
 WORKER = Path(__file__).with_name("python_functions.py")
@@ -33,16 +30,10 @@ def parse_files(paths: list[Path], contents_hash: str, name: str, workers: int =
     `contents_hash` names the contents of all files; the parser and the version of Python become part of the key,
     since a syntax tree is that of one Python. `workers=0` takes one per core.
     """
-    parser = hashlib.sha256(WORKER.read_bytes()).hexdigest()
-    version = "{}.{}".format(*sys.version_info[:2])
-    key = hashlib.sha256(f"{contents_hash} {parser} {version}".encode()).hexdigest()[:16]
-    place = cache_folder("mined", f"{name}-{version}-{key}.json.gz")
-    remembered = read_cache(place)
-    if remembered is not None and len(remembered) == len(paths):
-        return remembered
-    found = parse_in_parallel(paths, name, workers or os.cpu_count() or 1)
-    write_cache(place, found)
-    return found
+    key = cache_key(contents_hash, sources_hash([WORKER]))
+    return remembered(
+        "mined", f"{name}-{key}", lambda: parse_in_parallel(paths, name, workers or os.cpu_count() or 1)
+    )
 
 
 def parse_in_parallel(paths: list[Path], name: str, workers: int) -> list[dict[str, Any]]:
@@ -82,24 +73,3 @@ def ask(process: subprocess.Popen, path: Path) -> dict[str, Any]:
             process.stdin.close()
         raise DataError(f"{path}: the parser ended here; leave the package out of data.packages")
     return json.loads(answer)
-
-
-def read_cache(place: Path) -> list[dict[str, Any]] | None:
-    """What was remembered, or None when nothing was or the file is damaged."""
-    try:
-        with gzip.open(place, "rt", encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, EOFError, ValueError, zlib.error):
-        return None
-
-
-def write_cache(place: Path, found: list[dict[str, Any]]) -> None:
-    """Remember, by writing aside and renaming; where the cache cannot be written, say so and go on."""
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with gzip.open(aside, "wt", encoding="utf-8", compresslevel=1) as file:
-            json.dump(found, file)
-        aside.replace(place)
-    except OSError as error:
-        print(f"{place.parent} cannot be written ({error.strerror}); the next run parses again", file=sys.stderr)

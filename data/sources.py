@@ -8,17 +8,18 @@ from data.example import DataError, Source
 NAMES = ("generated", "mined", "django", "nl2bash", "conala", "hearthstone", "mbpp", "files")
 
 
-def open_source(name: str, config: DataConfig, seed: int) -> Source:
+def open_source(name: str, config: DataConfig, seed: int, training_tests: bool = True) -> Source:
     """The corpus `name`, opened and checked; its splits are read when they are asked for.
 
+    Whoever does without the tests of training examples says so: generated tasks then need not be drawn every time.
     Raises DataError with one line for an unknown name and for files that are missing, empty or do not fit together.
     """
     if name not in NAMES:
         raise DataError(f"corpus {name!r} is unknown; choose one of {', '.join(NAMES)}")
     if name == "generated":
-        from data.generated.tasks import generated_source
+        from data.generated.source import generated_source
 
-        return generated_source(config, seed)
+        return generated_source(config, seed, training_tests)
     if name == "mined":
         from data.mined import mined_source
 

@@ -27,10 +27,10 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
 
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """
-    source = open_source(name, data, seed)
+    source = open_source(name, data, seed, training_tests=False)
     tests = dict(source.splits())
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
-    published = [replace(example, tests=()) for example in tests.pop("train", ())]
+    published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
     train, held_out = hold_out(published, data.held_out, seed)
     train = train[: data.train_limit or None]
     if not tests:

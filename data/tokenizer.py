@@ -21,6 +21,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from data.example import DataError
 N_SENTINELS = 100
 SPECIAL_NAMES = ("<pad>", "</s>", "<unk>", "<s>", "<mask>", *(f"<extra_{i}>" for i in range(N_SENTINELS)))
 WORD_END = "▕"  # U+2595, not among the printable characters of the bytes
-SEGMENT = re.compile(r"""(?<=\w)[ ](?=\w) | ( \w+ | [ ]?['"] | [ ]?[^\w\s'"]+[ ]? | \s+ )""", re.VERBOSE)
+# The search steps over a blank between two words, as nothing may match there.
+SEGMENT = re.compile(r"""\w+ | [ ]?['"] | [ ]?[^\w\s'"]+[ ]? | (?!(?<=\w)[ ]\w)\s+""", re.VERBOSE)
 WORD_START = re.compile(r"\w")
 MAX_PIECE = 16  # characters of the longest piece: common words and an indentation of three levels fit
 MAX_TRAINING_SEGMENT = 256  # longer ones (encoded images, tables) teach no pieces and cost time
@@ -53,7 +55,7 @@ CHAR_TO_BYTE = {char: byte for byte, char in BYTE_TO_CHAR.items()}
 
 def segments(text: str) -> list[str]:
     """Cut `text` into words, quotes, punctuation and white space; the blank between two words is left out."""
-    return [segment for segment in SEGMENT.findall(text) if segment]
+    return SEGMENT.findall(text)
 
 
 def to_printable(segment: str) -> str:
@@ -71,6 +73,20 @@ def from_printable(mapped: str) -> str:
         bytes(CHAR_TO_BYTE[char] for char in part).decode("utf-8", errors="replace") for part in mapped.split(WORD_END)
     )
     return first + "".join(" " + part if WORD_START.match(part) else part for part in rest)
+
+
+class SegmentIds(dict[str, list[int]]):
+    """Segment -> its ids: encoded when it is first asked for, kept for the next time."""
+
+    def __init__(self, processor: sentencepiece.SentencePieceProcessor) -> None:
+        super().__init__()
+        self.processor = processor
+
+    def __missing__(self, segment: str) -> list[int]:
+        if len(self) >= MAX_CACHED_SEGMENTS:
+            self.clear()
+        ids = self[segment] = self.processor.encode(to_printable(segment))
+        return ids
 
 
 class Tokenizer:
@@ -102,7 +118,7 @@ class Tokenizer:
         if tuple(self.table[: len(SPECIAL_NAMES)]) != SPECIAL_NAMES or not {WORD_END, *CHAR_TO_BYTE} <= {*self.table}:
             raise DataError("a sentencepiece model of another tokenizer; train the tokenizer again")
         self.model = model
-        self.cache: dict[str, list[int]] = {}  # segment -> ids
+        self.cache = SegmentIds(self.processor)
 
     @property
     def vocab_size(self) -> int:
@@ -111,13 +127,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text, without special ids; `decode` gives the same text back. Raises DataError on surrogates."""
-        ids: list[int] = []
-        for segment in segments(text):
-            known = self.cache.get(segment)
-            if known is None:
-                known = self.encode_segment(segment)
-            ids += known
-        return ids
+        return list(chain.from_iterable(map(self.cache.__getitem__, segments(text))))
 
     def encode_target(self, text: str) -> list[int]:
         """The same for a target: a translation model's tokenizer cuts its target language in another way."""
@@ -126,14 +136,6 @@ class Tokenizer:
     def frame(self, ids: list[int], target: bool = False) -> list[int]:
         """The ids of a text with the special ids around it, as the network reads a source or writes a target."""
         return [*self.prefix, *ids, *(self.target_suffix if target else self.suffix)]
-
-    def encode_segment(self, segment: str) -> list[int]:
-        """Ids of one segment, kept for the next time."""
-        if len(self.cache) >= MAX_CACHED_SEGMENTS:
-            self.cache.clear()
-        ids = self.processor.encode(to_printable(segment))
-        self.cache[segment] = ids
-        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of the ids. Special ids are dropped wherever they stand; any sequence of ids has a text."""

@@ -1,4 +1,4 @@
-"""Settings of all tests, and tiny checkpoints of other people's families made on disk."""
+"""Settings of all tests, a cache of their own, and tiny checkpoints of other people's families made on disk."""
 
 import io
 import json
@@ -111,6 +111,14 @@ def marian(folder):
 
 CHECKPOINTS = {"codet5": codet5, "t5": t5, "bart": bart, "plbart": plbart,
                "plbart with languages": plbart_with_languages, "marian": marian}  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """The user's cache is neither read nor filled, by no process that a test starts either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from typing import Any
 from data.config import DataConfig
 from data.example import BadRecords, DataError, Example
 from data.held_out import data_hash
+from data.learned_tokenizer import learned_tokenizer
 from data.sources import open_source
 from data.splits import read_splits
-from data.tokenizer import Tokenizer, train_tokenizer
+from data.tokenizer import Tokenizer
 from training.recipes import TrainingSettings
 
 TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
@@ -72,4 +73,4 @@ def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
         for text in (example.nl, example.code)
         if text
     )
-    return train_tokenizer(texts, vocab_size)
+    return learned_tokenizer(texts, vocab_size)

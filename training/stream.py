@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy
 
@@ -21,6 +21,7 @@ from data.objectives import example_generator
 from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 
+Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
 CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
 
@@ -44,6 +45,7 @@ class Stream:
     seed: int
     bad: BadRecords
     words: list[str]
+    first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property
     def n_chunks(self) -> int:
@@ -75,7 +77,8 @@ class Stream:
 
     def chunk_batches(self, place: Place) -> Iterator[tuple[Place, Batch]]:
         """The batches that are left of the chunk at `place`, each with the place that follows it."""
-        plan = self.chunk(place.epoch, place.chunk)
+        counted, self.first = self.first if place.epoch == place.chunk == 0 else None, None
+        plan = self.chunk(place.epoch, place.chunk) if counted is None else counted
         for index in range(place.batch, len(plan)):
             items, ids = zip(*plan[index], strict=True)
             yield replace(place, batch=index + 1), collate(list(items), list(ids), self.tokenizer)
@@ -89,11 +92,18 @@ class Stream:
         for epoch in range(math.ceil(epochs)):
             on = is_on(epoch, self.objectives.denoise_epochs)
             if on not in counted:
-                counted[on] = sum(len(self.chunk(epoch, chunk)) for chunk in range(self.n_chunks))
+                counted[on] = sum(self.count_chunk(epoch, chunk) for chunk in range(self.n_chunks))
             total += counted[on] * min(1.0, epochs - epoch)
         return round(total)
 
-    def chunk(self, epoch: int, chunk: int) -> list[list[tuple[Item, str]]]:
+    def count_chunk(self, epoch: int, chunk: int) -> int:
+        """Batches in a chunk; the first one is kept, as training begins with it."""
+        plan = self.chunk(epoch, chunk)
+        if epoch == chunk == 0:
+            self.first = plan
+        return len(plan)
+
+    def chunk(self, epoch: int, chunk: int) -> Plan:
         """The batches of one chunk as lists of (item, example id)."""
         order = example_generator(self.seed, epoch, "order").permutation(len(self.examples))
         made = [

@@ -6,6 +6,7 @@
     program, phrasing                                             a task as Python and as English
     values, acceptance                                            inputs; tests; what is thrown away as too easy
     splits, tasks                                                 training and the four tests, drawn by seed
+    source                                                        the corpus of them; training is drawn once
     counting                                                      how many tasks there are
 
 What a description leaves open is always the same: of equals the first counts, sorting keeps the order of equals, the

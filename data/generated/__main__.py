@@ -17,8 +17,8 @@ from data.config import DataConfig
 from data.example import Example
 from data.generated.counting import LONGEST_TASK, count_tasks, estimate_tasks
 from data.generated.grammar import OPERATION_NAMES, phrasings
+from data.generated.source import generated_source
 from data.generated.splits import held_pairs
-from data.generated.tasks import generated_source
 
 _TOKEN = re.compile(r"\w+|'[^']*'|[^\w\s]+")  # names, numbers, strings, operators
 

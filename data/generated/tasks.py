@@ -1,4 +1,4 @@
-"""Generated tasks as a `Source`: description, program and tests, drawn by seed."""
+"""Generated tasks: description, program and tests, drawn by seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from data.config import DataConfig
-from data.example import BadRecords, Example
+from data.example import Example
 from data.generated.acceptance import as_tests, make_cases
 from data.generated.composition import Task, draw_task
 from data.generated.grammar import OPERATION_NAMES
@@ -116,41 +115,3 @@ def generate(split: str, count: int, seed: int) -> Iterator[Example]:
         meta = {"ops": draft.task.ops, "normalised": normalised(draft.task)}
         tests = as_tests(draft.cases, draft.function)
         yield Example(f"generated-{split}-{index}", draft.text, draft.code, tests=tests, meta=meta)
-
-
-class GeneratedSource:
-    """The corpus "generated": nothing is read, every split is drawn when it is iterated."""
-
-    name = "generated"
-    language = "python"
-
-    def __init__(self, config: DataConfig, seed: int) -> None:
-        self.config, self.seed = config, seed
-        self.bad = BadRecords()
-        self._trained: frozenset[int] | None = None  # hashes of the normalised programs in training
-
-    def splits(self) -> dict[str, Iterator[Example]]:
-        """Training and four tests; see the package's docstring."""
-        tests = {name: generate(name, self.config.generated_test, self.seed) for name in SIZES if name != "train"}
-        return {"train": self._train(), **tests, "in_distribution": self._in_distribution(tests["in_distribution"])}
-
-    def _train(self) -> Iterator[Example]:
-        seen: set[int] = set()
-        for example in generate("train", self.config.generated_train, self.seed):
-            seen.add(stable_hash(example.meta["normalised"]))
-            yield example
-        self._trained = frozenset(seen)
-
-    def _in_distribution(self, examples: Iterator[Example]) -> Iterator[Example]:
-        """The tasks with `normalised_is_new`; draws the training split for it unless that was read to its end."""
-        if self._trained is None:
-            for _ in self._train():
-                pass
-        for example in examples:
-            example.meta["normalised_is_new"] = stable_hash(example.meta["normalised"]) not in self._trained
-            yield example
-
-
-def generated_source(config: DataConfig, seed: int) -> GeneratedSource:
-    """The generated corpus for a configuration and a seed."""
-    return GeneratedSource(config, seed)

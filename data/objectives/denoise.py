@@ -35,7 +35,7 @@ def denoise(
         done = end
     noised += ids[done:]
     inserted = int(generator.binomial(len(ids), insert_rate))
-    places = numpy.sort(generator.integers(0, len(noised) + 1, inserted))[::-1].tolist()
+    places = sorted(generator.integers(0, len(noised) + 1, inserted).tolist(), reverse=True)
     pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, inserted).tolist()
     for place, piece in zip(places, pieces, strict=True):
         noised.insert(place, piece)

@@ -54,7 +54,7 @@ def random_spans(
     count = int(covered / mean_span + generator.random())
     count = max(1, min(count, covered, kept + 1, most or length))
     # A span stands before one of the kept tokens or at the end, and no two at the same place.
-    places = numpy.sort(generator.choice(kept + 1, count, replace=False))  # (count,)
-    cuts = numpy.sort(generator.choice(covered - 1, count - 1, replace=False)) + 1 if count > 1 else []
-    edges = numpy.array([0, *cuts, covered])  # (count + 1,) edges of the spans among the covered tokens
-    return list(zip((places + edges[:-1]).tolist(), (places + edges[1:]).tolist(), strict=True))
+    places = sorted(generator.choice(kept + 1, count, replace=False).tolist())  # count numbers
+    cuts = sorted(generator.choice(covered - 1, count - 1, replace=False).tolist()) if count > 1 else []
+    edges = [0, *(cut + 1 for cut in cuts), covered]  # count + 1 edges of the spans among the covered tokens
+    return [(place + start, place + end) for place, start, end in zip(places, edges, edges[1:])]

@@ -180,10 +180,10 @@ def test_long_code_is_cut_at_line_ends(library):
     assert "\n".join(example.code for example in unlabelled) == f"def long(x):\n{body}    return x"
 
 
-def test_the_number_of_workers_changes_nothing(library, monkeypatch):
+def test_the_number_of_workers_changes_nothing(library, monkeypatch, tmp_path):
     library({f"{TRAIN}/m{number}.py": ADD.replace("+", f"+ {number} +") for number in range(12)})
     one = mined()[1:]
-    monkeypatch.setattr(data.parsed_files, "read_cache", lambda place: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another cache"))
     source = mined_source(DataConfig(workers=3))
     assert [list(source.splits()["train"]), list(source.unlabelled())] == [one[0]["train"], one[1]]
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.example import DataError
-from data.tokenizer import SPECIAL_NAMES, Tokenizer, printable_bytes, train_tokenizer
+from data.tokenizer import SPECIAL_NAMES, Tokenizer, printable_bytes, segments, train_tokenizer
 
 CORPUS = [
     "call the method pickle.loads with an argument x, return the result.",
@@ -49,6 +50,18 @@ AFTER = ["", " ", "'", '"', ")", " )", ".", " . ", ", ", "\n", "\r\n", "  ", " -
 @example("😀 ﷽ \U0010ffff \ufeff")
 def test_no_text_is_changed(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+@given(st.one_of(ANYTHING, CODE_LIKE, SPECIAL_TEXT))
+@example("a b  c d")
+@example(" a ' b ' 'c' . d")
+def test_a_text_is_words_quotes_punctuation_and_white_space_with_a_blank_between_neighbouring_words(text):
+    kinds = re.compile(r"""\w+|[ ]?['"]|[ ]?[^\w\s'"]+[ ]?|\s+""")
+    joined = ""
+    for segment in segments(text):
+        assert kinds.fullmatch(segment)
+        joined += (" " if re.search(r"\w$", joined) and re.match(r"\w", segment) else "") + segment
+    assert joined == text
 
 
 @given(st.one_of(ANYTHING, CODE_LIKE, SPECIAL_TEXT))

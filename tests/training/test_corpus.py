@@ -1,15 +1,19 @@
 """What a run learns from: which lines are trained on, which are held out, what the vocabulary may see."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
 
 from data.config import DataConfig
-from data.example import DataError
+from data.example import BadRecords, DataError
 from data.held_out import data_hash
+from data.packages import standard_library
+from training.config import ObjectivesConfig
 from training.corpus import make_tokenizer, read_corpora, read_corpus
 from training.recipes import recipe
+from training.stream import Stream
 
 
 def write(path, lines):
@@ -64,6 +68,40 @@ def test_the_vocabulary_is_learnt_on_training_lines_alone(folder):
     (folder / "test.jsonl").unlink()
     assert make_tokenizer({"training": read(folder)}, 400).model == tokenizer.model
     assert len(tokenizer.encode("total")) < len(tokenizer.encode("zygote"))
+
+
+def beginning(corpora, tokenizer):
+    """The first batches of every phase."""
+    batches = []
+    for corpus in corpora.values():
+        objectives = ObjectivesConfig(mlm=0.5, span=0.5)
+        stream = Stream(corpus.train, objectives, tokenizer, DataConfig(batch_tokens=600), 0, BadRecords(), [])
+        batches += [batch for _, batch in itertools.islice(stream.batches(), 5)]
+    return [(batch.ids, batch.source.tolist(), batch.target.tolist()) for batch in batches]
+
+
+def drawn_again(split, *_):
+    assert split != "train"
+    return iter(())
+
+
+def test_a_warm_cache_changes_no_hash_no_tokenizer_and_no_batch(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library = standard_library()
+    few = replace(library, files=tuple(file for file in library.files if file[0].startswith(("json/", "email/"))))
+    monkeypatch.setattr("data.mined.standard_library", lambda: few)
+    start = recipe("generated")
+    small = replace(start, data=replace(start.data, generated_train=300, held_out=20, workers=1))
+    seen = []
+    for _ in ("cold", "warm"):
+        corpora = read_corpora(small)
+        tokenizer = make_tokenizer(corpora, 400)
+        seen.append((corpora, tokenizer.model, beginning(corpora, tokenizer)))
+        monkeypatch.setattr("data.learned_tokenizer.train_tokenizer", lambda *_: pytest.fail("learned again"))
+        monkeypatch.setattr("data.generated.source.generate", drawn_again)
+        monkeypatch.setattr("data.parsed_files.parse_in_parallel", lambda *_: pytest.fail("parsed again"))
+    assert seen[0] == seen[1]
+    assert len(seen[0][-1]) == 10
 
 
 def test_made_up_names_are_built_of_training_identifiers(folder):

@@ -1,6 +1,7 @@
 """Devices, seeds and precision."""
 
 import ctypes
+import gc
 import os
 import random
 import subprocess
@@ -16,6 +17,7 @@ from training.device import (
     M_MMAP_THRESHOLD,
     M_TRIM_THRESHOLD,
     autocast,
+    collect_garbage_seldom,
     find_device,
     has_bf16,
     keep_freed_memory,
@@ -128,6 +130,18 @@ def test_other_c_libraries_are_left_alone(monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", not_found)
     assert not keep_freed_memory()
+
+
+def test_a_corpus_is_not_searched_for_garbage_while_it_is_read():
+    before = gc.get_threshold()
+    try:
+        collect_garbage_seldom()
+        gc.collect()
+        searches = [generation["collections"] for generation in gc.get_stats()]
+        corpus = [[number] for number in range(50_000)]
+        assert [generation["collections"] for generation in gc.get_stats()] == searches and corpus
+    finally:
+        gc.set_threshold(*before)
 
 
 TOUCH_PAGES = """

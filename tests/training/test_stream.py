@@ -140,6 +140,35 @@ def test_epochs_with_denoising_are_counted_as_longer_ones(make):
     assert stream.count_batches(1.5) == round(1.5 * lengths[0])
 
 
+def test_counting_changes_no_batch_and_makes_no_chunk_twice(make, monkeypatch):
+    made, chunk = Counter(), Stream.chunk
+
+    def counting(stream, epoch, number):
+        made[epoch, number] += 1
+        return chunk(stream, epoch, number)
+
+    expected = [(place, content(batch)) for place, batch in islice(make(objectives=MIXED).batches(), 40)]
+    monkeypatch.setattr(Stream, "chunk", counting)
+    stream = make(objectives=MIXED)
+    stream.count_batches(1)
+    counted = Counter(made)
+    assert [(place, content(batch)) for place, batch in islice(stream.batches(), 40)] == expected
+    assert made[0, 0] == counted[0, 0] == 1
+    rest = [(place, content(batch)) for place, batch in islice(stream.batches(expected[2][0]), 37)]
+    assert rest == expected[3:]
+
+
+def test_a_stream_that_was_counted_goes_on_from_any_place(make):
+    whole = list(islice(make(objectives=MIXED).batches(), 40))
+    for done in range(0, 39, 3):
+        stream = make(objectives=MIXED)
+        stream.count_batches(2)
+        for (place, batch), (expected_place, expected) in zip(
+            islice(stream.batches(whole[done][0]), 3), whole[done + 1 :], strict=False
+        ):
+            assert place == expected_place and content(batch) == content(expected)
+
+
 def test_unlabelled_text_is_no_pair(make):
     texts = [Example("t:1", None, "x = 1"), EXAMPLES[0]]
     assert [batch.ids for batch in epoch_of(make(texts))] == [["e:0"]]

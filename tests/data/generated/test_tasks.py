@@ -9,13 +9,12 @@ from random import Random
 
 import pytest
 
-from data.config import DataConfig
 from data.generated.acceptance import make_cases
 from data.generated.composition import Step, Task, proper_parts
 from data.generated.grammar import FORMS, OPERATION_NAMES
 from data.generated.phrasing import Wording, describe
 from data.generated.program import normalised, render
-from data.generated.tasks import SIZES, generate, generated_source
+from data.generated.tasks import SIZES, generate
 from data.generated.values import CONSTANTS
 
 TYPES = {"ints": list, "words": list, "text": str, "int": int, "dict": dict}
@@ -184,24 +183,6 @@ def test_another_seed_draws_other_tasks():
 def test_a_longer_training_split_begins_with_the_shorter_one():
     assert [e.id for e in generate("train", 20, 0)] == [e.id for e in generate("train", 40, 0)][:20]
     assert [e.code for e in generate("train", 20, 0)] == [e.code for e in generate("train", 40, 0)][:20]
-
-
-def test_the_source_offers_training_and_four_tests():
-    source = generated_source(DataConfig(generated_train=30, generated_test=10), seed=0)
-    splits = {name: list(examples) for name, examples in source.splits().items()}
-    assert {name: len(examples) for name, examples in splits.items()} == {
-        "train": 30, "in_distribution": 10, "compositional": 10, "longer": 10, "rephrased": 10,
-    }  # fmt: skip
-
-
-def test_new_normalised_programs_are_marked_whatever_is_read_first():
-    config = DataConfig(generated_train=200, generated_test=60)
-    source = generated_source(config, seed=0)
-    known = {e.meta["normalised"] for e in source.splits()["train"]}
-    after = [e.meta["normalised_is_new"] for e in source.splits()["in_distribution"]]
-    alone = list(generated_source(config, seed=0).splits()["in_distribution"])
-    assert [e.meta["normalised_is_new"] for e in alone] == after == [e.meta["normalised"] not in known for e in alone]
-    assert set(after) == {True, False}
 
 
 def test_names_and_constants_do_not_show_in_the_normalised_program():
