@@ -11,10 +11,21 @@ from __future__ import annotations
 import hashlib
 
 import numpy
+from numpy.random.bit_generator import ISeedSequence
 
 
 def example_generator(seed: int, epoch: int, example_id: str) -> numpy.random.Generator:
     """The generator of one example in one epoch, the same in every process (Philox: Salmon et al. 2011)."""
     name = f"{seed}/{epoch}/{example_id}".encode("utf-8", errors="surrogatepass")
-    key = int.from_bytes(hashlib.blake2b(name, digest_size=16).digest(), "little")
-    return numpy.random.Generator(numpy.random.Philox(key=key))
+    return numpy.random.Generator(numpy.random.Philox(Key(hashlib.blake2b(name, digest_size=16).digest())))
+
+
+class Key(ISeedSequence):
+    """16 bytes as Philox's key. `Philox(key=...)` is the same, but fetches entropy that it does not use first."""
+
+    def __init__(self, key: bytes) -> None:
+        self.words = numpy.frombuffer(key, dtype="<u8")  # (2,)
+
+    def generate_state(self, n_words: int, dtype: type = numpy.uint64) -> numpy.ndarray:
+        """The key itself, which is the two 64-bit words that Philox asks for."""
+        return self.words
