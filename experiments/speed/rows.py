@@ -39,7 +39,11 @@ def compared(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **m
     """A row of tokens a second."""
     return Row(
         name, "tokens/s", ours.speeds, {peer.job.shown: peer.speeds for peer in peers}, ratio_of(ours, against),
-        against.job.shown, {**more, "differences": differences(peers), "libraries": libraries([ours, *peers])},
+        against.job.shown,
+        {
+            **more, "differences": differences(peers), "libraries": libraries([ours, *peers]),
+            "memory_mib": {one.job.shown: round(one.memory_mib) for one in (ours, *peers)},
+        },
     )
 
 

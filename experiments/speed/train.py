@@ -66,8 +66,7 @@ def rows_of_shape_a(settings: Any, ours: Turns, peers: list[Turns]) -> list[Row]
     best = fastest(peers)[0]
     flops = step_flops(settings.shape) / settings.shape.tokens
     parameters = {turns.job.shown: turns.about["parameters"] for turns in (ours, *peers)}
-    memory = {turns.job.shown: turns.memory_mib for turns in (ours, *peers)}
-    row = compared("training, shape A", ours, peers, best, parameters=parameters, memory_mib=memory)
+    row = compared("training, shape A", ours, peers, best, parameters=parameters)
     shares = {turns.job.shown: shares_of_peak(turns, flops) for turns in (ours, *peers)}
     named = ("torch.matmul's", "oneDNN's")
     peak = {
