@@ -40,7 +40,7 @@ def test_rows_of_the_quick_start_stand_in_the_readme(quickstart, tmp_path, monke
     assert lines[0]["command"] == "python -m experiments.checks quickstart --run PATH"
     table = readme_table({"checks": lines}).splitlines()
     assert "11.7 min; met" in next(row for row in table if "wall time |" in row)
-    assert "2,100 MiB; **not met**" in next(row for row in table if "peak memory" in row)
+    assert "2,100 MiB; **not met**" in next(row for row in table if "quick start, peak memory" in row)
 
 
 def test_a_quick_start_that_fails_leaves_no_rows(quickstart, tmp_path, capsys):
