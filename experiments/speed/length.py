@@ -79,6 +79,7 @@ def plot(series: dict[str, list[Point]], file: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter, StrMethodFormatter
 
+    pyplot.rcParams["svg.fonttype"] = "none"  # text stays text
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6.2), sharex="col", layout="constrained")
     for name, points in series.items():
         column = int(name == "width")
