@@ -110,6 +110,8 @@ def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, An
     check_version(run, values)
     special_ids = values.pop("special_ids", {})
     del values["version"]
+    if "attention" in values.get("model", {}):  # what `model.speed` was called in the first runs
+        values["model"]["speed"] = "readable" if values["model"].pop("attention") == "written_out" else "fast"
     return from_dict(kind, values, run / CONFIG), special_ids
 
 

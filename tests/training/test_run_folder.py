@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from data.example import DataError
+from model.config import ModelConfig
 from training import run_folder
 from training.config import LoopConfig
 from training.run_folder import append_metrics, open_run, read_config, write_config
@@ -47,6 +48,21 @@ def test_a_new_run_gets_a_folder_and_keeps_its_settings(tmp_path):
     open_run(run)
     write_config(run, SETTINGS, SPECIAL_IDS)
     assert read_config(run, Settings) == (SETTINGS, SPECIAL_IDS)
+
+
+@pytest.mark.parametrize(("form", "speed"), [("written_out", "readable"), ("fused", "fast")])
+def test_a_run_from_before_the_setting_speed_can_still_be_read(tmp_path, form, speed):
+    @dataclass(frozen=True)
+    class WithModel:
+        model: ModelConfig = ModelConfig()
+
+    open_run(tmp_path / "run")
+    write_config(tmp_path / "run", WithModel(), SPECIAL_IDS)
+    path = tmp_path / "run" / "config.json"
+    values = json.loads(path.read_text())
+    del values["model"]["speed"]
+    path.write_text(json.dumps(values | {"model": values["model"] | {"attention": form}}))
+    assert read_config(tmp_path / "run", WithModel)[0] == WithModel(ModelConfig(speed=speed))
 
 
 def test_an_unfinished_run_is_gone_on_with_only_when_asked(tmp_path):
