@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from model.attention import MultiHeadAttention
 from model.heads import mixture_log_probs
 from model.layers import Residual
-from model.packed_weights import LayerWeights, decoder_weights, scaled_query
+from model.packed_weights import LayerWeights, decoder_weights, scaled_query, times
 from model.positions import rotate
 from model.transformer import Transformer
 
@@ -225,11 +225,6 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -
         scores.view(b, h, beam, keys.shape[1]).add_(bias)
     heads = torch.bmm(scores.softmax(dim=-1), values)  # (b*h, K, d_k)
     return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
-
-
-def times(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
-    """x M + b: (R, m), (m, n), (n) -> (R, n)."""
-    return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
 
 def around(residual: Residual, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:

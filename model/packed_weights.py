@@ -41,7 +41,7 @@ class PackedLinear:
     def __call__(self, x: Tensor) -> Tensor:
         """(R, d_in) -> (R, d_out)."""
         if self.transposed is not None:
-            return x @ self.transposed if self.bias is None else torch.addmm(self.bias, x, self.transposed)
+            return times(x, self.transposed, self.bias)
         if self.packed is not None:
             return onednn_linear(x, self.packed, self.bias)
         return F.linear(x, self.weight, self.bias)
@@ -94,6 +94,11 @@ def pack_layer(layer: DecoderLayer, one_row: bool) -> LayerWeights:
         "outer": (part(feed_forward.outer),),
     }
     return LayerWeights(layer, **{name: PackedLinear(*parts, one_row=one_row) for name, parts in products.items()})
+
+
+def times(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+    """x M + b: (R, m), (m, n), (n) -> (R, n)."""
+    return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
 
 def part(module: nn.Linear) -> Part:

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from training.losses import exact
+
 CHUNK = 1 << 21  # logits that are held at a time: 8 MiB in float32, a part of a processor's cache
 
 
@@ -84,7 +86,7 @@ def loss_and_gradient(
     logits: Tensor, targets: Tensor, smoothing: float, mixture: tuple[Tensor, Tensor] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of each row, its gradient by the logits, and the share s: (n,), (n, V), (n,)."""
-    logits = logits if logits.dtype == torch.float64 else logits.float()
+    logits = exact(logits)
     targets = targets[:, None]  # (n, 1)
     probs = logits.softmax(dim=-1)  # (n, V)
     # The most probable token has a probability of at least 1 / V, so its logarithm is exact; the target's may be 0.
