@@ -36,6 +36,16 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(params=["oneDNN's layout", "rows as they are"])
+def wide_cpu(request, monkeypatch) -> bool:
+    """A CPU for which oneDNN lays weights out, and one for which it does not, whatever this one is."""
+    wide = request.param == "oneDNN's layout"
+    if wide and not torch.backends.mkldnn.is_available():
+        pytest.skip("this PyTorch has no oneDNN")
+    monkeypatch.setattr("model.packed_weights.has_wide_onednn", lambda: wide)
+    return wide
+
+
 def make_tiny(name: str, **changes: object) -> Transformer:
     torch.manual_seed(1)
     model = Transformer(preset(name, **{**TINY, **changes}), pad_id=0).double().eval()

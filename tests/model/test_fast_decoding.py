@@ -20,15 +20,6 @@ WORST = {torch.float64: 1e-10, torch.float32: 1e-5}
 SHARES = [0.0, 3 / 4, 1.0]  # finished sources stay for ever, for a while, not at all
 
 
-@pytest.fixture(params=["oneDNN's layout", "rows as they are"])
-def layout(request, monkeypatch) -> None:
-    """Weights laid out by oneDNN, which serve in float32, and weights as they are."""
-    wide = request.param == "oneDNN's layout"
-    if wide and not torch.backends.mkldnn.is_available():
-        pytest.skip("this PyTorch has no oneDNN")
-    monkeypatch.setattr("model.packed_weights.has_wide_onednn", lambda: wide)
-
-
 @pytest.fixture
 def sources() -> tuple[Tensor, Tensor]:
     """Seven sources of different lengths, one of them without a token."""
@@ -91,7 +82,7 @@ def test_every_step_gives_the_log_probabilities_of_the_readable_one(model, sourc
 
 
 @torch.inference_mode()
-def test_every_step_in_float32(model, sources, layout):
+def test_every_step_in_float32(model, sources, wide_cpu):
     fast, readable = twins(model, torch.float32)
     for beam in (1, 4):
         for n in (7, 1):  # and one source alone
@@ -146,7 +137,7 @@ def test_all_outputs_are_those_of_the_readable_form(model, sources, special, sha
     assert len({len(output) for output in fast[0]}) > 1, "the sampled outputs should end at different steps"
 
 
-def test_all_outputs_in_float32(model, sources, special, layout):
+def test_all_outputs_in_float32(model, sources, special, wide_cpu):
     (fast, scores), (readable, expected) = (
         everything(twin, sources, special) for twin in twins(that_ends(model, special.end_id), torch.float32)
     )

@@ -15,16 +15,6 @@ from model.packed_weights import PackedLinear, decoder_weights, part, scaled_que
 from model.transformer import Transformer
 
 
-@pytest.fixture(params=["oneDNN's layout", "rows as they are"])
-def wide_cpu(request, monkeypatch) -> bool:
-    """A CPU for which oneDNN lays weights out, and one for which it does not, whatever this one is."""
-    wide = request.param == "oneDNN's layout"
-    if wide and not torch.backends.mkldnn.is_available():
-        pytest.skip("this PyTorch has no oneDNN")
-    monkeypatch.setattr("model.packed_weights.has_wide_onednn", lambda: wide)
-    return wide
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("n_rows", [0, 1, 2, 5, 32, 131])
