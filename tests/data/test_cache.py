@@ -13,12 +13,6 @@ from data.cache import cache_folder, cache_key, remembered, sources_hash
 VALUE = {"numbers": [1, 2.5, None], "text": "é 漢字 \ud800 \x00\n"}
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def not_again():
     pytest.fail("made again")
 

@@ -9,12 +9,7 @@ from data.learned_tokenizer import learned_tokenizer
 from data.tokenizer import train_tokenizer
 
 TEXTS = ["call the method with an argument x", "return method ( x )", "é 漢字\n\tif x is None :"] * 5
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

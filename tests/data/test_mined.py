@@ -17,12 +17,7 @@ ADD = '''def add(a, b):
     """Add two numbers. Both must be there."""
     return a + b
 '''
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ CONFIG = DataConfig(generated_train=200, generated_test=60, held_out=20)
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def draws(monkeypatch):
     """The (split, count, seed) of everything that is drawn."""
     asked = []
