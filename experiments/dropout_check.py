@@ -1,6 +1,7 @@
 """Does dropout from raw random bits (model/dropout.py) train as well as torch's own? Held-out loss, seed by seed.
 
     python -m experiments.dropout_check                     5 seeds of 1,000 steps
+    python -m experiments.dropout_check --first 5 --seeds 1   the sixth seed's two runs
     python -m experiments.dropout_check --seeds 2 --steps 100 --json dropout.json
 
 Each run is train.py's loop on the quick start's recipe with OPTIONS below; nothing is decoded. Small batches, a low
@@ -34,6 +35,7 @@ from experiments.paired_runs import Pairs, differences, equality_verdict, pairs_
 from experiments.result_lines import append_line, read_suite, settings_that_count, short_hash
 from experiments.result_tables import DROPOUT_KINDS as KINDS
 from experiments.result_tables import DROPOUT_MARGIN as MARGIN
+from experiments.result_tables import DROPOUT_SCORE
 from model.dropout import FastDropout
 from model.transformer import Transformer
 from training.budget import COUNTERS
@@ -49,7 +51,8 @@ from training.settings_file import to_dict
 from training.stream import import_objectives
 from training.trial import step_cap
 
-SUITE, SPLIT, SCORE = "dropout", "held_out", "held_out_loss"
+SUITE = "dropout"
+_, SPLIT, SCORE, _ = DROPOUT_SCORE
 # Of train.py: dropout in every place that the recipe's network has.
 OPTIONS = """--device cpu --pretraining.steps 0 --data.batch_tokens 512 --data.held_out 4000
     --training.learning_rate 2e-4 --training.evaluate_every 0 --training.checkpoint_every 0
@@ -63,7 +66,8 @@ Line = dict[str, Any]
 class Settings:
     """How many runs, and how long."""
 
-    seeds: int = 5  # runs of each kind, on the seeds 0, 1, ..
+    seeds: int = 5  # runs of each kind, on as many seeds
+    first: int = 0  # the first of these seeds
     steps: int = 1000  # optimiser steps of a run
     threads: int = 0  # CPU threads; 0: torch's choice
     json: Path | None = None  # file for the comparison
@@ -81,10 +85,10 @@ def masks_from(kind: str) -> Iterator[None]:
             del FastDropout.apply  # the inherited one shows again
 
 
-def make_lines(asked: train.Settings, seeds: int, folder: Path, command: str) -> list[Line]:
+def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) -> list[Line]:
     """The lines of all runs, a pair for each seed; those that are not in the folder yet are made and put there."""
     lines, code = [], hash_of_code(asked)
-    for seed in range(seeds):
+    for seed in seeds:
         settings, corpora, tokenizer = replace(asked, seed=seed), None, None
         for kind in KINDS:
             line = facts_before(settings, kind, code)
@@ -95,7 +99,7 @@ def make_lines(asked: train.Settings, seeds: int, folder: Path, command: str) ->
             if corpora is None or tokenizer is None:
                 corpora = read_corpora(settings)
                 tokenizer = first_tokenizer(settings, corpora)
-            title = f"run {len(lines) + 1} of {2 * seeds}, seed {seed}, {kind} dropout"
+            title = f"run {len(lines) + 1} of {2 * len(seeds)}, seed {seed}, {kind} dropout"
             line |= {"command": command, **facts_after(settings, kind, corpora["training"], tokenizer, title)}
             append_line(folder, line)
             lines.append(line)
@@ -168,7 +172,7 @@ def summary(pairs: Pairs, command: str) -> Line:
 def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     """Make the runs that are missing, and compare."""
     settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.dropout_check")
-    for name, least in (("seeds", 1), ("steps", 1), ("threads", 0)):
+    for name, least in (("seeds", 1), ("first", 0), ("steps", 1), ("threads", 0)):
         if getattr(settings, name) < least:
             raise DataError(f"--{name} {getattr(settings, name)} must be at least {least}")
     check_writable(settings.json)
@@ -178,8 +182,9 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     set_threads(settings.threads)
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as trial:
-        lines = make_lines(asked, settings.seeds, Path(trial) if step_cap() else folder, command)
-    pairs = pairs_of(lines, KINDS, SPLIT, SCORE)
+        seeds = range(settings.first, settings.first + settings.seeds)
+        lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
+    pairs = pairs_of(lines, KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")
     show(pairs)

@@ -11,7 +11,7 @@ import math
 from statistics import fmean, stdev
 from typing import Any
 
-from experiments.result_lines import short_hash
+from experiments.result_lines import look_up, short_hash
 
 Line = dict[str, Any]
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
@@ -59,11 +59,11 @@ def newest(lines: list[Line], setting: str) -> list[Line]:
     return [line for line in lines if circumstances(line) == circumstances(lines[-1])]
 
 
-def pairs_of(lines: list[Line], kinds: tuple[str, str], split: str, score: str) -> Pairs:
-    """The scores of both kinds, which are the lines' rows, on the seeds that have both."""
+def pairs_of(lines: list[Line], kinds: tuple[str, str], score: tuple[str, ...]) -> Pairs:
+    """The values at `score` of both kinds, which are the lines' rows, on the seeds that have both."""
     found: dict[int, dict[str, float]] = {}
     for line in lines:
-        found.setdefault(line["seed"], {})[line["row"]] = line["scores"][split][score]["value"]
+        found.setdefault(line["seed"], {})[line["row"]] = look_up(line, score)
     first, second = kinds
     return {seed: (of[first], of[second]) for seed, of in sorted(found.items()) if first in of and second in of}
 

@@ -52,6 +52,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
         "commit": facts.get("commit"),
         "budget": folder.budget,
         "wall_seconds": facts.get("wall_seconds", facts.get("seconds")),
+        "held_out_loss": last_held_out_loss(folder),
         "scores": folder.scores,
         "baselines": folder.baselines,
         "beside": folder.beside,
@@ -82,6 +83,20 @@ def check_complete(folder: RunFolder) -> None:
                 f"{folder.path}: scores.json counts {n} examples in {split}, predictions.jsonl has {found[split]}; "
                 f"score it again: python eval.py --run {folder.path}"
             )
+
+
+def last_held_out_loss(folder: RunFolder) -> float | None:
+    """The unsmoothed held-out loss after the last step of training; None where nothing was held out."""
+    found = [record["held_out_loss"] for record in folder.metrics if "held_out_loss" in record]
+    return found[-1] if found else None
+
+
+def look_up(line: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """The value at `path` in a line, None where there is none."""
+    found: Any = line
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
 from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
+from experiments.result_lines import look_up
 from experiments.targets import TARGETS, Target
 
 Line = dict[str, Any]
@@ -32,9 +33,16 @@ TITLES = {
     "django_1000": "Django with 1,000 training pairs: pretrained against not",
     "speed": "Speed beside other implementations",
     "dropout": "Dropout: the fast masks against torch's",
+    "bf16": "bf16 matrix products against float32, on a CPU that has them",
     "checks": "Checks",
 }
+BF16_KINDS = ("float32", "bf16")  # the rows
+BF16_SCORES = (  # what is shown, where it stands in a line, what it is multiplied by
+    ("held-out loss", ("held_out_loss",), 1.0),
+    ("exact match in percent", ("scores", "in_distribution", "exact_match", "value"), 100.0),
+)
 DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/dropout_check.py
+DROPOUT_SCORE = ("scores", "held_out", "held_out_loss", "value")
 DROPOUT_MARGIN = 1.0  # percent of torch's held-out loss: the smallest difference that counts
 
 
@@ -54,6 +62,8 @@ def section(suite: str, lines: list[Line]) -> str:
         return checks_table(lines)
     if suite == "dropout":
         return dropout_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
+    if suite == "bf16":
+        return bf16_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
     verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
     return verdict + score_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
 
@@ -146,11 +156,24 @@ def speed_table(lines: list[Line]) -> str:
 
 def dropout_table(lines: list[Line]) -> str:
     """Held-out loss of both kinds, seed by seed, of the newest code and configuration; the verdict first."""
-    pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, "held_out", "held_out_loss")
+    pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, DROPOUT_SCORE)
     said = equality_verdict(pairs, DROPOUT_MARGIN)
     interval = "In brackets the 90% t interval *over runs* of the paired differences."
     columns = ["seed", *(f"held-out loss, {kind} dropout" for kind in DROPOUT_KINDS), "difference"]
     return f"**{said}**. {interval}\n\n" + table(columns, table_rows(pairs))
+
+
+def bf16_table(lines: list[Line]) -> str:
+    """Held-out loss and exact match of the quick start with both kinds of products, of the newest code."""
+    same = [line for line in lines if line["code_hash"] == lines[-1]["code_hash"]]
+    parts = []
+    for what, path, scale in BF16_SCORES:
+        pairs = {
+            seed: (scale * first, scale * second) for seed, (first, second) in pairs_of(same, BF16_KINDS, path).items()
+        }
+        columns = ["seed", *(f"{what}, {kind}" for kind in BF16_KINDS), f"difference, percent of {BF16_KINDS[0]}'s"]
+        parts.append(table(columns, table_rows(pairs)))
+    return "In brackets the 90% t interval *over runs* of the paired differences.\n\n" + "\n".join(parts)
 
 
 def checks_table(lines: list[Line]) -> str:
@@ -238,14 +261,6 @@ def score_with_baselines(line: Line, split: str, metric: str) -> str:
     ]
     baselines = f" [{', '.join(beside)}]" if beside else ""
     return f"{PARTS.get(metric, '')}{score_cell(metric, line['scores'][split][metric])}{baselines}"
-
-
-def look_up(line: Line, path: tuple[str, ...]) -> Any:
-    """The value at `path` in a line, None where there is none."""
-    found: Any = line
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
 
 
 def met(target: Target, line: Line) -> str:

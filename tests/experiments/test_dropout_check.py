@@ -133,6 +133,13 @@ def test_a_run_whose_line_is_there_is_not_made_again(tmp_path, seen, capsys):
     assert len(seen) == 9
 
 
+def test_the_second_seed_alone_is_the_second_of_two(tmp_path):
+    main([*ASKED], tmp_path / "both")
+    main([*ASKED, "--first", "1", "--seeds", "1"], tmp_path / "alone")
+    both = losses(tmp_path / "both")
+    assert losses(tmp_path / "alone") == {key: loss for key, loss in both.items() if key[0] == 1}
+
+
 def test_a_line_says_what_it_was_made_of_and_no_path(tmp_path):
     main([*ASKED, "--seeds", "1"], tmp_path)
     torchs, fast = read_suite(tmp_path, "dropout")

@@ -66,4 +66,5 @@ def test_only_lines_of_one_code_and_configuration_are_compared_and_only_whole_pa
         line("torch", 0, 9.0, code="old"), line("fast", 0, 9.0, code="old"), line("fast", 1, 9.0, steps=20),
         line("fast", 2, 3.5), line("torch", 1, 2.0), line("torch", 0, 1.0), line("fast", 0, 1.5), line("fast", 1, 2.5),
     ]  # fmt: skip
-    assert pairs_of(newest(lines, "masks"), ("torch", "fast"), "held_out", "loss") == {0: (1.0, 1.5), 1: (2.0, 2.5)}
+    score = ("scores", "held_out", "loss", "value")
+    assert pairs_of(newest(lines, "masks"), ("torch", "fast"), score) == {0: (1.0, 1.5), 1: (2.0, 2.5)}

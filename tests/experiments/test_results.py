@@ -41,6 +41,8 @@ def run(tmp_path):
         "dev": {"exact_match": score(0.5), "exact_match_without_duplicates": score(0.25, 3)},
         "baselines": {"nearest_code": {"dev": {"exact_match": score(0.125)}}},
     })
+    metrics = [{"held_out_loss": 1.5, "step": 5}, {"held_out_loss": 0.75, "step": 10}, {"loss": 0.5, "step": 10}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in metrics))
     records = [{"split": "dev", "id": str(n), "exact": n % 2 == 0, "passed": None} for n in range(4)]
     (folder / "predictions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     return folder
@@ -60,6 +62,7 @@ def test_a_line_holds_what_a_figure_needs_and_no_path_of_this_machine(run):
                  "wall_seconds", "scores", "baselines"):
         assert line[name]
     assert list(unpack_bits(line["bits"]["dev"]["exact"])) == [True, False, True, False]
+    assert line["held_out_loss"] == 0.75
     assert line["command"] == "python train.py django --data.path PATH --data.cache=PATH"
     assert str(run.parent) not in json.dumps(line) and "/data/" not in json.dumps(line)
 
@@ -191,6 +194,15 @@ def test_one_run_each_is_not_enough_for_a_verdict(run):
     assert "not enough runs" in readme_table(suites) and "**not enough runs**" in results_page(suites)
     seeds = [line | {"seed": seed} for line in lines for seed in range(5)]
     assert "not enough runs" not in readme_table({"django_1000": seeds})
+
+
+def test_bf16_stands_beside_float32_seed_by_seed(run):
+    line = run_line(run, "bf16", "float32")
+    line["scores"] = {"in_distribution": {"exact_match": score(0.5)}}
+    bf16 = line | {"row": "bf16", "held_out_loss": 0.9, "scores": {"in_distribution": {"exact_match": score(0.25)}}}
+    page = results_page({"bf16": [line, bf16, line | {"seed": 2}, line | {"code_hash": "older"}, line, bf16]})
+    assert "| 1 | 0.7500 | 0.9000 | +20.00% |" in page and "| 1 | 50.0000 | 25.0000 | -50.00% |" in page
+    assert "| 2 |" not in page.partition("How these runs")[0]  # a seed that has one of the two only
 
 
 def test_further_seeds_do_not_change_which_run_is_shown_but_newer_code_does(run):
