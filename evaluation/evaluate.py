@@ -30,7 +30,6 @@ from evaluation.metrics import (
 )
 from evaluation.predict import predict
 from evaluation.programs import Outcome, run_programs
-from evaluation.report import write_report
 from evaluation.run_folder import read_json
 from model.transformer import Transformer
 
@@ -79,6 +78,8 @@ def evaluate_run(
         first = results[0]
         maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
         write_atomically(run / "attention.json", json.dumps(maps))
+    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
+
     write_report(run)
     return results
 

@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
 from data.example import Example
@@ -182,6 +181,8 @@ class _AlreadySplit:
 
 def _rouge_f1(references: Sequence[Example], texts: list[str]) -> np.ndarray:
     """F1 of ROUGE-1, ROUGE-2 and ROUGE-L per line: (n, 3)."""
+    from rouge_score.rouge_scorer import RougeScorer  # takes long to import, and training does not need it
+
     kinds = ("rouge1", "rouge2", "rougeL")
     scorer = RougeScorer(kinds, tokenizer=_AlreadySplit())
     rows = []

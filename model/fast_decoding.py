@@ -12,15 +12,12 @@ The same numbers to rounding as `Rows` of model/decoding.py, which steps through
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.attention import MultiHeadAttention
 from model.heads import mixture_log_probs
-from model.layers import Residual
 from model.packed_weights import LayerWeights, decoder_weights, scaled_query, times
 from model.positions import rotate
 from model.transformer import Transformer
@@ -86,6 +83,7 @@ class FastRows:
     ) -> None:
         self.model, self.source, self.source_mask, self.beam = model, source, source_mask, beam
         self.never_ids, self.step = list(never_ids), 0
+        self.pre_norm = model.config.norm_position == "pre"
         self.open: Tensor | None = None  # the held sources that are not finished, where they are not all
         self.memory = model.encode(source, source_mask)  # (b, S, d_model)
         self.weights = decoder_weights(model, one_row=len(source) * beam == 1)
@@ -117,7 +115,7 @@ class FastRows:
         for layer, cache, absorbed in zip(self.weights.layers, self.caches, self.absorbed, strict=True):
             x = self.decoder_layer(layer, cache, absorbed, x, bias)
         self.step += 1
-        states = self.model.decoder_norm(x).view(len(self.source), self.beam, x.shape[-1])  # (b, K, d_model)
+        states = self.weights.norm(x).view(len(self.source), self.beam, x.shape[-1])  # (b, K, d_model)
         log_probs = self.distribution(states)  # (b, K, V)
         if self.open is not None:
             log_probs = log_probs.index_select(0, self.open)
@@ -162,9 +160,9 @@ class FastRows:
                 gate, hidden = hidden.chunk(2, dim=-1)
             return layer.outer(layer.layer.feed_forward.activate(hidden, gate))
 
-        x = around(layer.layer.self_attention_residual, x, attend_to_self)
-        x = around(layer.layer.cross_attention_residual, x, attend_to_source)
-        return around(layer.layer.feed_forward_residual, x, feed_forward)
+        for norm, sublayer in zip(layer.norms, (attend_to_self, attend_to_source, feed_forward), strict=True):
+            x = x + sublayer(norm(x)) if self.pre_norm else norm(x + sublayer(x))
+        return x
 
     def self_bias(self) -> Tensor | None:
         """What is added to the scores of self-attention: positions, and who sees which slot. (b or 1, h or 1, K or 1,
@@ -225,11 +223,6 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -
         scores.view(b, h, beam, keys.shape[1]).add_(bias)
     heads = torch.bmm(scores.softmax(dim=-1), values)  # (b*h, K, d_k)
     return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
-
-
-def around(residual: Residual, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-    """`Residual` without its dropout: (R, d_model) -> (R, d_model)."""
-    return x + sublayer(residual.norm(x)) if residual.pre else residual.norm(x + sublayer(x))
 
 
 def added(may_attend: Tensor, dtype: torch.dtype) -> Tensor:

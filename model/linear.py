@@ -55,7 +55,12 @@ def suits_onednn(x: Tensor) -> bool:
     return is_float32 and has_wide_onednn() and not torch.is_autocast_enabled("cpu")
 
 
+def has_onednn() -> bool:
+    """Whether this torch has oneDNN."""
+    return torch.backends.mkldnn.is_available()
+
+
 @functools.cache
 def has_wide_onednn() -> bool:
     """Whether oneDNN is there and the CPU has AVX-512: without it MKL and oneDNN use the same instructions."""
-    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return has_onednn() and torch.backends.cpu.get_cpu_capability() == "AVX512"

@@ -1,7 +1,8 @@
 """Speed beside the best of other libraries: one network, one machine, a process each, turn by turn.
 
-    python -m experiments.speed                                 everything, about 15 minutes on two cores
+    python -m experiments.speed                                 everything, 15 to 30 minutes on two cores
     python -m experiments.speed --only train decode --rounds 3  training and decoding alone
+    python -m experiments.speed --only forms                    each of our fast forms left out in turn
     python -m experiments.speed --json speed.json               every row as JSON
     python -m experiments.results measured speed.json --suite speed
 
@@ -28,21 +29,21 @@ from experiments.speed.length import measure_length
 from experiments.speed.rows import Row, as_json, show
 from experiments.speed.shape import Shape
 from experiments.speed.start import measure_start
-from experiments.speed.train import measure_memory, measure_training
+from experiments.speed.train import measure_forms, measure_memory, measure_training
 from training.trial import step_cap
 
-Part = Literal["train", "decode", "length", "memory", "start"]
+Part = Literal["train", "decode", "length", "memory", "start", "forms"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """What is measured, and how."""
 
-    only: tuple[Part, ...] = ("train", "decode", "length", "start")  # parts; memory is a row of train's own run too
+    only: tuple[Part, ...] = ("train", "decode", "length", "start")  # parts; train has memory's row too
     rounds: int = 5  # turns of each implementation
-    steps: int = 3  # optimiser steps in a turn of shape A
+    steps: int = 2  # optimiser steps in a turn of shape A
     tokens: int = 20_000  # real tokens in a turn of shape B
-    repeats: int = 6  # times that a single source is decoded in a turn; a batch once
+    repeats: int = 3  # times that a single source is decoded in a turn; a batch once
     threads: int = 0  # CPU threads of each process; 0: torch's own choice
     shape: Shape = field(default_factory=Shape)  # shape A
     django: str = ""  # folder of Django's files for shape B; empty: where `python -m data fetch django` has put them
@@ -79,6 +80,7 @@ PARTS: dict[str, Callable[[Any], list[Row]]] = {
     "decode": measure_decoding,
     "length": measure_length,
     "start": measure_start,
+    "forms": measure_forms,
 }
 
 

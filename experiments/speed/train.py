@@ -1,4 +1,4 @@
-"""Rows of training: shape A, the same with our allocator settings, readable form and bf16, memory, and shape B."""
+"""Rows of training: shape A, the same with our allocator settings and in bf16, memory, shape B, our forms."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from data.cache import cache_folder
 from experiments.measurement import ROOT
 from experiments.speed.rows import Row, compared, differences
 from experiments.speed.shape import Shape, step_flops
 from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
+from training.device import has_bf16
 
 SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
 PACKAGES = {
@@ -96,17 +99,26 @@ def memory_row(ours: Turns, peers: list[Turns]) -> Row:
 
 
 def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
-    """The fastest peers under our allocator settings, our readable form, and ours in bf16."""
-    without = [f"ours without {form}" for form in WITHOUT] if settings.shape == Shape() else []
+    """The fastest peers under our allocator settings, and ours in bf16 where the processor has it."""
+    in_bf16 = ["ours, bf16"] if has_bf16(torch.device("cpu")) else []
+    if not in_bf16:
+        print("bf16: torch finds no bfloat16 instructions in this processor, so the row is left out")
     jobs = [training_job(settings, name, f"{name}, our allocator", allocator=True) for name in best]
-    jobs += [training_job(settings, name) for name in ("ours", "ours, bf16", "ours, readable", *without)]
-    turns = train_in_turns(settings, jobs)
-    peers, (ours, bf16, *variants) = turns[: len(best)], turns[len(best) :]
+    turns = train_in_turns(settings, [*jobs, *(training_job(settings, name) for name in ("ours", *in_bf16))])
+    peers, (ours, *bf16) = turns[: len(best)], turns[len(best) :]
     return [
         compared("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
-        compared("training, shape A, bf16 against float32", bf16, [ours], ours),
-        *(compared(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants),
+        *(compared("training, shape A, bf16 against float32", one, [ours], ours) for one in bf16),
     ]
+
+
+def measure_forms(settings: Any) -> list[Row]:
+    """Ours against its readable form, and with each of the fast forms left out."""
+    without = [f"ours without {form}" for form in WITHOUT] if settings.shape == Shape() else []
+    ours, *variants = train_in_turns(
+        settings, [training_job(settings, name) for name in ("ours", "ours, readable", *without)]
+    )
+    return [compared(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
 
 
 def shape_b(settings: Any, best: list[str]) -> list[Row]:

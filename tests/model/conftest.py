@@ -37,13 +37,13 @@ def one_thread():
 
 
 @pytest.fixture(params=["oneDNN's layout", "rows as they are"])
-def wide_cpu(request, monkeypatch) -> bool:
-    """A CPU for which oneDNN lays weights out, and one for which it does not, whatever this one is."""
-    wide = request.param == "oneDNN's layout"
-    if wide and not torch.backends.mkldnn.is_available():
+def laid_out(request, monkeypatch) -> bool:
+    """A torch with oneDNN, which lays weights out, and one without, whatever this one is."""
+    has_it = request.param == "oneDNN's layout"
+    if has_it and not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch has no oneDNN")
-    monkeypatch.setattr("model.packed_weights.has_wide_onednn", lambda: wide)
-    return wide
+    monkeypatch.setattr("model.packed_weights.has_onednn", lambda: has_it)
+    return has_it
 
 
 def make_tiny(name: str, **changes: object) -> Transformer:

@@ -82,7 +82,7 @@ def test_every_step_gives_the_log_probabilities_of_the_readable_one(model, sourc
 
 
 @torch.inference_mode()
-def test_every_step_in_float32(model, sources, wide_cpu):
+def test_every_step_in_float32(model, sources, laid_out):
     fast, readable = twins(model, torch.float32)
     for beam in (1, 4):
         for n in (7, 1):  # and one source alone
@@ -137,7 +137,7 @@ def test_all_outputs_are_those_of_the_readable_form(model, sources, special, sha
     assert len({len(output) for output in fast[0]}) > 1, "the sampled outputs should end at different steps"
 
 
-def test_all_outputs_in_float32(model, sources, special, wide_cpu):
+def test_all_outputs_in_float32(model, sources, special, laid_out):
     (fast, scores), (readable, expected) = (
         everything(twin, sources, special) for twin in twins(that_ends(model, special.end_id), torch.float32)
     )

@@ -52,6 +52,19 @@ def test_one_seed_gives_one_sequence_of_random_numbers():
     assert draws(7) != draws(8)
 
 
+def test_on_cuda_attention_is_not_cudnns_which_plans_anew_for_every_shape(monkeypatch):
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        seed_everything(1)
+        assert not torch.backends.cuda.cudnn_sdp_enabled() and torch.backends.cuda.flash_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 @pytest.mark.parametrize(
     ("found", "dtype"),
     [
