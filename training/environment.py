@@ -65,7 +65,7 @@ def memory_gib() -> float | None:
 
 
 def processor_name(device: torch.device) -> str:
-    """The name of what computes: the GPU's, or the CPU's model where the system tells it."""
+    """The name of what computes: the GPU's, or the CPU's model where it is known and its vector instructions."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -73,4 +73,6 @@ def processor_name(device: torch.device) -> str:
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    # Many clouds hide the model: what the matrix products can use tells two processors of one name apart.
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
