@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
 from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
-from experiments.result_lines import look_up
+from experiments.result_lines import MEASUREMENTS, look_up
 from experiments.targets import TARGETS, Target
 
 Line = dict[str, Any]
@@ -198,16 +198,26 @@ def readme_table(suites: dict[str, list[Line]]) -> str:
 
 
 def readme_row(target: Target, lines: list[Line]) -> list[str]:
-    """One promise. Of several lines of a row the first one made with the newest code and configuration counts."""
+    """One promise. Of several lines of a row the first one made with the newest code and configuration counts.
+
+    A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
+    """
     shown = [line for line in (current(lines, row) for row in target.rows) if line]
     if not shown:
         return [target.what, target.wanted, NOT_RUN, "", ""]
+    if target.suite in MEASUREMENTS:
+        shown = list({line["machine"]: line for line in lines if line["row"] in target.rows}.values())
     results = [values_of(target, line) for line in shown]
-    if len(target.rows) > 1:
+    if target.suite in MEASUREMENTS and len(shown) > 1:
+        results = [
+            f"{line['machine']}: {', '.join(part for part in (result, met(target, line)) if part)}"
+            for line, result in zip(shown, results, strict=True)
+        ]
+    elif len(target.rows) > 1:
         results = [f"{line['row']}: {result}" for line, result in zip(shown, results, strict=True)]
         results += [f"{row}: {NOT_RUN}" for row in target.rows if row not in [line["row"] for line in shown]]
         results.append("**not enough runs** for a verdict" if few_seeds(lines, target.rows) else "")
-    verdict = met(target, shown[0])
+    verdict = "" if target.suite in MEASUREMENTS and len(shown) > 1 else met(target, shown[0])
     return [
         target.what, target.wanted, "; ".join(part for part in (*results, verdict) if part),
         "; ".join(dict.fromkeys(line["machine"] for line in shown)),
@@ -224,7 +234,7 @@ def few_seeds(lines: list[Line], rows: tuple[str, ...]) -> bool:
 def current(lines: list[Line], row: str) -> Line | None:
     """The line that stands for a row: first of those that share code and configuration with the row's last line.
 
-    Running further seeds therefore never changes which one is shown. Of measurements the last one stands.
+    Running further seeds therefore never changes which one is shown. Of measurements it is the last one.
     """
     same = [line for line in lines if line["row"] == row]
     if not same or "config_hash" not in same[-1]:

@@ -225,6 +225,18 @@ def test_measurements_are_kept_and_a_bar_in_a_command_does_not_break_the_table(t
     assert "4,100" in results_page(suites)
 
 
+def test_a_measurement_stands_there_once_for_each_machine_with_its_own_verdict():
+    slower = SPEED["ratio"] | {"median": 1.1}
+    lines = [
+        {"suite": "speed", **SPEED, **changes}
+        for changes in ({"ratio": slower}, {}, {"machine": "1 core", "ratio": slower})
+    ]
+    row = next(row for row in readme_table({"speed": lines}).splitlines() if "fastest peer" in row)
+    first = "2 cores: 1.24 (1.20 to 1.31 in 5 rounds), met"
+    second = "1 core: 1.10 (1.20 to 1.31 in 5 rounds), **not met**"
+    assert f"| {first}; {second} | 2 cores; 1 core |" in row
+
+
 def test_a_measurement_that_lacks_a_field_is_refused(tmp_path):
     file = tmp_path / "speed.json"
     file.write_text(json.dumps({name: value for name, value in SPEED.items() if name != "ratio"}))
