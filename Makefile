@@ -17,7 +17,7 @@ train: $(VENV)/.installed
 	$(VENV)/bin/python train.py $(TRAIN)
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(TEST)
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(TEST)
 
 test-slow: $(VENV)/.installed-test,notebook
 	$(VENV)/bin/python -m pytest -m slow $(TEST)
