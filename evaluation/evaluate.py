@@ -56,6 +56,8 @@ def evaluate_run(
 
     A corpus without any other split is scored on what training held out of it. Raises DataError.
     """
+    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
+
     model.eval()
     splits = read_splits(corpus, data, seed)
     check_held_out(run, splits, data.path)
@@ -78,8 +80,6 @@ def evaluate_run(
         first = results[0]
         maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
         write_atomically(run / "attention.json", json.dumps(maps))
-    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
-
     write_report(run)
     return results
 

@@ -63,7 +63,8 @@ def pairs_of(lines: list[Line], kinds: tuple[str, str], score: tuple[str, ...]) 
     """The values at `score` of both kinds, which are the lines' rows, on the seeds that have both."""
     found: dict[int, dict[str, float]] = {}
     for line in lines:
-        found.setdefault(line["seed"], {})[line["row"]] = look_up(line, score)
+        if (value := look_up(line, score)) is not None:
+            found.setdefault(line["seed"], {})[line["row"]] = value
     first, second = kinds
     return {seed: (of[first], of[second]) for seed, of in sorted(found.items()) if first in of and second in of}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
 from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
-from experiments.result_lines import MEASUREMENTS, look_up
+from experiments.result_lines import look_up
 from experiments.targets import TARGETS, Target
 
 Line = dict[str, Any]
@@ -41,6 +41,7 @@ BF16_SCORES = (  # what is shown, where it stands in a line, what it is multipli
     ("held-out loss", ("held_out_loss",), 1.0),
     ("exact match in percent", ("scores", "in_distribution", "exact_match", "value"), 100.0),
 )
+INTERVAL = "In brackets the 90% t interval *over runs* of the paired differences."
 DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/dropout_check.py
 DROPOUT_SCORE = ("scores", "held_out", "held_out_loss", "value")
 DROPOUT_MARGIN = 1.0  # percent of torch's held-out loss: the smallest difference that counts
@@ -61,11 +62,13 @@ def section(suite: str, lines: list[Line]) -> str:
     if suite == "checks":
         return checks_table(lines)
     if suite == "dropout":
-        return dropout_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
-    if suite == "bf16":
-        return bf16_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
-    verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
-    return verdict + score_table(lines) + "\nHow these runs were made:\n\n" + making_table(lines)
+        scores = dropout_table(lines)
+    elif suite == "bf16":
+        scores = bf16_table(lines)
+    else:
+        verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
+        scores = verdict + score_table(lines)
+    return scores + "\nHow these runs were made:\n\n" + making_table(lines)
 
 
 def verdict_on_runs(lines: list[Line]) -> str:
@@ -158,9 +161,8 @@ def dropout_table(lines: list[Line]) -> str:
     """Held-out loss of both kinds, seed by seed, of the newest code and configuration; the verdict first."""
     pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, DROPOUT_SCORE)
     said = equality_verdict(pairs, DROPOUT_MARGIN)
-    interval = "In brackets the 90% t interval *over runs* of the paired differences."
     columns = ["seed", *(f"held-out loss, {kind} dropout" for kind in DROPOUT_KINDS), "difference"]
-    return f"**{said}**. {interval}\n\n" + table(columns, table_rows(pairs))
+    return f"**{said}**. {INTERVAL}\n\n" + table(columns, table_rows(pairs))
 
 
 def bf16_table(lines: list[Line]) -> str:
@@ -173,7 +175,7 @@ def bf16_table(lines: list[Line]) -> str:
         }
         columns = ["seed", *(f"{what}, {kind}" for kind in BF16_KINDS), f"difference, percent of {BF16_KINDS[0]}'s"]
         parts.append(table(columns, table_rows(pairs)))
-    return "In brackets the 90% t interval *over runs* of the paired differences.\n\n" + "\n".join(parts)
+    return f"{INTERVAL}\n\n" + "\n".join(parts)
 
 
 def checks_table(lines: list[Line]) -> str:
@@ -202,24 +204,20 @@ def readme_row(target: Target, lines: list[Line]) -> list[str]:
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
     """
-    shown = [line for line in (current(lines, row) for row in target.rows) if line]
+    shown = [line for row in target.rows for line in current(lines, row)]
     if not shown:
         return [target.what, target.wanted, NOT_RUN, "", ""]
-    if target.suite in MEASUREMENTS:
-        shown = list({line["machine"]: line for line in lines if line["row"] in target.rows}.values())
-    results = [values_of(target, line) for line in shown]
-    if target.suite in MEASUREMENTS and len(shown) > 1:
-        results = [
-            f"{line['machine']}: {', '.join(part for part in (result, met(target, line)) if part)}"
-            for line, result in zip(shown, results, strict=True)
-        ]
-    elif len(target.rows) > 1:
-        results = [f"{line['row']}: {result}" for line, result in zip(shown, results, strict=True)]
+    between = "; " if len(shown) == 1 else ", "
+    results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
+    several = len(target.rows) > 1
+    if several or len(shown) > 1:
+        label = "row" if several else "machine"
+        results = [f"{line[label]}: {result}" for line, result in zip(shown, results, strict=True)]
+    if several:
         results += [f"{row}: {NOT_RUN}" for row in target.rows if row not in [line["row"] for line in shown]]
-        results.append("**not enough runs** for a verdict" if few_seeds(lines, target.rows) else "")
-    verdict = "" if target.suite in MEASUREMENTS and len(shown) > 1 else met(target, shown[0])
+        results += ["**not enough runs** for a verdict"] if few_seeds(lines, target.rows) else []
     return [
-        target.what, target.wanted, "; ".join(part for part in (*results, verdict) if part),
+        target.what, target.wanted, "; ".join(results),
         "; ".join(dict.fromkeys(line["machine"] for line in shown)),
         " ".join(dict.fromkeys(code(line["command"]) for line in shown)),
     ]
@@ -231,16 +229,16 @@ def few_seeds(lines: list[Line], rows: tuple[str, ...]) -> bool:
     return min(len(found) for found in seeds) < SEEDS_FOR_A_VERDICT
 
 
-def current(lines: list[Line], row: str) -> Line | None:
+def current(lines: list[Line], row: str) -> list[Line]:
     """The line that stands for a row: first of those that share code and configuration with the row's last line.
 
-    Running further seeds therefore never changes which one is shown. Of measurements it is the last one.
+    Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
     """
     same = [line for line in lines if line["row"] == row]
     if not same or "config_hash" not in same[-1]:
-        return same[-1] if same else None
+        return list({line["machine"]: line for line in same}.values())
     keys = ("code_hash", "config_hash")
-    return next(line for line in same if all(line[key] == same[-1][key] for key in keys))
+    return [next(line for line in same if all(line[key] == same[-1][key] for key in keys))]
 
 
 def values_of(target: Target, line: Line) -> str:

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from model.linear import FEWEST_ROWS
 from training.losses import exact
 
-CHUNK = 1 << 22  # logits that are held at a time: 16 MiB in float32, about a processor's last cache
+CHUNK = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
 
 
 def chunked_loss(
@@ -37,9 +38,9 @@ def chunked_loss(
     logits_of: states (n, d_model) -> logits (n, V), a function of the `weights` alone. states (N, d_model), targets
     (N,). With a copy head log_generate (N,) = log p_gen and log_copy (N,) = log p_copy(y_t).
     """
-    most = max(64, CHUNK // max(1, weights[0].shape[0]))
+    most = max(FEWEST_ROWS, CHUNK // max(1, weights[0].shape[0]))
     n_parts = max(1, math.ceil(len(states) / most))
-    rows = max(1, math.ceil(len(states) / n_parts))  # parts of equal length: a short one costs nearly as much
+    rows = max(FEWEST_ROWS, math.ceil(len(states) / n_parts))  # equal parts: a short one costs nearly as much
     inputs = log_generate, log_copy, states, *(weight for weight in weights if weight.requires_grad)
     # The function itself cannot tell: there no_grad always holds, and the weights ask for gradients all the same.
     wanted = torch.is_grad_enabled() and any(part is not None and part.requires_grad for part in inputs)

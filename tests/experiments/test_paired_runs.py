@@ -68,3 +68,8 @@ def test_only_lines_of_one_code_and_configuration_are_compared_and_only_whole_pa
     ]  # fmt: skip
     score = ("scores", "held_out", "loss", "value")
     assert pairs_of(newest(lines, "masks"), ("torch", "fast"), score) == {0: (1.0, 1.5), 1: (2.0, 2.5)}
+
+
+def test_a_run_without_the_score_makes_no_pair():
+    lines = [line("torch", 0, None), line("fast", 0, 1.5), line("torch", 1, 2.0), line("fast", 1, 2.5)]
+    assert pairs_of(lines, ("torch", "fast"), ("scores", "held_out", "loss", "value")) == {1: (2.0, 2.5)}
