@@ -10,7 +10,8 @@ setup(
     python_requires=">=3.11",
     packages=[
         "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "training", "evaluation",
-        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.speed",
+        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.laboratory",
+        "experiments.speed", "experiments.suites",
         "experiments.walkthrough", "experiments.worked_example",
     ],
     py_modules=["train", "eval"],
@@ -26,6 +27,8 @@ setup(
         "sacrebleu>=2.4",
         "rouge-score>=0.1.2",
         "safetensors>=0.4.3",
+        "scipy>=1.11",
+        "filelock>=3.12",
     ],
     extras_require={
         "test": [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FEWEST_OPERATIONS = 10  # of generated tasks
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -25,6 +27,7 @@ class DataConfig:
     mined_limit: int = 0  # pretrain on only the first so many mined examples; 0: all
     held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
     generated_train: int = 100_000  # distinct generated training tasks
+    generated_operations: int = 0  # the tasks are made of the first so many operations, 10 or more; 0: of all
     generated_test: int = 1000  # generated tasks in each test split
     workers: int = 0  # processes that parse files; 0: one per core
 
@@ -35,6 +38,11 @@ class DataConfig:
         for name in ("batch_tokens", "batch_examples", "train_limit", "mined_limit", "held_out", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"data.{name}={getattr(self, name)} must be at least 0")
+        if 0 < self.generated_operations < FEWEST_OPERATIONS or self.generated_operations < 0:
+            raise ValueError(
+                f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "
+                "all: fewer make no tasks of six operations"
+            )
         for name in ("generated_train", "generated_test"):
             if getattr(self, name) < 1:
                 raise ValueError(f"data.{name}={getattr(self, name)} must be at least 1")

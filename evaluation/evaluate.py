@@ -76,7 +76,7 @@ def evaluate_run(
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
-    if results:
+    if results and model.config.cross_attention:
         first = results[0]
         maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
         write_atomically(run / "attention.json", json.dumps(maps))

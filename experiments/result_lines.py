@@ -14,6 +14,8 @@ from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from filelock import FileLock
+
 from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
@@ -175,18 +177,21 @@ def identity(line: dict[str, Any]) -> tuple[str, ...]:
 
 
 def append_line(folder: Path, line: dict[str, Any]) -> bool:
-    """Append `line` to its suite's file unless a line of the same identity stands there; whether it was appended."""
+    """Append `line` to its suite's file unless a line of the same identity stands there; whether it was appended.
+
+    Processes take turns under a lock of the operating system, which is free again when its owner dies.
+    """
     if not SUITE_NAME.fullmatch(line["suite"]):
         raise DataError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
-    lines = read_suite(folder, line["suite"])
-    if any(identity(other) == identity(line) for other in lines):
-        return False
-    path = folder / f"{line['suite']}.jsonl"
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    if before and not before.endswith("\n"):
-        before += "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, before + json.dumps(line) + "\n")
+    with FileLock(folder / f"{line['suite']}.lock"):
+        if any(identity(other) == identity(line) for other in read_suite(folder, line["suite"])):
+            return False
+        path = folder / f"{line['suite']}.jsonl"
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if before and not before.endswith("\n"):
+            before += "\n"
+        write_atomically(path, before + json.dumps(line) + "\n")
     return True
 
 

@@ -1,6 +1,6 @@
 """Keep the results of runs, and make the pages that show them.
 
-    python -m experiments.results                                  docs/results.md and README's table
+    python -m experiments.results                                  docs/results.md, docs/claims.md, README's table
     python -m experiments.results add runs/quickstart              append a finished run's line
     python -m experiments.results add runs/copy --suite django --row "django, copy head"
     python -m experiments.results measured FILE --suite speed      append what a measuring command wrote with --json
@@ -11,12 +11,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from data.atomic_files import write_atomically
 from data.example import DataError
+from experiments.laboratory.page import claims_page, suite_sections, write_plots
+from experiments.laboratory.suite import names
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
 
@@ -44,7 +46,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Pages:
-    """Make docs/results.md and README's table from the lines (the default)."""
+    """Make docs/results.md, docs/claims.md and README's table from the lines (the default)."""
 
 
 Command = (
@@ -73,14 +75,23 @@ def report(appended: bool, folder: Path, suite: str) -> None:
 
 
 def make_pages(root: Path) -> None:
-    """Write docs/results.md and the part of README.md between the two markers. Raises DataError."""
+    """Write docs/results.md, docs/claims.md, its pictures and README.md between the two markers. Raises DataError."""
     suites = read_suites(root / "docs" / "results")
     readme = root / "README.md"
     text = with_table(readme, readme_table(suites)) if readme.exists() else None
-    write_atomically(root / "docs" / "results.md", results_page(suites))
+    write_atomically(root / "docs" / "results.md", whole_page(suites))
+    write_atomically(root / "docs" / "claims.md", claims_page(suites))
+    write_plots(suites, root / "docs" / "suites")
     if text is not None:
         write_atomically(readme, text)
-    print("made docs/results.md" + (" and README.md's table" if text else "; there is no README.md"))
+    print("made docs/results.md and docs/claims.md" + (" and README.md's table" if text else "; there is no README.md"))
+
+
+def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
+    """docs/results.md: measurements and single runs, then the suites of the laboratory."""
+    of_laboratory = names()
+    others = {name: lines for name, lines in suites.items() if name not in of_laboratory}
+    return results_page(others) + suite_sections(suites)
 
 
 def with_table(readme: Path, table: str) -> str:

@@ -159,18 +159,16 @@ class MultiHeadAttention(nn.Module):
 class KeyValueCache:
     """What decoding one token at a time would compute again: keys and values of every decoder layer.
 
-    Cross-attention's are computed once from the memory; self-attention's are written in place into tensors that have
-    room for `max_length` tokens.
+    Cross-attention's are computed once from the memory; self-attention's are written in place into the tensors `own`,
+    which have room for `max_length` tokens.
     """
 
-    def __init__(self, cross: list[tuple[Tensor, Tensor]], source_mask: Tensor, max_length: int) -> None:
-        self.cross = cross  # a pair of (B, h, S, d_k) per layer
+    def __init__(self, cross: list[tuple[Tensor, Tensor]], own: list[Tensor], source_mask: Tensor) -> None:
+        self.cross = cross  # a pair of (B, h, S, d_k) per layer; empty without cross-attention
+        self.own = [(keys, values) for keys, values in own]  # of (2, B, h, max_length, d_k) per layer
         self.source_mask = source_mask  # (B, S)
-        self.max_length = max_length
+        self.max_length = own[0].shape[3]
         self.length = 0  # tokens decoded so far
-        batch, heads, _, d_k = cross[0][0].shape
-        room = (batch, heads, max_length, d_k)
-        self.own = [(keys.new_empty(room), values.new_empty(room)) for keys, values in cross]
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new tokens' keys and values (B, h, T, d_k); return those of all tokens so far."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
-FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu"]
+FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu", "none"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ModelConfig:
     n_encoder_layers: int = 3  # layers of the encoder
     n_decoder_layers: int = 3  # layers of the decoder
     max_length: int = 1024  # longest source or target in tokens (size of learned position tables)
-    norm: Literal["layer", "rms"] = "rms"  # LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019)
+    norm: Literal["layer", "rms", "none"] = "rms"  # LayerNorm (Ba et al. 2016), RMSNorm (Zhang and Sennrich 2019)
     norm_position: Literal["pre", "post"] = "pre"  # before the sublayer (Xiong et al. 2020) or after the sum
     norm_epsilon: float = 1e-6  # added to the variance inside the norm
     norm_embeddings: bool = False  # normalise the embedded input (BART's layernorm_embedding)
@@ -36,7 +36,11 @@ class ModelConfig:
     relative_max_distance: int = 128  # distance from which T5's last bucket serves
     tie_embeddings: bool = True  # source, target and output embedding are one matrix (Press and Wolf 2017)
     biases: bool = False  # biases in linear layers and LayerNorm
-    scale_attention: bool = True  # divide scores by sqrt(d_k), equation (4); T5 folds it into its initialisation
+    residual: bool = True  # add each sublayer's input to its output (He et al. 2016)
+    cross_attention: bool = True  # the decoder attends to the source; without, it is a language model of the targets
+    causal: bool = True  # a target token sees no later one; without, training shows the decoder what it is to say
+    scale_attention: bool = True  # divide scores by sqrt(d_k), equation (4)
+    scale_initial_queries: bool = False  # divide W^Q's initial values by sqrt(d_k): there T5 has the factor
     scale_embeddings: bool = False  # multiply embeddings by sqrt(d_model) (Vaswani et al. 2017, 3.4)
     scale_output: bool = False  # multiply decoder states by d_model^-0.5 before a tied output (T5)
     logits_bias: bool = False  # add a number that is not trained to each logit (BART's, Marian's final_logits_bias)
@@ -66,6 +70,15 @@ class ModelConfig:
     def gated(self) -> bool:
         """Whether the feed-forward layer has a gate, a third matrix."""
         return self.feed_forward in ("geglu", "swiglu")
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The pieces of the Transformer that this network does without: experiments/suites/pieces.py asks why."""
+        missing = {
+            "residual": not self.residual, "cross_attention": not self.cross_attention, "causal": not self.causal,
+            "norm": self.norm == "none", "feed_forward": self.feed_forward == "none",
+        }  # fmt: skip
+        return tuple(name for name, is_missing in missing.items() if is_missing)
 
     @property
     def has_final_norm(self) -> bool:
@@ -120,14 +133,14 @@ PRESETS = {
     ),
     # Raffel et al. 2020: pre-RMSNorm, bucketed relative bias, no biases, unscaled scores, dropout everywhere.
     "t5": ModelConfig(
-        preset="t5", feed_forward="relu", positions="t5_relative", scale_attention=False, scale_output=True,
-        learn_padding=True, dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
+        preset="t5", feed_forward="relu", positions="t5_relative", scale_attention=False, scale_initial_queries=True,
+        scale_output=True, learn_padding=True, dropout_attention=0.1, dropout_feed_forward=0.1, dropout_output=0.1,
     ),
     # Shazeer 2020 and T5's release notes: gated GELU, untied output.
     "t5_v1_1": ModelConfig(
         preset="t5_v1_1", feed_forward="geglu", positions="t5_relative", scale_attention=False,
-        tie_embeddings=False, learn_padding=True, dropout_attention=0.1, dropout_feed_forward=0.1,
-        dropout_output=0.1,
+        scale_initial_queries=True, tie_embeddings=False, learn_padding=True, dropout_attention=0.1,
+        dropout_feed_forward=0.1, dropout_output=0.1,
     ),
     # Today's usual choices: pre-RMSNorm, rotary positions (Su et al. 2021), SwiGLU, no biases.
     "modern": ModelConfig(),

@@ -83,7 +83,8 @@ def encode_rows(
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
-    kind = FastRows if model.config.fast else Rows
+    # A network without one of its pieces steps through the readable modules.
+    kind = FastRows if model.config.fast and not model.config.removed else Rows
     return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
 
 

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from model.config import ModelConfig
 
+WHOLE = {"residual": True, "cross_attention": True, "causal": True}  # fields: other libraries leave no piece out
+OF_THE_START = ("scale_initial_queries",)  # fields that decide about a network's first weights alone
+
 Rules = tuple[tuple[str, str], ...]  # regular expression in our name, what stands there in theirs; applied in order
 
 
@@ -83,10 +86,10 @@ T5 = Family(
     fixed={
         "norm": "rms", "norm_position": "pre", "norm_embeddings": False, "positions": "t5_relative", "biases": False,
         "scale_attention": False, "scale_embeddings": False, "learn_padding": True, "logits_bias": False,
-        "copy_head": False, "mlm_head": False,
+        "copy_head": False, "mlm_head": False, **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True},
-    without_effect=frozenset({"max_length", "position_offset", "sinusoid_layout", "final_norm"}),
+    without_effect=frozenset({"max_length", "position_offset", "sinusoid_layout", "final_norm", *OF_THE_START}),
     activation="feed_forward_proj",
     activations={
         "relu": "relu", "gated-gelu": "geglu", "gated-silu": "swiglu", "gelu": "gelu", "gelu_new": "gelu_tanh",
@@ -141,10 +144,10 @@ BART = Family(
     fixed={
         "norm": "layer", "norm_position": "post", "norm_epsilon": 1e-5, "norm_embeddings": True, "final_norm": False,
         "positions": "learned", "position_offset": 2, "biases": True, "scale_attention": True, "scale_output": False,
-        "learn_padding": False, "dropout_output": 0.0, "d_kv": 0, "copy_head": False, "mlm_head": False,
+        "learn_padding": False, "dropout_output": 0.0, "d_kv": 0, "copy_head": False, "mlm_head": False, **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
-    without_effect=frozenset({"sinusoid_layout", "relative_buckets", "relative_max_distance"}),
+    without_effect=frozenset({"sinusoid_layout", "relative_buckets", "relative_max_distance", *OF_THE_START}),
     activation="activation_function",
     activations={
         "gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh", "silu": "swish", "swish": "swish",
@@ -173,7 +176,7 @@ MARIAN = replace(
     },
     fixed_theirs={**BART.fixed_theirs, "share_encoder_decoder_embeddings": True},
     settings=(*BART.settings, Setting("decoder_vocab_size", "vocab_size")),
-    without_effect=frozenset({"relative_buckets", "relative_max_distance"}),
+    without_effect=frozenset({"relative_buckets", "relative_max_distance", *OF_THE_START}),
     defaults=lambda values: {**bart_defaults(values), "decoder_vocab_size": values.get("vocab_size")},
     default_start="pad_token_id",
 )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.config import ModelConfig, preset
 from model.decoding import SpecialIds
-from model.families import TORCH_RULES
+from model.families import TORCH_RULES, WHOLE
 from model.interop import ConversionError, Imported, Tensors, misfits, renamed, shapes
 
 PROJECTIONS = ("query", "key", "value")  # the order in which PyTorch stacks W^Q, W^K and W^V
@@ -65,7 +65,7 @@ def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Tra
     wanted = {
         "norm": "layer", "final_norm": config.final_norm or not norm_first, "scale_attention": True,
         "dropout_attention": config.dropout, "dropout_feed_forward": config.dropout, "dropout_output": 0.0,
-        "copy_head": False, "mlm_head": False,
+        "copy_head": False, "mlm_head": False, **WHOLE,
     }  # fmt: skip
     problems = [f"{name}={getattr(config, name)}" for name, value in wanted.items() if getattr(config, name) != value]
     if config.feed_forward not in ("relu", "gelu"):

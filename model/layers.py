@@ -25,10 +25,14 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = make_norm(config)
         self.pre = config.norm_position == "pre"
+        self.adds = config.residual
         self.dropout = Dropout(config.dropout, config.fast)
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """(B, T, d_model) -> (B, T, d_model)."""
+        if not self.adds:
+            y = self.dropout(sublayer(self.norm(x) if self.pre else x))
+            return y if self.pre else self.norm(y)
         if self.pre:
             return x + self.dropout(sublayer(self.norm(x)))
         return self.norm(x + self.dropout(sublayer(x)))
@@ -40,7 +44,9 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.self_attention, self.self_attention_residual = MultiHeadAttention(config), Residual(config)
-        self.feed_forward, self.feed_forward_residual = FeedForward(config), Residual(config)
+        self.has_feed_forward = config.feed_forward != "none"
+        if self.has_feed_forward:
+            self.feed_forward, self.feed_forward_residual = FeedForward(config), Residual(config)
 
     def forward(self, x: Tensor, may_attend: Tensor, order: Order) -> Tensor:
         """x (B, S, d_model), may_attend (B, 1, 1, S) -> (B, S, d_model)."""
@@ -50,7 +56,7 @@ class EncoderLayer(nn.Module):
             return self.self_attention(x, keys, values, may_attend, order)[0]
 
         x = self.self_attention_residual(x, attend)
-        return self.feed_forward_residual(x, self.feed_forward)
+        return self.feed_forward_residual(x, self.feed_forward) if self.has_feed_forward else x
 
 
 class DecoderLayer(nn.Module):
@@ -60,8 +66,11 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.index = index
         self.self_attention, self.self_attention_residual = MultiHeadAttention(config), Residual(config)
-        self.cross_attention, self.cross_attention_residual = MultiHeadAttention(config), Residual(config)
-        self.feed_forward, self.feed_forward_residual = FeedForward(config), Residual(config)
+        self.has_cross_attention, self.has_feed_forward = config.cross_attention, config.feed_forward != "none"
+        if self.has_cross_attention:
+            self.cross_attention, self.cross_attention_residual = MultiHeadAttention(config), Residual(config)
+        if self.has_feed_forward:
+            self.feed_forward, self.feed_forward_residual = FeedForward(config), Residual(config)
 
     def forward(
         self, x: Tensor, memory: Tensor | None, source_may_attend: Tensor, order: Order, may_attend: Tensor | None,
@@ -69,7 +78,8 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """x (B, T, d_model), memory (B, S, d_model), source_may_attend (B, 1, 1, S) -> (B, T, d_model).
 
-        `may_attend` (T, S) is given where a plain causal mask does not say it all: with a bias or with a cache.
+        `may_attend` (T, T), or (B, 1, 1, T), is given where a plain causal mask does not say it all: with a bias, with
+        a cache, or where later tokens are seen too.
         """
 
         def attend_to_self(x: Tensor) -> Tensor:
@@ -83,5 +93,6 @@ class DecoderLayer(nn.Module):
             return self.cross_attention(x, *pair, source_may_attend)[0]
 
         x = self.self_attention_residual(x, attend_to_self)
-        x = self.cross_attention_residual(x, attend_to_source)
-        return self.feed_forward_residual(x, self.feed_forward)
+        if self.has_cross_attention:
+            x = self.cross_attention_residual(x, attend_to_source)
+        return self.feed_forward_residual(x, self.feed_forward) if self.has_feed_forward else x

@@ -44,6 +44,8 @@ class RMSNorm(nn.Module):
 
 def make_norm(config: ModelConfig) -> nn.Module:
     """The normalisation that the configuration asks for."""
+    if config.norm == "none":
+        return nn.Identity()
     if config.norm == "rms":
         return RMSNorm(config.d_model, config.norm_epsilon)
     return LayerNorm(config.d_model, config.norm_epsilon, config.biases)

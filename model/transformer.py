@@ -65,8 +65,8 @@ class Transformer(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.5 / math.sqrt(self.config.d_model))
-        if not self.config.scale_attention:
-            with torch.no_grad():  # T5 has no 1/sqrt(d_k) in equation (4): it stands in W^Q's initial size
+        if self.config.scale_initial_queries:
+            with torch.no_grad():
                 for layer in (*self.encoder, *self.decoder):
                     for name, module in layer.named_children():
                         if name.endswith("attention"):
@@ -119,8 +119,11 @@ class Transformer(nn.Module):
         queries_at = torch.arange(first, first + decoder_input.shape[1], device=x.device)
         keys_at = torch.arange(first + decoder_input.shape[1], device=x.device)
         order = self.decoder_positions.order(queries_at, keys_at)
-        plain = cache is None and order.bias is None
-        may_attend = None if plain else causal_mask(queries_at, keys_at)
+        if cache is None and not self.config.causal:  # step by step there are no later tokens to be seen
+            may_attend = self.real_tokens(decoder_input)
+        else:
+            plain = cache is None and order.bias is None
+            may_attend = None if plain else causal_mask(queries_at, keys_at)
         source_may_attend = (source_mask if cache is None else cache.source_mask)[:, None, None, :]
         for layer in self.decoder:
             x = layer(x, memory, source_may_attend, order, may_attend, cache)
@@ -128,10 +131,21 @@ class Transformer(nn.Module):
             cache.length += decoder_input.shape[1]
         return self.output_dropout(self.decoder_norm(x))
 
+    def real_tokens(self, decoder_input: Tensor) -> Tensor:
+        """What a decoder without a causal mask may see: (B, T) -> (B, 1, 1, T). The start token may be padding's."""
+        is_real = decoder_input != self.pad_id
+        is_real[:, 0] = True
+        return is_real[:, None, None, :]
+
     def start_cache(self, memory: Tensor, source_mask: Tensor, max_length: int) -> KeyValueCache:
         """An empty cache with room for `max_length` target tokens, and cross-attention's keys and values in it."""
-        cross = [layer.cross_attention.keys_and_values(memory) for layer in self.decoder]
-        return KeyValueCache(cross, source_mask, max_length)
+        cross = [
+            layer.cross_attention.keys_and_values(memory) for layer in self.decoder if layer.has_cross_attention
+        ]
+        own = [
+            memory.new_empty(2, len(memory), self.config.n_heads, max_length, self.config.d_k) for _ in self.decoder
+        ]
+        return KeyValueCache(cross, own, source_mask)
 
     def logits(self, states: Tensor) -> Tensor:
         """W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""

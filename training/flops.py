@@ -35,8 +35,9 @@ def encoder_flops(config: ModelConfig, source_length: int) -> int:
 def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
     """FLOPs of equations (2) and (3)."""
     S, T, d, heads = source_length, target_length, config.d_model, config.n_heads * config.d_k
-    to_self = 4 * T * d * heads + T * T * heads  # the causal half of 2 T T heads
+    to_self = 4 * T * d * heads + (1 if config.causal else 2) * T * T * heads  # the causal half of 2 T T heads
     to_source = 2 * T * d * heads + 2 * S * d * heads + 2 * T * S * heads  # W^K and W^V project the source
+    to_source = to_source if config.cross_attention else 0
     layers = config.n_decoder_layers * (to_self + to_source + feed_forward_products(config, T))
     output = T * d * config.vocab_size
     # The copy head's two projections, its scores and its context, and its gate of width one.
@@ -46,5 +47,7 @@ def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -
 
 def feed_forward_products(config: ModelConfig, length: int) -> int:
     """Multiplications of one feed-forward layer: two matrices, three with a gate."""
+    if config.feed_forward == "none":
+        return 0
     matrices = 3 if config.gated else 2
     return matrices * length * config.d_model * config.d_ff

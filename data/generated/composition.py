@@ -12,8 +12,7 @@ from itertools import compress, product
 from random import Random
 from typing import Any, NamedTuple
 
-from data.generated.combining import COMBINERS
-from data.generated.grammar import FORMS, Form, may_follow
+from data.generated.grammar import Form, Grammar, may_follow
 from data.generated.operations import INPUT_TYPES, Combiner
 from data.generated.values import CONSTANTS, pick
 
@@ -119,18 +118,9 @@ def proper_parts(task: Task) -> Iterator[Task]:
                 yield from proper_parts(alone)
 
 
-_FROM = {kind: [[f for f in FORMS if f.takes == kind and len(f.ops) == n] for n in (1, 2)]
-         for kind in (*INPUT_TYPES, "bool", "groups")}
-_TO = {kind: [[f for f in FORMS if f.gives == kind and len(f.ops) == n] for n in (1, 2)] for kind in _FROM}
-_WITH: dict[str, list[list[Form]]] = {}
-for _form in FORMS:
-    for _op in _form.ops:
-        _WITH.setdefault(_op, [[], []])[len(_form.ops) - 1].append(_form)
-
-
-def tests_of(argument: str) -> list[Form]:
+def tests_of(grammar: Grammar, argument: str) -> list[Form]:
     """The forms that may decide between two pipelines."""
-    return [form for form in _FROM[argument][0] if form.gives == "bool"]
+    return [form for form in grammar.taking[argument][0] if form.gives == "bool"]
 
 
 def sides_differ(task: Task) -> bool:
@@ -149,7 +139,7 @@ def _draw_form(groups: list[list[Form]], room: int, random: Random) -> Form | No
 
 
 def _draw_forms(
-    focus: Form, size: int, random: Random, ahead: bool = True, behind: bool = True
+    grammar: Grammar, focus: Form, size: int, random: Random, ahead: bool = True, behind: bool = True
 ) -> list[Form] | None:
     """A chain of `size` operations around `focus` (others stand `ahead` of it, `behind` it, or both); None where this
     draw does not fit."""
@@ -158,14 +148,14 @@ def _draw_forms(
     before = int(random.random() * (room + 1)) if behind and focus.gives in INPUT_TYPES else room
     before = before if ahead else 0
     while before:
-        form = _draw_form(_TO[chain[0].takes], before, random)
+        form = _draw_form(grammar.giving[chain[0].takes], before, random)
         if form is None or not may_follow(form, chain[0]):
             return None
         chain.insert(0, form)
         before -= len(form.ops)
     room = size - sum(len(form.ops) for form in chain)
     while room:
-        form = _draw_form(_FROM[chain[-1].gives], room, random)
+        form = _draw_form(grammar.taking[chain[-1].gives], room, random)
         if form is None or not may_follow(chain[-1], form):
             return None
         chain.append(form)
@@ -178,19 +168,21 @@ def draw_constants(forms: list[Form], random: Random) -> tuple[Step, ...]:
     return tuple(Step(f, tuple(pick(random, CONSTANTS[kind]) for kind in f.kinds)) for f in forms)
 
 
-def _draw_chain(argument: str, gives: str, size: int, random: Random) -> list[Form] | None:
+def _draw_chain(grammar: Grammar, argument: str, gives: str, size: int, random: Random) -> list[Form] | None:
     """A chain of `size` operations from type `argument` to type `gives`."""
-    last = _draw_form(_TO[gives], size, random)
-    chain = last and _draw_forms(last, size, random, behind=False)
+    last = _draw_form(grammar.giving[gives], size, random)
+    chain = last and _draw_forms(grammar, last, size, random, behind=False)
     return chain if chain and chain[0].takes == argument else None
 
 
-def _draw_pair(first: list[Form], size: int, joint: Combiner | Form, random: Random) -> Task | None:
+def _draw_pair(
+    grammar: Grammar, first: list[Form], size: int, joint: Combiner | Form, random: Random
+) -> Task | None:
     """Two pipelines, together with the combiner or the test `size` operations; `first` is one of them."""
     kind, gives = first[0].takes, first[-1].gives
     room = size - 1 - sum(len(f.ops) for f in first)
     for _ in range(PAIR_TRIES if room >= 1 else 0):
-        second = _draw_chain(kind, gives, room, random)
+        second = _draw_chain(grammar, kind, gives, room, random)
         if second is None:
             continue
         order = [first, second] if random.random() < 0.5 else [second, first]
@@ -204,12 +196,12 @@ def _draw_pair(first: list[Form], size: int, joint: Combiner | Form, random: Ran
     return None
 
 
-def _draw_combined(combiner: Combiner, size: int, random: Random) -> Task | None:
+def _draw_combined(grammar: Grammar, combiner: Combiner, size: int, random: Random) -> Task | None:
     for _ in range(PAIR_TRIES):
         share = 1 + int(random.random() * (size - 2))
-        last = _draw_form(_TO[combiner.parts], share, random)
-        first = last and _draw_forms(last, share, random, behind=False)
-        if first and (task := _draw_pair(first, size, combiner, random)):
+        last = _draw_form(grammar.giving[combiner.parts], share, random)
+        first = last and _draw_forms(grammar, last, share, random, behind=False)
+        if first and (task := _draw_pair(grammar, first, size, combiner, random)):
             return task
     return None
 
@@ -227,39 +219,39 @@ def _parametrised(task: Task, random: Random) -> Task:
     return task._replace(pipelines=pipelines, parameter=step.form.kinds[k])
 
 
-_COMBINERS = {c.name: c for c in COMBINERS}
 PAIRED = 0.25  # share of the tasks of three or more operations that have two pipelines
 PARAMETRISED = 0.08  # share of the tasks with a second argument
 
 
-def draw_task(focus: str, size: int, random: Random) -> Task | None:
+def draw_task(grammar: Grammar, focus: str, size: int, random: Random) -> Task | None:
     """A task of `size` operations in which the operation `focus` occurs, or None where this draw does not fit."""
-    if focus in _COMBINERS:
-        task = _draw_combined(_COMBINERS[focus], max(size, 3), random)
+    combiner = next((combiner for combiner in grammar.combiners if combiner.name == focus), None)
+    if combiner is not None:
+        task = _draw_combined(grammar, combiner, max(size, 3), random)
     else:
-        form = _draw_form(_WITH[focus], max(size, 2), random)
+        form = _draw_form(grammar.with_operation[focus], max(size, 2), random)
         size = max(size, len(form.ops))
         task = None
         if size >= 3 and random.random() < PAIRED:
-            task = _draw_around(form, size, random)
+            task = _draw_around(grammar, form, size, random)
         if task is None:
-            chain = _draw_forms(form, size, random)
+            chain = _draw_forms(grammar, form, size, random)
             task = Task(chain[0].takes, (draw_constants(chain, random),)) if chain else None
     if task and random.random() < PARAMETRISED:
         task = _parametrised(task, random)
     return task
 
 
-def _draw_around(form: Form, size: int, random: Random) -> Task | None:
+def _draw_around(grammar: Grammar, form: Form, size: int, random: Random) -> Task | None:
     """Two pipelines, combined or chosen between; the form is the test or stands in one of them."""
     share = max(len(form.ops), 1 + int(random.random() * (size - 2)))
-    if form in tests_of(form.takes) and random.random() < 0.5:
-        first = _draw_forms(pick(random, _FROM[form.takes][0]), share, random, ahead=False)
-        return first and _draw_pair(first, size, form, random)
-    first = _draw_forms(form, share, random)
+    if form in tests_of(grammar, form.takes) and random.random() < 0.5:
+        first = _draw_forms(grammar, pick(random, grammar.taking[form.takes][0]), share, random, ahead=False)
+        return first and _draw_pair(grammar, first, size, form, random)
+    first = _draw_forms(grammar, form, share, random)
     if not first:
         return None
-    combiners = [c for c in COMBINERS if c.parts == first[-1].gives]
-    tests = tests_of(first[0].takes)
+    combiners = [c for c in grammar.combiners if c.parts == first[-1].gives]
+    tests = tests_of(grammar, first[0].takes)
     choices = combiners if combiners and random.random() < 0.5 else tests
-    return _draw_pair(first, size, pick(random, choices), random) if choices else None
+    return _draw_pair(grammar, first, size, pick(random, choices), random) if choices else None

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from data.generated.acceptance import make_cases
 from data.generated.combining import COMBINERS
 from data.generated.composition import Task, draw_constants, sides_differ, tests_of
-from data.generated.grammar import FORMS, Form, may_follow
+from data.generated.grammar import FORMS, Form, grammar, may_follow
 from data.generated.operations import INPUT_TYPES, Combiner
 from data.generated.values import Choice
 
@@ -77,7 +77,7 @@ def families() -> Iterator[Family]:
                 sizes = (first, size - 1 - first)
                 for combiner in COMBINERS:
                     yield Family(argument, combiner.parts, sizes, combiner=combiner)
-                for test in tests_of(argument):
+                for test in tests_of(grammar(), argument):
                     for gives in RESULT_TYPES:
                         yield Family(argument, gives, sizes, test=test)
 

@@ -6,13 +6,14 @@ are lifted here to all such forms. A form of two operations counts as two steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from data.generated import on_dictionaries, on_lists, on_numbers, on_text
 from data.generated.combining import COMBINERS
-from data.generated.operations import ITEMS, Change, Operation, Predicate, Quantifier
+from data.generated.operations import INPUT_TYPES, ITEMS, Change, Combiner, Operation, Predicate, Quantifier
 
 LIST_OF = {"int": "ints", "text": "words"}
 ELEMENT = {"int": "x", "text": "w"}
@@ -157,6 +158,40 @@ def _placed(forms: list[Form]) -> tuple[Form, ...]:
 
 FORMS = _placed(_all_forms())
 OPERATION_NAMES = tuple(dict.fromkeys([op for form in FORMS for op in form.ops] + [c.name for c in COMBINERS]))
+
+
+Groups = dict[str, list[list[Form]]]  # a type or an operation -> its forms of one operation, and those of two
+
+
+@dataclass(frozen=True, eq=False)
+class Grammar:
+    """All operations, or the first so many of them, and the forms that are made of these alone."""
+
+    operations: tuple[str, ...]
+    forms: tuple[Form, ...]
+    combiners: tuple[Combiner, ...]
+    taking: Groups  # by the type that a form takes
+    giving: Groups  # by the type that it gives
+    with_operation: Groups
+
+
+@cache
+def grammar(n_operations: int = 0) -> Grammar:
+    """The grammar over the first `n_operations` of OPERATION_NAMES; 0: over all."""
+    names = OPERATION_NAMES[: n_operations or None]
+    forms = tuple(form for form in FORMS if set(form.ops) <= set(names))
+    kinds = (*INPUT_TYPES, "bool", "groups")
+    return Grammar(
+        names, forms, tuple(combiner for combiner in COMBINERS if combiner.name in names),
+        {kind: _by_size(form for form in forms if form.takes == kind) for kind in kinds},
+        {kind: _by_size(form for form in forms if form.gives == kind) for kind in kinds},
+        {name: _by_size(form for form in forms if name in form.ops) for name in names},
+    )
+
+
+def _by_size(forms: Iterable[Form]) -> list[list[Form]]:
+    chosen = list(forms)
+    return [[form for form in chosen if len(form.ops) == n] for n in (1, 2)]
 
 
 def may_follow(before: Form, after: Form) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 from data.cache import cache_key, remembered, sources_hash
 from data.config import DataConfig
-from data.example import BadRecords, Example
+from data.example import BadRecords, DataError, Example
+from data.generated.grammar import OPERATION_NAMES
 from data.generated.tasks import SIZES, generate
 
 GENERATOR = Path(__file__).parent  # its sources decide what is drawn
@@ -34,13 +35,14 @@ class GeneratedSource:
 
     def splits(self) -> dict[str, Iterator[Example]]:
         """Training and four tests; see the package's docstring."""
-        tests = {name: generate(name, self.config.generated_test, self.seed) for name in SIZES if name != "train"}
+        drawn = self.config.generated_test, self.seed, self.config.generated_operations
+        tests = {name: generate(name, *drawn) for name in SIZES if name != "train"}
         return {"train": self._train(), **tests, "in_distribution": self._in_distribution(tests["in_distribution"])}
 
     def _train(self) -> Iterator[Example]:
         draw = generate if self.training_tests else untested_tasks
         seen: set[str] = set()
-        for example in draw("train", self.config.generated_train, self.seed):
+        for example in draw("train", self.config.generated_train, self.seed, self.config.generated_operations):
             seen.add(example.meta["normalised"])
             yield example
         self._trained = seen
@@ -55,10 +57,10 @@ class GeneratedSource:
             yield example
 
 
-def untested_tasks(split: str, count: int, seed: int) -> list[Example]:
-    """`generate(split, count, seed)` without the tests, remembered in the user's cache."""
-    key = cache_key(split, count, seed, sources_hash(GENERATOR.glob("*.py")))
-    columns = remembered("generated", key, lambda: as_columns(generate(split, count, seed)))
+def untested_tasks(split: str, count: int, seed: int, n_operations: int = 0) -> list[Example]:
+    """`generate` with the same arguments, without the tests, remembered in the user's cache."""
+    key = cache_key(split, count, seed, n_operations, sources_hash(GENERATOR.glob("*.py")))
+    columns = remembered("generated", key, lambda: as_columns(generate(split, count, seed, n_operations)))
     return as_examples(columns)
 
 
@@ -85,5 +87,10 @@ def as_examples(columns: dict[str, list[Any]]) -> list[Example]:
 
 
 def generated_source(config: DataConfig, seed: int, training_tests: bool = True) -> GeneratedSource:
-    """The generated corpus for a configuration and a seed."""
+    """The generated corpus for a configuration and a seed. Raises DataError where there are not so many operations."""
+    if config.generated_operations > len(OPERATION_NAMES):
+        raise DataError(
+            f"data.generated_operations={config.generated_operations} is more than the {len(OPERATION_NAMES)} there "
+            "are; lower it, or give 0 for all"
+        )
     return GeneratedSource(config, seed, training_tests)

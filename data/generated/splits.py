@@ -10,8 +10,7 @@ import hashlib
 from functools import cache
 from itertools import combinations, pairwise
 
-from data.generated.combining import COMBINERS
-from data.generated.grammar import FORMS, OPERATION_NAMES, may_follow
+from data.generated.grammar import Grammar, grammar, may_follow
 
 TEST_SHARE = 8  # one in so many programs, and one in so many descriptions, is never trained on
 PAIR_SHARE = 12  # one in so many pairs of operations is held out
@@ -32,30 +31,32 @@ def _pair(ops: tuple[str, str]) -> Pair:
     return min(ops), max(ops)
 
 
-def _possible_pairs() -> set[Pair]:
+def _possible_pairs(grammar: Grammar) -> set[Pair]:
     """Pairs of operations of which one may directly follow the other."""
-    pairs = {form.ops for form in FORMS if len(form.ops) == 2}
-    pairs |= {(f.ops[-1], g.ops[0]) for f in FORMS for g in FORMS if may_follow(f, g)}
-    pairs |= {(f.ops[-1], c.name) for f in FORMS for c in COMBINERS if f.gives == c.parts}
+    forms = grammar.forms
+    pairs = {form.ops for form in forms if len(form.ops) == 2}
+    pairs |= {(f.ops[-1], g.ops[0]) for f in forms for g in forms if may_follow(f, g)}
+    pairs |= {(f.ops[-1], c.name) for f in forms for c in grammar.combiners if f.gives == c.parts}
     return set(map(_pair, pairs))
 
 
 @cache
-def held_pairs() -> frozenset[Pair]:
-    """The pairs of operations that training never has; every operation is in at least two of them."""
-    ranked = sorted(_possible_pairs(), key=lambda pair: (stable_hash(" ".join(pair)), pair))
+def held_pairs(n_operations: int = 0) -> frozenset[Pair]:
+    """The pairs of the first `n_operations` (0: all) that training never has; every operation is in two of them."""
+    over = grammar(n_operations)
+    ranked = sorted(_possible_pairs(over), key=lambda pair: (stable_hash(" ".join(pair)), pair))
     held = set(ranked[: len(ranked) // PAIR_SHARE])
-    for name in OPERATION_NAMES:
+    for name in over.operations:
         mine = [pair for pair in ranked if name in pair]
         held |= set(mine[:2])
     return frozenset(held)
 
 
-def has_held_pair(ops: tuple[str, ...]) -> bool:
+def has_held_pair(ops: tuple[str, ...], n_operations: int = 0) -> bool:
     """Whether a held-out pair stands anywhere in `ops`."""
-    return not held_pairs().isdisjoint(map(_pair, combinations(ops, 2)))
+    return not held_pairs(n_operations).isdisjoint(map(_pair, combinations(ops, 2)))
 
 
-def has_neighbouring_held_pair(ops: tuple[str, ...]) -> bool:
+def has_neighbouring_held_pair(ops: tuple[str, ...], n_operations: int = 0) -> bool:
     """Whether a held-out pair stands in `ops` side by side."""
-    return not held_pairs().isdisjoint(map(_pair, pairwise(ops)))
+    return not held_pairs(n_operations).isdisjoint(map(_pair, pairwise(ops)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from data.example import Example
 from data.generated.acceptance import as_tests, make_cases
 from data.generated.composition import Task, draw_task
-from data.generated.grammar import OPERATION_NAMES
+from data.generated.grammar import grammar
 from data.generated.names import ARGUMENTS, DEFAULT_FUNCTION, FUNCTIONS, PARAMETERS
 from data.generated.phrasing import Wording, describe
 from data.generated.program import normalised, render
@@ -41,12 +41,12 @@ class Draft(NamedTuple):
     function: str
 
 
-def _fits(split: str, task: Task) -> bool:
+def _fits(split: str, task: Task, n_operations: int) -> bool:
     if split == "compositional":
-        return has_neighbouring_held_pair(task.ops)
+        return has_neighbouring_held_pair(task.ops, n_operations)
     if split == "longer":
-        return len(task.ops) in SIZES["longer"] and not has_held_pair(task.ops)
-    return len(task.ops) <= 3 and not has_held_pair(task.ops)
+        return len(task.ops) in SIZES["longer"] and not has_held_pair(task.ops, n_operations)
+    return len(task.ops) <= 3 and not has_held_pair(task.ops, n_operations)
 
 
 def _right_side(split: str, text: str) -> bool:
@@ -78,9 +78,9 @@ def _word(split: str, task: Task, names: tuple[str, str, str], focus: str, rando
     return None
 
 
-def _attempt(split: str, focus: str, size: int, random: Random) -> Draft | None:
-    task = draw_task(focus, size, random)
-    if task is None or not _fits(split, task):
+def _attempt(split: str, focus: str, size: int, random: Random, n_operations: int) -> Draft | None:
+    task = draw_task(grammar(n_operations), focus, size, random)
+    if task is None or not _fits(split, task, n_operations):
         return None
     cases = make_cases(task, random)
     if not cases:
@@ -94,24 +94,28 @@ def _attempt(split: str, focus: str, size: int, random: Random) -> Draft | None:
     return None
 
 
-def _find(split: str, focus: str, seen: set[int], random: Random) -> Draft:
+def _find(split: str, focus: str, seen: set[int], random: Random, n_operations: int) -> Draft:
     """A task around the operation `focus` that was not seen before; it is seen then."""
     while True:
         size = pick(random, SIZES[split])  # drawn again where this operation seldom fits a task of that size
         for _ in range(ATTEMPTS):
-            draft = _attempt(split, focus, size, random)
+            draft = _attempt(split, focus, size, random, n_operations)
             key = draft and stable_hash(f"{draft.text}\n{draft.code}")
             if draft and key not in seen:
                 seen.add(key)
                 return draft
 
 
-def generate(split: str, count: int, seed: int) -> Iterator[Example]:
-    """`count` distinct tasks of `split`. Operations take turns as the one that a task is built around."""
+def generate(split: str, count: int, seed: int, n_operations: int = 0) -> Iterator[Example]:
+    """`count` distinct tasks of `split` over the first `n_operations` (0: all).
+
+    Operations take turns as the one that a task is built around.
+    """
+    names = grammar(n_operations).operations
     random = Random(f"{seed} {split}")
     seen: set[int] = set()
     for index in range(count):
-        draft = _find(split, OPERATION_NAMES[index % len(OPERATION_NAMES)], seen, random)
+        draft = _find(split, names[index % len(names)], seen, random, n_operations)
         meta = {"ops": draft.task.ops, "normalised": normalised(draft.task)}
         tests = as_tests(draft.cases, draft.function)
         yield Example(f"generated-{split}-{index}", draft.text, draft.code, tests=tests, meta=meta)

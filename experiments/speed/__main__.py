@@ -47,7 +47,7 @@ class Settings:
     threads: int = 0  # CPU threads of each process; 0: torch's own choice
     shape: Shape = field(default_factory=Shape)  # shape A
     django: str = ""  # folder of Django's files for shape B; empty: where `python -m data fetch django` has put them
-    gemm_size: int = 2048  # rows of the square matrices of the GEMM peak
+    gemm_size: int = 1024  # rows of the square matrices of the GEMM peak
     plot: Path | None = None  # file for the picture of time and memory against length and width (svg or png)
     json: Path | None = None  # file for the rows
 

@@ -80,8 +80,8 @@ def initialise(config: ModelConfig, pad_id: int, generator: np.random.Generator)
         else:
             limit = math.sqrt(6 / sum(shape))  # Glorot and Bengio 2010, equation (16)
             weights[name] = generator.uniform(-limit, limit, shape)
-            if name.endswith("query.weight") and not config.scale_attention and "attention" in name:
-                weights[name] /= math.sqrt(config.d_k)  # T5: in place of 1/sqrt(d_k) in equation (4)
+            if name.endswith("query.weight") and config.scale_initial_queries and "attention" in name:
+                weights[name] /= math.sqrt(config.d_k)  # T5 has the factor of equation (4) here
     weights["embedding.weight"][pad_id] = 0
     if config.copy_head:  # start by generating
         weights["copy_head.gate.weight"][:] = 0

@@ -93,7 +93,12 @@ def final_norm_backward(
 
 
 def encode(source: ndarray, source_mask: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """Equation (1): source and source_mask (B, S) -> memory H_enc (B, S, d_model)."""
+    """Equation (1): source and source_mask (B, S) -> memory H_enc (B, S, d_model).
+
+    Raises ValueError for a network without one of its pieces: here stands the whole mathematics.
+    """
+    if config.removed:
+        raise ValueError(f"the NumPy network has every piece, this one is without {', '.join(config.removed)}")
     x, embedded = embed(source, "encoder", weights, config)
     order = make_order(source.shape[1], part(weights, "encoder_positions"), config, bidirectional=True)
     layers = []

@@ -201,7 +201,7 @@ def test_whole_weights_are_dropped_and_the_mean_over_many_masks_is_the_output_wi
 def make_cache(rows: int = 3, max_length: int = 4) -> KeyValueCache:
     torch.manual_seed(0)
     cross = [(torch.randn(rows, 2, 5, 3), torch.randn(rows, 2, 5, 3)) for _ in range(2)]
-    return KeyValueCache(cross, torch.rand(rows, 5) < 0.5, max_length)
+    return KeyValueCache(cross, [torch.empty(2, rows, 2, max_length, 3) for _ in cross], torch.rand(rows, 5) < 0.5)
 
 
 def test_the_cache_returns_all_tokens_so_far_layer_by_layer():

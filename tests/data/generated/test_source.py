@@ -50,7 +50,7 @@ def test_remembered_tasks_are_the_drawn_ones_without_their_tests(cache, draws):
     drawn = [replace(example, tests=()) for example in generate("train", 200, 3)]
     assert untested_tasks("train", 200, 3) == drawn
     assert untested_tasks("train", 200, 3) == drawn
-    assert draws == [("train", 200, 3)]
+    assert draws == [("train", 200, 3, 0)]
     assert all(type(example.meta["ops"]) is tuple for example in untested_tasks("train", 200, 3))
 
 
@@ -66,9 +66,9 @@ def test_a_warm_cache_changes_nothing_that_is_trained_on_held_out_or_scored(cach
 
 
 def test_another_number_or_seed_of_tasks_is_drawn_for_itself(cache, draws):
-    wanted = [("train", 20, 0), ("train", 21, 0), ("train", 20, 1)]
+    wanted = [("train", 20, 0, 0), ("train", 21, 0, 0), ("train", 20, 1, 0), ("train", 20, 0, 10)]
     for _ in range(2):
-        assert [len(untested_tasks(*asked)) for asked in wanted] == [20, 21, 20]
+        assert [len(untested_tasks(*asked)) for asked in wanted] == [20, 21, 20, 20]
     assert draws == wanted
 
 

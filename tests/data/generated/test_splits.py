@@ -3,10 +3,15 @@
 import re
 from itertools import combinations
 
+import pytest
+
+from data.config import DataConfig
+from data.example import DataError
 from data.generated.combining import COMBINERS
 from data.generated.grammar import FORMS, OPERATION_NAMES
+from data.generated.source import generated_source
 from data.generated.splits import held_pairs, on_test_side, stable_hash
-from data.generated.tasks import generate
+from data.generated.tasks import SIZES, generate
 
 
 def pairs(example):
@@ -77,3 +82,29 @@ def test_words_of_held_out_phrasings_are_absent_from_training():
 
 def test_the_hash_is_the_same_in_every_process_and_version():
     assert stable_hash("def solve(xs):") == 6305450243189421826
+
+
+@pytest.mark.parametrize("n_operations", [10, 20, 40, 60])
+def test_the_first_so_many_operations_make_tasks_of_their_own(n_operations):
+    names = set(OPERATION_NAMES[:n_operations])
+    held = held_pairs(n_operations)
+    assert {name for pair in held for name in pair} == names
+    for split in SIZES:
+        drawn = list(generate(split, 3 * n_operations, 4, n_operations))
+        assert {op for e in drawn for op in e.meta["ops"]} == names, split
+        if split == "compositional":
+            assert all(pairs(e) & held for e in drawn)
+        else:
+            assert not any(pairs(e) & held for e in drawn), split
+
+
+def test_all_operations_are_the_grammar_itself():
+    for split in SIZES:
+        assert list(generate(split, 70, 4)) == list(generate(split, 70, 4, len(OPERATION_NAMES)))
+
+
+def test_more_operations_than_there_are_are_refused():
+    with pytest.raises(DataError, match="68 is more than the 67"):
+        generated_source(DataConfig(generated_operations=len(OPERATION_NAMES) + 1), 0)
+    with pytest.raises(ValueError, match="at least 10"):
+        DataConfig(generated_operations=3)

@@ -1,0 +1,201 @@
+"""Run what a suite of training runs still lacks, and say what came out: `experiments/suites/` has one file a suite.
+
+    python -m experiments.ablate pieces                       every run that is missing, then the table and the plot
+    python -m experiments.ablate pieces --dry_run             what would be run, what cannot be, and how long it takes
+    python -m experiments.ablate pieces --seeds 2 --rows base "one head"
+    python -m experiments.ablate pieces --jobs 0              the table alone
+    python -m experiments.ablate pieces --accept_code HASH --reason "only messages changed"
+
+Two runs go on at once, one thread each, so no time that they take is a result. A finished run leaves a line in
+docs/results/SUITE.jsonl and is not made again; one that was stopped goes on from its checkpoint. The command may be
+started several times at once, on one machine or on one file system.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from data.atomic_files import write_atomically
+from data.example import DataError
+from data.options import parse, run_and_report
+from experiments.laboratory import tables
+from experiments.laboratory.analysis import Analysis, analyse
+from experiments.laboratory.plan import Plan, Trial, hash_of_code, line_of, make_plan, make_trial, seconds_of, shared_line
+from experiments.laboratory.plots import plot_suite
+from experiments.laboratory.runner import run_all, seconds_in_words
+from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
+from experiments.measurement import ROOT
+from experiments.result_lines import append_line, read_suite, read_suites
+from experiments.result_tables import table as markdown
+from training.trial import step_cap
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is run, and where."""
+
+    suite: Annotated[str, tyro.conf.Positional]  # name of a file in experiments/suites
+    seeds: int = 0  # only the first so many seeds of each row; 0: all (10 of the base, 5 of the others)
+    rows: tuple[str, ...] = ()  # only these rows; empty: all
+    jobs: int = 2  # runs at once, one thread each; 0: none, only the table
+    dry_run: bool = False  # list the runs and leave
+    accept_code: str = ""  # hash of other code whose lines count too, by a line that says so
+    reason: str = ""  # why they may
+    runs: Path = ROOT / "runs" / "ablate"  # where run folders, tables and logs lie
+    results: Path = ROOT / "docs" / "results"  # where the lines lie
+
+
+def main(arguments: list[str]) -> int:
+    """Plan, run, show."""
+    settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.ablate")
+    for name in ("seeds", "jobs"):
+        if getattr(settings, name) < 0:
+            raise DataError(f"--{name} {getattr(settings, name)} must be at least 0")
+    suite = load_suite(settings.suite)
+    if settings.accept_code:
+        accept(settings, suite)
+    with tempfile.TemporaryDirectory() as trial:
+        results = settings.results
+        if step_cap():
+            print(f"CI_STEPS={step_cap()}: a trial of few steps, its lines are not kept", file=sys.stderr)
+            results = Path(trial)
+        if settings.dry_run:
+            show_plan(suite, settings, results)
+            return 0
+        failed = make_runs(suite, settings, results) if settings.jobs else {}
+        show(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
+    for name, said in failed.items():
+        print(f"failed: {name}: {said}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def accept(settings: Settings, suite: Suite) -> None:
+    """Write down that lines of other code count. Raises DataError."""
+    if not settings.reason:
+        raise DataError("--accept_code needs a --reason, which is printed under the table")
+    lines = read_suite(settings.results, suite.name)
+    if not any(line.get("code_hash") == settings.accept_code for line in lines):
+        raise DataError(f"no line of {suite.name} was made with code {settings.accept_code}; look at its lines")
+    now = analyse(suite, lines).code
+    line = {
+        "suite": suite.name, "row": f"lines of {settings.accept_code} for {now}",
+        "command": f"python -m experiments.ablate {suite.name}",
+        "accepts": settings.accept_code, "for": now, "reason": settings.reason,
+    }  # fmt: skip
+    append_line(settings.results, line)
+
+
+def planned(suite: Suite, settings: Settings, results: Path) -> tuple[Plan, list[Trial], str]:
+    """The plan, those of its runs whose lines are missing, and the hash of the code that would make them.
+
+    Lines that another suite has of the same runs are put into this one's file.
+    """
+    lines = [line for of_suite in read_suites(results).values() for line in of_suite]
+    code = code_of(suite)
+    plan = make_plan(suite, lines, code, settings.seeds, settings.rows)
+    missing = []
+    for trial in plan.trials:
+        line = line_of(trial, lines, code)
+        if line is None:
+            missing.append(trial)
+        elif not any((one["suite"], one["row"]) == (suite.name, trial.row) for one in lines_of(trial, lines, code)):
+            append_line(results, shared_line(trial, line))
+    return plan, missing, code
+
+
+def lines_of(trial: Trial, lines: list[dict[str, Any]], code: str) -> list[dict[str, Any]]:
+    """Every line of this run, in whatever suite and under whatever name."""
+    return [line for line in lines if line_of(trial, [line], code) is not None]
+
+
+def code_of(suite: Suite) -> str:
+    """The hash of the code that the suite's runs import: that of its base, whose corpus and objectives all share.
+
+    Raises DataError where the base itself cannot be.
+    """
+    return hash_of_code(make_trial(suite, BASE, seeds_of(BASE)[0]))
+
+
+def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]:
+    """Run what is missing, tuning first, since it decides what the others are. What failed, and why."""
+    failed: dict[str, str] = {}
+    while True:
+        plan, missing, code = planned(suite, settings, results)
+        show_refused(plan)
+        missing = [trial for trial in missing if trial.name not in failed]
+        if not missing:
+            return failed
+
+        failed |= run_all(missing, results, settings.runs, settings.jobs, partial(is_there, results, code)).failed
+
+
+def is_there(results: Path, code: str, trial: Trial) -> bool:
+    """Whether a run has left its line."""
+    return line_of(trial, read_suite(results, trial.suite), code) is not None
+
+
+def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
+    """What would be run, how long each takes, and what cannot be."""
+    plan, missing, code = planned(suite, settings, results)
+    lines = read_suite(results, suite.name)
+    seconds = [seconds_of(trial, lines) for trial in missing]
+    rows = [
+        [trial.name, "unknown" if took is None else seconds_in_words(took), " ".join(trial.options)]
+        for trial, took in zip(missing, seconds, strict=True)
+    ]
+    if rows:
+        print(tables.as_text(["run", "time", "options of train.py"], rows), end="")
+    left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
+    about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
+    print(f"{suite.name}, code {code}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")
+    show_refused(plan)
+
+
+def show_refused(plan: Plan) -> None:
+    """Rows whose settings cannot be together."""
+    for row, reason in plan.refused.items():
+        print(f"not possible: {row}: {reason}", file=sys.stderr)
+
+
+def show(analysis: Analysis, folder: Path) -> None:
+    """Print the table; write it as Markdown, LaTeX and CSV with the plot and the provenance."""
+    head, rows, notes = tables.header(analysis), tables.table_rows(analysis), tables.notes(analysis)
+    print(f"\n{analysis.suite.title}\n\n{tables.as_text(head, rows)}\n" + "\n".join(notes))
+    for claim in analysis.suite.claims:
+        print(f"{analysis.answer(claim)}: {claim.says} ({claim.source})")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "table.md": markdown(head, rows) + "\n" + "\n\n".join(notes) + "\n",
+        "table.tex": tables.as_latex(head, rows),
+        "table.csv": tables.as_csv(head, rows),
+        "provenance.json": json.dumps(provenance(analysis), indent=2) + "\n",
+    }
+    for name, text in files.items():
+        write_atomically(folder / name, text)
+    plot_suite(analysis, folder / "plot.svg")
+    print(f"written: {', '.join([*files, 'plot.svg'])} in {folder}")
+
+
+def provenance(analysis: Analysis) -> dict[str, Any]:
+    """What the table was made from."""
+    lines = [line for of_row in analysis.lines.values() for line in of_row]
+    return {
+        "suite": analysis.suite.name, "code_hash": analysis.code, "accepted": analysis.accepted,
+        "runs": [
+            {name: line.get(name) for name in ("row", "seed", "command", "asked", "data_hash", "commit", "machine")}
+            for line in lines
+        ],
+        "versions": [dict(found) for found in {tuple(sorted(line["versions"].items())) for line in lines}],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_and_report(main, sys.argv[1:]))

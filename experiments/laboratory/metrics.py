@@ -1,0 +1,45 @@
+"""What is compared: the held-out loss, and the share of tasks whose tests pass on each split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.result_lines import look_up
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a result line."""
+
+    title: str
+    unit: str
+    path: tuple[str, ...]
+    factor: float  # the line's number times this is shown
+    digits: int  # behind the point
+    more_is_better: bool
+
+    def of(self, line: Line) -> float | None:
+        """Its value in a line, None where the run has none."""
+        found = look_up(line, self.path)
+        return None if found is None else self.factor * found
+
+    def write(self, value: float, sign: bool = False) -> str:
+        """A value in words."""
+        return f"{value:{'+' if sign else ''}.{self.digits}f}"
+
+
+def passed(split: str, title: str) -> Metric:
+    """Share of the split's tasks whose tests pass, in percent."""
+    return Metric(f"{title}, tests passed", "%", ("scores", split, "tests_passed", "value"), 100.0, 1, True)
+
+
+METRICS = {
+    "loss": Metric("held-out loss", "nats", ("held_out_loss",), 1.0, 4, False),
+    "in_distribution": passed("in_distribution", "in distribution"),
+    "compositional": passed("compositional", "compositional"),
+    "longer": passed("longer", "longer"),
+    "rephrased": passed("rephrased", "rephrased"),
+}

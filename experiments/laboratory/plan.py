@@ -1,0 +1,179 @@
+"""From a suite to its runs: the command of each, what tells it from every other, and whether its line is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import train
+from data.example import DataError
+from data.sources import open_source
+from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.suite import TUNING_SEED, Changes, Suite, definition, rows_of, seeds_of
+from experiments.result_lines import settings_that_count, short_hash
+from training.code_hash import code_hash, imported_files
+from training.command_line import read_training_command
+from training.settings_file import to_dict
+from training.stream import import_objectives
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = "corpus"  # the setting that stands first on the command line
+TUNING_SHARE = 4  # tuning has a quarter of the budget
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a suite."""
+
+    suite: str
+    row: str
+    seed: int
+    options: tuple[str, ...]  # of train.py, but for --run
+    asked: str  # hash of all settings that count
+    definition: str  # of its row
+    tuned: tuple[tuple[str, Any], ...] = ()  # the values of the suite's tuned settings
+    tuning: bool = False  # a short run that chooses them
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        chosen = ", ".join(f"{setting.rpartition('.')[2]} {value}" for setting, value in self.tuned)
+        return f"{self.row}, {f'tuning, {chosen}' if self.tuning else f'seed {self.seed}'}"
+
+
+def words(changes: Changes) -> list[str]:
+    """Settings as train.py's options; the corpus stands first, without a name."""
+    found = [str(changes[CORPUS])] if CORPUS in changes else []
+    for setting, value in changes.items():
+        room, dot, name = setting.rpartition(".")
+        if isinstance(value, bool):
+            found.append(f"--{room}{dot}{name if value else f'no_{name}'}")
+        elif isinstance(value, (tuple, list)):
+            found += [f"--{setting}", *map(str, value)]
+        elif setting != CORPUS:
+            found.append(f"--{setting}={value}")
+    return found
+
+
+def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
+    """A run of a row. Raises DataError where its settings cannot be together."""
+    changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
+    if tuning:
+        changes["training.steps"] = changes["training.steps"] // TUNING_SHARE
+    options = [*words(changes), "--device=cpu", "--threads=1", f"--seed={seed}"]
+    settings = read_training_command(train.Settings, [*options, "--run=none"], "")[0]
+    return Trial(
+        suite.name, row, seed, tuple(options), hash_of(settings), definition(suite, row),
+        tuple((tuned or {}).items()), tuning,
+    )
+
+
+def hash_of(settings: Any) -> str:
+    """What was asked for, where it runs and what follows from the data (the number of pieces) left out."""
+    return short_hash(settings_that_count(to_dict(replace(settings, model=replace(settings.model, vocab_size=1)))))
+
+
+def hash_of_code(trial: Trial) -> str:
+    """The hash of what the run imports, known before it: what a run imports late is imported here."""
+    settings = read_training_command(train.Settings, [*trial.options, "--run=none"], "")[0]
+    open_source(settings.corpus, settings.data, settings.seed)
+    for loop in (settings.pretraining, settings.training):
+        import_objectives(loop.objectives)
+    return code_hash(ROOT, imported_files(ROOT))
+
+
+@dataclass
+class Plan:
+    """What a suite asks for, as far as it can be known."""
+
+    trials: list[Trial]  # tuning before what it decides
+    refused: dict[str, str]  # row -> why it cannot be
+
+
+def make_plan(suite: Suite, lines: Sequence[Line], code: str, seeds: int = 0, only: Sequence[str] = ()) -> Plan:
+    """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
+
+    Raises DataError for a row that is not there.
+    """
+    rows = rows_of(suite)
+    for row in only:
+        if row not in rows:
+            raise DataError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
+    plan = Plan([], {})
+    for row in rows:
+        if only and row not in only:
+            continue
+        try:
+            plan.trials += trials_of(suite, row, lines, code, seeds)
+        except DataError as error:
+            plan.refused[row] = str(error)
+    plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
+    return plan
+
+
+def trials_of(suite: Suite, row: str, lines: Sequence[Line], code: str, seeds: int) -> list[Trial]:
+    """The runs of one row."""
+    tuning = [
+        make_trial(suite, row, TUNING_SEED, {setting: value}, tuning=True)
+        for setting, values in suite.tuned.items()
+        for value in values
+    ]
+    tuned = best_values(tuning, lines, code)
+    if tuning and tuned is None:
+        return tuning
+    return [*tuning, *(make_trial(suite, row, seed, tuned) for seed in seeds_of(row, seeds))]
+
+
+def best_values(tuning: Sequence[Trial], lines: Sequence[Line], code: str) -> dict[str, Any] | None:
+    """Each tuned setting at the value with the lowest held-out loss; None while a tuning run is missing."""
+    found: dict[str, list[tuple[float, Any]]] = {}
+    for trial in tuning:
+        line = line_of(trial, lines, code)
+        loss = None if line is None else METRICS["loss"].of(line)
+        if line is None:
+            return None
+        ((setting, value),) = trial.tuned
+        found.setdefault(setting, []).append((float("inf") if loss is None else loss, value))
+    return {setting: min(tried, key=lambda pair: pair[0])[1] for setting, tried in found.items()}
+
+
+def line_of(trial: Trial, lines: Iterable[Line], code: str) -> Line | None:
+    """The line that this run has left, in whatever suite."""
+    for line in lines:
+        same = (line.get("asked"), line.get("seed"), line.get("threads"), line.get("code_hash"))
+        if same == (trial.asked, trial.seed, 1, code):
+            return line
+    return None
+
+
+def shared_line(trial: Trial, line: Line) -> Line:
+    """The line of a run that another suite has made, as a line of this one."""
+    return {**line, **marks(trial), "made_for": line.get("made_for", line["suite"])}
+
+
+def marks(trial: Trial) -> Line:
+    """What a result line says of the trial beside the run's own facts."""
+    return {
+        "suite": trial.suite, "row": trial.row, "asked": trial.asked, "definition": trial.definition,
+        "tuned": dict(trial.tuned), "tuning": trial.tuning,
+    }  # fmt: skip
+
+
+def seconds_of(trial: Trial, lines: Sequence[Line]) -> float | None:
+    """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
+    steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
+    known = [line for line in lines if line["suite"] == trial.suite and line.get("wall_seconds")]
+    of_row = [line for line in known if line["row"] == trial.row] or [line for line in known if line["row"] == "base"]
+    rates = [line["wall_seconds"] / line["budget"]["steps"] for line in of_row or known]
+    return fmean(rates) * steps if rates else None
+
+
+def by_seed(lines: Iterable[Line], metric: str) -> Mapping[int, float]:
+    """Seed -> value of the metric, of the lines that have one."""
+    values = {line["seed"]: METRICS[metric].of(line) for line in lines}
+    return {seed: value for seed, value in values.items() if value is not None}

@@ -1,0 +1,60 @@
+"""A suite's picture: every run as a mark, means and 95% intervals of the differences from what a row is set against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiments.laboratory.analysis import Analysis
+from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.suite import BASE, SAME, rows_of
+
+COLOURS = {"higher": "#c44e52", "lower": "#55a868", "no effect": "#4c72b0", "undecided": "#8c8c8c"}
+UNKNOWN = "#c8c8c8"
+
+
+def plot_suite(analysis: Analysis, file: Path) -> None:
+    """Loss on the left, score on the right, a row a line; the dotted band is what does not count."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams["svg.fonttype"] = "none"  # text stays text
+    pyplot.rcParams["svg.hashsalt"] = "codegen"  # the same lines give the same bytes
+    rows = [SAME, *list(rows_of(analysis.suite))[1:]][::-1]
+    figure, axes = pyplot.subplots(
+        1, 2, figsize=(10, 1.2 + 0.36 * len(rows)), sharey=True, layout="constrained"
+    )
+    for axis, metric in zip(axes, ("loss", analysis.suite.score), strict=True):
+        draw(axis, analysis, metric, rows)
+    axes[0].set_yticks(range(len(rows)), [label(analysis, row) for row in rows])
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    pyplot.close(figure)
+
+
+def label(analysis: Analysis, row: str) -> str:
+    """A row, and what it is set against where that is not the base."""
+    against = BASE if row == SAME else analysis.suite.against(row)
+    return row if against == BASE else f"{row}\n(against {against})"
+
+
+def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
+    """One metric's differences."""
+    smallest = analysis.smallest(metric)
+    axis.axvspan(-smallest, smallest, color="#f0f0f0", zorder=0)
+    axis.axvline(0, color="black", linewidth=0.8)
+    for height, row in enumerate(rows):
+        against = BASE if row == SAME else analysis.suite.against(row)
+        values, base = analysis.values[metric].get(row, {}), analysis.values[metric].get(against, {})
+        differences = [values[seed] - base[seed] for seed in values.keys() & base.keys()]
+        effect = analysis.effects[metric].get((row, against))
+        colour = COLOURS.get(analysis.verdict(row, metric), UNKNOWN)
+        axis.plot(sorted(differences), [height] * len(differences), "|", color=colour, markersize=9, alpha=0.6)
+        if effect is not None:
+            axis.plot([effect.low, effect.high], [height, height], color=colour, linewidth=1.6)
+            axis.plot(effect.mean, height, "o", color=colour, markersize=5)
+    axis.set_xscale("symlog", linthresh=2 * smallest)
+    unit = METRICS[metric].unit
+    axis.set_xlabel(f"{METRICS[metric].title}: difference ({'points' if unit == '%' else unit})")
+    axis.grid(axis="x", alpha=0.3)

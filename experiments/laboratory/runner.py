@@ -1,0 +1,133 @@
+"""Several runs at once, each in a process of one thread, with one display: done, running, left, time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.example import DataError
+from evaluation.run_folder import read_json_lines
+from experiments.laboratory.plan import ROOT, Trial
+from experiments.laboratory.worker import BUSY, as_json, folder_of
+
+POLL = 0.5  # seconds between looks at the processes
+WAIT = 10.0  # seconds before a run that another process makes is looked at again
+
+
+@dataclass
+class Job:
+    """A run that goes on."""
+
+    trial: Trial
+    process: subprocess.Popen[bytes]
+    folder: Path
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def progress(self) -> str:
+        """The last step that the run has written down, in words."""
+        steps = [record.get("step", 0) for record in read_json_lines_safely(self.folder / "metrics.jsonl")]
+        return f"{self.trial.name}: step {steps[-1]:,}" if steps else f"{self.trial.name}: begins"
+
+
+def read_json_lines_safely(path: Path) -> list[dict]:
+    """The lines of a file that another process is writing."""
+    try:
+        return read_json_lines(path)
+    except (OSError, DataError):  # its last line may not be whole yet
+        return []
+
+
+@dataclass
+class Outcome:
+    """What became of the runs."""
+
+    done: list[Trial] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # the run's name -> the last line it printed
+
+
+def start(trial: Trial, results: Path, runs: Path) -> Job:
+    """Begin a run; what it prints goes to a file beside its folder."""
+    folder = folder_of(trial, runs)
+    runs.mkdir(parents=True, exist_ok=True)
+    told = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
+    told.write_text(as_json(trial, results, runs), encoding="utf-8")
+    with open(folder.with_suffix(f".{os.getpid()}.log"), "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.laboratory.worker", str(told)], cwd=ROOT, stdout=log,
+            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+    return Job(trial, process, folder)
+
+
+def run_all(
+    trials: Sequence[Trial], results: Path, runs: Path, jobs: int, found: Callable[[Trial], bool]
+) -> Outcome:
+    """Make every run. `found` says whether a run's line is there: it may have come from another process."""
+    waiting, running, outcome = [(0.0, trial) for trial in trials], [], Outcome()
+    with tqdm(total=len(trials), unit="run", disable=None, dynamic_ncols=True) as bar:
+        try:
+            while waiting or running:
+                take_up(waiting, running, results, runs, jobs)
+                time.sleep(POLL)
+                for job in [job for job in running if job.process.poll() is not None]:
+                    running.remove(job)
+                    settle(job, waiting, outcome, found, bar)
+                bar.set_postfix_str("; ".join(job.progress for job in running))
+        except BaseException:
+            stop(running)
+            raise
+    return outcome
+
+
+def take_up(
+    waiting: list[tuple[float, Trial]], running: list[Job], results: Path, runs: Path, jobs: int
+) -> None:
+    """Begin runs while there is room for them."""
+    now = time.monotonic()
+    for entry in [entry for entry in waiting if entry[0] <= now][: jobs - len(running)]:
+        waiting.remove(entry)
+        running.append(start(entry[1], results, runs))
+
+
+def settle(
+    job: Job, waiting: list[tuple[float, Trial]], outcome: Outcome, found: Callable[[Trial], bool], bar: tqdm
+) -> None:
+    """What a process that has ended leaves: a line, a reason why not, or a run that another process makes."""
+    told, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
+    status = job.process.returncode
+    if status == BUSY:
+        waiting.append((time.monotonic() + WAIT, job.trial))
+        return
+    if status == 0 and found(job.trial):
+        outcome.done.append(job.trial)
+        log.unlink(missing_ok=True)
+    else:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"ended with status {status}"]
+        outcome.failed[job.trial.name] = f"{said[-1]} ({log})"
+        tqdm.write(f"failed: {job.trial.name}: {said[-1]}", file=sys.stderr)
+    told.unlink(missing_ok=True)
+    bar.update()
+
+
+def stop(running: Sequence[Job]) -> None:
+    """Let the runs save where they stand and end: they go on from there when the suite is run again."""
+    for job in running:
+        job.process.terminate()
+    for job in running:
+        job.process.wait()
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Hours and minutes."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+

@@ -1,0 +1,107 @@
+"""What a suite is: a base, rows that change something in it, seeds, a budget, and the claims that it tests.
+
+A suite file of experiments/suites/ is data. Settings are train.py's under their dotted names, so that the line
+
+    factors={"model.feed_forward": ("relu", "gelu")}
+
+makes a row of every value but the base's own, "model.feed_forward=gelu". A row of several changes has its own name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+from data.example import DataError
+from experiments.laboratory.claims import Claim
+from experiments.result_lines import short_hash
+
+Changes = Mapping[str, Any]  # setting of train.py -> value
+
+BASE = "base"
+SAME = "base again"  # the A/A row: the base's last seeds set against its first
+CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
+CONTROL_CHANGES = {"model.cross_attention": False}
+SUITES = Path(__file__).parent.parent / "suites"
+BASE_SEEDS, ROW_SEEDS = range(1, 11), range(1, 6)
+TUNING_SEED = 0  # never one that counts
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One campaign of runs."""
+
+    name: str  # of its file here and of its result lines
+    title: str
+    base: Changes  # what every run has
+    factors: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # setting -> values, each a row
+    rows: Mapping[str, Changes] = field(default_factory=dict)  # name -> changes to the base
+    tuned: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # setting -> values, tried in every row
+    compared: Mapping[str, str] = field(default_factory=dict)  # row -> the row it is set against; else the base
+    exposed: tuple[str, ...] = ()  # rows in which the loss sees the answer: only the score counts
+    claims: tuple[Claim, ...] = ()
+    smallest: Mapping[str, float] = field(default_factory=lambda: {"loss": 0.02, "score": 2.0})  # effects that count
+    score: str = "in_distribution"  # the split whose score stands second
+    splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
+
+    def against(self, row: str) -> str:
+        """The row that `row` is compared with."""
+        return self.compared.get(row, BASE)
+
+
+def rows_of(suite: Suite) -> dict[str, Changes]:
+    """Every row and what it changes, the base first, the positive control among them. Raises DataError."""
+    rows: dict[str, Changes] = {BASE: {}}
+    for setting, values in suite.factors.items():
+        for value in values:
+            if setting not in suite.base or suite.base[setting] != value:
+                rows[f"{setting}={value}"] = {setting: value}
+    for name, changes in suite.rows.items():
+        if name in rows or name == SAME:
+            raise DataError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
+        rows[name] = changes
+    if CONTROL_CHANGES not in rows.values():
+        rows[CONTROL] = CONTROL_CHANGES
+    check_names(suite, rows)
+    return rows
+
+
+def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
+    """Refuse what names a row that is not there. Raises DataError."""
+    named = [*suite.compared, *suite.compared.values(), *suite.exposed]
+    named += [row for claim in suite.claims for row in (claim.row, claim.against)]
+    for name in named:
+        if name not in rows:
+            raise DataError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")
+
+
+def seeds_of(row: str, seeds: int = 0) -> list[int]:
+    """The seeds of a row; with `seeds`, the first so many of them."""
+    chosen = list(BASE_SEEDS if row == BASE else ROW_SEEDS)
+    return chosen[:seeds] if seeds else chosen
+
+
+def definition(suite: Suite, row: str) -> str:
+    """What a row is, as a hash: lines of a row that meant something else do not count for it."""
+    return short_hash({"base": dict(suite.base), "changes": dict(rows_of(suite)[row]), "tuned": dict(suite.tuned)})
+
+
+def names() -> list[str]:
+    """The suites that there are."""
+    return sorted(path.stem for path in SUITES.glob("*.py") if path.stem not in ("__init__", "base"))
+
+
+def load_suite(name: str) -> Suite:
+    """The suite of that name, or of a Python file of the user's. Raises DataError."""
+    if name in names():
+        return importlib.import_module(f"experiments.suites.{name}").SUITE
+    if not name.endswith(".py") or not Path(name).is_file():
+        raise DataError(f"there is no suite {name!r}; choose one of {', '.join(names())}, or give a Python file")
+    found = run_path(name).get("SUITE")
+    if not isinstance(found, Suite):
+        raise DataError(f"{name}: no SUITE there; write SUITE = Suite(...) as in experiments/suites/pieces.py")
+    return found

@@ -1,0 +1,136 @@
+"""A suite's table for the terminal, in Markdown, LaTeX and CSV, from one list of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from statistics import fmean, stdev
+
+from experiments.laboratory.analysis import Analysis
+from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.statistics import ERROR
+from experiments.laboratory.suite import BASE, SAME, rows_of
+
+NOTHING = "–"
+
+
+def header(analysis: Analysis) -> list[str]:
+    """The columns' names, with units."""
+    suite = analysis.suite
+    tuned = [setting.rpartition(".")[2].replace("_", " ") for setting in suite.tuned]
+    return [
+        "row", "seeds", "held-out loss (nats)", "difference (95%)", "in base SD", "p (Holm)", "verdict",
+        f"{METRICS[suite.score].title} (%)", "difference (95%)", "p (Holm)",
+        *(f"{split} (%)" for split in suite.splits), *tuned,
+    ]  # fmt: skip
+
+
+def table_rows(analysis: Analysis) -> list[list[str]]:
+    """One line a row of the suite, the base first and the A/A row second."""
+    return [cells(analysis, row) for row in (BASE, SAME, *list(rows_of(analysis.suite))[1:])]
+
+
+def cells(analysis: Analysis, row: str) -> list[str]:
+    """The cells of one row."""
+    suite, against = analysis.suite, analysis.suite.against(row)
+    if row not in (BASE, SAME) and against != BASE:
+        shown = f"{row} (against {against})"
+    else:
+        shown = row
+    loss = comparison_cells(analysis, row, "loss")
+    score = comparison_cells(analysis, row, suite.score)
+    verdict = NOTHING if row == BASE else analysis.verdict(row, analysis.primary(row))
+    if row in suite.exposed:
+        verdict += " (by the score: the loss sees the answer)"
+    others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
+    lines = analysis.lines.get(row, [])
+    tuned = [f"{lines[0]['tuned'].get(name, NOTHING)}" if lines else NOTHING for name in suite.tuned]
+    n = len(analysis.values["loss"].get(row, {}))
+    return [
+        shown, str(n) if n else "not run", mean_and_spread(analysis, row, "loss"), *loss, verdict,
+        mean_and_spread(analysis, row, suite.score), score[0], score[2], *others, *tuned,
+    ]  # fmt: skip
+
+
+def comparison_cells(analysis: Analysis, row: str, metric: str) -> list[str]:
+    """Difference with its interval, in units of the base's spread, adjusted p."""
+    pair = row, BASE if row == SAME else analysis.suite.against(row)
+    effect = analysis.effects[metric].get(pair)
+    if effect is None:
+        return [NOTHING] * 3
+    write, spread = METRICS[metric].write, analysis.spread(metric)
+    interval = f"{write(effect.mean, True)} ({write(effect.low, True)} to {write(effect.high, True)})"
+    in_spreads = f"{effect.mean / spread:+.1f}" if spread else NOTHING
+    return [interval, in_spreads, p_in_words(analysis.adjusted[metric][pair])]
+
+
+def mean_and_spread(analysis: Analysis, row: str, metric: str, spread: bool = True) -> str:
+    """Mean over seeds, and its standard deviation."""
+    values = list(analysis.values[metric].get(row, {}).values())
+    if not values:
+        return NOTHING
+    write = METRICS[metric].write
+    return write(fmean(values)) + (f" ± {write(stdev(values))}" if spread and len(values) > 1 else "")
+
+
+def p_in_words(p: float) -> str:
+    """A p-value with as many digits as it deserves."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def notes(analysis: Analysis) -> list[str]:
+    """What stands under the table: code, controls, what was not run, what else was let in, power."""
+    said = {True: "behave", False: "**do not behave**: nothing here may be believed", None: "have not runs enough"}
+    smallest = f"{analysis.smallest('loss'):g} nats and {analysis.smallest(analysis.suite.score):g} points"
+    found = [
+        f"Code {analysis.code or 'none'}; controls (base again: no effect; no cross-attention: an effect) "
+        f"{said[analysis.controls_behave]}.",
+        f"Differences are paired over seeds; p by Holm over the suite, effects at {ERROR:g}; the smallest that count "
+        f"are {smallest}.",
+    ]
+    if analysis.missing:
+        found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
+    found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
+    if power := power_note(analysis):
+        found.append(power)
+    return found
+
+
+def power_note(analysis: Analysis) -> str:
+    """Seeds that the undecided rows would need."""
+    needed = []
+    for row in rows_of(analysis.suite):
+        metric = analysis.primary(row)
+        if row != BASE and analysis.verdict(row, metric) == "undecided":
+            seeds = analysis.seeds_needed(row, metric)
+            needed.append(f"{row} {'more than 1,000' if seeds is None else seeds}")
+    return f"Seeds that would decide what is undecided: {', '.join(needed)}." if needed else ""
+
+
+def as_text(head: list[str], rows: list[list[str]]) -> str:
+    """For the terminal: columns that line up."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "".join("  ".join(cells).rstrip() + "\n" for cells in padded)
+
+
+def as_csv(head: list[str], rows: list[list[str]]) -> str:
+    """Comma-separated, quoted where needed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    return text.getvalue()
+
+
+def as_latex(head: list[str], rows: list[list[str]]) -> str:
+    """A tabular of the package booktabs."""
+    lines = [" & ".join(map(latex, line)) + r" \\" for line in (head, *rows)]
+    columns = "l" * len(head)
+    body = "\n".join([lines[0], r"\midrule", *lines[1:]])
+    return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+
+
+def latex(text: str) -> str:
+    """Text with LaTeX's own characters made harmless."""
+    special = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "<": "$<$", "^": r"\^{}", "~": r"\~{}"}
+    return "".join(special.get(letter, "\\" + letter if letter in "&%$#_{}" else letter) for letter in text)

@@ -1,0 +1,1 @@
+"""One file a suite: data alone, read by `python -m experiments.ablate`."""

@@ -1,0 +1,38 @@
+"""What the first suites start from: the network of 2017 made pre-norm, small, on generated tasks.
+
+Each piece is there to be removed. `python -m experiments.find_base` found how many operations it masters.
+"""
+
+from __future__ import annotations
+
+OPERATIONS = 20  # to be recorded by experiments.find_base
+STEPS = 3000
+
+BASE = {
+    "corpus": "generated",
+    "model.preset": "vaswani2017",
+    "model.norm_position": "pre",
+    "model.d_model": 128,
+    "model.n_heads": 4,
+    "model.n_encoder_layers": 2,
+    "model.n_decoder_layers": 2,
+    "model.d_ff": 512,
+    "model.dropout": 0.1,
+    "model.copy_head": False,
+    "model.mlm_head": False,
+    "data.vocab_size": 2000,
+    "data.batch_tokens": 1024,
+    "data.held_out": 1000,
+    "data.generated_operations": OPERATIONS,
+    "data.generated_train": 80_000,
+    "data.generated_test": 500,
+    "pretraining.steps": 0,
+    "training.steps": STEPS,
+    "training.learning_rate": 1e-3,
+    "training.warmup_steps": 200,
+    "training.label_smoothing": 0.1,
+    "training.evaluate_every": 0,
+    "training.checkpoint_every": 1000,
+    "training.keep_checkpoints": 1,
+    "training.max_bad_steps": 100_000,
+}

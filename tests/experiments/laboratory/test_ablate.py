@@ -1,0 +1,125 @@
+"""The whole command on tiny runs: what is missing is run, once, whoever is killed; the rest is read from the lines."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from data.example import DataError
+from experiments.ablate import main
+from experiments.laboratory.suite import BASE, CONTROL
+from experiments.measurement import ROOT
+from experiments.result_lines import append_line, read_suite
+
+ROWS = [BASE, "wide", CONTROL]
+
+
+@pytest.fixture
+def command(tiny_suite, tmp_path, monkeypatch) -> list[str]:
+    """The command's arguments for two seeds of each row."""
+    monkeypatch.delenv("CI_STEPS", raising=False)
+    places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+    return [str(tiny_suite), "--seeds", "2", *places]
+
+
+def start(command: list[str]) -> subprocess.Popen:
+    """The command in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "CI_STEPS"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.ablate", *command, "--jobs", "1"], cwd=ROOT, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def until(what, seconds: float = 120) -> None:
+    """Wait for it."""
+    for _ in range(int(10 * seconds)):
+        if what():
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing came")
+
+
+def worker_of(process: subprocess.Popen) -> int | None:
+    """The process that makes a run for this one."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    return int(found[0]) if found else None
+
+
+def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(command, tmp_path, capsys):
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    processes = [start(command) for _ in range(3)]
+    try:
+        until(lambda: len(list(runs.glob("*/checkpoints/step-*"))) >= 1)
+        worker = worker_of(processes[0])
+        if worker is not None:
+            os.kill(worker, signal.SIGKILL)  # a run dies
+        processes[1].kill()  # who asked for a run dies, its worker goes on
+        for process in (processes[0], processes[2]):
+            process.wait(timeout=300)
+    finally:
+        for process in processes:
+            process.kill()
+    assert main([*command]) == 0  # what the killed run's owner gave up, if the others had ended before
+    lines = read_suite(results, "tiny")
+    assert Counter((line["row"], line["seed"]) for line in lines) == Counter((row, n) for row in ROWS for n in (1, 2))
+    begun = {path.stem: path.read_text().splitlines() for path in runs.glob("*.begun")}
+    assert len(begun) == len(lines)
+    again = [of_run for of_run in begun.values() if len(of_run) > 1]
+    assert len(again) <= 1, "only the run that was killed may have been taken up again"
+    before = {path: path.stat().st_mtime_ns for path in runs.glob("*.begun")}
+    assert main([*command]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in runs.glob("*.begun")}, "nothing is run twice"
+    said = capsys.readouterr().out
+    assert "Not run: base (8 seeds)" in said and "held-out loss" in said
+    assert all((runs / "tiny" / name).exists() for name in ("table.md", "table.tex", "table.csv", "plot.svg"))
+
+
+def test_a_dry_run_lists_and_runs_nothing(command, tmp_path, capsys):
+    assert main([*command, "--dry_run"]) == 0
+    said = capsys.readouterr().out
+    assert "0 runs done, 6 left, unknown until the base has run once" in said
+    assert "--model.d_ff=32" in said and "--model.no_cross_attention" in said
+    assert not (tmp_path / "results").exists() and not (tmp_path / "runs").exists()
+
+
+def test_an_impossible_row_is_listed_with_its_reason_before_anything_runs(tiny_suite, command, capsys):
+    text = tiny_suite.read_text().replace('{"model.d_ff": 32}', '{"model.n_heads": 3}')
+    tiny_suite.write_text(text)
+    assert main([*command, "--dry_run"]) == 0
+    assert "not possible: wide: model.d_model=16 is not divisible by model.n_heads=3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["--rows", "narrow"], "no row 'narrow'; its rows are base, wide"),
+        (["--jobs=-1"], "--jobs -1 must be at least 0"),
+        (["--accept_code", "c0de"], "needs a --reason"),
+        (["--accept_code", "c0de", "--reason", "x"], "no line of tiny was made with code c0de"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(command, options, said):
+    with pytest.raises(DataError, match=said):
+        main([*command, *options])
+
+
+def test_a_suite_that_is_not_there_is_refused():
+    with pytest.raises(DataError, match="there is no suite 'peices'; choose one of .*pieces"):
+        main(["peices"])
+
+
+def test_many_processes_append_to_one_file_without_losing_a_line(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from experiments.result_lines import append_line\n"
+        "for n in range(20): append_line(Path(sys.argv[1]), "
+        "{'suite': 's', 'row': f'{sys.argv[2]} {n}', 'command': 'c', 'config_hash': f'{sys.argv[2]} {n}'})"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], cwd=ROOT) for n in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert len(read_suite(tmp_path, "s")) == 60
+    assert not append_line(tmp_path, read_suite(tmp_path, "s")[7])

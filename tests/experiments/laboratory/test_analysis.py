@@ -1,0 +1,109 @@
+"""A suite's lines: which of them count, what is said of them, and how often wrongly where nothing is to be found."""
+
+import random
+
+import pytest
+
+from experiments.laboratory.analysis import analyse, lines_that_count
+from experiments.laboratory.claims import Claim
+from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, definition, rows_of, seeds_of
+from experiments.laboratory.tables import as_csv, as_latex, as_text, header, notes, table_rows
+
+SUITE = Suite(
+    "tiny", "A tiny suite", {"training.steps": 10}, factors={"model.d_ff": (8, 16)},
+    rows={"hidden": {"model.causal": False}}, exposed=("hidden",),
+    claims=(Claim("wide-is-better", "Wide is better.", "nobody", "model.d_ff=16", "loss", "lower", 0.1, "", ""),),
+)  # fmt: skip
+
+
+def line(row: str, seed: int, loss: float, score: float = 0.9, suite: Suite = SUITE, code: str = "new") -> dict:
+    """A result line with what an analysis reads."""
+    scores = {split: {"tests_passed": {"value": score}} for split in (suite.score, *suite.splits)}
+    return {
+        "suite": suite.name, "row": row, "seed": seed, "code_hash": code, "definition": definition(suite, row),
+        "held_out_loss": loss, "scores": scores, "tuned": {}, "tuning": False, "command": "c", "versions": {},
+    }  # fmt: skip
+
+
+def lines_of(effects: dict[str, float], noise: float, seed: int, suite: Suite = SUITE, code: str = "new") -> list[dict]:
+    """All lines of a suite whose rows lie so much above the base; a seed lifts all rows of it together."""
+    generator = random.Random(seed)
+    lifts = [generator.gauss(0, 1) for _ in range(11)]
+    return [
+        line(row, n, 2 + lifts[n] + effects.get(row, 0.0) + generator.gauss(0, noise), 0.9, suite, code)
+        for row in rows_of(suite)
+        for n in seeds_of(row)
+    ]
+
+
+def test_rows_are_the_base_the_factors_the_named_ones_and_the_control():
+    assert list(rows_of(SUITE)) == [BASE, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
+
+
+def test_effects_are_found_and_the_controls_behave():
+    found = analyse(SUITE, lines_of({"model.d_ff=16": -1.0, CONTROL: 3.0}, noise=0.05, seed=1))
+    assert found.verdict("model.d_ff=16", "loss") == "lower"
+    assert found.verdict("model.d_ff=8", "loss") in ("no effect", "undecided")
+    assert found.verdict(CONTROL, "loss") == "higher" and not found.missing
+    assert found.answer(SUITE.claims[0]) == "replicated"
+    assert found.primary("hidden") == "in_distribution" and found.primary("model.d_ff=8") == "loss"
+
+
+def test_a_control_that_is_not_found_is_said():
+    found = analyse(SUITE, lines_of({}, noise=0.05, seed=2))
+    assert found.controls_behave is False and "do not behave" in notes(found)[0]
+    assert analyse(SUITE, []).controls_behave is None
+
+
+def test_without_effects_at_most_65_of_1000_suites_name_one():
+    suite = Suite("null", "No effects", {"a": 1}, rows={f"row {n}": {"a": n} for n in range(2, 12)})
+    wrong = 0
+    for seed in range(1000):
+        found = analyse(suite, lines_of({}, noise=0.3, seed=seed, suite=suite))
+        rows = [row for row in (SAME, *rows_of(suite)) if row != BASE]
+        wrong += any(found.verdict(row, "loss") in ("higher", "lower") for row in rows)
+    assert 20 <= wrong <= 65, wrong
+
+
+def test_the_newest_complete_code_counts():
+    old, new = lines_of({}, 0.1, 3, code="old"), lines_of({}, 0.1, 4, code="new")
+    assert lines_that_count(SUITE, old + new)[0] == "new"
+    assert lines_that_count(SUITE, old + new[:-1])[0] == "old"
+    assert lines_that_count(SUITE, old[:3] + new[:5])[0] == "new"
+    assert lines_that_count(SUITE, [])[0] == ""
+
+
+def test_lines_of_other_code_are_let_in_by_a_line_that_says_why():
+    old, new = lines_of({}, 0.1, 3, code="old"), lines_of({}, 0.1, 4, code="new")
+    letting_in = {"suite": "tiny", "row": "acceptance", "accepts": "old", "for": "new", "reason": "only messages"}
+    mixed = old[:-4] + new[-5:]
+    assert len(lines_that_count(SUITE, mixed)[1]) == len(old) - 4
+    code, lines, accepted = lines_that_count(SUITE, [*mixed, letting_in])
+    assert (code, len(lines)) == ("new", len(old)) and accepted == [letting_in]
+    assert any("only messages" in note for note in notes(analyse(SUITE, [*mixed, letting_in])))
+
+
+def test_a_row_that_meant_something_else_does_not_count():
+    lines = lines_of({}, 0.1, 3)
+    changed = Suite("tiny", "A tiny suite", {"training.steps": 20}, factors=SUITE.factors)
+    assert analyse(changed, lines).missing[BASE] == 10
+
+
+def test_tables_line_up_and_say_the_same():
+    found = analyse(SUITE, lines_of({CONTROL: 3.0}, noise=0.05, seed=1)[:-1])
+    head, rows = header(found), table_rows(found)
+    assert [row[0] for row in rows] == [BASE, SAME, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
+    assert all(len(row) == len(head) for row in rows)
+    text = as_text(head, rows).splitlines()
+    assert all(line[text[0].index("verdict") - 1] == " " for line in text)
+    assert as_csv(head, rows).count("\n") == len(rows) + 1
+    latex = as_latex(head, rows)
+    assert latex.count(r"\\") == len(rows) + 1 and r"\_" in latex and "%" not in latex.replace(r"\%", "")
+    assert "Not run: no cross-attention (1 seeds)." in notes(found)
+
+
+@pytest.mark.parametrize("field", ["compared", "exposed"])
+def test_a_row_that_is_not_there_is_refused(field):
+    wrong = {"compared": {"nowhere": BASE}, "exposed": ("nowhere",)}[field]
+    with pytest.raises(Exception, match="nowhere"):
+        rows_of(Suite("x", "x", {}, **{field: wrong}))
