@@ -28,7 +28,16 @@ from data.example import DataError
 from data.options import parse, run_and_report
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.plan import Plan, Trial, hash_of_code, line_of, make_plan, make_trial, seconds_of, shared_line
+from experiments.laboratory.plan import (
+    Plan,
+    Trial,
+    hash_of_code,
+    line_of,
+    make_plan,
+    make_trial,
+    seconds_of,
+    shared_line,
+)
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.runner import run_all, seconds_in_words
 from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
@@ -147,12 +156,15 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     plan, missing, code = planned(suite, settings, results)
     lines = read_suite(results, suite.name)
     seconds = [seconds_of(trial, lines) for trial in missing]
+    base = make_trial(suite, BASE, seeds_of(BASE)[0]).options
     rows = [
-        [trial.name, "unknown" if took is None else seconds_in_words(took), " ".join(trial.options)]
+        [trial.name, "unknown" if took is None else seconds_in_words(took),
+         " ".join(option for option in trial.options if option not in base)]
         for trial, took in zip(missing, seconds, strict=True)
-    ]
+    ]  # fmt: skip
+    print(f"the base: python train.py {' '.join(base)}\n")
     if rows:
-        print(tables.as_text(["run", "time", "options of train.py"], rows), end="")
+        print(tables.as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     print(f"{suite.name}, code {code}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")

