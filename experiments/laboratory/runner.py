@@ -68,11 +68,11 @@ def start(trial: Trial, results: Path, runs: Path) -> Job:
 
 
 def run_all(
-    trials: Sequence[Trial], results: Path, runs: Path, jobs: int, found: Callable[[Trial], bool]
+    trials: Sequence[Trial], results: Path, runs: Path, jobs: int, found: Callable[[Trial], bool], show: bool = True
 ) -> Outcome:
     """Make every run. `found` says whether a run's line is there: it may have come from another process."""
     waiting, running, outcome = [(0.0, trial) for trial in trials], [], Outcome()
-    with tqdm(total=len(trials), unit="run", disable=None, dynamic_ncols=True) as bar:
+    with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
                 take_up(waiting, running, results, runs, jobs)

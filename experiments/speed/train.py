@@ -20,7 +20,10 @@ from training.device import has_bf16
 SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
 PACKAGES = {
     "nn.Transformer": "torch", "BART": "transformers", "Marian": "transformers", "T5": "transformers",
-    "x-transformers": "x_transformers",
+    "x-transformers": "x_transformers", "Joey NMT": "joeynmt",
+}
+HOW = {  # what brings a package that is not in the extra
+    "joeynmt": "pip install joeynmt==2.3.0 'importlib_metadata<9' 'sentencepiece<0.2.1'",
 }
 
 
@@ -29,7 +32,8 @@ def installed(packages: dict[str, str]) -> list[str]:
     found = [name for name, package in packages.items() if find_spec(package) is not None]
     for name in packages:
         if name not in found:
-            print(f'{name}: {packages[name]} is not installed (pip install -e ".[bench]"), so it is left out')
+            how = HOW.get(packages[name], 'pip install -e ".[bench]"')
+            print(f"{name}: {packages[name]} is not installed ({how}), so it is left out")
     return found
 
 

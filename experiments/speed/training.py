@@ -250,6 +250,40 @@ def x_trainer(shape: Shape) -> Trainer:
     return trainer(model, loss_of, f"x-transformers {version('x-transformers')}", difference)
 
 
+def joey_trainer(shape: Shape) -> Trainer:
+    """Joey NMT's Transformer (Kreutzer, Bastings and Riezler 2019) under the loss of its own forward pass."""
+    from importlib.metadata import version
+
+    from joeynmt.model import build_model
+    from joeynmt.vocabulary import Vocabulary
+
+    special = SimpleNamespace(
+        unk_token="<unk>", unk_id=0, pad_token="<pad>", pad_id=PAD_ID, bos_token="<s>", bos_id=2, eos_token="</s>",
+        eos_id=3, sep_token=None, lang_tags=[],
+    )  # fmt: skip
+    vocabulary = Vocabulary([str(number) for number in range(shape.vocab_size - 4)], special)
+    side = {
+        "type": "transformer", "num_layers": shape.n_layers, "num_heads": shape.n_heads, "hidden_size": shape.d_model,
+        "ff_size": shape.d_ff, "dropout": shape.dropout, "activation": "gelu", "layer_norm": "post",
+        "embeddings": {"embedding_dim": shape.d_model, "scale": True, "dropout": shape.dropout},
+    }  # fmt: skip
+    sizes = {"encoder": side, "decoder": side, "tied_embeddings": True, "tied_softmax": True}
+    model = build_model(sizes, vocabulary, vocabulary)
+    model.loss_function = ("crossentropy", 0.0)
+
+    def loss_of(pairs: Pairs) -> Tensor:
+        real = pairs.labels >= 0  # (B, T)
+        target = pairs.labels.masked_fill(~real, PAD_ID)
+        summed = model(
+            return_type="loss", src=pairs.source, trg_input=pairs.decoder_input, trg=target,
+            src_mask=pairs.source_mask[:, None], src_length=pairs.source_mask.sum(dim=1), trg_mask=real[:, None],
+        )[0]
+        return summed / real.sum()
+
+    difference = "dropout after the activation too, sinusoids instead of learned positions"
+    return trainer(model, loss_of, f"joeynmt {version('joeynmt')}", difference)
+
+
 TRAINERS: dict[str, Callable[[Shape], Trainer]] = {
     "ours": our_trainer,
     "ours, readable": lambda shape: our_trainer(shape, "readable"),
@@ -260,4 +294,5 @@ TRAINERS: dict[str, Callable[[Shape], Trainer]] = {
     "Marian": marian_trainer,
     "T5": t5_trainer,
     "x-transformers": x_trainer,
+    "Joey NMT": joey_trainer,
 }

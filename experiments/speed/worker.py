@@ -133,6 +133,8 @@ def import_everything(name: str) -> None:
         import train  # noqa: F401
     elif name == "x-transformers":
         import x_transformers  # noqa: F401
+    elif name == "Joey NMT":
+        import joeynmt.model  # noqa: F401
     elif name == "CTranslate2":
         import ctranslate2  # noqa: F401
     elif name != "nn.Transformer":

@@ -12,7 +12,8 @@ from training.flops import forward_flops
 TINY = Shape(
     d_model=16, n_heads=2, n_layers=1, d_ff=32, vocab_size=64, batch=2, source_length=8, target_length=6, dropout=0.1
 )
-PACKAGES = {"BART": "transformers", "Marian": "transformers", "T5": "transformers", "x-transformers": "x_transformers"}
+PACKAGES = {"BART": "transformers", "Marian": "transformers", "T5": "transformers", "x-transformers": "x_transformers",
+            "Joey NMT": "joeynmt"}  # fmt: skip
 
 
 def make(name, shape=TINY):
