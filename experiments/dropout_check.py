@@ -30,8 +30,9 @@ from data.example import DataError
 from data.options import parse, run_and_report
 from data.sources import open_source
 from data.tokenizer import Tokenizer
+from experiments.laboratory.statistics import t_interval
 from experiments.measurement import ROOT, check_writable, facts_of, shown_command, write_rows
-from experiments.paired_runs import Pairs, differences, equality_verdict, pairs_of, t_interval, table_rows
+from experiments.paired_runs import LEVEL, Pairs, differences, equality_verdict, pairs_of, table_rows
 from experiments.result_lines import append_line, read_suite, settings_that_count, short_hash
 from experiments.result_tables import DROPOUT_KINDS as KINDS
 from experiments.result_tables import DROPOUT_MARGIN as MARGIN
@@ -163,7 +164,7 @@ def summary(pairs: Pairs, command: str) -> Line:
     return {
         "row": "fast dropout against torch's", "command": command,
         "value": fmean(found), "unit": "percent of torch's held-out loss",
-        "interval": t_interval(found) if len(found) > 1 else None, "margin": MARGIN,
+        "interval": t_interval(found, LEVEL) if len(found) > 1 else None, "margin": MARGIN,
         "verdict": equality_verdict(pairs, MARGIN),
         "pairs": [{"seed": seed, **dict(zip(KINDS, pair))} for seed, pair in pairs.items()],
     }  # fmt: skip

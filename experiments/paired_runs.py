@@ -7,46 +7,15 @@ plus or minus the smallest difference that counts (two one-sided tests at 5%; Sc
 
 from __future__ import annotations
 
-import math
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from experiments.laboratory.statistics import SEEDS_FOR_A_VERDICT, t_interval
 from experiments.result_lines import look_up, short_hash
 
 Line = dict[str, Any]
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
-SEEDS_FOR_A_VERDICT = 5
 LEVEL = 0.90  # of the interval
-
-
-def t_within(t: float, freedom: int) -> float:
-    """Probability that Student's t with `freedom` degrees of freedom lies between -t and t.
-
-    The finite series of Abramowitz and Stegun 1964, 26.7.3 (odd) and 26.7.4 (even).
-    """
-    angle = math.atan(t / math.sqrt(freedom))
-    odd = freedom % 2
-    term = math.cos(angle) if odd else 1.0
-    total = 0.0 if freedom == 1 else term
-    for k in range(2 + odd, freedom - 1, 2):
-        term *= (k - 1) / k * math.cos(angle) ** 2
-        total += term
-    return (angle + math.sin(angle) * total) * 2 / math.pi if odd else math.sin(angle) * total
-
-
-def t_quantile(level: float, freedom: int) -> float:
-    """The t between whose negative and itself Student's t lies with probability `level`; by bisection."""
-    low, high = 0.0, 1e6
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_within(middle, freedom) < level else (low, middle)
-    return (low + high) / 2
-
-
-def t_interval(values: list[float], level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the mean of at least two independent values that are normal around it."""
-    half = t_quantile(level, len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return fmean(values) - half, fmean(values) + half
 
 
 def newest(lines: list[Line], setting: str) -> list[Line]:
@@ -85,7 +54,7 @@ def table_rows(pairs: Pairs) -> list[list[str]]:
         means = [f"{fmean(scores):.4f}" for scores in zip(*pairs.values(), strict=True)]
         rows.append(["mean", *means, f"{fmean(found):+.2f}%"])
     if len(pairs) > 1:
-        low, high = t_interval(found)
+        low, high = t_interval(found, LEVEL)
         rows[-1][-1] += f" ({low:+.2f}% to {high:+.2f}%)"
     return rows
 
@@ -94,7 +63,7 @@ def equality_verdict(pairs: Pairs, margin: float) -> str:
     """Whether the two kinds are equal within `margin` percent, in words."""
     if len(pairs) < SEEDS_FOR_A_VERDICT:
         return f"not enough runs for a verdict: {len(pairs)} of at least {SEEDS_FOR_A_VERDICT} seeds"
-    low, high = t_interval(differences(pairs))
+    low, high = t_interval(differences(pairs), LEVEL)
     if -margin < low and high < margin:
         return f"equal within {margin:g}%: the 90% interval over runs lies wholly inside"
     return f"not shown to be equal within {margin:g}%: the 90% interval over runs reaches beyond"

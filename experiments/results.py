@@ -17,13 +17,12 @@ import tyro
 
 from data.atomic_files import write_atomically
 from data.example import DataError
-from experiments.laboratory.page import claims_page, suite_sections, write_plots
+from experiments.laboratory.page import claims_page, math_table, suite_sections, write_plots
 from experiments.laboratory.suite import names
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
 @dataclass(frozen=True)
@@ -75,15 +74,17 @@ def report(appended: bool, folder: Path, suite: str) -> None:
 
 
 def make_pages(root: Path) -> None:
-    """Write docs/results.md, docs/claims.md, its pictures and README.md between the two markers. Raises DataError."""
+    """Write docs/results.md, docs/claims.md, its pictures, and the tables of two other pages. Raises DataError."""
     suites = read_suites(root / "docs" / "results")
-    readme = root / "README.md"
+    readme, math = root / "README.md", root / "docs" / "the_math.md"
     text = with_table(readme, readme_table(suites)) if readme.exists() else None
+    derived = with_table(math, math_table(suites), "pieces") if math.exists() else None
     write_atomically(root / "docs" / "results.md", whole_page(suites))
     write_atomically(root / "docs" / "claims.md", claims_page(suites))
     write_plots(suites, root / "docs" / "suites")
-    if text is not None:
-        write_atomically(readme, text)
+    for page, content in ((readme, text), (math, derived)):
+        if content is not None:
+            write_atomically(page, content)
     print("made docs/results.md and docs/claims.md" + (" and README.md's table" if text else "; there is no README.md"))
 
 
@@ -94,13 +95,13 @@ def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
     return results_page(others) + suite_sections(suites)
 
 
-def with_table(readme: Path, table: str) -> str:
-    """README's text with `table` between the markers. Raises DataError when the markers are not there once each."""
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise DataError(f"{readme}: the lines {BEGIN} and {END} must stand there once each, in this order; put them in")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}{END}{rest.split(END)[1]}"
+def with_table(page: Path, table: str, name: str = "results") -> str:
+    """A page's text with `table` between two markers. Raises DataError when the markers are not there once each."""
+    text, begin, end = page.read_text(encoding="utf-8"), f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise DataError(f"{page}: the lines {begin} and {end} must stand there once each, in this order; put them in")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}{end}{rest.split(end)[1]}"
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

@@ -15,6 +15,14 @@ from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.result_tables import table as markdown
 
 Line = dict[str, Any]
+IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
+    "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
+    "causal mask": ("the answer leaks into its own prediction", "pieces", "no causal mask"),
+    "positions": ("two orders of the source are one", "pieces", "no positions"),
+    "residual connection": ("gradients fall towards the input", "pieces", "no residual connections"),
+    "norm": ("gradients explode", "pieces", "no layer norm"),
+    "warm-up (post-norm)": ("large first steps, tokens alike", "norm_and_warmup", "post, depth 6, no warm-up"),
+}
 HEAD = """# Claims
 
 Made by `python -m experiments.results` from the suites in `experiments/suites/` and their lines in
@@ -41,6 +49,28 @@ def suite_sections(lines: Mapping[str, list[Line]]) -> str:
     """Every suite that has lines."""
     suites = [load_suite(name) for name in names() if lines.get(name)]
     return "".join(f"\n## {suite.title}\n\n{suite_section(suite, lines[suite.name])}" for suite in suites)
+
+
+def math_table(lines: Mapping[str, list[Line]]) -> str:
+    """The table of docs/the_math.md: what is seen without training, and what the suites say of trained networks."""
+    rows = []
+    for piece, (seen, suite, row) in IN_THE_MATH.items():
+        rows.append([piece, seen, in_one_line(analyse(load_suite(suite), lines.get(suite, [])), row)])
+    return markdown(["left out", "what is seen above", "what it does to trained networks, loss and tests passed"], rows)
+
+
+def in_one_line(analysis: Analysis, row: str) -> str:
+    """What a row does, both metrics in words."""
+    parts = []
+    for metric in ("loss", analysis.suite.score):
+        effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
+        if effect is None:
+            return f"suite `{analysis.suite.name}`: not enough runs yet"
+        write, unit = METRICS[metric].write, "nats" if metric == "loss" else "points"
+        interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
+        parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {analysis.verdict(row, metric)}")
+    trap = "; the loss sees the answer, the score decides" if row in analysis.suite.exposed else ""
+    return "; ".join(parts) + trap
 
 
 def claims_page(lines: Mapping[str, list[Line]]) -> str:

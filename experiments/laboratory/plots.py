@@ -9,12 +9,12 @@ from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import BASE, SAME, rows_of
 
-COLOURS = {"higher": "#c44e52", "lower": "#55a868", "no effect": "#4c72b0", "undecided": "#8c8c8c"}
-UNKNOWN = "#c8c8c8"
+COLOURS = {"worse": "#c44e52", "better": "#55a868", "no effect": "#4c72b0", "undecided": "#8c8c8c"}
+UNKNOWN = "#c8c8c8"  # not enough runs, or a loss that sees the answer
 
 
 def plot_suite(analysis: Analysis, file: Path) -> None:
-    """Loss on the left, score on the right, a row a line; the dotted band is what does not count."""
+    """Loss on the left, score on the right, a row a line; the grey band is what does not count."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -24,11 +24,14 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
     pyplot.rcParams["svg.hashsalt"] = "codegen"  # the same lines give the same bytes
     rows = [SAME, *list(rows_of(analysis.suite))[1:]][::-1]
     figure, axes = pyplot.subplots(
-        1, 2, figsize=(10, 1.2 + 0.36 * len(rows)), sharey=True, layout="constrained"
+        1, 2, figsize=(10, 1.8 + 0.36 * len(rows)), sharey=True, layout="constrained"
     )
     for axis, metric in zip(axes, ("loss", analysis.suite.score), strict=True):
         draw(axis, analysis, metric, rows)
     axes[0].set_yticks(range(len(rows)), [label(analysis, row) for row in rows])
+    figure.suptitle(f"{analysis.suite.title}: each run, mean and 95% interval of the paired differences")
+    handles = [pyplot.Line2D([], [], color=colour, marker="o", label=said) for said, colour in COLOURS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     pyplot.close(figure)
 
@@ -36,7 +39,18 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 def label(analysis: Analysis, row: str) -> str:
     """A row, and what it is set against where that is not the base."""
     against = BASE if row == SAME else analysis.suite.against(row)
-    return row if against == BASE else f"{row}\n(against {against})"
+    note = f"\n(against {against})" if against != BASE else "\n(its loss sees the answer)"
+    return row + (note if against != BASE or row in analysis.suite.exposed else "")
+
+
+def colour_of(analysis: Analysis, row: str, metric: str) -> str:
+    """Red for worse and green for better, whichever way the metric goes."""
+    verdict = analysis.verdict(row, metric)
+    if metric == "loss" and row in analysis.suite.exposed:
+        return UNKNOWN
+    if verdict in ("higher", "lower"):
+        verdict = "better" if (verdict == "higher") == METRICS[metric].more_is_better else "worse"
+    return COLOURS.get(verdict, UNKNOWN)
 
 
 def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
@@ -49,12 +63,13 @@ def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
         values, base = analysis.values[metric].get(row, {}), analysis.values[metric].get(against, {})
         differences = [values[seed] - base[seed] for seed in values.keys() & base.keys()]
         effect = analysis.effects[metric].get((row, against))
-        colour = COLOURS.get(analysis.verdict(row, metric), UNKNOWN)
+        colour = colour_of(analysis, row, metric)
         axis.plot(sorted(differences), [height] * len(differences), "|", color=colour, markersize=9, alpha=0.6)
         if effect is not None:
             axis.plot([effect.low, effect.high], [height, height], color=colour, linewidth=1.6)
             axis.plot(effect.mean, height, "o", color=colour, markersize=5)
     axis.set_xscale("symlog", linthresh=2 * smallest)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     unit = METRICS[metric].unit
     axis.set_xlabel(f"{METRICS[metric].title}: difference ({'points' if unit == '%' else unit})")
     axis.grid(axis="x", alpha=0.3)

@@ -1,8 +1,12 @@
 """What the first suites start from: the network of 2017 made pre-norm, small, on generated tasks.
 
-Each piece is there to be removed. Within five minutes of one core (273 s of it for these steps, two runs at once) it
-masters 20 of the generated tasks' operations: 96.7% of the tests in distribution are passed, where with 40 operations
-it is fewer than 95%. `python -m experiments.ablate operations --seeds 1` shows both.
+Each piece is there to be removed, label smoothing excepted, which is there to be added: these tasks leave hardly
+anything open, so smoothing by 0.1 puts a floor of -log 0.9 = 0.105 nats under the unsmoothed held-out loss, which would
+then tell how closely a network follows the smoothing. (Six runs of `pieces` with it, the first six lines of its file,
+showed that: without layer norm the loss was higher, 0.103 after 0.079, and more tests were passed, 98.5% after 96.5%.)
+
+`python -m experiments.ablate operations --seeds 1` shows how many operations it masters to 95% in these steps, which
+take less than five minutes of one core.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ BASE = {
     "training.steps": STEPS,
     "training.learning_rate": 1e-3,
     "training.warmup_steps": 200,
-    "training.label_smoothing": 0.1,
+    "training.label_smoothing": 0.0,
     "training.evaluate_every": 0,
     "training.checkpoint_every": 1000,
     "training.keep_checkpoints": 1,

@@ -1,4 +1,4 @@
-"""What is each piece of the Transformer worth? One is removed at a time."""
+"""What is each piece of the Transformer worth? One is removed at a time (label smoothing is added)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CLAIMS = (
     Claim(
         "smoothing-costs-likelihood", "Label smoothing makes the likelihood worse.",
         "Vaswani et al. 2017, table 3 row D: perplexity 4.67 without, 4.92 with 0.1 (0.05 nats)",
-        "no label smoothing", "loss", "lower", 0.005, "WMT14 En-De, 6 + 6 layers, d 512", OURS,
+        "label smoothing 0.1", "loss", "higher", 0.005, "WMT14 En-De, 6 + 6 layers, d 512", OURS,
     ),
     Claim(
         "smoothing-helps-the-score", "Label smoothing makes outputs better all the same.",
-        "Vaswani et al. 2017, table 3 row D: 25.3 BLEU without, 25.8 with 0.1", "no label smoothing",
-        "in_distribution", "lower", 2.0, "WMT14 En-De, BLEU", OURS,
+        "Vaswani et al. 2017, table 3 row D: 25.3 BLEU without, 25.8 with 0.1", "label smoothing 0.1",
+        "in_distribution", "higher", 2.0, "WMT14 En-De, BLEU", OURS,
     ),
     Claim(
         "no-dropout-where-nothing-repeats", "Where training data hardly repeat, dropout only costs.",
@@ -77,7 +77,7 @@ SUITE = Suite(
         "embeddings not scaled": {"model.scale_embeddings": False},
         "embeddings not tied": {"model.tie_embeddings": False},
         "no dropout": {"model.dropout": 0.0},
-        "no label smoothing": {"training.label_smoothing": 0.0},
+        "label smoothing 0.1": {"training.label_smoothing": 0.1},
     },
     exposed=("no causal mask",),
     claims=CLAIMS,

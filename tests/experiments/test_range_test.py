@@ -10,7 +10,8 @@ from experiments.range_test import Settings, fastest_fall, main, rate_at
 
 TINY = """generated --device cpu --threads 1 --pretraining.steps 0 --data.generated_train 200 --data.generated_test 2
     --data.held_out 10 --data.generated_operations 10 --data.vocab_size 400 --data.batch_tokens 512
-    --model.d_model 16 --model.n_heads 2 --model.d_ff 16 --model.n_encoder_layers 1 --model.n_decoder_layers 1 --model.no_copy_head""".split()
+    --model.d_model 16 --model.n_heads 2 --model.d_ff 16 --model.n_encoder_layers 1 --model.n_decoder_layers 1
+    --model.no_copy_head""".split()
 
 
 def test_the_rate_grows_by_the_same_factor_every_step():

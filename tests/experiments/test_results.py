@@ -6,15 +6,18 @@ import pytest
 
 from data.example import DataError
 from evaluation.metrics import unpack_bits
+from experiments.laboratory.page import claims_page, math_table
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
-from experiments.results import BEGIN, END, ROOT, main, with_table
+from experiments.results import ROOT, main, whole_page, with_table
 
 SPEED = {
     "row": "training, shape A", "ours": [4100.0, 4000.0, 4200.0], "peers": {"BART": [3300.0]}, "against": "BART",
     "value": 4100.0, "unit": "tokens/s", "target": "at least 1.2", "met": True,
     "ratio": {"median": 1.24, "min": 1.2, "max": 1.31, "rounds": 5}, "machine": "2 cores", "command": "bench | tee x",
 }
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
 def score(value, n=4):
@@ -156,7 +159,11 @@ def test_pages_follow_from_the_lines_byte_for_byte(run, tmp_path):
 
 def test_the_committed_pages_are_those_of_the_committed_lines():
     suites = read_suites(ROOT / "docs" / "results")
-    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(suites)
+    docs = ROOT / "docs"
+    assert (docs / "results.md").read_text(encoding="utf-8") == whole_page(suites)
+    assert (docs / "claims.md").read_text(encoding="utf-8") == claims_page(suites)
+    math = docs / "the_math.md"
+    assert math.read_text(encoding="utf-8") == with_table(math, math_table(suites), "pieces")
     readme = ROOT / "README.md"
     if not readme.exists():
         pytest.skip("there is no README.md here")

@@ -17,6 +17,7 @@ from experiments.laboratory.statistics import (
     paired_effect,
     seeds_needed,
     t_interval,
+    t_quantile,
 )
 
 
@@ -38,6 +39,14 @@ def test_one_shared_seed_is_no_effect_at_all():
 def test_the_same_difference_every_time_is_surely_an_effect_unless_it_is_none():
     assert effect_of([0.5, 0.5, 0.5]).p == 0
     assert effect_of([0.0, 0.0, 0.0]).p == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "freedom", "printed"),
+    [(0.90, 1, 6.314), (0.90, 4, 2.132), (0.90, 30, 1.697), (0.95, 1, 12.706), (0.95, 4, 2.776), (0.99, 7, 3.499)],
+)
+def test_quantiles_are_those_of_the_printed_tables(level, freedom, printed):
+    assert t_quantile(level, freedom) == pytest.approx(printed, abs=6e-4)
 
 
 def test_a_t_interval_by_hand():
