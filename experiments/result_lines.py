@@ -24,7 +24,8 @@ from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folde
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
 MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
 # suite -> what a line must have
-MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit")}
+MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
+                "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "run", "seed", "device", "threads", "data.path", "data.workers",
 }

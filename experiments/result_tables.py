@@ -34,6 +34,7 @@ TITLES = {
     "speed": "Speed beside other implementations",
     "dropout": "Dropout: the fast masks against torch's",
     "bf16": "bf16 matrix products against float32, on a CPU that has them",
+    "gradient_norms": "Gradients before the first step: pre-norm and post-norm",
     "checks": "Checks",
 }
 BF16_KINDS = ("float32", "bf16")  # the rows
@@ -61,6 +62,8 @@ def section(suite: str, lines: list[Line]) -> str:
         return speed_table(lines)
     if suite == "checks":
         return checks_table(lines)
+    if suite == "gradient_norms":
+        return gradient_table(lines)
     if suite == "dropout":
         scores = dropout_table(lines)
     elif suite == "bf16":
@@ -176,6 +179,17 @@ def bf16_table(lines: list[Line]) -> str:
         columns = ["seed", *(f"{what}, {kind}" for kind in BF16_KINDS), f"difference, percent of {BF16_KINDS[0]}'s"]
         parts.append(table(columns, table_rows(pairs)))
     return f"{INTERVAL}\n\n" + "\n".join(parts)
+
+
+def gradient_table(lines: list[Line]) -> str:
+    """The norms of `python -m experiments.gradient_norms`, the newest line of each network."""
+    newest_lines = {line["row"]: line for line in lines}
+    rows = [
+        [row, f"{line['layers'][0]:.4f}", f"{max(line['layers']):.4f}", f"{line['value']:.4f}", code(line["command"])]
+        for row, line in newest_lines.items()
+    ]
+    picture = "![Norm of the gradient in each decoder layer, pre-norm and post-norm](suites/gradient_norms.svg)\n"
+    return table(["network", "first layer", "largest", "last layer", "command"], rows) + "\n" + picture
 
 
 def checks_table(lines: list[Line]) -> str:
