@@ -29,22 +29,28 @@ from data.options import parse, run_and_report
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.plan import (
+    Code,
     Plan,
     Trial,
-    hash_of_code,
+    accepted_codes,
+    code_of_suite,
     line_of,
     make_plan,
     make_trial,
+    marks,
     seconds_of,
     shared_line,
 )
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.runner import run_all, seconds_in_words
 from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
+from experiments.laboratory.worker import Places
 from experiments.measurement import ROOT
 from experiments.result_lines import append_line, read_suite, read_suites
 from experiments.result_tables import table as markdown
 from training.trial import step_cap
+
+ROW = ("suite", "row", "definition", "tuning")  # what makes a line one of a row
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def main(arguments: list[str]) -> int:
         if getattr(settings, name) < 0:
             raise DataError(f"--{name} {getattr(settings, name)} must be at least 0")
     suite = load_suite(settings.suite)
-    if settings.accept_code:
+    if settings.accept_code and not settings.dry_run:
         accept(settings, suite)
     with tempfile.TemporaryDirectory() as trial:
         results = settings.results
@@ -93,7 +99,7 @@ def accept(settings: Settings, suite: Suite) -> None:
     lines = read_suite(settings.results, suite.name)
     if not any(line.get("code_hash") == settings.accept_code for line in lines):
         raise DataError(f"no line of {suite.name} was made with code {settings.accept_code}; look at its lines")
-    now = analyse(suite, lines).code
+    now = code_of_suite(suite).hash
     line = {
         "suite": suite.name, "row": f"lines of {settings.accept_code} for {now}",
         "command": f"python -m experiments.ablate {suite.name}",
@@ -102,58 +108,52 @@ def accept(settings: Settings, suite: Suite) -> None:
     append_line(settings.results, line)
 
 
-def planned(suite: Suite, settings: Settings, results: Path) -> tuple[Plan, list[Trial], str]:
-    """The plan, those of its runs whose lines are missing, and the hash of the code that would make them.
-
-    Lines that another suite has of the same runs are put into this one's file.
-    """
+def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> tuple[Plan, list[Trial], list[Any]]:
+    """The plan, those of its runs whose lines are missing, and the lines that other rows or suites have of its runs."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
-    code = code_of(suite)
-    plan = make_plan(suite, lines, code, settings.seeds, settings.rows)
-    missing = []
+    codes = accepted_codes(suite, lines, code.hash)
+    plan = make_plan(suite, lines, codes, settings.seeds, settings.rows)
+    missing, shared = [], []
     for trial in plan.trials:
-        line = line_of(trial, lines, code)
+        line = line_of(trial, lines, codes)
         if line is None:
             missing.append(trial)
-        elif not any((one["suite"], one["row"]) == (suite.name, trial.row) for one in lines_of(trial, lines, code)):
-            append_line(results, shared_line(trial, line))
-    return plan, missing, code
+        elif not any(is_of(trial, line) for line in lines if line_of(trial, [line], codes) is not None):
+            shared.append(shared_line(trial, line))
+    return plan, missing, shared
 
 
-def lines_of(trial: Trial, lines: list[dict[str, Any]], code: str) -> list[dict[str, Any]]:
-    """Every line of this run, in whatever suite and under whatever name."""
-    return [line for line in lines if line_of(trial, [line], code) is not None]
-
-
-def code_of(suite: Suite) -> str:
-    """The hash of the code that the suite's runs import: that of its base, whose corpus and objectives all share.
-
-    Raises DataError where the base itself cannot be.
-    """
-    return hash_of_code(make_trial(suite, BASE, seeds_of(BASE)[0]))
+def is_of(trial: Trial, line: dict[str, Any]) -> bool:
+    """Whether a line stands under this trial's own suite, row and meaning."""
+    return all(line.get(name) == value for name, value in marks(trial).items() if name in ROW)
 
 
 def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]:
     """Run what is missing, tuning first, since it decides what the others are. What failed, and why."""
     failed: dict[str, str] = {}
+    code = code_of_suite(suite)
+    places = Places(results.resolve(), settings.runs.resolve(), code)
     while True:
-        plan, missing, code = planned(suite, settings, results)
+        plan, missing, shared = planned(suite, settings, results, code)
         show_refused(plan)
+        for line in shared:
+            append_line(results, line)
         missing = [trial for trial in missing if trial.name not in failed]
         if not missing:
             return failed
 
-        failed |= run_all(missing, results, settings.runs, settings.jobs, partial(is_there, results, code)).failed
+        failed |= run_all(missing, places, settings.jobs, partial(is_there, places)).failed
 
 
-def is_there(results: Path, code: str, trial: Trial) -> bool:
+def is_there(places: Places, trial: Trial) -> bool:
     """Whether a run has left its line."""
-    return line_of(trial, read_suite(results, trial.suite), code) is not None
+    return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None
 
 
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     """What would be run, how long each takes, and what cannot be."""
-    plan, missing, code = planned(suite, settings, results)
+    code = code_of_suite(suite)
+    plan, missing, _ = planned(suite, settings, results, code)
     lines = read_suite(results, suite.name)
     seconds = [seconds_of(trial, lines) for trial in missing]
     base = make_trial(suite, BASE, seeds_of(BASE)[0]).options
@@ -167,7 +167,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
         print(tables.as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
-    print(f"{suite.name}, code {code}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")
+    print(f"{suite.name}, code {code.hash}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")
     show_refused(plan)
 
 

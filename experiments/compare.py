@@ -57,9 +57,15 @@ class Comparison:
 
 def differing_settings(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:
     """Every setting that is not the same in both, with both values."""
-    left, right = (flat(settings_that_count(run.config)) for run in (first, second))
+    left, right = (flat(settings_that_count(run.config | scored_with(run))) for run in (first, second))
     names = sorted(left.keys() | right.keys())
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
+
+
+def scored_with(run: RunFolder) -> dict[str, Any]:
+    """How it was scored: eval.py may have done it with other settings than the run's own."""
+    found = run.beside.get("evaluation")
+    return {"evaluation": found} if found else {}
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -193,6 +199,8 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.compare")
     check_writable(settings.json)
     check_writable(settings.plot)
+    if settings.examples < 0:
+        raise DataError(f"--examples {settings.examples} must be at least 0")
     first, second = read_run_folder(settings.first), read_run_folder(settings.second)
     names = (first.name, second.name) if first.name != second.name else (str(settings.first), str(settings.second))
     differing = differing_settings(first, second)

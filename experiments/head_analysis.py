@@ -6,7 +6,7 @@
 importance   the rise of the loss when a head's output is set to zero (Michel et al. 2019, section 3)
 entropy      of a head's weights, in nats, the mean over queries: log n is "looks everywhere", 0 is "at one token"
 copying      the share of a cross-attention head's weight that lies on the source positions that hold the token about
-             to be written, over the target tokens that stand in the source
+             to be written, over the target tokens that stand in the source (the end token is one)
 
 No training: one pass over the examples for each head, and one that sees the weights.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ from data.batches import Batch, collate
 from data.example import DataError
 from data.objectives.pairs import pairs
 from data.options import parse, run_and_report
-from data.sources import open_source
+from data.splits import read_splits
 from experiments.laboratory.tables import as_text
 from experiments.measurement import check_writable, write_rows
 from model.transformer import Transformer
@@ -175,25 +175,21 @@ def analyse(model: Transformer, batches: list[Batch]) -> tuple[float, list[Head]
 
 def read_batches(settings: Settings, run: train.Settings, tokenizer: Any) -> list[Batch]:
     """The split's first examples in batches. Raises DataError for a split that is not there."""
-    data = run.data if not settings.data_path else type(run.data)(**{**vars(run.data), "path": settings.data_path})
-    splits = {name: of for name, of in open_source(run.corpus, data, run.seed).splits().items() if name != "train"}
+    data = replace(run.data, path=settings.data_path) if settings.data_path else run.data
+    splits = read_splits(run.corpus, data, run.seed).tests
     name = settings.split or next(iter(splits), "")
     if name not in splits:
         there = ", ".join(splits) or "no test split"
         raise DataError(f"--split {name or 'none'} is not there; this corpus has {there}")
     examples = [example for _, example in zip(range(settings.examples), splits[name])]
     items = [pairs(example, tokenizer, None) for example in examples]
-    longest = model_length(run)
-    fitting = [item for item in items if max(len(item.source), len(item.target)) <= longest]
+    fitting = [item for item in items if max(len(item.source), len(item.target)) <= run.model.max_length]
+    if not fitting:
+        raise DataError(f"none of {len(examples)} examples of {name} is short enough; raise --examples")
     return [
         collate(fitting[first : first + BATCH], [""] * len(fitting[first : first + BATCH]), tokenizer)
         for first in range(0, len(fitting), BATCH)
     ]
-
-
-def model_length(run: train.Settings) -> int:
-    """The longest text that the network can read."""
-    return run.model.max_length
 
 
 def plot(heads: list[Head], file: Path) -> None:

@@ -29,7 +29,7 @@ from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.device import find_device, keep_freed_memory, seed_everything, set_threads
 from training.phase import Run, next_batches, start_phase
-from training.pretrained import first_tokenizer
+from training.pretrained import first_tokenizer, load_network
 from training.trial import step_cap
 
 SMOOTHING = 0.9  # of the loss: an exponential mean
@@ -62,7 +62,10 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     corpus = (corpora := read_corpora(training))["training"]
     tokenizer = first_tokenizer(training, corpora)
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
-    model = Transformer(training.model, tokenizer.pad_id).to(device).train()
+    model = Transformer(training.model, tokenizer.pad_id)
+    if training.init.from_:
+        load_network(model, Path(training.init.from_))
+    model.to(device).train()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), training, device, tokenizer, model, Position("training"), time.monotonic())
         phase = start_phase(run, "training", training.training, corpus, None)
@@ -81,9 +84,9 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
 
 
 def fastest_fall(points: list[tuple[float, float]]) -> float | None:
-    """The rate in the middle of the WINDOW steps over which the loss falls most; None for too few points."""
+    """The rate in the middle of the WINDOW steps over which the loss falls most; None where it does not, or too few."""
     falls = [points[i][1] - points[i + WINDOW][1] for i in range(len(points) - WINDOW)]
-    if not falls:
+    if max(falls, default=0.0) <= 0:
         return None
     return points[max(range(len(falls)), key=falls.__getitem__) + WINDOW // 2][0]
 
@@ -134,7 +137,7 @@ def main(arguments: list[str]) -> int:
     shown = points[:: max(1, len(points) // 12)]
     print(as_text(["learning rate", "smoothed loss"], [[f"{rate:.2e}", f"{loss:.3f}"] for rate, loss in shown]))
     least = min(points, key=lambda point: point[1])
-    fall = f"falls fastest at {best:.1e}" if best else "too few steps to say where it falls fastest"
+    fall = f"falls fastest at {best:.1e}" if best else "it does not fall, or there are too few steps"
     print(f"least loss {least[1]:.3f} at {least[0]:.1e}; {fall}")
     if settings.plot is not None:
         plot(points, best, settings.plot)

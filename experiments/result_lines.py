@@ -20,8 +20,10 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
 from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder
+from training.trial import step_cap
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
+ROW_IDENTITY = (*RUN_IDENTITY, "row", "definition")  # in the laboratory two rows may share a run
 MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
 # suite -> what a line must have
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
@@ -73,7 +75,7 @@ def check_complete(folder: RunFolder) -> None:
     if not folder.scores:
         raise DataError(f"{folder.path}: no scores.json; score it first: python eval.py --run {folder.path}")
     limit = folder.beside.get("evaluation", {}).get("limit")
-    if limit:
+    if limit and not step_cap():  # a trial's figures are no results anyway
         raise DataError(
             f"{folder.path}: only the first {limit} lines of each split were scored; score all of them: "
             f"python eval.py --run {folder.path} --limit 0"
@@ -173,7 +175,8 @@ def measurement_lines(file: Path, suite: str) -> list[dict[str, Any]]:
 
 def identity(line: dict[str, Any]) -> tuple[str, ...]:
     """What makes a line the same as another: what was run, not what came out."""
-    names = RUN_IDENTITY if "config_hash" in line else MEASUREMENT_IDENTITY
+    of_run = ROW_IDENTITY if "definition" in line else RUN_IDENTITY
+    names = of_run if "config_hash" in line else MEASUREMENT_IDENTITY
     return tuple(json.dumps(line.get(name)) for name in names)
 
 

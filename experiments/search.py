@@ -26,10 +26,11 @@ from tqdm import tqdm
 from data.example import DataError
 from data.options import parse, run_and_report
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.plan import Trial, hash_of_code, line_of, make_trial
+from experiments.laboratory.plan import Trial, code_of, line_of, make_trial
 from experiments.laboratory.runner import run_all
-from experiments.laboratory.suite import BASE, TUNING_SEED, Suite, load_suite
+from experiments.laboratory.suite import TUNING_SEED, Suite, load_suite
 from experiments.laboratory.tables import as_text
+from experiments.laboratory.worker import Places
 from experiments.measurement import ROOT
 from experiments.result_lines import read_suite
 
@@ -104,14 +105,14 @@ def searched(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
     return make_trial(of_search, row, TUNING_SEED)
 
 
-def loss_of(trial: Trial, settings: Settings, code: str) -> float:
+def loss_of(trial: Trial, places: Places) -> float:
     """Make the run if its line is missing; its held-out loss, infinite where there is none."""
 
     def line(_: Trial) -> Any:
-        return line_of(trial, read_suite(settings.results, trial.suite), code)
+        return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash})
 
     if line(trial) is None:
-        failed = run_all([trial], settings.results, settings.runs, 1, lambda one: line(one) is not None, False).failed
+        failed = run_all([trial], places, 1, lambda one: line(one) is not None, False).failed
         for name, said in failed.items():
             tqdm.write(f"failed: {name}: {said}", file=sys.stderr)
     found = line(trial)
@@ -120,13 +121,13 @@ def loss_of(trial: Trial, settings: Settings, code: str) -> float:
 
 
 def climb(
-    trial: Any, drawn: dict[str, Any], suite: Suite, budgets: list[int], settings: Settings, code: str
+    trial: Any, drawn: dict[str, Any], suite: Suite, budgets: list[int], rate: int, places: Places
 ) -> list[float]:
     """The losses of a draw at one budget after the other, until it is pruned or done."""
     losses: list[float] = []
     for rung, steps in enumerate(budgets):
-        losses.append(loss_of(searched(suite, drawn, steps), settings, code))
-        trial.report(losses[-1], max(1, settings.halving) ** rung)
+        losses.append(loss_of(searched(suite, drawn, steps), places))
+        trial.report(losses[-1], max(1, rate) ** rung)
         if rung < len(budgets) - 1 and trial.should_prune():
             break
     return losses
@@ -140,20 +141,27 @@ def search(settings: Settings, suite: Suite) -> list[tuple[dict[str, Any], list[
         raise DataError("a search needs Optuna: pip install -e '.[search]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space, steps, rate = read_space(settings.space), suite.base["training.steps"], settings.halving
+    if "training.steps" in space:
+        raise DataError("training.steps is the budget and cannot be searched")
+    if rate and steps < rate ** (RUNGS - 1):
+        raise DataError(f"--halving {rate} leaves nothing of {steps} steps; give a smaller one")
     pruner = optuna.pruners.SuccessiveHalvingPruner(1, rate) if rate else optuna.pruners.NopPruner()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed), pruner=pruner)
     trials = [study.ask() for _ in range(settings.trials)]
     draws = [draw(trial, space) for trial in trials]
     budgets = [steps // rate**rung for rung in reversed(range(RUNGS))] if rate else [steps]
-    for drawn in draws:
-        searched(suite, drawn, budgets[0])  # what cannot be together is refused before anything runs
-    code = hash_of_code(make_trial(suite, BASE, TUNING_SEED))
-    one = partial(climb, suite=suite, budgets=budgets, settings=settings, code=code)
+    code = code_of([searched(suite, drawn, budgets[0]) for drawn in draws])  # refuses what cannot be together
+    places = Places(settings.results.resolve(), settings.runs.resolve(), code)
+    one = partial(climb, suite=suite, budgets=budgets, rate=rate, places=places)
     with ThreadPoolExecutor(settings.jobs) as pool, tqdm(total=len(draws), unit="trial", disable=None) as bar:
         futures = [pool.submit(one, trial, drawn) for trial, drawn in zip(trials, draws, strict=True)]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
-        return [(drawn, future.result()) for drawn, future in zip(draws, futures, strict=True)]
+        try:
+            return [(drawn, future.result()) for drawn, future in zip(draws, futures, strict=True)]
+        except BaseException:  # Ctrl-C reaches the runs themselves: only what has not begun must not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,15 @@ from typing import Any
 
 from experiments.laboratory.claims import Answer, Claim, answer
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import Effect, holm, in_words, paired_effect, seeds_needed
+from experiments.laboratory.statistics import (
+    ERROR,
+    SEEDS_FOR_A_VERDICT,
+    Effect,
+    holm,
+    in_words,
+    paired_effect,
+    seeds_needed,
+)
 from experiments.laboratory.suite import (
     BASE,
     CONTROL,
@@ -50,7 +58,7 @@ class Analysis:
 
     def verdict(self, row: str, metric: str) -> str:
         """What the runs say of a row in a metric."""
-        comparison = row, self.suite.against(row) if row != SAME else BASE
+        comparison = row, self.suite.against(row)
         effect = self.effects[metric].get(comparison)
         return in_words(effect, self.adjusted[metric].get(comparison, 1.0), self.smallest(metric))
 
@@ -68,8 +76,12 @@ class Analysis:
 
     def seeds_needed(self, row: str, metric: str) -> int | None:
         """Seeds that would decide about the smallest effect that counts."""
-        effect = self.effects[metric].get((row, self.suite.against(row) if row != SAME else BASE))
-        return None if effect is None else seeds_needed(effect.spread, self.smallest(metric))
+        effect = self.effects[metric].get((row, self.suite.against(row)))
+        if effect is None:
+            return None
+        strictest = ERROR / len(self.effects[metric])  # what Holm asks of the first
+        needed = seeds_needed(effect.spread, self.smallest(metric), strictest)
+        return None if needed is None else max(SEEDS_FOR_A_VERDICT, needed)
 
     @property
     def controls_behave(self) -> bool | None:
@@ -97,7 +109,7 @@ def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
     compared = comparisons(suite)
     effects = {metric: effects_of(compared, of_row) for metric, of_row in values.items()}
     adjusted = {
-        metric: holm({pair: effect.p for pair, effect in of_pair.items() if effect is not None})
+        metric: holm({pair: 1.0 if effect is None else effect.p for pair, effect in of_pair.items()})
         for metric, of_pair in effects.items()
     }
     missing = {row: len(seeds_of(row)) - len(values["loss"][row]) for row in rows}
@@ -142,8 +154,8 @@ def lines_that_count(suite: Suite, lines: Sequence[Line]) -> tuple[str, list[Lin
     if not by_code:
         return "", [], []
     for one in accepted:
-        for key, line in by_code.get(one["accepts"], {}).items():
-            by_code.get(one["for"], {}).setdefault(key, line)
+        for key, line in dict(by_code.get(one["accepts"], {})).items():
+            by_code.setdefault(one["for"], {}).setdefault(key, line)
     newest_first = list(reversed(by_code))
     complete = [code for code in newest_first if len(by_code[code]) == len(wanted)]
     code = complete[0] if complete else max(newest_first, key=lambda code: len(by_code[code]))

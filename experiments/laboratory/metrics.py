@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,9 @@ class Metric:
     more_is_better: bool
 
     def of(self, line: Line) -> float | None:
-        """Its value in a line, None where the run has none."""
+        """Its value in a line, None where the run has none that is finite: it has diverged."""
         found = look_up(line, self.path)
-        return None if found is None else self.factor * found
+        return None if found is None or not math.isfinite(found) else self.factor * found
 
     def write(self, value: float, sign: bool = False) -> str:
         """A value in words."""

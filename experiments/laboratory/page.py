@@ -40,7 +40,7 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     """A suite's table, notes and picture."""
     analysis = analyse(suite, lines)
     body = markdown(tables.header(analysis), tables.table_rows(analysis))
-    picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n"
+    picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
     return f"{body}\n" + "\n\n".join(tables.notes(analysis)) + f"\n\n{picture}\n{command}"
 

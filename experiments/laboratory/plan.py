@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 import train
 from data.example import DataError
 from data.sources import open_source
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.suite import TUNING_SEED, Changes, Suite, definition, rows_of, seeds_of
+from experiments.laboratory.suite import BASE, TUNING_SEED, Changes, Suite, definition, rows_of, seeds_of
 from experiments.result_lines import settings_that_count, short_hash
 from training.code_hash import code_hash, imported_files
 from training.command_line import read_training_command
@@ -78,13 +79,37 @@ def hash_of(settings: Any) -> str:
     return short_hash(settings_that_count(to_dict(replace(settings, model=replace(settings.model, vocab_size=1)))))
 
 
-def hash_of_code(trial: Trial) -> str:
-    """The hash of what the run imports, known before it: what a run imports late is imported here."""
-    settings = read_training_command(train.Settings, [*trial.options, "--run=none"], "")[0]
-    open_source(settings.corpus, settings.data, settings.seed)
-    for loop in (settings.pretraining, settings.training):
-        import_objectives(loop.objectives)
-    return code_hash(ROOT, imported_files(ROOT))
+def settings_of(trial: Trial) -> train.Settings:
+    """The settings of a run."""
+    return read_training_command(train.Settings, [*trial.options, "--run=none"], "")[0]
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the runs of a suite import: one hash for all rows, though a row may import what another does not."""
+
+    hash: str
+    files: tuple[str, ...]  # relative to the root
+
+
+def code_of(trials: Iterable[Trial]) -> Code:
+    """The code of a suite, from a run of each row, before any is made: what a run imports late is imported here."""
+    for settings in map(settings_of, trials):
+        open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
+        for loop in (settings.pretraining, settings.training):
+            if loop.steps or loop.epochs:
+                import_objectives(loop.objectives)
+    files = imported_files(ROOT)
+    return Code(code_hash(ROOT, files), tuple(file.relative_to(ROOT.resolve()).as_posix() for file in files))
+
+
+def code_of_suite(suite: Suite) -> Code:
+    """The same of all rows that are possible. Raises DataError where the base itself is not."""
+    trials = [make_trial(suite, BASE, seeds_of(BASE)[0])]
+    for row in rows_of(suite):
+        with contextlib.suppress(DataError):  # the plan says why
+            trials.append(make_trial(suite, row, seeds_of(row)[0]))
+    return code_of(trials)
 
 
 @dataclass
@@ -95,45 +120,50 @@ class Plan:
     refused: dict[str, str]  # row -> why it cannot be
 
 
-def make_plan(suite: Suite, lines: Sequence[Line], code: str, seeds: int = 0, only: Sequence[str] = ()) -> Plan:
+def make_plan(
+    suite: Suite, lines: Sequence[Line], codes: Collection[str], seeds: int = 0, only: Sequence[str] = ()
+) -> Plan:
     """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
 
-    Raises DataError for a row that is not there.
+    `codes`: hashes of the code whose lines count. Raises DataError for a row that is not there.
     """
     rows = rows_of(suite)
     for row in only:
         if row not in rows:
             raise DataError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
     plan = Plan([], {})
+    of_base = make_trial(suite, BASE, seeds_of(BASE)[0]).asked
     for row in rows:
         if only and row not in only:
             continue
         try:
-            plan.trials += trials_of(suite, row, lines, code, seeds)
+            if row != BASE and make_trial(suite, row, seeds_of(BASE)[0]).asked == of_base:
+                raise DataError("it changes nothing: the base has this value; take it out of the suite")
+            plan.trials += trials_of(suite, row, lines, codes, seeds)
         except DataError as error:
             plan.refused[row] = str(error)
     plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
     return plan
 
 
-def trials_of(suite: Suite, row: str, lines: Sequence[Line], code: str, seeds: int) -> list[Trial]:
+def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[str], seeds: int) -> list[Trial]:
     """The runs of one row."""
     tuning = [
         make_trial(suite, row, TUNING_SEED, {setting: value}, tuning=True)
         for setting, values in suite.tuned.items()
         for value in values
     ]
-    tuned = best_values(tuning, lines, code)
+    tuned = best_values(tuning, lines, codes)
     if tuning and tuned is None:
         return tuning
     return [*tuning, *(make_trial(suite, row, seed, tuned) for seed in seeds_of(row, seeds))]
 
 
-def best_values(tuning: Sequence[Trial], lines: Sequence[Line], code: str) -> dict[str, Any] | None:
+def best_values(tuning: Sequence[Trial], lines: Sequence[Line], codes: Collection[str]) -> dict[str, Any] | None:
     """Each tuned setting at the value with the lowest held-out loss; None while a tuning run is missing."""
     found: dict[str, list[tuple[float, Any]]] = {}
     for trial in tuning:
-        line = line_of(trial, lines, code)
+        line = line_of(trial, lines, codes)
         loss = None if line is None else METRICS["loss"].of(line)
         if line is None:
             return None
@@ -142,13 +172,19 @@ def best_values(tuning: Sequence[Trial], lines: Sequence[Line], code: str) -> di
     return {setting: min(tried, key=lambda pair: pair[0])[1] for setting, tried in found.items()}
 
 
-def line_of(trial: Trial, lines: Iterable[Line], code: str) -> Line | None:
-    """The line that this run has left, in whatever suite."""
+def line_of(trial: Trial, lines: Iterable[Line], codes: Collection[str]) -> Line | None:
+    """The line that this run has left under one of these hashes of code, in whatever suite."""
     for line in lines:
-        same = (line.get("asked"), line.get("seed"), line.get("threads"), line.get("code_hash"))
-        if same == (trial.asked, trial.seed, 1, code):
+        same = (line.get("asked"), line.get("seed"), line.get("threads"))
+        if same == (trial.asked, trial.seed, 1) and line.get("code_hash") in codes:
             return line
     return None
+
+
+def accepted_codes(suite: Suite, lines: Iterable[Line], code: str) -> set[str]:
+    """This code, and what a line of the suite has let in beside it."""
+    found = {line["accepts"] for line in lines if line["suite"] == suite.name and line.get("for") == code}
+    return {code, *found}
 
 
 def shared_line(trial: Trial, line: Line) -> Line:
@@ -168,12 +204,7 @@ def seconds_of(trial: Trial, lines: Sequence[Line]) -> float | None:
     """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
     steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
     known = [line for line in lines if line["suite"] == trial.suite and line.get("wall_seconds")]
-    of_row = [line for line in known if line["row"] == trial.row] or [line for line in known if line["row"] == "base"]
+    of_row = [line for line in known if line["row"] == trial.row] or [line for line in known if line["row"] == BASE]
     rates = [line["wall_seconds"] / line["budget"]["steps"] for line in of_row or known]
-    return fmean(rates) * steps if rates else None
+    return median(rates) * steps if rates else None
 
-
-def by_seed(lines: Iterable[Line], metric: str) -> Mapping[int, float]:
-    """Seed -> value of the metric, of the lines that have one."""
-    values = {line["seed"]: METRICS[metric].of(line) for line in lines}
-    return {seed: value for seed, value in values.items() if value is not None}

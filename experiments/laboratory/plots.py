@@ -38,7 +38,7 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 
 def label(analysis: Analysis, row: str) -> str:
     """A row, and what it is set against where that is not the base."""
-    against = BASE if row == SAME else analysis.suite.against(row)
+    against = analysis.suite.against(row)
     note = f"\n(against {against})" if against != BASE else "\n(its loss sees the answer)"
     return row + (note if against != BASE or row in analysis.suite.exposed else "")
 
@@ -59,7 +59,7 @@ def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
     axis.axvspan(-smallest, smallest, color="#f0f0f0", zorder=0)
     axis.axvline(0, color="black", linewidth=0.8)
     for height, row in enumerate(rows):
-        against = BASE if row == SAME else analysis.suite.against(row)
+        against = analysis.suite.against(row)
         values, base = analysis.values[metric].get(row, {}), analysis.values[metric].get(against, {})
         differences = [values[seed] - base[seed] for seed in values.keys() & base.keys()]
         effect = analysis.effects[metric].get((row, against))

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from data.example import DataError
 from evaluation.run_folder import read_json_lines
 from experiments.laboratory.plan import ROOT, Trial
-from experiments.laboratory.worker import BUSY, as_json, folder_of
+from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
 
 POLL = 0.5  # seconds between looks at the processes
 WAIT = 10.0  # seconds before a run that another process makes is looked at again
@@ -53,12 +53,12 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)  # the run's name -> the last line it printed
 
 
-def start(trial: Trial, results: Path, runs: Path) -> Job:
+def start(trial: Trial, places: Places) -> Job:
     """Begin a run; what it prints goes to a file beside its folder."""
-    folder = folder_of(trial, runs)
-    runs.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(trial, places.runs)
+    places.runs.mkdir(parents=True, exist_ok=True)
     told = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
-    told.write_text(as_json(trial, results, runs), encoding="utf-8")
+    told.write_text(as_json(trial, places), encoding="utf-8")
     with open(folder.with_suffix(f".{os.getpid()}.log"), "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "experiments.laboratory.worker", str(told)], cwd=ROOT, stdout=log,
@@ -68,14 +68,14 @@ def start(trial: Trial, results: Path, runs: Path) -> Job:
 
 
 def run_all(
-    trials: Sequence[Trial], results: Path, runs: Path, jobs: int, found: Callable[[Trial], bool], show: bool = True
+    trials: Sequence[Trial], places: Places, jobs: int, found: Callable[[Trial], bool], show: bool = True
 ) -> Outcome:
     """Make every run. `found` says whether a run's line is there: it may have come from another process."""
     waiting, running, outcome = [(0.0, trial) for trial in trials], [], Outcome()
     with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
-                take_up(waiting, running, results, runs, jobs)
+                take_up(waiting, running, places, jobs)
                 time.sleep(POLL)
                 for job in [job for job in running if job.process.poll() is not None]:
                     running.remove(job)
@@ -87,14 +87,12 @@ def run_all(
     return outcome
 
 
-def take_up(
-    waiting: list[tuple[float, Trial]], running: list[Job], results: Path, runs: Path, jobs: int
-) -> None:
+def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
     """Begin runs while there is room for them."""
     now = time.monotonic()
     for entry in [entry for entry in waiting if entry[0] <= now][: jobs - len(running)]:
         waiting.remove(entry)
-        running.append(start(entry[1], results, runs))
+        running.append(start(entry[1], places))
 
 
 def settle(
@@ -129,5 +127,3 @@ def seconds_in_words(seconds: float) -> str:
     """Hours and minutes."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
-
-

@@ -2,9 +2,9 @@
 
 The runs of a seed share data, order and, where the shapes agree, initial weights, so what the seed does to both falls
 out of their difference. Differences are taken as normal around their mean: Student's t gives interval and p-value, and
-Holm's step-down (Holm 1979) keeps the chance of any false effect among a suite's rows at 5%, whatever the rows have in
-common. That two are equal is said when the 90% interval lies wholly inside plus or minus the smallest effect that
-counts (two one-sided tests at 5%; Schuirmann 1987).
+Holm's step-down (Holm 1979) keeps the chance of any false effect among a suite's rows, in one metric, at 5%, whatever
+the rows have in common. That two are equal is said when the 90% interval lies wholly inside plus or minus the smallest
+effect that counts (two one-sided tests at 5%; Schuirmann 1987).
 """
 
 from __future__ import annotations

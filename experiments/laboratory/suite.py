@@ -18,14 +18,15 @@ from typing import Any
 
 from data.example import DataError
 from experiments.laboratory.claims import Claim
-from experiments.result_lines import short_hash
+from experiments.laboratory.metrics import METRICS
+from experiments.result_lines import SUITE_NAME, short_hash
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
 BASE = "base"
 SAME = "base again"  # the A/A row: the base's last seeds set against its first
 CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
-CONTROL_CHANGES = {"model.cross_attention": False}
+CONTROL_CHANGES = {"model.cross_attention": False, "model.copy_head": False}
 SUITES = Path(__file__).parent.parent / "suites"
 BASE_SEEDS, ROW_SEEDS = range(1, 11), range(1, 6)
 TUNING_SEED = 0  # never one that counts
@@ -61,13 +62,36 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
             if setting not in suite.base or suite.base[setting] != value:
                 rows[f"{setting}={value}"] = {setting: value}
     for name, changes in suite.rows.items():
-        if name in rows or name == SAME:
+        if name in rows or name == SAME or (name == CONTROL and changes != CONTROL_CHANGES):
             raise DataError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
         rows[name] = changes
     if CONTROL_CHANGES not in rows.values():
         rows[CONTROL] = CONTROL_CHANGES
     check_names(suite, rows)
     return rows
+
+
+def check_suite(suite: Suite) -> Suite:
+    """Refuse what would be found out only after hours. Raises DataError."""
+    known = [*METRICS]
+    wrong = {
+        f"its name {suite.name!r} has more than small letters, digits and _": not SUITE_NAME.fullmatch(suite.name),
+        "its base has no training.steps": not isinstance(suite.base.get("training.steps"), int),
+        f"its score {suite.score!r} is none of {', '.join(known)}": suite.score not in known,
+        "its smallest effects need loss and score": {*suite.smallest} != {"loss", "score"},
+        "the metric of a claim is unknown": any(claim.metric not in known for claim in suite.claims),
+        "data.path is a factor: a suite reads one set of data": any(
+            "data.path" in changes for changes in ({**suite.factors}, *suite.rows.values())
+        ),
+        "evaluation.limit leaves examples out": any(
+            "evaluation.limit" in changes for changes in (suite.base, {**suite.factors}, *suite.rows.values())
+        ),
+    }  # fmt: skip
+    for problem, is_wrong in wrong.items():
+        if is_wrong:
+            raise DataError(f"suite {suite.name}: {problem}; mend its file")
+    rows_of(suite)
+    return suite
 
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
@@ -98,10 +122,12 @@ def names() -> list[str]:
 def load_suite(name: str) -> Suite:
     """The suite of that name, or of a Python file of the user's. Raises DataError."""
     if name in names():
-        return importlib.import_module(f"experiments.suites.{name}").SUITE
+        return check_suite(importlib.import_module(f"experiments.suites.{name}").SUITE)
     if not name.endswith(".py") or not Path(name).is_file():
         raise DataError(f"there is no suite {name!r}; choose one of {', '.join(names())}, or give a Python file")
     found = run_path(name).get("SUITE")
     if not isinstance(found, Suite):
         raise DataError(f"{name}: no SUITE there; write SUITE = Suite(...) as in experiments/suites/pieces.py")
-    return found
+    if found.name in names():
+        raise DataError(f"{name}: the project has a suite {found.name} of its own; give yours another name")
+    return check_suite(found)

@@ -54,7 +54,7 @@ def cells(analysis: Analysis, row: str) -> list[str]:
 
 def comparison_cells(analysis: Analysis, row: str, metric: str) -> list[str]:
     """Difference with its interval, in units of the base's spread, adjusted p."""
-    pair = row, BASE if row == SAME else analysis.suite.against(row)
+    pair = row, analysis.suite.against(row)
     effect = analysis.effects[metric].get(pair)
     if effect is None:
         return [NOTHING] * 3

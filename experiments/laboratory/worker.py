@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,25 +20,38 @@ from filelock import FileLock, Timeout
 import train
 from data.example import DataError
 from data.options import run_and_report
-from experiments.laboratory.plan import Trial, hash_of_code, line_of, marks
-from experiments.result_lines import append_line, read_suite, run_line
+from experiments.laboratory.plan import ROOT, Code, Trial, line_of, marks
+from experiments.result_lines import append_line, command_of, read_suite, run_line
+from training.code_hash import code_hash, imported_files
 from training.run_folder import is_finished, is_run
 
 BUSY = 75  # exit status: another process makes this run (EX_TEMPFAIL of sysexits.h)
 
 
-def as_json(trial: Trial, results: Path, runs: Path) -> str:
+@dataclass(frozen=True)
+class Places:
+    """Where runs are made, where their lines go, and with which code."""
+
+    results: Path
+    runs: Path
+    code: Code
+
+
+def as_json(trial: Trial, places: Places) -> str:
     """What a worker is told."""
-    return json.dumps({"trial": asdict(trial), "results": str(results), "runs": str(runs)})
+    code = asdict(places.code)
+    return json.dumps(
+        {"trial": asdict(trial), "results": str(places.results), "runs": str(places.runs), "code": code}
+    )
 
 
-def from_json(text: str) -> tuple[Trial, Path, Path]:
+def from_json(text: str) -> tuple[Trial, Places]:
     """What `as_json` wrote."""
     told = json.loads(text)
-    trial = told["trial"]
+    trial, code = told["trial"], told["code"]
     tuned = tuple((setting, value) for setting, value in trial["tuned"])
     made = Trial(**{**trial, "options": tuple(trial["options"]), "tuned": tuned})
-    return made, Path(told["results"]), Path(told["runs"])
+    return made, Places(Path(told["results"]), Path(told["runs"]), Code(code["hash"], tuple(code["files"])))
 
 
 def folder_of(trial: Trial, runs: Path) -> Path:
@@ -48,8 +61,8 @@ def folder_of(trial: Trial, runs: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Make the run unless its line is there or another process is at it."""
-    trial, results, runs = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    folder = folder_of(trial, runs)
+    trial, places = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    folder = folder_of(trial, places.runs)
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"), timeout=0)
     try:
@@ -57,27 +70,37 @@ def main(arguments: list[str]) -> int:
     except Timeout:
         return BUSY
     with lock:
-        return make_run(trial, results, folder)
+        return make_run(trial, places, folder)
 
 
-def make_run(trial: Trial, results: Path, folder: Path) -> int:
+def make_run(trial: Trial, places: Places, folder: Path) -> int:
     """Train, score, and append the line. Raises DataError."""
-    code = hash_of_code(trial)
-    if line_of(trial, read_suite(results, trial.suite), code) is not None:
+    code = places.code.hash
+    if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
         return 0
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
+    if not goes_on:
+        shutil.rmtree(folder, ignore_errors=True)
     with open(begun_file(folder), "a", encoding="utf-8") as begun:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
-        status = train.main([*trial.options, f"--run={folder}", "--resume" if goes_on else "--overwrite"])
+        status = train.main([*trial.options, f"--run={folder}", *(["--resume"] if goes_on else [])])
         if status:
             return status
-    line = run_line(folder, trial.suite, trial.row, f"python train.py {' '.join(trial.options)}") | marks(trial)
-    if line["code_hash"] != code:
-        raise DataError(f"{folder}: the code has changed while this run was made; run the suite again")
-    append_line(results, line)
+    check_code(places.code, folder)
+    command = command_of({"command": ["train.py", *trial.options]})
+    line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
+    append_line(places.results, line)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0
+
+
+def check_code(code: Code, folder: Path) -> None:
+    """Refuse a run that was not made with the code that the suite was begun with. Raises DataError."""
+    used = {file.relative_to(ROOT.resolve()).as_posix() for file in imported_files(ROOT)}
+    if not used <= {*code.files} or code_hash(ROOT, [ROOT / file for file in code.files]) != code.hash:
+        begun_file(folder).unlink(missing_ok=True)
+        raise DataError(f"{folder}: the code has changed while this run was made; run the suite again")
 
 
 def begun_file(folder: Path) -> Path:

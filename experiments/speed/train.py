@@ -84,7 +84,7 @@ def rows_of_shape_a(settings: Any, ours: Turns, peers: list[Turns]) -> list[Row]
         Row(
             f"training, shape A, share of {library} GEMM peak", "share", [shares[ours.job.shown][which]],
             {peer.job.shown: [shares[peer.job.shown][which]] for peer in peers}, ratio_of(ours, best), best.job.shown,
-            {"gemm_gflops": peak[library]},
+            {"gemm_gflops": peak[library], "gemm_size": settings.gemm_size},
         )
         for which, library in enumerate(named)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.suite import Suite
+from experiments.laboratory.suite import CONTROL, CONTROL_CHANGES, Suite
 from experiments.suites.base import BASE
 
 OURS = "d 128, 2 + 2 layers, pre-norm, generated tasks of one to three operations, each seen once at most"
@@ -70,7 +70,7 @@ SUITE = Suite(
         "no residual connections": {"model.residual": False},
         "no layer norm": {"model.norm": "none"},
         "no feed-forward layer": {"model.feed_forward": "none"},
-        "no cross-attention": {"model.cross_attention": False},
+        CONTROL: CONTROL_CHANGES,
         "no positions": {"model.positions": "none"},
         "one head": {"model.n_heads": 1},
         "no causal mask": {"model.causal": False},

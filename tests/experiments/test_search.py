@@ -17,7 +17,7 @@ def losses(monkeypatch):
     """Runs that take no time: the loss is the distance of the rate from 1e-3, and less with more steps."""
     made = []
 
-    def loss_of(trial, settings, code):
+    def loss_of(trial, places):
         steps = next(int(option.partition("=")[2]) for option in trial.options if "training.steps" in option)
         rate = next(float(option.partition("=")[2]) for option in trial.options if "learning_rate" in option)
         made.append((rate, steps))

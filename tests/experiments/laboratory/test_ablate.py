@@ -11,7 +11,8 @@ import pytest
 
 from data.example import DataError
 from experiments.ablate import main
-from experiments.laboratory.suite import BASE
+from experiments.laboratory.plan import code_of_suite, make_plan, marks
+from experiments.laboratory.suite import BASE, load_suite
 from experiments.measurement import ROOT
 from experiments.result_lines import append_line, read_suite
 
@@ -107,6 +108,28 @@ def test_an_impossible_row_is_listed_with_its_reason_before_anything_runs(tiny_s
 def test_mistakes_are_said_in_one_line(command, options, said):
     with pytest.raises(DataError, match=said):
         main([*command, *options])
+
+
+def test_a_row_that_changes_nothing_is_listed_and_not_run(tiny_suite, command, capsys):
+    tiny_suite.write_text(tiny_suite.read_text().replace('{"model.d_ff": 32}', '{"model.d_ff": 16}'))
+    assert main([*command, "--dry-run"]) == 0
+    assert "not possible: wide: it changes nothing" in capsys.readouterr().err
+
+
+def test_lines_of_accepted_code_need_not_be_run_again(command, tmp_path, capsys):
+    results = tmp_path / "results"
+    (suite_file, *_) = command
+    suite = load_suite(suite_file)
+    now = code_of_suite(suite).hash
+    for trial in make_plan(suite, [], (), 2, ROWS).trials:
+        scores = {"in_distribution": {"tests_passed": {"value": 0.5}}}
+        made = {"command": "c", "seed": trial.seed, "threads": 1, "code_hash": "older", "config_hash": trial.asked}
+        append_line(results, {**made, **marks(trial), "held_out_loss": 0.5, "scores": scores, "versions": {}})
+    assert main([*command, "--dry-run"]) == 0 and "4 left" in capsys.readouterr().out
+    assert main([*command, "--jobs", "0", "--accept_code", "older", "--reason", "only messages"]) == 0
+    said = capsys.readouterr().out
+    assert f"Code {now}" in said and "Lines of code older are let in: only messages" in said
+    assert main([*command, "--dry-run"]) == 0 and "4 runs done, 0 left" in capsys.readouterr().out
 
 
 def test_a_suite_that_is_not_there_is_refused():

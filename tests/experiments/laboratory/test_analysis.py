@@ -4,10 +4,12 @@ import random
 
 import pytest
 
+from data.example import DataError
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, definition, rows_of, seeds_of
+from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
 from experiments.laboratory.tables import as_csv, as_latex, as_text, header, notes, table_rows
+from experiments.result_lines import append_line, read_suite
 
 SUITE = Suite(
     "tiny", "A tiny suite", {"training.steps": 10}, factors={"model.d_ff": (8, 16)},
@@ -107,3 +109,40 @@ def test_a_row_that_is_not_there_is_refused(field):
     wrong = {"compared": {"nowhere": BASE}, "exposed": ("nowhere",)}[field]
     with pytest.raises(Exception, match="nowhere"):
         rows_of(Suite("x", "x", {}, **{field: wrong}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "My suite"}, "small letters"), ({"base": {}}, "no training.steps"), ({"score": "speed"}, "'speed'"),
+        ({"smallest": {"loss": 0.1}}, "loss and score"), ({"factors": {"data.path": ("a", "b")}}, "data.path"),
+        ({"rows": {"short": {"evaluation.limit": 5}}}, "evaluation.limit"),
+        ({"rows": {CONTROL: {"model.d_ff": 8}}}, "two rows are called"),
+    ],
+)  # fmt: skip
+def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
+    suite = {"name": "tiny", "title": "x", "base": {"training.steps": 10}, **changes}
+    with pytest.raises(DataError, match=said):
+        check_suite(Suite(**suite))
+
+
+def test_a_run_that_diverged_counts_as_missing():
+    lines = lines_of({}, 0.1, 3)
+    lines[0]["held_out_loss"] = float("nan")
+    assert analyse(SUITE, lines).missing == {BASE: 1}
+
+
+def test_what_is_not_run_yet_counts_in_the_correction():
+    lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
+    some = [line for line in lines if line["row"] in (BASE, "model.d_ff=16")]
+    pair = ("model.d_ff=16", BASE)
+    few, all_of_them = (analyse(SUITE, chosen) for chosen in (some, lines))
+    assert few.effects["loss"][pair] == all_of_them.effects["loss"][pair]
+    assert few.adjusted["loss"][pair] >= all_of_them.adjusted["loss"][pair]
+
+
+def test_two_rows_that_share_a_run_both_keep_its_line(tmp_path):
+    first = {**line("model.d_ff=8", 1, 0.5), "config_hash": "c", "data_hash": "d", "threads": 1}
+    second = {**first, "row": "model.d_ff=16", "definition": definition(SUITE, "model.d_ff=16")}
+    assert append_line(tmp_path, first) and append_line(tmp_path, second) and not append_line(tmp_path, second)
+    assert [kept["row"] for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
