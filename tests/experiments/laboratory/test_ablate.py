@@ -28,11 +28,11 @@ def command(tiny_suite, tmp_path, monkeypatch) -> list[str]:
 
 
 def start(command: list[str]) -> subprocess.Popen:
-    """The command in a process of its own."""
+    """The command in a process of its own: its hash of the code is over what a process has imported."""
     environment = {name: value for name, value in os.environ.items() if name != "CI_STEPS"}
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.ablate", *command, "--jobs", "1"], cwd=ROOT, env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def worker_of(process: subprocess.Popen) -> int | None:
     return int(found[0]) if found else None
 
 
-def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(command, tmp_path, capsys):
+def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(command, tmp_path):
     runs, results = tmp_path / "runs", tmp_path / "results"
     processes = [start(command) for _ in range(3)]
     try:
@@ -65,7 +65,7 @@ def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(comma
     finally:
         for process in processes:
             process.kill()
-    assert main([*command]) == 0  # what the killed run's owner gave up, if the others had ended before
+    start(command).communicate()  # what the killed run's owner gave up, if the others had ended before
     lines = read_suite(results, "tiny")
     assert Counter((line["row"], line["seed"]) for line in lines) == Counter((row, n) for row in ROWS for n in (1, 2))
     begun = {path.stem: path.read_text().splitlines() for path in runs.glob("*.begun")}
@@ -73,9 +73,10 @@ def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(comma
     again = [of_run for of_run in begun.values() if len(of_run) > 1]
     assert len(again) <= 1, "only the run that was killed may have been taken up again"
     before = {path: path.stat().st_mtime_ns for path in runs.glob("*.begun")}
-    assert main([*command]) == 0
+    last = start(command)
+    said = last.communicate()[0]
+    assert last.returncode == 0
     assert before == {path: path.stat().st_mtime_ns for path in runs.glob("*.begun")}, "nothing is run twice"
-    said = capsys.readouterr().out
     assert "Not run: base (8 seeds)" in said and "held-out loss" in said
     assert all((runs / "tiny" / name).exists() for name in ("table.md", "table.tex", "table.csv", "plot.svg"))
 
