@@ -141,8 +141,7 @@ def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]
         missing = [trial for trial in missing if trial.name not in failed]
         if not missing:
             return failed
-
-        failed |= run_all(missing, places, settings.jobs, partial(is_there, places)).failed
+        failed |= run_all(missing, places, settings.jobs, partial(is_there, places))
 
 
 def is_there(places: Places, trial: Trial) -> bool:

@@ -17,18 +17,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import train
 from data.batches import collate
 from data.example import DataError
 from data.objectives.pairs import pairs
 from data.options import parse, run_and_report
-from experiments.laboratory.plan import make_trial
+from experiments.laboratory.plan import make_trial, settings_of
+from experiments.laboratory.suite import BASE
 from experiments.laboratory.tables import as_text
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from experiments.suites.norm_and_warmup import SUITE
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
-from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.device import seed_everything
 from training.pretrained import first_tokenizer
@@ -62,8 +61,7 @@ def layer_norms(settings: Any, tokenizer: Any, batch: Any, place: str, depth: in
 
 def measure(seeds: int) -> dict[tuple[str, int], list[float]]:
     """Place of the norm and depth -> the mean norm of each layer."""
-    options = make_trial(SUITE, "base", 1).options
-    settings = read_training_command(train.Settings, [*options, "--run=none"], "")[0]
+    settings = settings_of(make_trial(SUITE, BASE, 1).options)
     corpora = read_corpora(settings)
     tokenizer = first_tokenizer(settings, corpora)
     items = [pairs(example, tokenizer, None) for example in corpora["training"].train[:N_PAIRS]]

@@ -112,7 +112,7 @@ def loss_of(trial: Trial, places: Places) -> float:
         return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash})
 
     if line(trial) is None:
-        failed = run_all([trial], places, 1, lambda one: line(one) is not None, False).failed
+        failed = run_all([trial], places, 1, lambda one: line(one) is not None, False)
         for name, said in failed.items():
             tqdm.write(f"failed: {name}: {said}", file=sys.stderr)
     found = line(trial)

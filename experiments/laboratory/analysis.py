@@ -32,7 +32,6 @@ from experiments.laboratory.suite import (
 
 Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against
-KIND = {"loss": "loss"}  # metric -> key of Suite.smallest; every other metric is a score
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Analysis:
 
     def smallest(self, metric: str) -> float:
         """The smallest effect in this metric that counts."""
-        return self.suite.smallest[KIND.get(metric, "score")]
+        return self.suite.smallest["loss" if metric == "loss" else "score"]
 
     def verdict(self, row: str, metric: str) -> str:
         """What the runs say of a row in a metric."""

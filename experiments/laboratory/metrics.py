@@ -27,6 +27,11 @@ class Metric:
         found = look_up(line, self.path)
         return None if found is None or not math.isfinite(found) else self.factor * found
 
+    @property
+    def difference_unit(self) -> str:
+        """The unit of a difference of two values."""
+        return "points" if self.unit == "%" else self.unit
+
     def write(self, value: float, sign: bool = False) -> str:
         """A value in words."""
         return f"{value:{'+' if sign else ''}.{self.digits}f}"

@@ -66,7 +66,7 @@ def in_one_line(analysis: Analysis, row: str) -> str:
         effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
         if effect is None:
             return f"suite `{analysis.suite.name}`: not enough runs yet"
-        write, unit = METRICS[metric].write, "nats" if metric == "loss" else "points"
+        write, unit = METRICS[metric].write, METRICS[metric].difference_unit
         interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
         parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {analysis.verdict(row, metric)}")
     trap = "; the loss sees the answer, the score decides" if row in analysis.suite.exposed else ""
@@ -92,7 +92,7 @@ def claims_page(lines: Mapping[str, list[Line]]) -> str:
 def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
     """One claim as cells."""
     metric = METRICS[claim.metric]
-    unit = "points" if metric.unit == "%" else metric.unit
+    unit = metric.difference_unit
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
     found = tables.NOTHING
     if effect is not None:

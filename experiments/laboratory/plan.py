@@ -67,9 +67,8 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     if tuning:
         changes["training.steps"] = changes["training.steps"] // TUNING_SHARE
     options = [*words(changes), "--device=cpu", "--threads=1", f"--seed={seed}"]
-    settings = read_training_command(train.Settings, [*options, "--run=none"], "")[0]
     return Trial(
-        suite.name, row, seed, tuple(options), hash_of(settings), definition(suite, row),
+        suite.name, row, seed, tuple(options), hash_of(settings_of(options)), definition(suite, row),
         tuple((tuned or {}).items()), tuning,
     )
 
@@ -79,9 +78,9 @@ def hash_of(settings: Any) -> str:
     return short_hash(settings_that_count(to_dict(replace(settings, model=replace(settings.model, vocab_size=1)))))
 
 
-def settings_of(trial: Trial) -> train.Settings:
-    """The settings of a run."""
-    return read_training_command(train.Settings, [*trial.options, "--run=none"], "")[0]
+def settings_of(options: Iterable[str]) -> train.Settings:
+    """The settings that a run's options ask for. Raises DataError where they cannot be together."""
+    return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Code:
 
 def code_of(trials: Iterable[Trial]) -> Code:
     """The code of a suite, from a run of each row, before any is made: what a run imports late is imported here."""
-    for settings in map(settings_of, trials):
+    for settings in (settings_of(trial.options) for trial in trials):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
         for loop in (settings.pretraining, settings.training):
             if loop.steps or loop.epochs:
@@ -207,4 +206,3 @@ def seconds_of(trial: Trial, lines: Sequence[Line]) -> float | None:
     of_row = [line for line in known if line["row"] == trial.row] or [line for line in known if line["row"] == BASE]
     rates = [line["wall_seconds"] / line["budget"]["steps"] for line in of_row or known]
     return median(rates) * steps if rates else None
-

@@ -70,6 +70,5 @@ def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
             axis.plot(effect.mean, height, "o", color=colour, markersize=5)
     axis.set_xscale("symlog", linthresh=2 * smallest)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    unit = METRICS[metric].unit
-    axis.set_xlabel(f"{METRICS[metric].title}: difference ({'points' if unit == '%' else unit})")
+    axis.set_xlabel(f"{METRICS[metric].title}: difference ({METRICS[metric].difference_unit})")
     axis.grid(axis="x", alpha=0.3)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,7 +28,6 @@ class Job:
     trial: Trial
     process: subprocess.Popen[bytes]
     folder: Path
-    began: float = field(default_factory=time.monotonic)
 
     @property
     def progress(self) -> str:
@@ -43,14 +42,6 @@ def read_json_lines_safely(path: Path) -> list[dict]:
         return read_json_lines(path)
     except (OSError, DataError):  # its last line may not be whole yet
         return []
-
-
-@dataclass
-class Outcome:
-    """What became of the runs."""
-
-    done: list[Trial] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)  # the run's name -> the last line it printed
 
 
 def start(trial: Trial, places: Places) -> Job:
@@ -69,9 +60,12 @@ def start(trial: Trial, places: Places) -> Job:
 
 def run_all(
     trials: Sequence[Trial], places: Places, jobs: int, found: Callable[[Trial], bool], show: bool = True
-) -> Outcome:
-    """Make every run. `found` says whether a run's line is there: it may have come from another process."""
-    waiting, running, outcome = [(0.0, trial) for trial in trials], [], Outcome()
+) -> dict[str, str]:
+    """Make every run; of each that failed its name and the last line that it printed.
+
+    `found` says whether a run's line is there: it may have come from another process.
+    """
+    waiting, running, failed = [(0.0, trial) for trial in trials], [], {}
     with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
@@ -79,12 +73,12 @@ def run_all(
                 time.sleep(POLL)
                 for job in [job for job in running if job.process.poll() is not None]:
                     running.remove(job)
-                    settle(job, waiting, outcome, found, bar)
+                    settle(job, waiting, failed, found, bar)
                 bar.set_postfix_str("; ".join(job.progress for job in running))
         except BaseException:
             stop(running)
             raise
-    return outcome
+    return failed
 
 
 def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
@@ -96,7 +90,7 @@ def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Plac
 
 
 def settle(
-    job: Job, waiting: list[tuple[float, Trial]], outcome: Outcome, found: Callable[[Trial], bool], bar: tqdm
+    job: Job, waiting: list[tuple[float, Trial]], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
 ) -> None:
     """What a process that has ended leaves: a line, a reason why not, or a run that another process makes."""
     told, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
@@ -105,11 +99,10 @@ def settle(
         waiting.append((time.monotonic() + WAIT, job.trial))
         return
     if status == 0 and found(job.trial):
-        outcome.done.append(job.trial)
         log.unlink(missing_ok=True)
     else:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"ended with status {status}"]
-        outcome.failed[job.trial.name] = f"{said[-1]} ({log})"
+        failed[job.trial.name] = f"{said[-1]} ({log})"
         tqdm.write(f"failed: {job.trial.name}: {said[-1]}", file=sys.stderr)
     told.unlink(missing_ok=True)
     bar.update()
