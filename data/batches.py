@@ -31,7 +31,7 @@ class Batch:
     target: torch.Tensor  # (B, T) long, ends with the end token; T = 0 where the kind has no target
     target_mask: torch.Tensor  # (B, T) bool
     decoder_input: torch.Tensor  # (B, T) long, the target shifted right by one start token
-    labels: torch.Tensor | None  # (B, S) long, IGNORE where nothing is to be learnt
+    labels: torch.Tensor | None  # (B, S) long, IGNORE where nothing is to be learnt; (B, T) ranks of "permutation"
     n_tokens: int  # real tokens of sources and targets
 
     def to(self, device: torch.device | str) -> Batch:
@@ -52,8 +52,10 @@ def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:
     target, target_mask = pad([item.target for item in items], special.pad_id)  # (B, T)
     labels = None
     if items[0].labels is not None:
-        labels, _ = pad([item.labels or [] for item in items], IGNORE)  # (B, S)
+        labels, _ = pad([item.labels or [] for item in items], IGNORE)  # (B, S) or (B, T)
     decoder_input = shift_right(target, special.decoder_start_id)
+    if kind == "permutation":  # model/two_streams.py reads a mask where a token is to be predicted
+        decoder_input = torch.cat((decoder_input, torch.full_like(target, special.mask_id)), dim=1)  # (B, 2T)
     n_tokens = sum(len(item.source) + len(item.target) for item in items)
     return Batch(list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens)
 

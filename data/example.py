@@ -62,6 +62,10 @@ class Item:
 
     "seq2seq": the decoder learns `target`, which ends with the end token and is not shifted yet.
     "mlm": the encoder learns `labels`, one per source position, IGNORE where nothing was masked.
+    "tag": the same with labels 0 and 1, IGNORE where nothing is asked.
+    "match": the same with one label, at the first position.
+    "permutation": the decoder learns `target` in the order of `labels`, one rank per target position, 0: given.
+    "autoencoding": like "seq2seq", but the encoder learns nothing (Norouzi et al. 2021).
     """
 
     source: list[int]

@@ -129,6 +129,10 @@ class Tokenizer:
         """Ids of the text, without special ids; `decode` gives the same text back. Raises DataError on surrogates."""
         return list(chain.from_iterable(map(self.cache.__getitem__, segments(text))))
 
+    def encode_words(self, text: str) -> list[tuple[int, int, list[int]]]:
+        """The same ids segment by segment: (start, end, ids), places in characters."""
+        return [(found.start(), found.end(), self.cache[found[0]]) for found in SEGMENT.finditer(text)]
+
     def encode_target(self, text: str) -> list[int]:
         """The same for a target: a translation model's tokenizer cuts its target language in another way."""
         return self.encode(text)

@@ -46,10 +46,10 @@ from training.command_line import read_training_command
 from training.corpus import Corpus, read_corpora
 from training.device import find_device, keep_freed_memory, seed_everything, set_threads
 from training.environment import describe_environment
+from training.mixture import import_objectives
 from training.phase import Run, held_out_loss, start_phase
 from training.pretrained import first_tokenizer
 from training.settings_file import to_dict
-from training.stream import import_objectives
 from training.trial import step_cap
 
 SUITE = "dropout"

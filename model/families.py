@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from model.config import ModelConfig
+from model.config import PRETRAINING_HEADS, ModelConfig
 
-WHOLE = {"residual": True, "cross_attention": True, "causal": True}  # fields: other libraries leave no piece out
+WHOLE = {  # fields: other libraries leave no piece out and have none of our heads
+    "residual": True, "cross_attention": True, "causal": True, "copy_head": False,
+    **dict.fromkeys(PRETRAINING_HEADS, False),
+}  # fmt: skip
 OF_THE_START = ("scale_initial_queries",)  # fields that decide about a network's first weights alone
 
 Rules = tuple[tuple[str, str], ...]  # regular expression in our name, what stands there in theirs; applied in order
@@ -86,7 +89,7 @@ T5 = Family(
     fixed={
         "norm": "rms", "norm_position": "pre", "norm_embeddings": False, "positions": "t5_relative", "biases": False,
         "scale_attention": False, "scale_embeddings": False, "learn_padding": True, "logits_bias": False,
-        "copy_head": False, "mlm_head": False, **WHOLE,
+        **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True},
     without_effect=frozenset({"max_length", "position_offset", "sinusoid_layout", "final_norm", *OF_THE_START}),
@@ -144,7 +147,7 @@ BART = Family(
     fixed={
         "norm": "layer", "norm_position": "post", "norm_epsilon": 1e-5, "norm_embeddings": True, "final_norm": False,
         "positions": "learned", "position_offset": 2, "biases": True, "scale_attention": True, "scale_output": False,
-        "learn_padding": False, "dropout_output": 0.0, "d_kv": 0, "copy_head": False, "mlm_head": False, **WHOLE,
+        "learn_padding": False, "dropout_output": 0.0, "d_kv": 0, **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
     without_effect=frozenset({"sinusoid_layout", "relative_buckets", "relative_max_distance", *OF_THE_START}),

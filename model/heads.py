@@ -1,4 +1,4 @@
-"""What stands on top of the stacks besides the vocabulary's softmax: the MLM head and the copy head."""
+"""What stands on top of the stacks besides the vocabulary's softmax: heads of the encoder, and the copy head."""
 
 from __future__ import annotations
 
@@ -28,6 +28,34 @@ class MLMHead(nn.Module):
         """states (N, d_model), embedding (V, d_model) -> logits (N, V)."""
         hidden = F.gelu(self.dense(states)).to(states.dtype)  # (N, d_model); autocast's products are bfloat16
         return F.linear(self.norm(hidden), embedding, self.bias)
+
+
+class TagHead(nn.Module):
+    """Is this token a part of an identifier? P = sigmoid(w . h + b) of each encoder state (Wang et al. 2021, 3.2)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.output = nn.Linear(config.d_model, 1)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """states (N, d_model) -> logits (N)."""
+        return self.output(states).squeeze(-1)
+
+
+class MatchHead(nn.Module):
+    """Do two texts belong together? P = sigmoid(w . tanh(W h + b) + c) of the first state (Devlin et al. 2019, 3.1).
+
+    BERT calls tanh(W h + b) the pooled output; it has a softmax over two classes, which is the same.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.pooler = Linear(config.d_model, config.d_model, True, config.fast)
+        self.output = nn.Linear(config.d_model, 1)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """states (N, d_model), one for each source -> logits (N)."""
+        return self.output(self.pooler(states).tanh()).squeeze(-1)
 
 
 class Pointer(NamedTuple):

@@ -65,7 +65,7 @@ def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Tra
     wanted = {
         "norm": "layer", "final_norm": config.final_norm or not norm_first, "scale_attention": True,
         "dropout_attention": config.dropout, "dropout_feed_forward": config.dropout, "dropout_output": 0.0,
-        "copy_head": False, "mlm_head": False, **WHOLE,
+        **WHOLE,
     }  # fmt: skip
     problems = [f"{name}={getattr(config, name)}" for name, value in wanted.items() if getattr(config, name) != value]
     if config.feed_forward not in ("relu", "gelu"):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
 from model.dropout import Dropout
-from model.heads import CopyHead, MLMHead, copied_log_probs, mixture_log_probs
+from model.heads import CopyHead, MatchHead, MLMHead, TagHead, copied_log_probs, mixture_log_probs
 from model.layers import DecoderLayer, EncoderLayer
 from model.linear import Linear
 from model.normalization import make_norm
@@ -51,6 +51,8 @@ class Transformer(nn.Module):
         self.see = HookPoint()  # shown the logits
         self.copy_head = CopyHead(config) if config.copy_head else None
         self.mlm_head = MLMHead(config) if config.mlm_head else None
+        self.tag_head = TagHead(config) if config.tag_head else None
+        self.match_head = MatchHead(config) if config.match_head else None
         self.packed_weights: dict[bool, Any] = {}  # what fast decoding keeps (model/packed_weights.py)
         self.initialise()
         if config.tie_embeddings:
@@ -87,20 +89,20 @@ class Transformer(nn.Module):
         """What a copy of the model is made of: packed weights cannot be copied, and are soon made."""
         return {**self.__dict__, "packed_weights": {}}
 
-    def embed(self, ids: Tensor, positions: Positions, first: int, norm: nn.Module | None) -> Tensor:
-        """Token ids (B, T) whose first position is `first` -> embeddings with positions (B, T, d_model)."""
+    def embed(self, ids: Tensor, positions: Positions, at: Tensor, norm: nn.Module | None) -> Tensor:
+        """Token ids (B, T) at the positions `at` (T) -> embeddings with positions (B, T, d_model)."""
         x = self.embedding(ids)  # (B, T, d_model)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.d_model)
-        added = positions.embed(torch.arange(first, first + ids.shape[1], device=ids.device))  # (T, d_model)
+        added = positions.embed(at)  # (T, d_model)
         if added is not None:
             x = x + added.to(x.dtype)
         return self.embedding_dropout(x if norm is None else norm(x))
 
     def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
         """Equation (1): source (B, S), source_mask (B, S) -> memory H_enc (B, S, d_model)."""
-        x = self.embed(source, self.encoder_positions, 0, getattr(self, "encoder_embedding_norm", None))
         positions = torch.arange(source.shape[1], device=source.device)
+        x = self.embed(source, self.encoder_positions, positions, getattr(self, "encoder_embedding_norm", None))
         order = self.encoder_positions.order(positions, positions)
         for layer in self.encoder:
             x = layer(x, source_mask[:, None, None, :], order)
@@ -115,9 +117,9 @@ class Transformer(nn.Module):
         advances by T.
         """
         first = 0 if cache is None else cache.length
-        x = self.embed(decoder_input, self.decoder_positions, first, getattr(self, "decoder_embedding_norm", None))
-        queries_at = torch.arange(first, first + decoder_input.shape[1], device=x.device)
-        keys_at = torch.arange(first + decoder_input.shape[1], device=x.device)
+        queries_at = torch.arange(first, first + decoder_input.shape[1], device=decoder_input.device)
+        keys_at = torch.arange(first + decoder_input.shape[1], device=decoder_input.device)
+        x = self.embed(decoder_input, self.decoder_positions, queries_at, getattr(self, "decoder_embedding_norm", None))
         order = self.decoder_positions.order(queries_at, keys_at)
         if cache is None and not self.config.causal:  # step by step there are no later tokens to be seen
             may_attend = self.real_tokens(decoder_input)
@@ -168,13 +170,15 @@ class Transformer(nn.Module):
         return self.log_probs(states, memory, source, source_mask)
 
     def target_log_probs(
-        self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor
+        self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor,
+        memory: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
 
-        Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs.
+        Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs. `memory`
+        (B, S, d_model) is given where the source has been encoded already.
         """
-        memory = self.encode(source, source_mask)
+        memory = self.encode(source, source_mask) if memory is None else memory
         states = self.decode(decoder_input, memory, source_mask)  # (B, T, d_model)
         logits = self.logits(states[target_mask]).to(states.dtype)  # (N, V); autocast's products are bfloat16
         chosen = logits.gather(-1, target[target_mask][:, None]).squeeze(-1)  # (N)

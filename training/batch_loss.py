@@ -1,4 +1,4 @@
-"""The loss of one batch, by its kind: equation (6) for pairs, masked language modelling for the encoder."""
+"""The loss of one batch, by its kind: equation (6) for pairs, and what the pretraining objectives ask for."""
 
 from __future__ import annotations
 
@@ -8,29 +8,50 @@ from data.batches import Batch
 from data.example import IGNORE
 from model.heads import copied_log_probs
 from model.transformer import Transformer
+from model.two_streams import two_stream_states
 from training.chunked_loss import chunked_loss
-from training.losses import copy_loss, mlm_loss, sequence_loss
+from training.losses import binary_loss, copy_loss, mlm_loss, sequence_loss
 
 
 def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:
-    """Sum of the loss over the batch's predicted tokens, and how many they are. Smoothing is for targets only."""
-    if batch.kind == "mlm":
-        masked = batch.labels != IGNORE  # (B, S)
-        states = model.encode(batch.source, batch.source_mask)[masked]  # (N, d_model)
-        return mlm_loss(model.mlm_head(states, model.embedding.weight), batch.labels[masked])
+    """Sum of the loss over what the batch predicts, and how much that is. Smoothing is for targets only."""
+    if batch.kind in ("mlm", "tag", "match"):
+        return encoder_loss(model, batch)
+    if batch.kind == "permutation":
+        return permutation_loss(model, batch, label_smoothing)
+    memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
+    if batch.kind == "autoencoding":  # the encoder is not to learn to hand code on (Norouzi et al. 2021)
+        memory = memory.detach()
     if model.config.fast:
-        return fast_pair_loss(model, batch, label_smoothing)
+        return fast_pair_loss(model, batch, memory, label_smoothing)
     log_probs, logits = model.target_log_probs(
-        batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask
+        batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask, memory
     )  # (N), (N, V)
     if model.copy_head is not None:
         return copy_loss(log_probs, logits, label_smoothing)
     return sequence_loss(logits, batch.target[batch.target_mask], label_smoothing)
 
 
-def fast_pair_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:
-    """The loss of pairs through `chunked_loss`: the logits of the batch are never held all at once."""
+def encoder_loss(model: Transformer, batch: Batch) -> tuple[Tensor, int]:
+    """What the encoder's heads say of the positions that have a label."""
+    asked = batch.labels != IGNORE  # (B, S)
+    states, labels = model.encode(batch.source, batch.source_mask)[asked], batch.labels[asked]  # (N, d_model), (N)
+    if batch.kind == "mlm":
+        return mlm_loss(model.mlm_head(states, model.embedding.weight), labels)
+    head = model.tag_head if batch.kind == "tag" else model.match_head
+    return binary_loss(head(states), labels)
+
+
+def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:
+    """-log P of the target's tokens that have a rank, each given those of lower ranks. There is nothing to copy."""
     memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
+    states = two_stream_states(model, batch.decoder_input, batch.labels, memory, batch.source_mask)  # (B, T, d_model)
+    predicted = batch.labels > 0  # (B, T)
+    return sequence_loss(model.logits(states[predicted]), batch.target[predicted], label_smoothing)
+
+
+def fast_pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
+    """The loss of pairs through `chunked_loss`: the logits of the batch are never held all at once."""
     states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
     real, mixture = batch.target_mask, ()
     if model.copy_head is not None:
@@ -42,5 +63,7 @@ def fast_pair_loss(model: Transformer, batch: Batch, label_smoothing: float) -> 
 
 
 def n_predicted(batch: Batch) -> int:
-    """Tokens that enter the batch's loss, known before the forward pass."""
-    return int((batch.labels != IGNORE).sum() if batch.kind == "mlm" else batch.target_mask.sum())
+    """How much enters the batch's loss, known before the forward pass."""
+    if batch.kind == "permutation":
+        return int((batch.labels > 0).sum())
+    return int(batch.target_mask.sum() if batch.labels is None else (batch.labels != IGNORE).sum())

@@ -7,8 +7,9 @@ import sys
 import time
 
 from data.batches import Batch
+from data.example import IGNORE
 from model.config import ModelConfig
-from training.flops import forward_flops, mlm_forward_flops, training_flops
+from training.flops import encoder_flops, encoder_head_flops, forward_flops, training_flops, two_stream_flops
 
 COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_seconds", "skipped_steps")
 
@@ -16,12 +17,17 @@ COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_sec
 def batch_flops(config: ModelConfig, batch: Batch) -> int:
     """Training FLOPs of a batch at its real lengths."""
     sources = batch.source_mask.sum(dim=1).tolist()
-    if batch.kind == "mlm":
-        masked = (batch.labels >= 0).sum(dim=1).tolist()
-        pairs = zip(sources, masked, strict=True)
-        return training_flops(sum(mlm_forward_flops(config, source, n) for source, n in pairs))
     targets = batch.target_mask.sum(dim=1).tolist()
-    return training_flops(sum(forward_flops(config, s, t) for s, t in zip(sources, targets, strict=True)))
+    if batch.kind in ("mlm", "tag", "match"):
+        labels = (batch.labels != IGNORE).sum(dim=1).tolist()
+        return training_flops(sum(encoder_head_flops(config, *pair, batch.kind) for pair in zip(sources, labels)))
+    if batch.kind == "permutation":
+        predicted = (batch.labels > 0).sum(dim=1).tolist()
+        return training_flops(sum(two_stream_flops(config, *sizes) for sizes in zip(sources, targets, predicted)))
+    flops = training_flops(sum(forward_flops(config, *pair) for pair in zip(sources, targets)))
+    if batch.kind == "autoencoding":  # nothing goes back through the encoder
+        flops -= sum(training_flops(forward) - forward for forward in (encoder_flops(config, s) for s in sources))
+    return flops
 
 
 class Clock:

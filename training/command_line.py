@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from data.example import DataError
 from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
-from model.config import preset
+from model.config import PRETRAINING_HEADS, preset
 from training.config import LoopConfig
 from training.pretrained import read_network
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
@@ -19,8 +19,12 @@ from training.trial import step_cap
 Settings = TypeVar("Settings")
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
+# Objectives that need a head of the encoder's.
+HEADS = {"mlm": "mlm_head", "tag": "tag_head", "match": "match_head", "next_sentence": "match_head"}
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
-FREE = ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", "mlm_head")
+FREE = (
+    "dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", *PRETRAINING_HEADS,
+)  # fmt: skip
 
 
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:
@@ -103,8 +107,10 @@ def check_together(settings: Settings) -> None:
         check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):
         loop = getattr(settings, name)
-        if loop.objectives.mlm and (loop.steps or loop.epochs) and not settings.model.mlm_head:
-            raise DataError(f"{name}.objectives.mlm needs the network's MLM head; add --model.mlm_head")
+        missing = {objective: head for objective, head in HEADS.items() if not getattr(settings.model, head)}
+        for objective, head in missing.items():
+            if getattr(loop.objectives, objective) and (loop.steps or loop.epochs):
+                raise DataError(f"{name}.objectives.{objective} needs a head of its own; add --model.{head}")
         if loop.patience and (name == "pretraining" or not loop.evaluate_every or not settings.data.held_out):
             raise DataError(
                 f"{name}.patience={loop.patience} can never act: it counts held-out losses of training, so it needs "
@@ -157,7 +163,7 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
         check_free(argv)
         start = fine_tuning(start, checkpoint)
     elif network:
-        sizes = ("d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "copy_head", "mlm_head")
+        sizes = ("d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "copy_head", *PRETRAINING_HEADS)
         start = replace(start, model=preset(network, **{name: getattr(start.model, name) for name in sizes}))
     return start
 

@@ -3,36 +3,77 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
+TRAINED_ON = (  # objectives of which one at least must be on
+    "pairs", "mlm", "span", "denoise", "infilling", "deletion", "lines", "causal", "prefix", "permutation",
+    "identifier", "tag", "next_sentence", "match", "dual",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class ObjectivesConfig:
-    """Weights of what is trained on; each is a share of the examples, 0 turns it off."""
+    """Weights of what is trained on; each is a share of the examples, 0 turns it off (training/mixture.py)."""
 
     pairs: float = 1.0  # description -> code, equation (6)
     mlm: float = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
     span: float = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
     denoise: float = 0.0  # noised training lines, description or code, to be restored (Lewis et al. 2020)
-    denoise_epochs: int = 0  # first epochs in which denoise is on; 0: in all
+    infilling: float = 0.0  # spans, some of them empty, become one mask each; the whole text is written (Lewis et al.)
+    deletion: float = 0.0  # tokens are gone without a mark; the whole text is written (Lewis et al. 2020)
+    lines: float = 0.0  # lines in a random order are put in theirs (Lewis et al. 2020)
+    causal: float = 0.0  # the decoder writes a text from nothing (Radford et al. 2018)
+    prefix: float = 0.0  # the decoder goes on with the beginning of a text (Raffel et al. 2020, 3.2.1)
+    permutation: float = 0.0  # the decoder predicts tokens in a random order (Yang et al. 2019)
+    identifier: float = 0.0  # all names of a piece of code are masked and predicted (Wang et al. 2021)
+    tag: float = 0.0  # which tokens of a piece of code are names (Wang et al. 2021)
+    next_sentence: float = 0.0  # does the second half of a text follow the first (Devlin et al. 2019)
+    match: float = 0.0  # does a description belong to a function
+    dual: float = 0.0  # description -> code or code -> description (Wang et al. 2021)
+    tae: float = 0.0  # share of the pairs beside which code alone is read and written again (Norouzi et al. 2021)
     rename: float = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
-    rename_epochs: int = 0  # first epochs in which rename is on; 0: in all
-    mask_rate: float = 0.15  # share of the tokens that mlm and span corrupt
-    mean_span: float = 3.0  # mean length in tokens of a corrupted span
+    schedule: tuple[str, ...] = ()  # epochs in which an objective is on, the first is 1: denoise:1-6 dual:7-
+    mask_rate: float = 0.15  # share of the tokens that mlm, span and deletion corrupt and permutation predicts
+    mean_span: float = 3.0  # mean length in tokens of a span of span and infilling
+    infilling_rate: float = 0.3  # share of the tokens that infilling hides
+    whole_words: bool = False  # mlm hides all pieces of a word or none
+    masked_share: float = 0.5  # share of match's pairs in which the words that both sides have are hidden
 
     def __post_init__(self) -> None:
-        for name in ("pairs", "mlm", "span", "denoise", "rename"):
+        for name in (*TRAINED_ON, "tae", "rename", "masked_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"objectives.{name}={getattr(self, name)} is a share: it must be from 0 to 1")
-        if not self.pairs and not self.mlm and not self.span and not self.denoise:
-            raise ValueError("objectives.pairs, mlm, span and denoise are all 0; give one of them a share")
-        if self.denoise_epochs < 0 or self.rename_epochs < 0:
-            raise ValueError("objectives.denoise_epochs and rename_epochs must be at least 0 (0: all epochs)")
-        if not 0 < self.mask_rate < 1 or not self.mean_span >= 1:
-            raise ValueError("objectives.mask_rate must be above 0 and below 1, and mean_span at least 1")
+        if not any(getattr(self, name) for name in TRAINED_ON):
+            raise ValueError(f"objectives.{', '.join(TRAINED_ON)} are all 0; give one of them a share")
+        for name in ("mask_rate", "infilling_rate"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"objectives.{name}={getattr(self, name)} must be above 0 and below 1")
+        if not self.mean_span >= 1:
+            raise ValueError(f"objectives.mean_span={self.mean_span} must be at least 1")
+        for entry in self.schedule:
+            name, first, last = read_epochs(entry)
+            if not first <= last or name not in (*TRAINED_ON, "tae", "rename"):
+                raise ValueError(
+                    f"objectives.schedule: {entry!r} is no objective and its epochs; write denoise:1-6 or dual:7-"
+                )
+
+    def is_on(self, name: str, epoch: int) -> bool:
+        """Whether the schedule has an objective on in an epoch, of which the first is 0."""
+        spans = [span for entry in self.schedule for span in (read_epochs(entry),) if span[0] == name]
+        return not spans or any(first <= epoch + 1 <= last for _, first, last in spans)
+
+
+def read_epochs(entry: str) -> tuple[str, float, float]:
+    """An entry of a schedule, "name:first-last" -> (name, first, last); (name, 1, 0) where it is none."""
+    found = re.fullmatch(r"(\w+):(\d+)(-(\d*))?", entry)
+    if found is None or int(found[2]) < 1:
+        return entry, 1, 0
+    first = int(found[2])
+    return found[1], first, first if found[3] is None else int(found[4] or 0) or math.inf
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data.config import DataConfig
@@ -14,6 +15,8 @@ from data.learned_tokenizer import learned_tokenizer
 from data.sources import open_source
 from data.splits import read_splits
 from data.tokenizer import Tokenizer
+from training.config import ObjectivesConfig
+from training.mixture import Mixture
 from training.recipes import TrainingSettings
 
 TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
@@ -28,19 +31,29 @@ class Corpus:
     held_out: list[Example]
     bad: BadRecords
     about: dict[str, Any]
+    monolingual: Sequence[Example] = ()  # code without descriptions, for the objective tae
 
     @property
     def words(self) -> list[str]:
         """The identifiers of the training code, each once, of which made-up names are built."""
         return list(dict.fromkeys(word for example in self.train for word in NAME.findall(example.code)))
 
+    def mixture(self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int) -> Mixture:
+        """The examples to train on under these objectives."""
+        words = self.words if objectives.rename else ()
+        return Mixture(objectives, tokenizer, seed, self.train, words, self.monolingual)
+
 
 def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     """The corpus of each phase that the settings give steps to, in order: pretraining, training."""
     corpora = {}
-    if settings.pretraining.steps or settings.pretraining.epochs:
-        corpora["pretraining"] = read_mined(settings.data)
+    mined = read_mined(settings.data) if settings.pretrains or settings.training.objectives.tae else None
+    if settings.pretrains:
+        corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
+    if settings.training.objectives.tae:
+        code = [example for example in mined.train if example.nl is None and example.language == "python"]
+        corpora["training"] = replace(corpora["training"], monolingual=code)
     return corpora
 
 
@@ -69,7 +82,8 @@ def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
     texts = (
         text
         for corpus in corpora.values()
-        for example in itertools.islice(corpus.train, 0, None, max(1, len(corpus.train) // TOKENIZER_EXAMPLES))
+        for examples in (corpus.train, corpus.monolingual if "pretraining" not in corpora else ())
+        for example in itertools.islice(examples, 0, None, max(1, len(examples) // TOKENIZER_EXAMPLES))
         for text in (example.nl, example.code)
         if text
     )

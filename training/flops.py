@@ -14,10 +14,22 @@ def forward_flops(config: ModelConfig, source_length: int, target_length: int) -
     return encoder_flops(config, source_length) + decoder_flops(config, source_length, target_length)
 
 
-def mlm_forward_flops(config: ModelConfig, source_length: int, masked: int) -> int:
-    """FLOPs of masked language modelling on one source: the encoder, and the head at `masked` positions."""
-    head = masked * config.d_model * (config.d_model + config.vocab_size)
-    return encoder_flops(config, source_length) + 2 * head
+def encoder_head_flops(config: ModelConfig, source_length: int, labels: int, kind: str) -> int:
+    """FLOPs of one source through the encoder, and of the head of this kind of item at `labels` positions."""
+    d = config.d_model
+    head = {"mlm": d * (d + config.vocab_size), "match": d * (d + 1), "tag": d}[kind]
+    return encoder_flops(config, source_length) + 2 * labels * head
+
+
+def two_stream_flops(config: ModelConfig, source_length: int, target_length: int, predicted: int) -> int:
+    """FLOPs of permutation language modelling: the decoder's layers on both streams, the output of the predicted.
+
+    Of the four quarters of the 2T x 2T scores two are needed, contents and queries to contents, and of these half.
+    """
+    T = target_length
+    layers = decoder_layer_products(config, source_length, 2 * T, attended=2 * T * T)
+    output = predicted * config.d_model * config.vocab_size
+    return encoder_flops(config, source_length) + 2 * (config.n_decoder_layers * layers + output)
 
 
 def training_flops(forward: int) -> int:
@@ -34,15 +46,20 @@ def encoder_flops(config: ModelConfig, source_length: int) -> int:
 
 def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
     """FLOPs of equations (2) and (3)."""
-    S, T, d, heads = source_length, target_length, config.d_model, config.n_heads * config.d_k
-    to_self = 4 * T * d * heads + (1 if config.causal else 2) * T * T * heads  # the causal half of 2 T T heads
-    to_source = 2 * T * d * heads + 2 * S * d * heads + 2 * T * S * heads  # W^K and W^V project the source
-    to_source = to_source if config.cross_attention else 0
-    layers = config.n_decoder_layers * (to_self + to_source + feed_forward_products(config, T))
+    S, T, d = source_length, target_length, config.d_model
+    layers = config.n_decoder_layers * decoder_layer_products(config, S, T, T * T if config.causal else 2 * T * T)
     output = T * d * config.vocab_size
     # The copy head's two projections, its scores and its context, and its gate of width one.
     copying = 2 * T * d * d + 2 * T * S * d + 2 * T * d if config.copy_head else 0
     return 2 * (layers + output + copying)
+
+
+def decoder_layer_products(config: ModelConfig, source_length: int, target_length: int, attended: int) -> int:
+    """Multiplications of one decoder layer; `attended`: two (score, value) for each query and key that are needed."""
+    S, T, d, heads = source_length, target_length, config.d_model, config.n_heads * config.d_k
+    to_self = 4 * T * d * heads + attended * heads
+    to_source = 2 * T * d * heads + 2 * S * d * heads + 2 * T * S * heads  # W^K and W^V project the source
+    return to_self + (to_source if config.cross_attention else 0) + feed_forward_products(config, T)
 
 
 def feed_forward_products(config: ModelConfig, length: int) -> int:

@@ -58,6 +58,11 @@ def copy_loss(mixture_log_probs: Tensor, logits: Tensor, label_smoothing: float 
     return loss.sum(), loss.numel()
 
 
+def binary_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Sum of -log of the probability of the labels 0 and 1 under sigmoid(logits), and their number. Both (N,)."""
+    return F.binary_cross_entropy_with_logits(exact(logits), exact(labels), reduction="sum"), labels.numel()
+
+
 def mlm_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
     """Masked language modelling (Devlin et al. 2019, 3.1): sum of -log P over masked positions, and their number.
 

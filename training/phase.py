@@ -23,6 +23,7 @@ from training.checkpoints import Checkpoint, Position, load_checkpoint, save_che
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.ema import averaged_weights, copy_weights, start_average
+from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.progress import Progress
@@ -73,16 +74,14 @@ class Phase:
 
 def check_lengths(settings: TrainingSettings, corpora: Mapping[str, Corpus], tokenizer: Tokenizer) -> None:
     """Refuse examples that are too long before any work starts (`Stream.check_lengths`). Raises DataError."""
-    for name, corpus in corpora.items():
-        objectives = getattr(settings, name).objectives
-        Stream(corpus.train, objectives, tokenizer, settings.data, settings.seed, corpus.bad, []).check_lengths()
+    for corpus in corpora.values():
+        Stream(corpus.mixture(ObjectivesConfig(), tokenizer, settings.seed), settings.data, corpus.bad).check_lengths()
 
 
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
-    words = corpus.words if loop.objectives.rename else []
-    stream = Stream(corpus.train, loop.objectives, run.tokenizer, settings.data, settings.seed, corpus.bad, words)
+    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed), settings.data, corpus.bad)
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
@@ -188,9 +187,8 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
     None where nothing is held out, or nothing of it is short enough.
     """
     run.model.eval()
-    stream = Stream(
-        phase.corpus.held_out, ObjectivesConfig(), run.tokenizer, run.settings.data, 0, BadRecords(), []
-    )
+    pairs = Mixture(ObjectivesConfig(), run.tokenizer, 0, phase.corpus.held_out)
+    stream = Stream(pairs, run.settings.data, BadRecords())
     total, tokens = 0.0, 0
     with averaged_weights(run.model, phase.average):
         for batch in stream.one_epoch():

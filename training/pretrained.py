@@ -22,6 +22,7 @@ from data.example import DataError
 from data.piece_files import read_table
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
+from model.config import PRETRAINING_HEADS
 from model.interop import ConversionError, Imported, fill, from_hugging_face, special_ids
 from model.transformer import Transformer
 from training.config import LoopConfig
@@ -31,7 +32,8 @@ from training.run_folder import CONFIG
 from training.weights import read_tensors
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
-NEW = ("copy_head.", "mlm_head.")  # parts of our network that no checkpoint has: they start anew
+# Parts of our network that no checkpoint has: they start anew.
+NEW = tuple(f"{head}." for head in ("copy_head", *PRETRAINING_HEADS))
 
 
 def read_network(folder: Path) -> Imported:
@@ -127,10 +129,14 @@ def read_tokenizer(folder: Path) -> PretrainedTokenizer:
 
 def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer) -> None:
     """Refuse objectives that need special tokens which this tokenizer has not. Raises DataError."""
+    masks = (tokenizer.mask_id is not None, "a mask")
+    own = (False, "words as this project's own tokenizer has them")
     needs = {
-        "mlm": (tokenizer.mask_id is not None, "a mask"), "denoise": (tokenizer.mask_id is not None, "a mask"),
+        **dict.fromkeys(("mlm", "denoise", "infilling", "permutation"), masks),
         "span": (len(tokenizer.sentinel_ids) > 1, "sentinels"),
-    }  # fmt: skip
+        **dict.fromkeys(("identifier", "tag", "match", "whole_words"), own),
+        "next_sentence": (tokenizer.begin_id is not None, "a token that begins a text"),
+    }
     for objective, (has, what) in needs.items():
         if (loop.steps or loop.epochs) and getattr(loop.objectives, objective) and not has:
             raise DataError(

@@ -30,6 +30,11 @@ class TrainingSettings:
     pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
     training: LoopConfig = LoopConfig()  # on pairs of description and code
 
+    @property
+    def pretrains(self) -> bool:
+        """Whether the pretraining phase has a budget."""
+        return bool(self.pretraining.steps or self.pretraining.epochs)
+
 
 # A short pretraining on the standard library, then five to ten minutes of generated tasks. Few tokens are seen and
 # none twice: small batches make the most of them, and there is nothing for dropout to prevent.
@@ -54,7 +59,7 @@ DJANGO = TrainingSettings(
     model=preset("modern", d_model=256, n_heads=4, d_ff=768, copy_head=True, dropout=0.15),
     training=LoopConfig(
         epochs=20,
-        objectives=ObjectivesConfig(denoise=1.0, denoise_epochs=6, rename=0.5),
+        objectives=ObjectivesConfig(denoise=1.0, rename=0.5, schedule=("denoise:1-6",)),
         ema_decay=0.999,
         evaluate_every=1000,
         checkpoint_every=1000,

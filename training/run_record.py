@@ -11,9 +11,9 @@ from training.budget import COUNTERS, peak_memory_mib
 from training.code_hash import code_hash, imported_files
 from training.corpus import Corpus
 from training.environment import describe_environment
+from training.mixture import import_objectives
 from training.phase import Run
 from training.pretrained import load_network, weights_hash
-from training.stream import import_objectives
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:

@@ -7,20 +7,17 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-
-import numpy
 
 from data.batches import Batch, collate, plan_batches
 from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, Item
 from data.objectives import example_generator
-from data.tokenizer import Tokenizer
-from training.config import ObjectivesConfig
+from training.mixture import Mixture
 
+KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
 CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
@@ -36,21 +33,17 @@ class Place:
 
 @dataclass
 class Stream:
-    """Examples under objectives. `words` are what made-up names are built of (objective rename)."""
+    """The examples of a mixture under its objectives."""
 
-    examples: list[Example]
-    objectives: ObjectivesConfig
-    tokenizer: Tokenizer
+    mixture: Mixture
     data: DataConfig
-    seed: int
     bad: BadRecords
-    words: list[str]
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-len(self.examples) // CHUNK)
+        return -(-len(self.mixture.examples) // CHUNK)
 
     def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
         """Batches from `place` on, without end, each with the place that follows it.
@@ -81,7 +74,7 @@ class Stream:
         plan = self.chunk(place.epoch, place.chunk) if counted is None else counted
         for index in range(place.batch, len(plan)):
             items, ids = zip(*plan[index], strict=True)
-            yield replace(place, batch=index + 1), collate(list(items), list(ids), self.tokenizer)
+            yield replace(place, batch=index + 1), collate(list(items), list(ids), self.mixture.tokenizer)
 
     def count_batches(self, epochs: float) -> int:
         """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
@@ -90,7 +83,7 @@ class Stream:
         """
         total, counted = 0.0, {}
         for epoch in range(math.ceil(epochs)):
-            on = is_on(epoch, self.objectives.denoise_epochs)
+            on = self.mixture.on(epoch)
             if on not in counted:
                 counted[on] = sum(self.count_chunk(epoch, chunk) for chunk in range(self.n_chunks))
             total += counted[on] * min(1.0, epochs - epoch)
@@ -105,19 +98,19 @@ class Stream:
 
     def chunk(self, epoch: int, chunk: int) -> Plan:
         """The batches of one chunk as lists of (item, example id)."""
-        order = example_generator(self.seed, epoch, "order").permutation(len(self.examples))
+        order = example_generator(self.mixture.seed, epoch, "order").permutation(len(self.mixture.examples))
         made = [
-            (item, self.examples[index].id)
+            made
             for index in order[chunk * CHUNK : (chunk + 1) * CHUNK]
-            for item in self.items(self.examples[index], epoch)
+            for made in self.items(self.mixture.examples[index], epoch)
         ]
         batches = []
-        for kind in ("seq2seq", "mlm"):
+        for kind in KINDS:
             of_kind = [pair for pair in made if pair[0].kind == kind]
             lengths = [(len(item.source), len(item.target)) for item, _ in of_kind]
-            plan = plan_batches(lengths, self.data.batch_tokens, self.seed, epoch, self.data.batch_examples)
+            plan = plan_batches(lengths, self.data.batch_tokens, self.mixture.seed, epoch, self.data.batch_examples)
             batches += [[of_kind[index] for index in indices] for indices in plan]
-        shuffled = example_generator(self.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
+        shuffled = example_generator(self.mixture.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
 
     def check_lengths(self) -> None:
@@ -128,9 +121,10 @@ class Stream:
         if self.data.truncate:
             return
         longest = self.data.max_source_length, self.data.max_target_length
-        for example in self.examples:
-            code = len(self.tokenizer.frame(self.tokenizer.encode_target(example.code), target=True))
-            source = code if example.nl is None else len(self.tokenizer.frame(self.tokenizer.encode(example.nl)))
+        tokenizer = self.mixture.tokenizer
+        for example in self.mixture.examples:
+            code = len(tokenizer.frame(tokenizer.encode_target(example.code), target=True))
+            source = code if example.nl is None else len(tokenizer.frame(tokenizer.encode(example.nl)))
             lengths = source, code
             fits = lengths[0] <= longest[0] and lengths[1] <= longest[1]
             if fits and not self.data.strict:
@@ -140,40 +134,13 @@ class Stream:
                     f"{example.id} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
                     f"data.max_target_length are {longest[0]} and {longest[1]}; raise them, or leave out --data.strict"
                 )
-        if self.examples and not self.data.strict:
+        if self.mixture.examples and not self.data.strict:
             raise DataError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
 
-    def items(self, example: Example, epoch: int) -> list[Item]:
-        """The example under each objective; a weight of 0.3 takes it with probability 0.3."""
-        generator = example_generator(self.seed, epoch, example.id)
-        weights, items = self.objectives, []
-        if example.nl is not None and taken(weights.pairs, generator):
-            from data.objectives.pairs import pairs
-
-            pair = example
-            if weights.rename and is_on(epoch, weights.rename_epochs) and taken(weights.rename, generator):
-                from data.objectives.rename import rename
-
-                pair = rename(example, self.words, generator)
-            items.append(pairs(pair, self.tokenizer, generator))
-        if weights.denoise and is_on(epoch, weights.denoise_epochs) and taken(weights.denoise, generator):
-            from data.objectives.denoise import denoise
-
-            items.append(denoise(example, self.tokenizer, generator))
-        if taken(weights.mlm, generator):
-            from data.objectives.mlm import masked_language_modelling
-
-            items.append(masked_language_modelling(example, self.tokenizer, generator, mask_rate=weights.mask_rate))
-        if taken(weights.span, generator):
-            from data.objectives.span import span_corruption
-
-            items.append(
-                span_corruption(
-                    example, self.tokenizer, generator, mask_rate=weights.mask_rate, mean_span=weights.mean_span
-                )
-            )
-        fitted = (self.fit(item, example) for item in items)
-        return [item for item in fitted if item is not None]
+    def items(self, example: Example, epoch: int) -> list[tuple[Item, str]]:
+        """The example under each objective, as far as it is short enough, with the id of what it was made of."""
+        fitted = ((self.fit(item, origin), origin.id) for item, origin in self.mixture.items(example, epoch))
+        return [(item, id) for item, id in fitted if item is not None]
 
     def fit(self, item: Item, example: Example) -> Item | None:
         """The item when it is short enough. A longer one is counted and cut (data.truncate) or skipped."""
@@ -183,31 +150,15 @@ class Stream:
         reason = f"longer than {longest[0]} + {longest[1]} tokens"
         if self.data.truncate:
             self.bad.add(f"truncated: {reason}", example.id)
-            closing, target_closing = len(self.tokenizer.suffix), len(self.tokenizer.target_suffix)
+            closing, target_closing = len(self.mixture.tokenizer.suffix), len(self.mixture.tokenizer.target_suffix)
             source, target = cut(item.source, longest[0], closing), cut(item.target, longest[1], target_closing)
-            labels = None if item.labels is None else cut(item.labels, longest[0], closing)
+            limit = longest[1] if item.kind == "permutation" else longest[0]
+            labels = None if item.labels is None else cut(item.labels, limit, closing)
             return replace(item, source=source, target=target, labels=labels)
         self.bad.add(f"skipped: {reason}", example.id)
         return None
 
 
-def import_objectives(objectives: ObjectivesConfig) -> None:
-    """Import the modules of the objectives in use, and no others: a run's code hash covers what it has imported."""
-    for name in ("pairs", "rename", "denoise", "mlm", "span"):
-        if getattr(objectives, name):
-            importlib.import_module(f"data.objectives.{name}")
-
-
 def cut(ids: list[int], longest: int, closing: int = 1) -> list[int]:
     """At most `longest` ids; what is cut out stands before the `closing` special ones at the end, which stay."""
     return ids if len(ids) <= longest else [*ids[: longest - closing], *ids[-closing:]]
-
-
-def taken(weight: float, generator: numpy.random.Generator) -> bool:
-    """Whether an example is taken under an objective of this weight."""
-    return weight > 0 and (weight >= 1 or generator.random() < weight)
-
-
-def is_on(epoch: int, epochs: int) -> bool:
-    """Whether an objective that is on in the first `epochs` epochs (0: all) is on in this one."""
-    return epochs == 0 or epoch < epochs

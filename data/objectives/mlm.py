@@ -5,22 +5,32 @@ from __future__ import annotations
 import numpy
 
 from data.example import IGNORE, Example, Item
+from data.objectives import text_of
 from data.tokenizer import Tokenizer
 
 
 def masked_language_modelling(
-    example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator, mask_rate: float = 0.15
+    example: Example,
+    tokenizer: Tokenizer,
+    generator: numpy.random.Generator,
+    mask_rate: float = 0.15,
+    whole_words: bool = False,
 ) -> Item:
     """Hide `mask_rate` of the tokens, at least one, of the description, or of the code where there is none.
 
-    Of the hidden tokens 80% become the mask, 10% a random piece, and 10% stay; `labels` holds all of them.
+    Of the hidden tokens 80% become the mask, 10% a random piece, and 10% stay; `labels` holds all of them. With
+    `whole_words` all pieces of a word are hidden or none (Google's BERT release of May 2019; Cui et al. 2019).
     """
-    ids = tokenizer.encode(example.code if example.nl is None else example.nl)
+    text = text_of(example)
+    ids = tokenizer.encode(text)
     labels = [IGNORE] * len(ids)
     hidden = min(len(ids), max(1, round(len(ids) * mask_rate)))
-    places = generator.choice(len(ids), hidden, replace=False).tolist() if ids else []
-    chances = generator.random(hidden).tolist()
-    pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, hidden).tolist()
+    if whole_words:
+        places = places_of_words([len(pieces) for *_, pieces in tokenizer.encode_words(text)], hidden, generator)
+    else:
+        places = generator.choice(len(ids), hidden, replace=False).tolist() if ids else []
+    chances = generator.random(len(places)).tolist()
+    pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, len(places)).tolist()
     for place, chance, piece in zip(places, chances, pieces, strict=True):
         labels[place] = ids[place]
         if chance < 0.8:
@@ -29,3 +39,19 @@ def masked_language_modelling(
             ids[place] = piece
     around = [IGNORE] * len(tokenizer.prefix), [IGNORE] * len(tokenizer.suffix)
     return Item(tokenizer.frame(ids), labels=[*around[0], *labels, *around[1]], kind="mlm")
+
+
+def places_of_words(lengths: list[int], hidden: int, generator: numpy.random.Generator) -> list[int]:
+    """Places of the tokens of random words, `hidden` of them or, as words are whole, nearly so; at least one word.
+
+    The last word is taken where it comes nearer to the number than its absence; words come in a random order.
+    """
+    starts = [0, *numpy.cumsum(lengths).tolist()]
+    places: list[int] = []
+    for word in generator.permutation(len(lengths)).tolist():
+        missing = hidden - len(places)
+        if missing <= 0:
+            break
+        if not places or 2 * missing >= lengths[word]:
+            places += range(starts[word], starts[word + 1])
+    return places

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy
 
 from data.example import Example, Item
+from data.objectives import text_of
 from data.tokenizer import Tokenizer
 
 
@@ -27,7 +28,7 @@ def span_corruption(
     Of `mask_rate` of the tokens, in spans of `mean_span` on average, each span becomes one sentinel in the source and
     follows that sentinel in the target. There is one sentinel fewer than spans can be: longer texts get longer spans.
     """
-    ids = tokenizer.encode(example.code if example.nl is None else example.nl)
+    ids = tokenizer.encode(text_of(example))
     spans = random_spans(len(ids), mask_rate, mean_span, generator, most=len(tokenizer.sentinel_ids) - 1)
     source, target, done = [], [], 0
     for sentinel, (start, end) in zip(tokenizer.sentinel_ids, spans, strict=False):

@@ -17,8 +17,8 @@ from experiments.laboratory.suite import BASE, TUNING_SEED, Changes, Suite, defi
 from experiments.result_lines import settings_that_count, short_hash
 from training.code_hash import code_hash, imported_files
 from training.command_line import read_training_command
+from training.mixture import import_objectives
 from training.settings_file import to_dict
-from training.stream import import_objectives
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = "corpus"  # the setting that stands first on the command line

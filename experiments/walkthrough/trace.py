@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from model.attention import HookPoint, MultiHeadAttention
+from model.config import PRETRAINING_HEADS
 from model.layers import Residual
 from model.positions import rotation
 from model.transformer import Transformer
@@ -214,12 +215,12 @@ def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str
 
 
 def parameter_norms(model: Transformer) -> list[ParameterNorms]:
-    """Of every parameter that this pass uses; the MLM head is not used. Raises RuntimeError for a missing gradient."""
+    """Of every parameter but those of pretraining's heads. Raises RuntimeError for a missing gradient."""
     norms = []
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             value, gradient = float(parameter.detach().norm()), float(parameter.grad.norm())
             norms.append(ParameterNorms(name, tuple(parameter.shape), value, gradient))
-        elif not name.startswith("mlm_head."):
+        elif not name.startswith(PRETRAINING_HEADS):
             raise RuntimeError(f"no gradient reached the parameter {name}")
     return norms

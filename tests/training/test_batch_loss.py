@@ -1,6 +1,8 @@
 """The loss of a batch by its kind, and what a step makes of several batches."""
 
 import copy
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy
@@ -10,11 +12,16 @@ import torch
 import train
 from data.batches import collate
 from data.example import IGNORE, Example
+from data.objectives.autoencoding import target_autoencoding
+from data.objectives.identifiers import identifier_tagging
+from data.objectives.matching import description_code_matching
 from data.objectives.mlm import masked_language_modelling
 from data.objectives.pairs import pairs
+from data.objectives.permutation import permutation_language_modelling
 from data.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
+from model.two_streams import two_stream_states
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
 
@@ -31,6 +38,7 @@ def make_model(tokenizer, copy_head):
     config = preset(
         "modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=32, n_encoder_layers=1,
         n_decoder_layers=1, dropout=0.0, copy_head=copy_head, mlm_head=True,
+        tag_head=True, match_head=True,
     )
     return Transformer(config, tokenizer.pad_id)
 
@@ -55,7 +63,16 @@ def test_the_loss_is_minus_the_log_probability_that_the_model_gives_the_targets(
     assert total.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("objective", [pairs, masked_language_modelling])
+def matching(example, tokenizer, generator):
+    return description_code_matching(example, tokenizer, generator, EXAMPLES)
+
+
+EVERY_KIND = [
+    pairs, masked_language_modelling, identifier_tagging, matching, permutation_language_modelling, target_autoencoding,
+]
+
+
+@pytest.mark.parametrize("objective", EVERY_KIND)
 def test_one_batch_costs_what_its_examples_cost_alone(tokenizer, objective):
     model = make_model(tokenizer, copy_head=True)
     generator = numpy.random.default_rng(0)
@@ -95,3 +112,49 @@ def test_accumulated_batches_of_different_lengths_make_the_step_of_one_batch(tok
     assert one[:2] == pytest.approx(parts[:2], rel=1e-5)
     for expected, got in zip(one[2], parts[2], strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", [identifier_tagging, matching])
+def test_a_binary_loss_is_minus_the_log_probability_of_the_labels_that_are_asked_for(tokenizer, objective):
+    model, batch = make_model(tokenizer, False), make_batch(tokenizer, EXAMPLES, objective)
+    total, n = batch_loss(model, batch, 0.1)
+    states = model.encode(batch.source, batch.source_mask)
+    expected, places = 0.0, (batch.labels != IGNORE).nonzero().tolist()
+    for row, place in places:
+        head = model.tag_head if objective is identifier_tagging else model.match_head
+        probability = torch.sigmoid(head(states[row, place][None]))[0].item()
+        expected -= math.log(probability if batch.labels[row, place] == 1 else 1 - probability)
+    assert n == n_predicted(batch) == len(places) > 0
+    assert total.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_only_tokens_with_a_rank_enter_the_permutation_loss(tokenizer):
+    model, batch = make_model(tokenizer, True), make_batch(tokenizer, EXAMPLES, permutation_language_modelling)
+    total, n = batch_loss(model, batch, 0.0)
+    assert n == n_predicted(batch) == int((batch.labels > 0).sum())
+    states = two_stream_states(
+        model, batch.decoder_input, batch.labels, model.encode(batch.source, batch.source_mask), batch.source_mask
+    )
+    log_probs = model.logits(states).log_softmax(-1)
+    places = (batch.labels > 0).nonzero().tolist()
+    assert total.item() == pytest.approx(-sum(log_probs[r, t, batch.target[r, t]].item() for r, t in places), rel=1e-5)
+
+
+@pytest.mark.parametrize("speed", ["fast", "readable"])
+@pytest.mark.parametrize("copy_head", [False, True])
+def test_autoencoding_teaches_the_decoder_what_pairs_would_and_the_encoder_nothing(tokenizer, copy_head, speed):
+    model = make_model(tokenizer, copy_head)
+    model = Transformer(replace(model.config, speed=speed, tie_embeddings=False), tokenizer.pad_id)
+    batch = make_batch(tokenizer, EXAMPLES, target_autoencoding)
+    gradients = {}
+    for kind in ("autoencoding", "seq2seq"):
+        model.zero_grad()
+        batch_loss(model, replace(batch, kind=kind), 0.1)[0].backward()
+        gradients[kind] = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+    of_encoder = {name for name in gradients["seq2seq"] if name.startswith("encoder")}
+    assert of_encoder and gradients["autoencoding"].keys() == gradients["seq2seq"].keys() - of_encoder
+    for name, gradient in gradients["autoencoding"].items():
+        if name != "embedding.weight":  # the encoder reads through it too
+            torch.testing.assert_close(gradient, gradients["seq2seq"][name])
+    source_only = set(range(tokenizer.vocab_size)) - set(batch.decoder_input.flatten().tolist())
+    assert not gradients["autoencoding"]["embedding.weight"][sorted(source_only)].any()

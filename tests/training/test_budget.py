@@ -8,7 +8,7 @@ from data.batches import collate
 from data.example import IGNORE, Item
 from model.config import preset
 from training.budget import Clock, batch_flops, peak_memory_mib
-from training.flops import forward_flops, mlm_forward_flops, training_flops
+from training.flops import encoder_head_flops, forward_flops, training_flops
 
 
 class Special:
@@ -31,7 +31,7 @@ def test_padding_costs_nothing():
 
 def test_masked_language_modelling_pays_the_head_for_masked_places_alone():
     item = Item([7] * 9, labels=[IGNORE] * 7 + [8, 9], kind="mlm")
-    assert batch_flops(CONFIG, batch(item)) == training_flops(mlm_forward_flops(CONFIG, 9, 2))
+    assert batch_flops(CONFIG, batch(item)) == training_flops(encoder_head_flops(CONFIG, 9, 2, "mlm"))
 
 
 def test_the_clock_goes_on_from_what_a_checkpoint_says():

@@ -75,7 +75,7 @@ def beginning(corpora, tokenizer):
     batches = []
     for corpus in corpora.values():
         objectives = ObjectivesConfig(mlm=0.5, span=0.5)
-        stream = Stream(corpus.train, objectives, tokenizer, DataConfig(batch_tokens=600), 0, BadRecords(), [])
+        stream = Stream(corpus.mixture(objectives, tokenizer, 0), DataConfig(batch_tokens=600), BadRecords())
         batches += [batch for _, batch in itertools.islice(stream.batches(), 5)]
     return [(batch.ids, batch.source.tolist(), batch.target.tolist()) for batch in batches]
 

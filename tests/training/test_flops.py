@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from model.config import PRESETS
 from model.transformer import Transformer
-from training.flops import forward_flops, mlm_forward_flops, training_flops
+from model.two_streams import two_stream_states
+from training.flops import encoder_flops, encoder_head_flops, forward_flops, training_flops, two_stream_flops
 
 S, T = 7, 5
 SIZES = {"vocab_size": 31, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 3}
@@ -63,4 +64,27 @@ def test_masked_language_modelling_costs_the_encoder_and_its_head():
     with FlopCounterMode(display=False) as counter:
         states = model.encode(source, mask)
         model.mlm_head(states[0, :3], model.embedding.weight)
-    assert counter.get_total_flops() == mlm_forward_flops(config, S, 3)
+    assert counter.get_total_flops() == encoder_head_flops(config, S, 3, "mlm")
+
+
+@pytest.mark.parametrize("kind", ["tag", "match"])
+def test_a_binary_head_costs_the_encoder_and_itself(kind):
+    config, model = make("modern", tag_head=True, match_head=True)
+    source, mask, _ = inputs()
+    with FlopCounterMode(display=False) as counter:
+        states = model.encode(source, mask)
+        (model.tag_head if kind == "tag" else model.match_head)(states[0, :3])
+    assert counter.get_total_flops() == encoder_head_flops(config, S, 3, kind)
+
+
+def test_two_streams_cost_a_decoder_of_twice_the_length_of_whose_scores_a_quarter_counts():
+    config, model = make("modern")
+    source, mask, target = inputs()
+    ranks = torch.tensor([[0, 2, 0, 1, 0]])
+    with FlopCounterMode(display=False) as counter:
+        memory = model.encode(source, mask)
+        states = two_stream_states(model, target.repeat(1, 2), ranks, memory, mask)
+        model.logits(states[ranks > 0])
+    unneeded = config.n_decoder_layers * 4 * (4 - 1) * T * T * config.n_heads * config.d_k
+    assert counter.get_total_flops() == two_stream_flops(config, S, T, 2) + unneeded
+    assert two_stream_flops(config, S, T, 0) > encoder_flops(config, S)

@@ -10,6 +10,7 @@ from data.example import BadRecords, DataError, Example
 from data.tokenizer import train_tokenizer
 from training import stream as stream_module
 from training.config import ObjectivesConfig
+from training.mixture import Mixture
 from training.stream import Place, Stream
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} to total", f"total += {n}") for n in range(30)]
@@ -30,7 +31,8 @@ def small_chunks(monkeypatch):
 def make(tokenizer):
     def make(examples=EXAMPLES, seed=1, objectives=None, **data):
         data = DataConfig(**{"batch_tokens": 0, "batch_examples": 4, "max_source_length": 40} | data)
-        return Stream(examples, objectives or ObjectivesConfig(), tokenizer, data, seed, BadRecords(), ["total"])
+        mixture = Mixture(objectives or ObjectivesConfig(), tokenizer, seed, examples, ["total"])
+        return Stream(mixture, data, BadRecords())
 
     return make
 
@@ -49,7 +51,7 @@ def epoch_of(stream, epoch=0):
         batches.append(batch)
 
 
-MIXED = ObjectivesConfig(mlm=0.5, span=0.5, denoise=1.0, denoise_epochs=1, rename=0.5)
+MIXED = ObjectivesConfig(mlm=0.5, span=0.5, denoise=1.0, schedule=("denoise:1",), rename=0.5)
 
 
 @pytest.mark.parametrize("data", [{}, {"batch_tokens": 200, "max_target_length": 40}])
@@ -132,7 +134,7 @@ def test_batches_are_counted_for_whole_and_broken_epochs(make):
 
 
 def test_epochs_with_denoising_are_counted_as_longer_ones(make):
-    objectives = ObjectivesConfig(denoise=1.0, denoise_epochs=2)
+    objectives = ObjectivesConfig(denoise=1.0, schedule=("denoise:1-2",))
     stream = make(objectives=objectives)
     lengths = [len(epoch_of(stream, epoch)) for epoch in range(4)]
     assert lengths == [15, 15, 8, 8]

@@ -53,3 +53,21 @@ def test_another_epoch_hides_other_tokens(tokenizer, long_examples):
     )
     assert first != second
     assert first == items([example], tokenizer)[0]
+
+
+def test_a_whole_word_is_hidden_or_none_of_it(tokenizer, long_examples):
+    hidden = total = 0
+    for example, item in zip(long_examples, items(long_examples, tokenizer, whole_words=True), strict=True):
+        place = 0
+        for _, _, pieces in tokenizer.encode_words(example.code):
+            labels = item.labels[place : place + len(pieces)]
+            assert labels == pieces or set(labels) == {IGNORE}
+            place += len(pieces)
+        hidden += sum(label != IGNORE for label in item.labels)
+        total += place
+    assert abs(hidden / total - 0.15) < 0.01
+
+
+def test_one_word_at_least_is_hidden(tokenizer, short_examples):
+    for item in items(short_examples, tokenizer, whole_words=True, mask_rate=0.01):
+        assert any(label != IGNORE for label in item.labels)

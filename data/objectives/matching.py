@@ -1,0 +1,91 @@
+"""Description-code matching: does this description belong to this code? The kin of next sentence prediction for code.
+
+    source   <s> description </s> code </s>              labels   1 or 0 at <s>
+
+Half of the time the code is that of another function, of the same module and about as long, so that neither the topic
+nor the length gives it away. What mostly does is a word that stands on both sides: in a share of the pairs the
+function's own name, and every word that the description has too, become masks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy
+
+from data.example import Example, Item
+from data.objectives.sentences import TRIES, two_parts
+from data.tokenizer import Tokenizer
+
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+SHORTEST = 3  # letters of a part of a name that counts as a word
+DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
+
+
+def description_code_matching(
+    example: Example,
+    tokenizer: Tokenizer,
+    generator: numpy.random.Generator,
+    others: Sequence[Example],
+    masked_share: float = 0.5,
+) -> Item | None:
+    """The pair, or its description with the code of one of `others`, its `Neighbours`.
+
+    `masked_share`: of the pairs, true and false alike, in which common words are hidden. None for unlabelled text, and
+    where `others` has nothing else.
+    """
+    if example.nl is None:
+        return None
+    # An example without another one is left out whichever way the draw goes: its label would be known.
+    other = another(example, others, generator)
+    belong, masked = generator.random() < 0.5, generator.random() < masked_share
+    if other is None:
+        return None
+    code = example.code if belong else other.code
+    hidden = words(example.nl) if masked else set()
+    ids = []
+    name = DEFINED.search(code)
+    for start, end, pieces in tokenizer.encode_words(code):
+        word = code[start:end]
+        common = masked and ((name is not None and word == name[1]) or not hidden.isdisjoint(words(word)))
+        ids += [tokenizer.mask_id] if common else pieces
+    return two_parts(tokenizer.encode(example.nl), ids, belong, tokenizer)
+
+
+def another(example: Example, others: Sequence[Example], generator: numpy.random.Generator) -> Example | None:
+    """One of `others` that has another description and another code; None where none was met."""
+    for index in generator.integers(len(others), size=TRIES).tolist() if others else ():
+        if others[index].nl != example.nl and others[index].code != example.code:
+            return others[index]
+    return None
+
+
+class Neighbours:
+    """Which described functions are of one module and about as long: where another code comes from."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+        self.indices: dict[tuple[str, int], list[int]] = {}
+        for index, example in enumerate(examples):
+            if example.nl is not None:
+                self.indices.setdefault(neighbourhood(example), []).append(index)
+
+    def of(self, example: Example) -> list[Example]:
+        """The functions of an example's neighbourhood, itself among them; none for unlabelled text."""
+        found = self.indices.get(neighbourhood(example), []) if example.nl is not None else []
+        return [self.examples[index] for index in found]
+
+
+def neighbourhood(example: Example) -> tuple[str, int]:
+    """Module and length bucket, half as long again each.
+
+    An id of mined code is "module:qualified name"; elsewhere all ids with one word before the colon are of one module.
+    """
+    return example.id.partition(":")[0], round(math.log(max(1, len(example.code)), 1.5))
+
+
+def words(text: str) -> set[str]:
+    """The words of a text in lower case, names taken apart: parse_JSONFile -> parse, json, file."""
+    return {part.lower() for part in PART.findall(text) if len(part) >= SHORTEST}

@@ -1,0 +1,119 @@
+"""Which objectives an example is put under in an epoch, and what they are given (`--pretraining.objectives...`).
+
+A weight is a probability: with span 0.5 and identifier 0.5 a quarter of the examples is seen under both, and a quarter
+under neither. The schedule says in which epochs an objective is on; one that it does not name is on in all.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from data.example import Example, Item
+from data.objectives import example_generator
+from data.tokenizer import Tokenizer
+from training.config import ObjectivesConfig
+
+# Setting -> its function in data/objectives/, and what that takes besides the example: settings, or other examples.
+FUNCTIONS = {
+    "pairs": ("pairs.pairs", ()),
+    "rename": ("rename.rename", ()),
+    "tae": ("autoencoding.target_autoencoding", ()),
+    "denoise": ("denoise.denoise", ()),
+    "mlm": ("mlm.masked_language_modelling", ("mask_rate", "whole_words")),
+    "span": ("span.span_corruption", ("mask_rate", "mean_span")),
+    "infilling": ("infilling.text_infilling", ("infilling_rate", "mean_span")),
+    "deletion": ("deletion.token_deletion", ("mask_rate",)),
+    "lines": ("line_permutation.line_permutation", ()),
+    "causal": ("language_modelling.causal_language_modelling", ()),
+    "prefix": ("language_modelling.prefix_language_modelling", ()),
+    "permutation": ("permutation.permutation_language_modelling", ("mask_rate",)),
+    "identifier": ("identifiers.masked_identifier_prediction", ()),
+    "tag": ("identifiers.identifier_tagging", ()),
+    "next_sentence": ("sentences.next_sentence_prediction", ("all",)),
+    "match": ("matching.description_code_matching", ("neighbours", "masked_share")),
+    "dual": ("dual.dual_generation", ()),
+}
+OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
+
+
+@dataclass
+class Mixture:
+    """Objectives and all that they draw from."""
+
+    objectives: ObjectivesConfig
+    tokenizer: Tokenizer
+    seed: int
+    examples: Sequence[Example]  # of the phase: where the other text of next_sentence and match comes from
+    words: Sequence[str] = ()  # what made-up names are built of (rename)
+    monolingual: Sequence[Example] = ()  # code without descriptions (tae)
+    functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
+
+    def __post_init__(self) -> None:
+        self.functions = import_objectives(self.objectives)
+
+    def on(self, epoch: int) -> frozenset[str]:
+        """The objectives that are on in an epoch."""
+        return frozenset(name for name in self.functions if self.objectives.is_on(name, epoch))
+
+    def items(self, example: Example, epoch: int) -> Iterator[tuple[Item, Example]]:
+        """The example under each objective that it is taken under, each with the example that it was made of."""
+        generator, on = example_generator(self.seed, epoch, example.id), self.on(epoch)
+        if example.nl is not None and "pairs" in on and taken(self.objectives.pairs, generator):
+            yield from self.pair(example, on, generator)
+        for name, function in self.functions.items():
+            if name in on and name not in OF_PAIRS and taken(getattr(self.objectives, name), generator):
+                item = function(example, self.tokenizer, generator, **self.arguments(name, example))
+                if item is not None:
+                    yield item, example
+
+    def pair(
+        self, example: Example, on: frozenset[str], generator: numpy.random.Generator
+    ) -> Iterator[tuple[Item, Example]]:
+        """A pair, with made-up names where `rename` takes it, and beside it code alone where `tae` does."""
+        chosen = example
+        if "rename" in on and taken(self.objectives.rename, generator):
+            chosen = self.functions["rename"](example, self.words, generator)
+        yield self.functions["pairs"](chosen, self.tokenizer, generator), example
+        if "tae" in on and self.monolingual and taken(self.objectives.tae, generator):
+            code = self.monolingual[int(generator.integers(len(self.monolingual)))]
+            yield self.functions["tae"](code, self.tokenizer, generator), code
+
+    def arguments(self, name: str, example: Example) -> dict[str, Any]:
+        """What an objective's function takes besides example, tokenizer and generator."""
+        given: dict[str, Any] = {}
+        for argument in FUNCTIONS[name][1]:
+            if argument == "all":
+                given["others"] = self.examples
+            elif argument == "neighbours":
+                given["others"] = self.neighbours.of(example)
+            else:
+                given[argument] = getattr(self.objectives, argument)
+        return given
+
+    @cached_property
+    def neighbours(self) -> Any:
+        """The described functions of the phase by module and length (data/objectives/matching.py)."""
+        from data.objectives.matching import Neighbours
+
+        return Neighbours(self.examples)
+
+
+def import_objectives(objectives: ObjectivesConfig) -> dict[str, Callable[..., Any]]:
+    """The functions of the objectives in use, and no others: a run's code hash covers what it has imported."""
+    functions = {}
+    for name, (place, _) in FUNCTIONS.items():
+        if getattr(objectives, name):
+            module, _, function = place.rpartition(".")
+            functions[name] = getattr(importlib.import_module(f"data.objectives.{module}"), function)
+    return functions
+
+
+def taken(weight: float, generator: numpy.random.Generator) -> bool:
+    """Whether an example is taken under an objective of this weight."""
+    return weight > 0 and (weight >= 1 or generator.random() < weight)
