@@ -1,4 +1,4 @@
-"""Commands on corpora: `python -m data fetch NAME` and `python -m data stats NAME`."""
+"""Commands on corpora: `python -m data fetch NAME`, `stats NAME`, `build [FOLDER...]`, `describe FOLDER`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from data.example import DataError, Example
 from data.fetch import PUBLISHED, fetch
 from data.held_out import duplicates, normalised_pair
 from data.options import parse
+from data.shards.command import Build, run_build
 from data.sources import NAMES, open_source
 
 
@@ -91,14 +92,15 @@ def table(splits: dict[str, dict[str, Any]]) -> str:
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
+RUN = {Fetch: run_fetch, Stats: run_stats, Build: run_build}
+
+
 def main() -> int:
     """Run one command; 0 when it worked, 2 for bad input, 130 when it was stopped by the user."""
     try:
-        command = parse(Fetch | Stats, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
-        if isinstance(command, Fetch):
-            run_fetch(command)
-        else:
-            run_stats(command)
+        commands = Fetch | Stats | Build
+        command = parse(commands, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
+        RUN[type(command)](command)
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -16,6 +16,7 @@ class DataConfig:
     code: str = "code"  # column that holds the code
     language: str = "python"  # language of the code in a user's own files
     packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
+    shards: str = ""  # a corpus that `python -m data build` has made, to pretrain on instead of what is mined
     strict: bool = False  # a bad training record is an error instead of being counted and skipped
     truncate: bool = False  # a training record that is too long is cut instead of skipped
     max_source_length: int = 256  # tokens of a source, end token included
@@ -24,7 +25,7 @@ class DataConfig:
     batch_tokens: int = 4096  # padded source + target tokens in a batch; 0: count examples instead
     batch_examples: int = 0  # examples in a batch when batch_tokens is 0
     train_limit: int = 0  # use only the first so many training examples; 0: all
-    mined_limit: int = 0  # pretrain on only the first so many mined examples; 0: all
+    mined_limit: int = 0  # pretrain on only the first so many mined or built examples; 0: all
     held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
     generated_train: int = 100_000  # distinct generated training tasks
     generated_operations: int = 0  # the tasks are made of the first so many operations, 10 or more; 0: of all

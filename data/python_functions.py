@@ -44,17 +44,21 @@ def mine(text: str) -> dict[str, list]:
         "code": [[line, piece, digest(piece)] for line, piece in other_code(tree, defined, lines)],
         "text": [[line, piece] for line, whole in texts(tree, defined, lines) for piece in pieces(whole)],
     }
+    for name, line, description, code, key in functions(defined, lines):
+        if description:
+            found["functions"].append([name, description, code, key])
+        found["code"] += [[line, piece, f"{key}.{i}"] for i, piece in enumerate(pieces(code))]
+    return found
+
+
+def functions(defined: list[tuple[str, Definition]], lines: list[str]) -> Iterator[tuple[str, int, str, str, str]]:
+    """(qualified name, line number, description or "", code without docstring, key) of what can stand alone."""
     for name, node in defined:
         code = without_docstring(node, lines) if isinstance(node, Function) else None
         inner = compiled(code) if code else None
-        if inner is None:
-            continue
-        description = first_sentence(ast.get_docstring(node) or "")
-        key = normal_form(node, local_names(inner))
-        if description:
-            found["functions"].append([name, description, code, key])
-        found["code"] += [[node.lineno, piece, f"{key}.{i}"] for i, piece in enumerate(pieces(code))]
-    return found
+        if inner is not None:
+            description = first_sentence(ast.get_docstring(node) or "")
+            yield name, node.lineno, description, code, normal_form(node, local_names(inner))
 
 
 def definitions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definition]]:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
+from data.code_tokens import split_tokens
 from data.example import Example
-from evaluation.exact_match import exact_match, parses, split_tokens
+from evaluation.exact_match import exact_match, parses
 from evaluation.intervals import interval_of_mean, interval_of_score
 from evaluation.programs import Outcome
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
@@ -27,11 +27,11 @@ NAME = re.compile(r"[A-Za-z_]\w+")
 class Corpus:
     """Examples to train on, those held out of them, and what the run folder should remember."""
 
-    train: list[Example]
-    held_out: list[Example]
+    train: Sequence[Example]
+    held_out: Sequence[Example]
     bad: BadRecords
     about: dict[str, Any]
-    monolingual: Sequence[Example] = ()  # code without descriptions, for the objective tae
+    monolingual: Sequence[Example] = ()  # mined code, for the objective tae
 
     @property
     def words(self) -> list[str]:
@@ -47,13 +47,12 @@ class Corpus:
 def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     """The corpus of each phase that the settings give steps to, in order: pretraining, training."""
     corpora = {}
-    mined = read_mined(settings.data) if settings.pretrains or settings.training.objectives.tae else None
+    mined = read_pretraining(settings.data) if settings.pretrains or settings.training.objectives.tae else None
     if settings.pretrains:
         corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
     if settings.training.objectives.tae:
-        code = [example for example in mined.train if example.nl is None and example.language == "python"]
-        corpora["training"] = replace(corpora["training"], monolingual=code)
+        corpora["training"] = replace(corpora["training"], monolingual=mined.train)
     return corpora
 
 
@@ -67,6 +66,26 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
         "data_hash": data_hash(splits.train),
     }
     return Corpus(splits.train, splits.held_out, splits.bad, about)
+
+
+def read_pretraining(data: DataConfig) -> Corpus:
+    """What to pretrain on: a built corpus (data.shards), or what is mined here and now."""
+    return read_shards(data) if data.shards else read_mined(data)
+
+
+def read_shards(data: DataConfig) -> Corpus:
+    """A corpus that `python -m data build` has made; its held-out files are held out here too."""
+    from data.shards.store import ShardedExamples
+
+    folder = Path(data.shards).expanduser()
+    train, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
+    if data.mined_limit:
+        train = train[: data.mined_limit]
+    about = {
+        "corpus": "shards", "train": len(train), "held_out": len(held_out), "data_hash": held_out.card["hash"],
+        "sources": {source["name"]: source["version"] for source in held_out.card["sources"]},
+    }
+    return Corpus(train, held_out, BadRecords(), about)
 
 
 def read_mined(data: DataConfig) -> Corpus:
@@ -83,8 +102,14 @@ def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
         text
         for corpus in corpora.values()
         for examples in (corpus.train, corpus.monolingual if "pretraining" not in corpora else ())
-        for example in itertools.islice(examples, 0, None, max(1, len(examples) // TOKENIZER_EXAMPLES))
+        for example in evenly(examples, TOKENIZER_EXAMPLES)
         for text in (example.nl, example.code)
         if text
     )
     return learned_tokenizer(texts, vocab_size)
+
+
+def evenly(examples: Sequence[Example], about: int) -> Iterator[Example]:
+    """About so many of the examples, or all, at even distances."""
+    step = max(1, len(examples) // about) if about else len(examples) + 1
+    return (examples[index] for index in range(0, len(examples), step))

@@ -39,6 +39,7 @@ FUNCTIONS = {
     "match": ("matching.description_code_matching", ("neighbours", "masked_share")),
     "dual": ("dual.dual_generation", ()),
 }
+DRAWS = 8  # of code alone, until one is in the pair's language
 OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
 
 
@@ -51,7 +52,7 @@ class Mixture:
     seed: int
     examples: Sequence[Example]  # of the phase: where the other text of next_sentence and match comes from
     words: Sequence[str] = ()  # what made-up names are built of (rename)
-    monolingual: Sequence[Example] = ()  # code without descriptions (tae)
+    monolingual: Sequence[Example] = ()  # mined code (tae)
     functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
 
     def __post_init__(self) -> None:
@@ -80,9 +81,17 @@ class Mixture:
         if "rename" in on and taken(self.objectives.rename, generator):
             chosen = self.functions["rename"](example, self.words, generator)
         yield self.functions["pairs"](chosen, self.tokenizer, generator), example
-        if "tae" in on and self.monolingual and taken(self.objectives.tae, generator):
-            code = self.monolingual[int(generator.integers(len(self.monolingual)))]
-            yield self.functions["tae"](code, self.tokenizer, generator), code
+        if "tae" in on and taken(self.objectives.tae, generator):
+            code = self.code_alone(example.language, generator)
+            if code is not None:
+                yield self.functions["tae"](code, self.tokenizer, generator), code
+
+    def code_alone(self, language: str, generator: numpy.random.Generator) -> Example | None:
+        """A mined example in this language; None where it was not met in a few draws."""
+        for index in generator.integers(max(1, len(self.monolingual)), size=DRAWS).tolist() if self.monolingual else ():
+            if self.monolingual[index].language == language:
+                return self.monolingual[index]
+        return None
 
     def arguments(self, name: str, example: Example) -> dict[str, Any]:
         """What an objective's function takes besides example, tokenizer and generator."""

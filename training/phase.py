@@ -21,7 +21,7 @@ from training.batch_loss import batch_loss
 from training.budget import Clock, batch_flops
 from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
 from training.config import LoopConfig, ObjectivesConfig
-from training.corpus import Corpus
+from training.corpus import Corpus, evenly
 from training.ema import averaged_weights, copy_weights, start_average
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
@@ -184,11 +184,14 @@ def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
 def held_out_loss(run: Run, phase: Phase) -> float | None:
     """Mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout.
 
-    None where nothing is held out, or nothing of it is short enough.
+    Pretraining's is that of its own objectives, on what it holds out. None where nothing is held out, or nothing of it
+    is short enough.
     """
+    held_out, objectives = phase.corpus.held_out, ObjectivesConfig()
+    if phase.name == "pretraining":
+        held_out, objectives = list(evenly(held_out, run.settings.data.held_out)), phase.loop.objectives
     run.model.eval()
-    pairs = Mixture(ObjectivesConfig(), run.tokenizer, 0, phase.corpus.held_out)
-    stream = Stream(pairs, run.settings.data, BadRecords())
+    stream = Stream(Mixture(objectives, run.tokenizer, 0, held_out), run.settings.data, BadRecords())
     total, tokens = 0.0, 0
     with averaged_weights(run.model, phase.average):
         for batch in stream.one_epoch():
@@ -215,6 +218,22 @@ def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
 def finish_phase(run: Run, phase: Phase) -> None:
     """The model's weights become the best ones when early stopping watched, else their average where there is one."""
     show_bad_records(phase.name, phase.corpus.bad, phase.read)
+    if phase.loop.objectives.match:
+        show_matching(run, phase)
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:
         copy_weights(weights, run.model)
+
+
+def show_matching(run: Run, phase: Phase) -> None:
+    """Print, and write to metrics.jsonl, how many held-out pairs of description and code the network tells apart."""
+    from training.matching import matching_accuracy  # with the objective, which other runs must not import
+
+    data, share = run.settings.data, phase.loop.objectives.masked_share
+    found = matching_accuracy(
+        run.model, run.tokenizer, phase.corpus.train, phase.corpus.held_out, share, data.max_source_length
+    )
+    if found is not None:
+        figures = {"matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words}
+        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
+        print(f"matching: {found.network:.1%} of {found.n} held-out pairs, a bag of words {found.bag_of_words:.1%}")

@@ -112,6 +112,11 @@ def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, An
     del values["version"]
     if "attention" in values.get("model", {}):  # what `model.speed` was called in the first runs
         values["model"]["speed"] = "readable" if values["model"].pop("attention") == "written_out" else "fast"
+    for phase in ("pretraining", "training"):  # what is an entry of the schedule now
+        objectives = values.get(phase, {}).get("objectives", {})
+        for name in ("denoise", "rename"):
+            if epochs := objectives.pop(f"{name}_epochs", 0):
+                objectives["schedule"] = [*objectives.get("schedule", []), f"{name}:1-{epochs}"]
     return from_dict(kind, values, run / CONFIG), special_ids
 
 

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy
+
 from data.batches import Batch, collate, plan_batches
 from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, Item
@@ -38,12 +40,13 @@ class Stream:
     mixture: Mixture
     data: DataConfig
     bad: BadRecords
+    part: tuple[int, int] = (0, 1)  # (k, n): of n processes this is the k-th, each with its own n-th of an epoch
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-len(self.mixture.examples) // CHUNK)
+        return -(-(len(self.mixture.examples) // self.part[1]) // CHUNK)
 
     def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
         """Batches from `place` on, without end, each with the place that follows it.
@@ -98,7 +101,7 @@ class Stream:
 
     def chunk(self, epoch: int, chunk: int) -> Plan:
         """The batches of one chunk as lists of (item, example id)."""
-        order = example_generator(self.mixture.seed, epoch, "order").permutation(len(self.mixture.examples))
+        order = self.order(epoch)
         made = [
             made
             for index in order[chunk * CHUNK : (chunk + 1) * CHUNK]
@@ -112,6 +115,12 @@ class Stream:
             batches += [[of_kind[index] for index in indices] for indices in plan]
         shuffled = example_generator(self.mixture.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
+
+    def order(self, epoch: int) -> numpy.ndarray:
+        """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""
+        k, n = self.part
+        order = example_generator(self.mixture.seed, epoch, "order").permutation(len(self.mixture.examples))
+        return order[: len(order) // n * n][k::n]
 
     def check_lengths(self) -> None:
         """Before training and not in its middle, raise DataError where examples are too long as they stand.

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.exact_match import DEDENT, INDENT, NEW_LINE, exact_match, parses, split_tokens
+from data.code_tokens import DEDENT, INDENT, NEW_LINE, split_tokens
+from evaluation.exact_match import exact_match, parses
 
 DJANGO = Path(os.environ.get("CODEGEN_DATA", "../shared/data")) / "django" / "all.code"
 

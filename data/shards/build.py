@@ -1,0 +1,280 @@
+"""The stages of a build, in order; each leaves files, and what is there is not made again.
+
+    1  extract      every unit's examples                       work/00012.examples, .keys, .signatures, .sizes, .json
+    2  choose       duplicates, and the largest package's share work/kept, work/chosen.json
+    3  tokenizer    learned on an even sample of what is kept   tokenizer.model
+    4  encode       every unit's shard                          00012.ids, .index, .names, .json
+    5  data card    corpus.json; then work/ is deleted
+
+Files appear whole or not at all, and nothing depends on the order in which workers finish: a build that was killed goes
+on, and ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy
+from tqdm import tqdm
+
+from data.atomic_files import read_json, remove, write_atomically, write_json
+from data.cache import sources_hash
+from data.corpora import LANGUAGES as BENCHMARK_LANGUAGES
+from data.example import DataError
+from data.learned_tokenizer import learned_tokenizer
+from data.programs import run_jobs
+from data.shards.duplicates import N_BANDS, find_duplicates
+from data.shards.sources import LANGUAGES, Origin, Unit, units_of
+from data.shards.store import CARD, FORMAT, TOKENIZER
+from data.tokenizer import Tokenizer
+
+LARGEST_SHARE = 1 / 3  # of the characters, that one package may have
+TOKENIZER_EXAMPLES = 40_000
+DATA = Path(__file__).parents[1]
+SOURCES = ("code_tokens", "packages", "python_functions", "tokenizer")  # what else decides what comes out
+NAMES = sorted(set(LANGUAGES.values()))  # of languages, by number
+
+
+def build(
+    origins: Sequence[Origin], out: Path, targets: dict[str, list[str]], vocab_size: int, tokenizer: str, workers: int
+) -> dict[str, Any]:
+    """Make the corpus in `out`, or finish it, and return its data card.
+
+    tokenizer: a file to use instead of learning one of `vocab_size` pieces. Raises DataError where `out` holds
+    something else.
+    """
+    units, work = units_of(origins), out / "work"
+    plan = plan_of(origins, units, targets, vocab_size, tokenizer)
+    if (out / CARD).is_file():
+        card = read_json(out / CARD)
+        if card.get("plan") == plan["hash"]:
+            tidy(out, card)
+            return card
+        raise DataError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
+    start(out, work, plan, targets)
+    workers = workers or os.cpu_count() or 1
+    counts = extract_units(units, work, workers)
+    kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
+    make_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
+    shards = encode_units(units, work, out, counts, workers)
+    card = data_card(plan, origins, units, counts, chosen, shards, out)
+    write_json(out / CARD, card)
+    tidy(out, card)
+    return card
+
+
+def tidy(out: Path, card: dict[str, Any]) -> None:
+    """Delete what only a build that goes on needs."""
+    for shard in card["shards"]:
+        remove((out / shard["name"]).with_suffix(".json"))
+    remove(out / "work")
+
+
+def plan_of(
+    origins: Sequence[Origin], units: Sequence[Unit], targets: dict[str, list[str]], vocab_size: int, tokenizer: str
+) -> dict[str, Any]:
+    """All that decides what is built: files with sizes and times, targets, settings, this program, Python's version."""
+    files = [[unit.origin, inside, *stamp(path)] for unit in units for inside, path in unit.files]
+    learned = hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest() if tokenizer else vocab_size
+    parts = {
+        "files": files, "targets": targets, "tokenizer": learned,
+        "python": platform.python_version_tuple()[:2],
+        "program": sources_hash([*Path(__file__).parent.glob("*.py"), *(DATA / f"{name}.py" for name in SOURCES)]),
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return {"hash": digest, "origins": [origin.name for origin in origins], "units": len(units)}
+
+
+def stamp(path: str) -> tuple[int, int]:
+    """Size and time of a file: when neither has changed, the file has not."""
+    about = os.stat(path)
+    return about.st_size, about.st_mtime_ns
+
+
+def start(out: Path, work: Path, plan: dict[str, Any], targets: dict[str, list[str]]) -> None:
+    """Begin, or go on with the same plan. Raises DataError where another build was begun here."""
+    begun = work / "plan.json"
+    if begun.is_file() and read_json(begun)["hash"] != plan["hash"]:
+        raise DataError(f"{out} holds the beginning of another build; delete {work}, or give another --out")
+    if not begun.is_file() and out.exists() and any(out.iterdir()):
+        left = [path.name for path in out.iterdir() if path.name != work.name]
+        if left:
+            raise DataError(f"{out} holds other files ({left[0]}); give an empty or a new folder with --out")
+    work.mkdir(parents=True, exist_ok=True)
+    languages = {name: BENCHMARK_LANGUAGES.get(name, "python") for name in targets}
+    write_json(work / "targets.json", {"targets": targets, "languages": languages})
+    write_json(begun, plan)
+
+
+def place_of(work: Path, number: int) -> Path:
+    """The files of a unit, without the end of their names."""
+    return work / f"{number:05d}"
+
+
+def extract_units(units: Sequence[Unit], work: Path, workers: int) -> list[dict[str, int]]:
+    """Stage 1: the counts of every unit."""
+    jobs = {}
+    for number, unit in enumerate(units):
+        if not place_of(work, number).with_suffix(".json").is_file():
+            content = {**asdict(unit), "out": str(place_of(work, number)), "targets": str(work / "targets.json")}
+            jobs[number] = json.dumps(content)
+    run_program("data.shards.extract", list(jobs.values()), workers, len(units), "reading")
+    return [read_json(place_of(work, number).with_suffix(".json")) for number in range(len(units))]
+
+
+def run_program(module: str, jobs: list[str], workers: int, total: int, what: str) -> None:
+    """Do what is left of a stage, with a bar over all of it."""
+    def failed(job: str) -> str:
+        return f"{module} ended in {json.loads(job)['out']}; run the same command again to go on"
+
+    with tqdm(total=total, initial=total - len(jobs), desc=what, unit=" units", disable=None) as bar:
+        run_jobs([sys.executable, "-X", "utf8", "-m", module], jobs, workers, failed, bar.update)
+
+
+def choose(units: Sequence[Unit], work: Path, sizes: list[int]) -> tuple[numpy.ndarray, dict[str, Any]]:
+    """Stage 2: which examples stay, (n,) bool, and what the others were."""
+    if (work / "chosen.json").is_file():
+        return numpy.fromfile(work / "kept", bool), read_json(work / "chosen.json")
+    places = [place_of(work, number) for number in range(len(units))]
+    with tqdm(total=1 + N_BANDS, desc="comparing", unit=" keys", disable=None) as bar:
+        kept, counts = find_duplicates(places, sizes, bar.update)
+    counts["over a third"] = cap_packages(units, places, sizes, kept)
+    write_atomically(work / "kept", kept.tobytes())
+    write_json(work / "chosen.json", counts)
+    return kept, counts
+
+
+def cap_packages(units: Sequence[Unit], places: list[Path], sizes: list[int], kept: numpy.ndarray) -> int:
+    """Leave out examples, drawn evenly, of a package that gives more than a third; returns how many.
+
+    Only mined packages are capped, and only the largest can be above a third when the others are left alone: a second
+    one above it comes down with the total in the next round.
+    """
+    ends = numpy.cumsum([0, *sizes])
+    lengths = numpy.concatenate([numpy.fromfile(place.with_suffix(".sizes"), "<i4") for place in places])
+    origins = sorted({unit.origin for unit in units if unit.is_package})
+    dropped = 0
+    for _ in range(len(origins) if len(origins) > 3 else 0):  # of three packages one has at least a third
+        of = {name: rows_of(units, ends, name) for name in origins}
+        characters = {name: int(lengths[rows][kept[rows]].sum()) for name, rows in of.items()}
+        largest = max(characters, key=characters.__getitem__)
+        others = sum(characters.values()) - characters[largest]
+        if characters[largest] <= LARGEST_SHARE * (others + characters[largest]):
+            break
+        rows = of[largest][kept[of[largest]]]
+        order = numpy.random.default_rng(0).permutation(len(rows))
+        running = numpy.cumsum(lengths[rows][order])
+        gone = rows[order[running > others * LARGEST_SHARE / (1 - LARGEST_SHARE)]]
+        kept[gone] = False
+        dropped += len(gone)
+    return dropped
+
+
+def rows_of(units: Sequence[Unit], ends: numpy.ndarray, origin: str) -> numpy.ndarray:
+    """Numbers of all examples of an origin."""
+    ranges = [numpy.arange(ends[n], ends[n + 1]) for n, unit in enumerate(units) if unit.origin == origin]
+    return numpy.concatenate(ranges)
+
+
+def make_tokenizer(
+    units: Sequence[Unit], work: Path, kept: numpy.ndarray, counts: list[dict[str, int]], place: Path, vocab_size: int,
+    given: str,
+) -> None:
+    """Stage 3."""
+    if place.is_file():
+        return
+    if given:
+        write_atomically(place, Tokenizer.load(Path(given)).model)
+        return
+    every = max(1, int(kept.sum()) // TOKENIZER_EXAMPLES)
+    tokenizer = learned_tokenizer(sampled_texts(work, kept, counts, every), vocab_size)
+    write_atomically(place, tokenizer.model)
+
+
+def sampled_texts(work: Path, kept: numpy.ndarray, counts: list[dict[str, int]], every: int) -> Iterator[str]:
+    """Descriptions and codes of every so many-th kept example."""
+    first = seen = 0
+    for number, count in enumerate(counts):
+        n = count.get("examples", 0)
+        if n:
+            content = gzip.decompress(place_of(work, number).with_suffix(".examples").read_bytes()).decode("utf-8")
+            for line, keep in zip(content.split("\n"), kept[first : first + n], strict=True):
+                seen += bool(keep)
+                if keep and seen % every == 0:
+                    _, _, nl, code, _ = json.loads(line)
+                    yield from (nl, code) if nl else (code,)
+        first += n
+
+
+def encode_units(
+    units: Sequence[Unit], work: Path, out: Path, counts: list[dict[str, int]], workers: int
+) -> list[dict[str, Any]]:
+    """Stage 4: what each shard that has an example holds."""
+    jobs, first, numbers = {}, 0, []
+    for number, count in enumerate(counts):
+        n = count.get("examples", 0)
+        if n:
+            numbers.append(number)
+            if not (out / f"{number:05d}.json").is_file():
+                jobs[number] = json.dumps({
+                    "unit": str(place_of(work, number)), "kept": str(work / "kept"), "first": first, "examples": n,
+                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": NAMES,
+                })
+        first += n
+    run_program("data.shards.encode", list(jobs.values()), workers, len(numbers), "encoding")
+    shards = [read_json(out / f"{number:05d}.json") | {"origin": units[number].origin} for number in numbers]
+    for shard in shards:
+        if not shard["examples"]:
+            remove(out / f"{shard['name']}.json")
+    return [shard for shard in shards if shard["examples"]]
+
+
+def data_card(
+    plan: dict[str, Any], origins: Sequence[Origin], units: Sequence[Unit], counts: Iterable[dict[str, int]],
+    chosen: dict[str, Any], shards: list[dict[str, Any]], out: Path,
+) -> dict[str, Any]:
+    """Sources, licences, date, filters with what each took, sizes, hashes."""
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    characters: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    for shard in shards:
+        characters[shard["origin"]] += shard["characters"]
+        languages.update({name[12:]: n for name, n in shard.items() if name.startswith("characters: ")})
+    sources = [
+        {
+            "name": origin.name, "version": origin.version, "licence": origin.licence, "files": len(origin.files),
+            "characters": characters[origin.name],
+        }
+        for origin in origins
+    ]  # fmt: skip
+    totals = {name: sum(shard[name] for shard in shards) for name in ("examples", "held_out", "tokens", "characters")}
+    fields = ("name", "examples", "held_out", "tokens", "sha256", "origin")
+    listed = [{name: shard[name] for name in fields} for shard in shards]
+    return {
+        "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
+        "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
+        "sources": sources, **totals, "characters_by_language": dict(languages),
+        "examples_by_kind": kinds(shards), "read": dict(total), "left_out": chosen, "languages": NAMES,
+        "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "shards": listed,
+    }
+
+
+def kinds(shards: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Examples of each kind in all shards."""
+    found: Counter[str] = Counter()
+    for shard in shards:
+        found.update({name[10:]: n for name, n in shard.items() if name.startswith("examples: ")})
+    return dict(found)

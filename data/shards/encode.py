@@ -1,0 +1,77 @@
+"""The last program of a build: those examples of a unit that are kept -> a shard, the held-out ones last.
+
+Reads one job a line (JSON) and answers with what it counted. A file of the corpus is held out by the hash of its name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from data.atomic_files import write_json
+from data.shards.extract import KINDS
+from data.shards.store import write_shard
+from data.tokenizer import Tokenizer
+
+HELD_OUT_PERCENT = 1  # of the files
+
+
+def encode(job: dict[str, Any]) -> dict[str, Any]:
+    """Do one unit."""
+    tokenizer, place = tokenizer_in(job["tokenizer"]), Path(job["out"])
+    kept = numpy.fromfile(job["kept"], numpy.uint8, job["examples"], offset=job["first"])
+    lines = gzip.decompress(Path(job["unit"]).with_suffix(".examples").read_bytes()).decode("utf-8").split("\n")
+    chosen = [json.loads(line) for line, keep in zip(lines, kept, strict=True) if keep]
+    chosen.sort(key=lambda row: is_held_out(row[1]))  # stable: the order stays otherwise
+    rows, ids, counts = [], [], Counter()
+    for kind, id, nl, code, language in chosen:
+        described = [] if nl is None else tokenizer.encode(nl)
+        rows.append((id, -1 if nl is None else len(described), job["languages"].index(language), KINDS.index(kind)))
+        ids.append([*described, *tokenizer.encode(code)])
+        counts["characters"] += len(code) + len(nl or "")
+        counts["tokens"] += len(ids[-1])
+        counts["held_out"] += is_held_out(id)
+        counts[f"characters: {language}"] += len(code)
+        counts[f"examples: {kind}"] += 1
+    if rows:
+        write_shard(place, rows, ids, tokenizer.vocab_size)
+    answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
+    answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in (".ids", ".index", ".names")} if rows else {}
+    write_json(place.with_suffix(".json"), answer)
+    return answer
+
+
+def is_held_out(id: str) -> bool:
+    """Whether an example's file (what stands before the colon of its id) is held out: the same on every machine."""
+    number = int.from_bytes(hashlib.sha256(id.partition(":")[0].encode("utf-8")).digest()[:8], "big")
+    return number % 100 < HELD_OUT_PERCENT
+
+
+def sha256(path: Path) -> str:
+    """Of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def tokenizer_in(path: str) -> Tokenizer:
+    """The corpus's tokenizer, read once."""
+    return Tokenizer.load(Path(path))
+
+
+def main() -> None:
+    """Answer every job on standard input with one line of JSON: its counts."""
+    for line in sys.stdin:
+        print(json.dumps(encode(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Shards of token ids: how they lie on disk, and how they are read as examples.
+
+    corpus.json      the data card: what the corpus is made of, its shards with their SHA-256
+    tokenizer.model  of the ids
+    00012.ids        uint16, or uint32 where the vocabulary is larger: descriptions and codes, one after the other
+    00012.index      a row an example: where its ids begin, how many are description and code, language, kind, id
+    00012.names      the examples' ids, UTF-8
+
+The rows that are held out come last in each shard. Files are memory-mapped; what has been read is let go again and
+again, so that a pass over a large corpus takes no more memory than one over a small one.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from data.atomic_files import read_json, write_atomically
+from data.example import DataError, Example
+from data.tokenizer import Tokenizer
+
+CARD, TOKENIZER = "corpus.json", "tokenizer.model"
+INDEX = numpy.dtype([
+    ("start", "<u8"), ("nl", "<i4"), ("code", "<i4"), ("language", "u1"), ("kind", "u1"), ("name", "<u4"),
+    ("name_length", "<u2"),
+])  # fmt: skip
+READS = 1000  # examples between two times that pages are let go
+FORMAT = 1
+
+
+def ids_type(vocab_size: int) -> str:
+    """Two bytes an id where they are enough."""
+    return "<u2" if vocab_size <= 1 << 16 else "<u4"
+
+
+def write_shard(place: Path, rows: Sequence[tuple], ids: Sequence[Sequence[int]], vocab_size: int) -> None:
+    """Write one shard; rows: (id, number of the description's ids or -1, language number, kind number)."""
+    index = numpy.zeros(len(rows), INDEX)
+    lengths = numpy.array([len(part) for part in ids], numpy.int64)
+    names = [row[0].encode("utf-8") for row in rows]
+    name_lengths = numpy.array([len(name) for name in names], numpy.int64)
+    index["start"] = numpy.cumsum(lengths) - lengths
+    index["nl"] = [row[1] for row in rows]
+    index["code"] = lengths - numpy.maximum(index["nl"], 0)
+    index["language"], index["kind"] = [row[2] for row in rows], [row[3] for row in rows]
+    index["name"], index["name_length"] = numpy.cumsum(name_lengths) - name_lengths, name_lengths
+    flat = numpy.fromiter((token for part in ids for token in part), ids_type(vocab_size), int(lengths.sum()))
+    write_atomically(place.with_suffix(".ids"), flat.tobytes())
+    write_atomically(place.with_suffix(".names"), b"".join(names))
+    write_atomically(place.with_suffix(".index"), index.tobytes())
+
+
+@dataclass
+class Shard:
+    """One shard's files, mapped."""
+
+    ids: numpy.ndarray
+    index: numpy.ndarray
+    names: mmap.mmap
+    maps: tuple[mmap.mmap, ...]
+
+
+class ShardedExamples(Sequence[Example]):
+    """The examples of a built corpus by number, decoded when asked for; `held_out`: those of held-out files."""
+
+    def __init__(self, folder: Path, held_out: bool = False) -> None:
+        """Raises DataError where the folder holds no whole corpus."""
+        self.folder, self.card = folder, read_card(folder)
+        self.tokenizer = Tokenizer.load(folder / TOKENIZER)
+        self.type = ids_type(self.tokenizer.vocab_size)
+        trained = [shard["examples"] - shard["held_out"] for shard in self.card["shards"]]
+        sizes = [shard["held_out"] for shard in self.card["shards"]] if held_out else trained
+        self.skipped = trained if held_out else [0] * len(sizes)  # rows of a shard before its first one here
+        self.ends = numpy.cumsum([0, *sizes])
+        self.open: dict[int, Shard] = {}
+        self.reads = 0
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, number: Any) -> Any:
+        """One example, or a list of those of a slice."""
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        number %= len(self)
+        place = int(numpy.searchsorted(self.ends, number, side="right")) - 1
+        shard = self.shard(place)
+        row = number - int(self.ends[place]) + self.skipped[place]
+        start, nl, code, language, _, name, length = shard.index[row].item()  # Python's own numbers
+        ids = shard.ids[start : start + max(nl, 0) + code].tolist()
+        described = max(nl, 0)
+        return Example(
+            shard.names[name : name + length].decode("utf-8"),
+            None if nl < 0 else self.tokenizer.decode(ids[:described]),
+            self.tokenizer.decode(ids[described:]),
+            self.card["languages"][language],
+        )
+
+    def shard(self, number: int) -> Shard:
+        """A shard's maps; every READS examples the pages that were read are given back."""
+        self.reads += 1
+        if self.reads % READS == 0:
+            for shard in self.open.values():
+                for mapped in shard.maps:
+                    if hasattr(mmap, "MADV_DONTNEED"):
+                        mapped.madvise(mmap.MADV_DONTNEED)
+        if number not in self.open:
+            place = self.folder / self.card["shards"][number]["name"]
+            maps = tuple(map_file(place.with_suffix(end)) for end in (".ids", ".index", ".names"))
+            ids, index = numpy.frombuffer(maps[0], self.type), numpy.frombuffer(maps[1], INDEX)
+            self.open[number] = Shard(ids, index, maps[2], maps)
+        return self.open[number]
+
+
+def map_file(path: Path) -> mmap.mmap:
+    """A whole file, read only. Raises DataError where it is gone or empty."""
+    try:
+        with open(path, "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is gone or empty; run `python -m data build` again") from error
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The data card of a built corpus. Raises DataError where there is none, or one of another version."""
+    if not (folder / CARD).is_file():
+        raise DataError(f"{folder} holds no built corpus; make one with `python -m data build --out {folder}`")
+    card = read_json(folder / CARD)
+    if card.get("format") != FORMAT:
+        raise DataError(f"{folder} was built by another version of this project; build it again")
+    return card

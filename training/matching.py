@@ -1,0 +1,116 @@
+"""How well the network tells which description belongs to which code, beside a baseline that only counts words.
+
+Description-code matching is worth something only where it is not word spotting: a bag of words, fitted on training
+pairs, says for held-out pairs how far that goes. Both see the same pairs, with the same words masked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+
+from data.batches import collate
+from data.example import Example, Item
+from data.objectives import example_generator
+from data.objectives.matching import Neighbours, description_code_matching, words
+from data.tokenizer import Tokenizer
+from model.transformer import Transformer
+
+PAIRS = 1000  # of each kind: scored, and fitted on
+BATCH = 16  # pairs scored at a time
+
+
+class Accuracy(NamedTuple):
+    """Shares of held-out pairs about which each is right."""
+
+    network: float
+    bag_of_words: float
+    n: int
+
+
+def matching_accuracy(
+    model: Transformer, tokenizer: Tokenizer, train: Sequence[Example], held_out: Sequence[Example],
+    masked_share: float, longest: int,
+) -> Accuracy | None:
+    """On pairs of at most `longest` tokens; None where hardly any function has a neighbour to be confused with."""
+    scored = list(asked(held_out, tokenizer, masked_share, longest))
+    if len(scored) < 2:
+        return None
+    baseline = BagOfWords([texts(item, tokenizer) for item in asked(train, tokenizer, masked_share, longest)])
+    right = [baseline.matches(*texts(item, tokenizer)[:2]) == bool(item.labels[0]) for item in scored]
+    return Accuracy(network_accuracy(model, tokenizer, scored), sum(right) / len(right), len(scored))
+
+
+def asked(
+    examples: Sequence[Example], tokenizer: Tokenizer, masked_share: float, longest: int
+) -> Iterator[Item]:
+    """Questions about at most PAIRS of the described functions, evenly; the same each time."""
+    neighbours = Neighbours(examples)
+    described = sorted(index for indices in neighbours.indices.values() for index in indices)
+    for index in described[:: max(1, len(described) // PAIRS)]:
+        example = examples[index]
+        generator = example_generator(0, 0, example.id)
+        item = description_code_matching(example, tokenizer, generator, neighbours.of(example), masked_share)
+        if item is not None and len(item.source) <= longest:
+            yield item
+
+
+@torch.no_grad()
+def network_accuracy(model: Transformer, tokenizer: Tokenizer, items: Sequence[Item]) -> float:
+    """Share of the items that the match head answers as they are labelled."""
+    was_training, right = model.training, 0
+    model.eval()
+    device = model.embedding.weight.device
+    for first in range(0, len(items), BATCH):
+        part = items[first : first + BATCH]
+        batch = collate(part, [""] * len(part), tokenizer).to(device)
+        answers = model.match_head(model.encode(batch.source, batch.source_mask)[:, 0]) > 0  # (B)
+        right += int((answers == (batch.labels[:, 0] == 1)).sum())
+    model.train(was_training)
+    return right / len(items)
+
+
+def texts(item: Item, tokenizer: Tokenizer) -> tuple[str, str, int]:
+    """Description, code and label of an item; masked words are gone."""
+    border = item.source.index(tokenizer.end_id)
+    return tokenizer.decode(item.source[:border]), tokenizer.decode(item.source[border:]), item.labels[0]
+
+
+class BagOfWords:
+    """Cosine of the two texts' words, each weighted by its rarity (tf-idf, words counted once), and a threshold."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str, int]]) -> None:
+        """Rarities and the threshold that is right most often, from labelled pairs."""
+        counts = Counter(word for pair in pairs for word in words(pair[0]) | words(pair[1]))
+        self.rarity = {word: math.log(len(pairs) / count) for word, count in counts.items()}
+        self.unseen = math.log(len(pairs) + 1)
+        self.threshold = best_threshold([(self.cosine(nl, code), label) for nl, code, label in pairs])
+
+    def cosine(self, nl: str, code: str) -> float:
+        """0 where no word is common, 1 where all are."""
+        one, two = words(nl), words(code)
+        norms = math.sqrt(self.weight(one) * self.weight(two))
+        return self.weight(one & two) / norms if norms else 0.0
+
+    def weight(self, found: set[str]) -> float:
+        """Sum of the squared rarities."""
+        return sum(self.rarity.get(word, self.unseen) ** 2 for word in found)
+
+    def matches(self, nl: str, code: str) -> bool:
+        """Whether the baseline says that they belong together."""
+        return self.cosine(nl, code) >= self.threshold
+
+
+def best_threshold(scored: Sequence[tuple[float, int]]) -> float:
+    """The threshold from which on calling it a match is right most often."""
+    best, right = math.inf, sum(1 - label for _, label in scored)  # calling nothing a match
+    most = right
+    for score, label in sorted(scored, reverse=True):
+        right += 2 * label - 1
+        if right > most:
+            best, most = score, right
+    return best
