@@ -110,6 +110,6 @@ def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
 
 
 def evenly(examples: Sequence[Example], about: int) -> Iterator[Example]:
-    """About so many of the examples, or all, at even distances."""
-    step = max(1, len(examples) // about) if about else len(examples) + 1
-    return (examples[index] for index in range(0, len(examples), step))
+    """About so many of the examples, at even distances; all where they are fewer."""
+    step = max(1, len(examples) // about) if about else 1
+    return (examples[index] for index in range(0, len(examples) if about else 0, step))

@@ -110,6 +110,10 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     if problem:
         counts[f"files: {problem}"] += 1
         return None
+    head = HEAD.match(text)
+    if head and is_licence(1, head[0]):
+        counts["licence headers"] += 1
+        return "\n" * head[0].count("\n") + text[head.end() :]  # the others keep their numbers
     return text
 
 
@@ -143,13 +147,9 @@ def python_examples(
 def other_examples(
     name: str, language: str, text: str, contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """A file of another language, or of prose, in pieces that end with lines; a licence at its head is cut off."""
-    head = HEAD.match(text)
-    if head and is_licence(1, head[0]):
-        counts["licence headers"] += 1
-        text = text[head.end() :]
+    """A file of another language, or of prose, in pieces that end with lines."""
     kind = "text" if language == "text" else "code"
-    for number, piece in enumerate(pieces(text)):
+    for number, piece in enumerate(pieces(text.strip("\n"))):
         if kind == "text" or not is_contaminated(contamination, piece, "", language, counts):
             yield kind, f"{name}:{kind}:{number}", None, piece, language, digest(piece)
 

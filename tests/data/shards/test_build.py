@@ -1,0 +1,210 @@
+"""A build is the same whatever happens to it: how many workers, how often it is killed, what is asked for twice."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import data.programs
+from data.example import DataError
+from data.shards import build as build_module
+from data.shards import sources
+from data.shards.sources import LANGUAGES, Origin, folder_origin, units_of
+from data.shards.store import ShardedExamples
+
+
+@pytest.fixture(autouse=True)
+def small_units(monkeypatch):
+    monkeypatch.setattr(sources, "UNIT_BYTES", 4000)
+
+
+def contents(place):
+    """Every file of a corpus but its card, by hash."""
+    files = (path for path in place.iterdir() if path.suffix != ".json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def examples(place):
+    return [*ShardedExamples(place), *ShardedExamples(place, held_out=True)]
+
+
+def test_what_stands_in_the_folder_stands_in_the_corpus(folder, built, function):
+    place, card = built(folder)
+    found = {example.id: example for example in examples(place)}
+    assert len(found) == card["examples"] == sum(shard["examples"] for shard in card["shards"])
+    described = [example for example in found.values() if example.nl is not None]
+    assert len(described) == 72 and card["examples_by_kind"]["function"] == 72
+    for number in (0, 35, 115):
+        one = found[f"project/part{number // 10 % 3}/module{number // 10}.py:{function(number).split('(')[0][4:]}"]
+        assert one.nl == f"Compute the {function(number).split('the ')[1].split(' of')[0]} of number {number}."
+        assert '"""' not in one.code and one.code.startswith("def ") and one.language == "python"
+    prose = [example for example in found.values() if "README.md:text" in example.id]
+    assert prose and prose[0].language == "text" and "Some words" in prose[0].code
+    assert not any("Copyright" in example.code for example in found.values())
+    assert sorted(path.name for path in place.iterdir() if path.suffix == ".json") == ["corpus.json"]
+
+
+def test_workers_make_no_difference(folder, built):
+    one, _ = built(folder, out="one", workers=1)
+    three, _ = built(folder, out="three", workers=3)
+    assert contents(one) == contents(three)
+    assert len(contents(one)) > 10
+
+
+def test_a_build_that_was_broken_off_anywhere_ends_with_the_same_bytes(folder, built, monkeypatch):
+    expected = contents(built(folder, out="whole")[0])
+    run_jobs, broken = data.programs.run_jobs, 0
+
+    def breaks(command, jobs, workers, failed, done):
+        nonlocal broken
+        if not jobs:
+            return []
+        run_jobs(command, jobs[:2], workers, failed, done)  # two more units, then the power goes
+        if len(jobs) > 2:
+            broken += 1
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr(build_module, "run_jobs", breaks)
+    for _ in range(40):
+        try:
+            place, _ = built(folder, out="broken")
+            break
+        except KeyboardInterrupt:
+            continue
+    assert broken >= 4 and contents(place) == expected
+
+
+def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = tmp_path / "killed"
+    command = [sys.executable, "-m", "data", "build", str(folder), "--out", str(place), "--vocab_size", "600"]
+    killed = 0
+    for patience in (1.0, 1.6, 2.4, 60):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += 1
+    whole = tmp_path / "whole"
+    subprocess.run([*command[:-3], str(whole), *command[-2:]], check=True, stdout=subprocess.DEVNULL)
+    assert killed and process.returncode == 0 and contents(place) == contents(whole)
+
+
+def test_asked_for_again_nothing_is_made(folder, built, monkeypatch):
+    place, card = built(folder)
+    before = {path: path.stat().st_mtime_ns for path in place.iterdir()}
+    monkeypatch.setattr(build_module, "run_jobs", lambda *_: pytest.fail("made again"))
+    began = time.perf_counter()
+    assert built(folder)[1] == card and {path: path.stat().st_mtime_ns for path in place.iterdir()} == before
+    assert time.perf_counter() - began < 60
+
+
+def test_another_corpus_is_not_built_over_one_that_is_there(folder, built, tmp_path, module):
+    built(folder)
+    (folder / "more.py").write_text(module(500), encoding="utf-8")
+    with pytest.raises(DataError, match="holds another corpus"):
+        built(folder)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    with pytest.raises(DataError, match=r"holds other files \(letter.txt\)"):
+        built(folder, out="full")
+    assert (tmp_path / "full" / "letter.txt").read_text() == "dear"
+
+
+def test_what_no_person_wrote_or_reads_is_left_out_and_counted(folder, built, module):
+    (folder / "generated.py").write_text("# Generated automatically, do not edit\n" + module(300))
+    (folder / "minified.js").write_text("var a=1;" * 1000)
+    (folder / "table.py").write_text("x = [\n" + "\n".join("    " + "0x1234, " * 8 for _ in range(50)) + "\n]\n")
+    (folder / "broken.py").write_text("def f(:\n")
+    (folder / "latin.md").write_bytes("caf\xe9 ".encode("latin-1") * 20)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_it.py").write_text(module(310))
+    (folder / "django").mkdir()
+    (folder / "django" / "db.py").write_text(module(320))
+    place, card = built(folder)
+    left_out = {name: n for name, n in card["read"].items() if name.startswith("files: ")}
+    assert left_out == {
+        "files: generated": 1, "files: lines too long: minified or data": 1, "files: hardly any letters: data": 1,
+        "files: do not parse": 1, "files: not UTF-8": 1,
+    }
+    assert card["read"]["licence headers"] == 12
+    ids = {example.id.partition(":")[0] for example in examples(place)}
+    assert not any(part in id for id in ids for part in ("tests", "django", "generated", "broken"))
+
+
+def test_other_languages_are_cut_at_lines_and_their_licence_is_cut_off(folder, built, licence):
+    code = "".join(f"function part{n}(x) {{\n  return x + {n * 17};\n}}\n\n" for n in range(80))
+    (folder / "tool.js").write_text(licence.replace("#", "//") + code)
+    place, card = built(folder)
+    pieces = [example for example in examples(place) if example.language == "javascript"]
+    assert "\n".join(piece.code for piece in pieces).startswith("function part0") and len(pieces) > 2
+    assert all(len(piece.code) <= 1300 and piece.nl is None for piece in pieces)
+    assert card["characters_by_language"]["javascript"] == sum(len(piece.code) for piece in pieces)
+
+
+def test_whole_files_are_held_out(built, folder):
+    for number in range(300):
+        code = f"def value_{number}():\n    return {number} * {number + 7} + {number}\n"
+        (folder / f"piece{number}.py").write_text(code)
+    place, card = built(folder)
+    train = {example.id.partition(":")[0] for example in ShardedExamples(place)}
+    held_out = {example.id.partition(":")[0] for example in ShardedExamples(place, held_out=True)}
+    assert not train & held_out and 0 < card["held_out"] < 0.1 * card["examples"]
+
+
+def test_no_package_gives_more_than_a_third(tmp_path, module):
+    origins = []
+    for number, (name, n) in enumerate({"large": 60, "one": 8, "two": 10, "three": 12}.items()):
+        root = tmp_path / name
+        root.mkdir()
+        for k in range(n):
+            (root / f"m{k}.py").write_text(module(1000 * number + 10 * k))
+        files = tuple(sorted((path.name, path) for path in root.iterdir()))
+        origins.append(Origin(name, "1.0", "MIT", files, is_package=True))
+    card = build_module.build(origins, tmp_path / "out", {}, 600, "", 2)
+    characters = {source["name"]: source["characters"] for source in card["sources"]}
+    assert 0.3 < characters["large"] / sum(characters.values()) <= 0.3334
+    assert card["left_out"]["over a third"] > 0
+    assert characters["one"] < characters["two"] < characters["three"]
+
+
+def test_a_tokenizer_of_ones_own_serves(folder, built):
+    first, _ = built(folder, out="first", vocab_size=500)
+    second, card = built(folder, out="second", tokenizer=str(first / "tokenizer.model"))
+    assert (second / "tokenizer.model").read_bytes() == (first / "tokenizer.model").read_bytes()
+    assert card["vocabulary"] <= 500
+
+
+def test_mistakes_are_one_line(tmp_path):
+    with pytest.raises(DataError, match="is no folder"):
+        folder_origin(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no file with one of the endings"):
+        folder_origin(tmp_path / "empty")
+    with pytest.raises(DataError, match="holds no built corpus"):
+        ShardedExamples(tmp_path / "empty")
+
+
+def test_units_hold_neighbouring_files_up_to_a_size(folder):
+    units = units_of([folder_origin(folder)])
+    files = [inside for unit in units for inside, _ in unit.files]
+    assert files == sorted(files) and len(units) > 3
+    assert {path.rpartition(".")[2] for path in files} <= {end[1:] for end in LANGUAGES}
+
+
+def test_the_card_names_sources_and_hashes(folder, built):
+    place, card = built(folder)
+    assert json.loads((place / "corpus.json").read_text()) == card
+    for shard in card["shards"]:
+        for end, digest in shard["sha256"].items():
+            assert hashlib.sha256((place / f"{shard['name']}{end}").read_bytes()).hexdigest() == digest
+    (source,) = card["sources"]
+    assert source["name"] == "project" and source["characters"] == card["characters"] > 10_000

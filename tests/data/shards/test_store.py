@@ -1,0 +1,113 @@
+"""Shards give back what was written, in any order, from any place, and equal parts to every process."""
+
+import json
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.config import DataConfig
+from data.example import BadRecords
+from data.shards import store
+from data.shards.store import ShardedExamples, write_shard
+from data.tokenizer import train_tokenizer
+from training.config import ObjectivesConfig
+from training.corpus import evenly, read_pretraining
+from training.mixture import Mixture
+from training.stream import Place, Stream
+
+TEXTS = [(f"m{n % 4}:f{n}", f"Say {n}." if n % 3 else None, f"def f{n}():\n    return 'é{n}'\n") for n in range(50)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer([text for _, nl, code in TEXTS for text in (nl, code) if text], 500)
+
+
+@pytest.fixture
+def corpus(tmp_path, tokenizer):
+    """Two shards of 30 and 20 examples; the last three of the first and the last of the second are held out."""
+    tokenizer.save(tmp_path / "tokenizer.model")
+    shards = []
+    for name, part, held_out in (("00000", TEXTS[:30], 3), ("00003", TEXTS[30:], 1)):
+        rows, ids = [], []
+        for id, nl, code in part:
+            described = tokenizer.encode(nl) if nl else []
+            rows.append((id, len(described) if nl else -1, 1, 0))
+            ids.append([*described, *tokenizer.encode(code)])
+        write_shard(tmp_path / name, rows, ids, tokenizer.vocab_size)
+        shards.append({"name": name, "examples": len(part), "held_out": held_out})
+    card = {"format": 1, "hash": "abc", "languages": ["bash", "python"], "shards": shards, "sources": []}
+    (tmp_path / "corpus.json").write_text(json.dumps(card))
+    return tmp_path
+
+
+def as_texts(examples):
+    return [(example.id, example.nl, example.code) for example in examples]
+
+
+def test_what_is_read_is_what_was_written(corpus):
+    train, held_out = ShardedExamples(corpus), ShardedExamples(corpus, held_out=True)
+    assert as_texts(train) == TEXTS[:27] + TEXTS[30:49] and len(train) == 46
+    assert as_texts(held_out) == TEXTS[27:30] + TEXTS[49:]
+    assert train[0].language == "python"
+    assert as_texts([train[-1], train[26], train[27]]) == [TEXTS[48], TEXTS[26], TEXTS[30]]
+    assert as_texts(train[5:9]) == TEXTS[5:9]
+    for index in (46, -47):
+        with pytest.raises(IndexError):
+            train[index]
+
+
+def test_letting_pages_go_changes_nothing(corpus, monkeypatch):
+    monkeypatch.setattr(store, "READS", 2)
+    train = ShardedExamples(corpus)
+    order = numpy.random.default_rng(0).permutation(46).tolist() * 3
+    assert as_texts(train[index] for index in order) == [as_texts([train[index]])[0] for index in order]
+
+
+@settings(max_examples=30, deadline=None)
+@given(vocab=st.sampled_from([500, 1 << 16, (1 << 16) + 1]))
+def test_a_large_vocabulary_takes_four_bytes(vocab, tmp_path_factory):
+    place = tmp_path_factory.mktemp("shard") / "00000"
+    write_shard(place, [("a", -1, 0, 0)], [[1, vocab - 1]], vocab)
+    assert numpy.fromfile(place.with_suffix(".ids"), store.ids_type(vocab)).tolist() == [1, vocab - 1]
+
+
+def stream_of(corpus, tokenizer, part=(0, 1)):
+    mixture = Mixture(ObjectivesConfig(pairs=0, causal=1.0), tokenizer, 1, ShardedExamples(corpus))
+    return Stream(mixture, DataConfig(batch_tokens=0, batch_examples=4), BadRecords(), part)
+
+
+def test_the_parts_of_several_processes_are_disjoint_and_equally_long(corpus, tokenizer):
+    for n in (1, 2, 3, 5):
+        for epoch in (0, 1):
+            parts = [stream_of(corpus, tokenizer, (k, n)).order(epoch).tolist() for k in range(n)]
+            assert {len(part) for part in parts} == {46 // n}
+            assert len({index for part in parts for index in part}) == 46 // n * n
+    assert stream_of(corpus, tokenizer).order(0).tolist() != stream_of(corpus, tokenizer).order(1).tolist()
+
+
+def test_a_stream_goes_on_from_any_step(corpus, tokenizer):
+    batches = []
+    for place, batch in stream_of(corpus, tokenizer).batches():
+        batches.append((place, batch.ids, batch.target.tolist()))
+        if len(batches) == 30:
+            break
+    for done in (0, 7, 11, 12, 25):
+        rest = stream_of(corpus, tokenizer).batches(batches[done][0])
+        place, batch = next(rest)
+        assert (place, batch.ids, batch.target.tolist()) == batches[done + 1]
+    assert batches[-1][0].epoch >= 2 and Place() not in [place for place, *_ in batches]
+
+
+def test_training_reads_it_and_holds_out_what_the_build_held_out(corpus):
+    read = read_pretraining(DataConfig(shards=str(corpus)))
+    assert as_texts(read.train) == TEXTS[:27] + TEXTS[30:49] and len(read.held_out) == 4
+    assert read.about["data_hash"] == "abc" and read.about["train"] == 46
+    assert len(read_pretraining(DataConfig(shards=str(corpus), mined_limit=5)).train) == 5
+
+
+def test_evenly_takes_about_as_many_as_asked_for():
+    assert list(evenly(range(10), 3)) == [0, 3, 6, 9] and list(evenly(range(3), 10)) == [0, 1, 2]
+    assert list(evenly(range(10), 0)) == [] == list(evenly([], 0))
