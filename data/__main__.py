@@ -18,6 +18,7 @@ from data.fetch import PUBLISHED, fetch
 from data.held_out import duplicates, normalised_pair
 from data.options import parse
 from data.shards.command import Build, run_build
+from data.shards.describe import Describe, run_describe
 from data.sources import NAMES, open_source
 
 
@@ -92,13 +93,13 @@ def table(splits: dict[str, dict[str, Any]]) -> str:
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-RUN = {Fetch: run_fetch, Stats: run_stats, Build: run_build}
+RUN = {Fetch: run_fetch, Stats: run_stats, Build: run_build, Describe: run_describe}
 
 
 def main() -> int:
     """Run one command; 0 when it worked, 2 for bad input, 130 when it was stopped by the user."""
     try:
-        commands = Fetch | Stats | Build
+        commands = Fetch | Stats | Build | Describe
         command = parse(commands, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
         RUN[type(command)](command)
     except (DataError, OSError) as error:

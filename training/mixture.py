@@ -6,7 +6,6 @@ under neither. The schedule says in which epochs an objective is on; one that it
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,29 +15,10 @@ import numpy
 
 from data.example import Example, Item
 from data.objectives import example_generator
+from data.objectives.functions import FUNCTIONS, objective
 from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 
-# Setting -> its function in data/objectives/, and what that takes besides the example: settings, or other examples.
-FUNCTIONS = {
-    "pairs": ("pairs.pairs", ()),
-    "rename": ("rename.rename", ()),
-    "tae": ("autoencoding.target_autoencoding", ()),
-    "denoise": ("denoise.denoise", ()),
-    "mlm": ("mlm.masked_language_modelling", ("mask_rate", "whole_words")),
-    "span": ("span.span_corruption", ("mask_rate", "mean_span")),
-    "infilling": ("infilling.text_infilling", ("infilling_rate", "mean_span")),
-    "deletion": ("deletion.token_deletion", ("mask_rate",)),
-    "lines": ("line_permutation.line_permutation", ()),
-    "causal": ("language_modelling.causal_language_modelling", ()),
-    "prefix": ("language_modelling.prefix_language_modelling", ()),
-    "permutation": ("permutation.permutation_language_modelling", ("mask_rate",)),
-    "identifier": ("identifiers.masked_identifier_prediction", ()),
-    "tag": ("identifiers.identifier_tagging", ()),
-    "next_sentence": ("sentences.next_sentence_prediction", ("all",)),
-    "match": ("matching.description_code_matching", ("neighbours", "masked_share")),
-    "dual": ("dual.dual_generation", ()),
-}
 DRAWS = 8  # of code alone, until one is in the pair's language
 OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
 
@@ -115,12 +95,7 @@ class Mixture:
 
 def import_objectives(objectives: ObjectivesConfig) -> dict[str, Callable[..., Any]]:
     """The functions of the objectives in use, and no others: a run's code hash covers what it has imported."""
-    functions = {}
-    for name, (place, _) in FUNCTIONS.items():
-        if getattr(objectives, name):
-            module, _, function = place.rpartition(".")
-            functions[name] = getattr(importlib.import_module(f"data.objectives.{module}"), function)
-    return functions
+    return {name: objective(name) for name in FUNCTIONS if getattr(objectives, name)}
 
 
 def taken(weight: float, generator: numpy.random.Generator) -> bool:

@@ -8,12 +8,13 @@ import pytest
 from data.batches import collate
 from data.config import DataConfig
 from data.example import BadRecords, Example
+from data.objectives.functions import FUNCTIONS
 from data.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.config import TRAINED_ON, ObjectivesConfig
-from training.mixture import FUNCTIONS, Mixture
+from training.mixture import Mixture
 from training.stream import KINDS, Stream
 
 PAIRS = [
