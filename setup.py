@@ -9,7 +9,8 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=[
-        "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "training", "evaluation",
+        "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "data.shards", "training",
+        "evaluation",
         "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.laboratory",
         "experiments.speed", "experiments.suites",
         "experiments.walkthrough", "experiments.worked_example",
@@ -29,6 +30,7 @@ setup(
         "safetensors>=0.4.3",
         "scipy>=1.11",
         "filelock>=3.12",
+        "datasketch>=1.6",
     ],
     extras_require={
         "test": [

@@ -16,7 +16,7 @@ class DataConfig:
     code: str = "code"  # column that holds the code
     language: str = "python"  # language of the code in a user's own files
     packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
-    shards: str = ""  # a corpus that `python -m data build` has made, to pretrain on instead of what is mined
+    shards: str = ""  # folder that `python -m data build` has made, to pretrain on, or "mined": made when it is missing
     strict: bool = False  # a bad training record is an error instead of being counted and skipped
     truncate: bool = False  # a training record that is too long is cut instead of skipped
     max_source_length: int = 256  # tokens of a source, end token included

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from data.config import DataConfig
@@ -31,7 +30,7 @@ class Corpus:
     held_out: Sequence[Example]
     bad: BadRecords
     about: dict[str, Any]
-    monolingual: Sequence[Example] = ()  # mined code, for the objective tae
+    monolingual: Sequence[Example] = ()  # mined code: for the objective tae, and for the vocabulary
 
     @property
     def words(self) -> list[str]:
@@ -47,11 +46,12 @@ class Corpus:
 def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     """The corpus of each phase that the settings give steps to, in order: pretraining, training."""
     corpora = {}
-    mined = read_pretraining(settings.data) if settings.pretrains or settings.training.objectives.tae else None
+    needed = settings.pretrains or settings.training.objectives.tae or settings.data.shards
+    mined = read_pretraining(settings.data) if needed else None
     if settings.pretrains:
         corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
-    if settings.training.objectives.tae:
+    if mined is not None:
         corpora["training"] = replace(corpora["training"], monolingual=mined.train)
     return corpora
 
@@ -75,9 +75,10 @@ def read_pretraining(data: DataConfig) -> Corpus:
 
 def read_shards(data: DataConfig) -> Corpus:
     """A corpus that `python -m data build` has made; its held-out files are held out here too."""
+    from data.shards.command import corpus_folder
     from data.shards.store import ShardedExamples
 
-    folder = Path(data.shards).expanduser()
+    folder = corpus_folder(data.shards, data.workers)
     train, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
     if data.mined_limit:
         train = train[: data.mined_limit]
@@ -97,7 +98,7 @@ def read_mined(data: DataConfig) -> Corpus:
 
 
 def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
-    """A tokenizer that is learned on training lines alone."""
+    """A tokenizer that is learned on training lines alone, and on what is mined, whether it is trained on or not."""
     texts = (
         text
         for corpus in corpora.values()

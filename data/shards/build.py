@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+from filelock import FileLock
 from tqdm import tqdm
 
 from data.atomic_files import read_json, remove, write_atomically, write_json
@@ -54,8 +55,19 @@ def build(
     tokenizer: a file to use instead of learning one of `vocab_size` pieces. Raises DataError where `out` holds
     something else.
     """
-    units, work = units_of(origins), out / "work"
+    units = units_of(origins)
     plan = plan_of(origins, units, targets, vocab_size, tokenizer)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(out.with_name(f"{out.name}.lock")):  # dies with its owner; who waits here finds it done
+        return build_here(origins, units, out, plan, targets, vocab_size, tokenizer, workers or os.cpu_count() or 1)
+
+
+def build_here(
+    origins: Sequence[Origin], units: Sequence[Unit], out: Path, plan: dict[str, Any], targets: dict[str, list[str]],
+    vocab_size: int, tokenizer: str, workers: int,
+) -> dict[str, Any]:
+    """The stages, by the one process that holds the lock."""
+    work = out / "work"
     if (out / CARD).is_file():
         card = read_json(out / CARD)
         if card.get("plan") == plan["hash"]:
@@ -63,7 +75,6 @@ def build(
             return card
         raise DataError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
     start(out, work, plan, targets)
-    workers = workers or os.cpu_count() or 1
     counts = extract_units(units, work, workers)
     kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
     make_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)

@@ -15,6 +15,8 @@ from data.shards.build import build, plan_of
 from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 
+MINED = "mined"  # data.shards of the corpus that is built when nothing is named
+
 
 @dataclass(frozen=True)
 class Build:
@@ -33,19 +35,29 @@ class Build:
 
 def run_build(command: Build) -> None:
     """Build a corpus, or finish it, and print its data card in short."""
+    out, card, benchmarks = build_corpus(command)
+    print(show_card(card))
+    if not benchmarks:
+        print("no benchmark's lines were looked for; `python -m data fetch NAME` brings them here")
+    print(f"the corpus is in {out}; pretrain on it with --data.shards {out if command != Build() else MINED}")
+    if command.json:
+        write_json(Path(command.json), card)
+
+
+def build_corpus(command: Build) -> tuple[Path, dict[str, Any], list[str]]:
+    """(folder, data card, benchmarks that were looked for) of what is asked for, made now or before."""
     origins = origins_of(command)
     targets = {} if command.contaminated else read_targets(command.benchmarks)
     settings = targets, command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
     if out is None:
         out = cache_folder("corpora", plan_of(origins, units_of(origins), *settings)["hash"]).absolute()
-    card = build(origins, out, *settings, command.workers)
-    print(show_card(card))
-    if not targets:
-        print("no benchmark's lines were looked for; `python -m data fetch NAME` brings them here")
-    print(f"the corpus is in {out}; pretrain on it with --data.shards {out}")
-    if command.json:
-        write_json(Path(command.json), card)
+    return out, build(origins, out, *settings, command.workers), sorted(targets)
+
+
+def corpus_folder(shards: str, workers: int) -> Path:
+    """The folder that the setting data.shards names; "mined": what `python -m data build` makes, made when missing."""
+    return build_corpus(Build(workers=workers))[0] if shards == MINED else Path(shards).expanduser()
 
 
 def origins_of(command: Build) -> list[Origin]:

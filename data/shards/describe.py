@@ -179,7 +179,8 @@ def show_item(item: Item, tokenizer: Tokenizer) -> str:
     else:
         names = [token for token, label in zip(item.source, item.labels) if label == 1]
         hidden = [label for label in item.labels if label != IGNORE]
-        parts |= {"names": readable(names, tokenizer)} if item.kind == "tag" else {"hidden": readable(hidden, tokenizer)}
+        name, chosen = ("names", names) if item.kind == "tag" else ("hidden", hidden)
+        parts[name] = readable(chosen, tokenizer)
     blank = " " * 12
     return "\n".join(textwrap.indent(text, blank).replace(blank, f"  {name:<10}", 1) for name, text in parts.items())
 

@@ -109,7 +109,9 @@ def licence_of(name: str) -> str:
     named = about.get("License-Expression") or about.get("License") or ""
     classifiers = about.get_all("Classifier") or ()
     classified = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License")]
-    return named.strip().split("\n")[0][:60] or ", ".join(classified) or "see the package"
+    if "\n" in named or "Copyright" in named:  # some put the whole text there
+        named = ""
+    return named or ", ".join(classified) or "see the package"
 
 
 def folder_origin(folder: Path) -> Origin:
