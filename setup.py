@@ -30,7 +30,7 @@ setup(
         "safetensors>=0.4.3",
         "scipy>=1.11",
         "filelock>=3.12",
-        "datasketch>=1.6",
+        "datasketch>=2",
     ],
     extras_require={
         "test": [

@@ -14,10 +14,12 @@ NEW_LINE, INDENT, DEDENT = "<line>", "<indent>", "<dedent>"  # structure of a Py
 
 _STRING = r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 # Strings, words, numbers and the operators of more than one character; then any other single character.
-_REGULAR_TOKEN = re.compile(
+_REGULAR = (
     rf"{_STRING}|\d+\.?\d*(?:[eE][+-]?\d+)?\w*|\w+|\*\*=|//=|>>=|<<=|===|!==|\.\.\.|->|=>|:=|::|&&|\|\||\+\+|--"
     r"|[-+*/%@&|^<>=!]=|\*\*|//|<<|>>|<>|[^\s\w]"
 )
+_REGULAR_TOKEN = re.compile(_REGULAR)
+_PYTHON_TOKEN = re.compile(rf"{_STRING}|#.*|{_REGULAR}")  # comments too, to be left out
 # A shell's operators, a file number before a redirection included; then words, whose quoted parts belong to them.
 _SHELL_TOKEN = re.compile(
     r"\n|\d*(?:<<<|<<|>>|[<>]&|[<>]\(|[<>])|&>>?|&&|\|\||;;|\$\(|[|&;()]"
@@ -88,7 +90,7 @@ def _regular_lines(code: str) -> list[str]:
     """Regular tokens of each line, with the structure of the indentation as `tokenize` would give it."""
     tokens, widths = [], [0]
     for line in code.expandtabs().split("\n"):
-        words = _REGULAR_TOKEN.findall(line)
+        words = [token for token in _PYTHON_TOKEN.findall(line) if not token.startswith("#")]
         if not words:
             continue
         width = len(line) - len(line.lstrip())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class DataError(ValueError):
@@ -51,6 +53,12 @@ class Source(Protocol):
     def splits(self) -> dict[str, Iterator[Example]]:
         """Split name ("train", "dev", "test", ...) -> its examples, in a fixed order."""
         ...
+
+
+def evenly(values: Sequence[T], about: int) -> Iterator[T]:
+    """About so many of the values, at even distances; all where they are fewer."""
+    step = max(1, len(values) // about) if about else 1
+    return (values[index] for index in range(0, len(values) if about else 0, step))
 
 
 IGNORE = -100  # label of a position that must not enter a loss (torch's cross_entropy has the same default)

@@ -36,6 +36,10 @@ GENERATED = re.compile(
 )
 
 
+class NoPythonFiles(DataError):
+    """A package that there is nothing to mine from."""
+
+
 @dataclass(frozen=True)
 class Package:
     """An installed package: its version and the files that may be mined, as (path inside it, path on disk)."""
@@ -86,7 +90,7 @@ def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place:
     """The package without its tests, with at least one file."""
     kept = tuple((inside, path) for inside, path in files if is_own_code(inside) and path.is_file())
     if not kept:
-        raise DataError(f"data.packages: {name!r} has no Python files {place}")
+        raise NoPythonFiles(f"data.packages: {name!r} has no Python files {place}")
     return Package(name, version, kept)
 
 

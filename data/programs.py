@@ -7,6 +7,7 @@ program ends when its standard input does, so none is left behind when this proc
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 
 from data.example import DataError
 
+PARENT = os.getppid()
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -70,3 +72,9 @@ def ask(process: subprocess.Popen, job: str, failed: Callable[[str], str]) -> st
     if not answer:
         raise DataError(failed(job))
     return answer.rstrip("\n")
+
+
+def stop_if_alone() -> None:
+    """End this program where the process that asked is gone: another may have begun the same job."""
+    if os.getppid() != PARENT:
+        raise SystemExit(1)

@@ -41,7 +41,10 @@ def mine(text: str) -> dict[str, list]:
     defined = list(definitions(tree))
     found: dict[str, list] = {
         "functions": [],
-        "code": [[line, piece, digest(piece)] for line, piece in other_code(tree, defined, lines)],
+        "code": [
+            [line, piece, digest(piece)]
+            for line, source in other_code(tree, defined, lines) for piece in pieces(source)
+        ],  # fmt: skip
         "text": [[line, piece] for line, whole in texts(tree, defined, lines) for piece in pieces(whole)],
     }
     for name, line, description, code, key in functions(defined, lines):
@@ -188,7 +191,7 @@ def normal_form(node: Function, local: set[str]) -> str:
             written.append(str(len(value)))
             for part in value:
                 write(part)
-        elif role in ("id", "arg", "name") and value in local:
+        elif role in ("id", "arg", "name") and (value in local or value == node.name):  # one that calls itself too
             written.append(numbers.setdefault(value, f"${len(numbers)}"))
         else:
             written.append(repr(value))
@@ -229,8 +232,9 @@ def other_code(
     start = 1
     for number in range(1, len(lines) + 2):
         if number > len(lines) or covered[number]:
-            source = "\n".join(line for line in lines[start - 1 : number - 1] if line.strip())
-            yield from ((start, piece) for piece in pieces(textwrap.dedent(source)))
+            source = textwrap.dedent("\n".join(line for line in lines[start - 1 : number - 1] if line.strip()))
+            if source:
+                yield start, source
             start = number + 1
 
 

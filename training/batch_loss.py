@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from data.batches import Batch
@@ -19,9 +20,9 @@ def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tupl
         return encoder_loss(model, batch)
     if batch.kind == "permutation":
         return permutation_loss(model, batch, label_smoothing)
-    memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
-    if batch.kind == "autoencoding":  # the encoder is not to learn to hand code on (Norouzi et al. 2021)
-        memory = memory.detach()
+    # Of autoencoding the encoder is to learn nothing, or it would learn to hand code on (Norouzi et al. 2021).
+    with torch.set_grad_enabled(torch.is_grad_enabled() and batch.kind != "autoencoding"):
+        memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
     if model.config.fast:
         return fast_pair_loss(model, batch, memory, label_smoothing)
     log_probs, logits = model.target_log_probs(

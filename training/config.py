@@ -60,6 +60,10 @@ class ObjectivesConfig:
                 raise ValueError(
                     f"objectives.schedule: {entry!r} is no objective and its epochs; write denoise:1-6 or dual:7-"
                 )
+        bounds = [bound for entry in self.schedule for bound in read_epochs(entry)[1:] if bound < math.inf]
+        for epoch in range(int(max(bounds, default=0)) + 1):
+            if not any(getattr(self, name) and self.is_on(name, epoch) for name in TRAINED_ON):
+                raise ValueError(f"objectives.schedule leaves nothing on in epoch {epoch + 1}; let something go on")
 
     def is_on(self, name: str, epoch: int) -> bool:
         """Whether the schedule has an objective on in an epoch, of which the first is 0."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError, Example
+from data.example import BadRecords, DataError, Example, evenly
 from data.held_out import data_hash
 from data.learned_tokenizer import learned_tokenizer
 from data.sources import open_source
@@ -47,7 +47,7 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     """The corpus of each phase that the settings give steps to, in order: pretraining, training."""
     corpora = {}
     needed = settings.pretrains or settings.training.objectives.tae or settings.data.shards
-    mined = read_pretraining(settings.data) if needed else None
+    mined = read_pretraining(settings.data, settings.corpus) if needed else None
     if settings.pretrains:
         corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
@@ -68,23 +68,24 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
     return Corpus(splits.train, splits.held_out, splits.bad, about)
 
 
-def read_pretraining(data: DataConfig) -> Corpus:
-    """What to pretrain on: a built corpus (data.shards), or what is mined here and now."""
-    return read_shards(data) if data.shards else read_mined(data)
+def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
+    """What to pretrain on before `corpus`: a built corpus (data.shards), or what is mined here and now."""
+    return read_shards(data, corpus) if data.shards else read_mined(data)
 
 
-def read_shards(data: DataConfig) -> Corpus:
+def read_shards(data: DataConfig, corpus: str) -> Corpus:
     """A corpus that `python -m data build` has made; its held-out files are held out here too."""
     from data.shards.command import corpus_folder
     from data.shards.store import ShardedExamples
 
-    folder = corpus_folder(data.shards, data.workers)
+    folder = corpus_folder(data.shards, data.workers, corpus, data.path)
     train, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
     if data.mined_limit:
         train = train[: data.mined_limit]
     about = {
         "corpus": "shards", "train": len(train), "held_out": len(held_out), "data_hash": held_out.card["hash"],
         "sources": {source["name"]: source["version"] for source in held_out.card["sources"]},
+        "benchmarks": held_out.card["benchmarks"],
     }
     return Corpus(train, held_out, BadRecords(), about)
 
@@ -108,9 +109,3 @@ def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
         if text
     )
     return learned_tokenizer(texts, vocab_size)
-
-
-def evenly(examples: Sequence[Example], about: int) -> Iterator[Example]:
-    """About so many of the examples, at even distances; all where they are fewer."""
-    step = max(1, len(examples) // about) if about else 1
-    return (examples[index] for index in range(0, len(examples) if about else 0, step))

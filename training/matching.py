@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
 
 from data.batches import collate
-from data.example import Example, Item
+from data.example import Example, Item, evenly
 from data.objectives import example_generator
 from data.objectives.matching import Neighbours, description_code_matching, words
 from data.tokenizer import Tokenizer
@@ -51,7 +52,7 @@ def asked(
     """Questions about at most PAIRS of the described functions, evenly; the same each time."""
     neighbours = Neighbours(examples)
     described = sorted(index for indices in neighbours.indices.values() for index in indices)
-    for index in described[:: max(1, len(described) // PAIRS)]:
+    for index in evenly(described, PAIRS):
         example = examples[index]
         generator = example_generator(0, 0, example.id)
         item = description_code_matching(example, tokenizer, generator, neighbours.of(example), masked_share)
@@ -109,8 +110,8 @@ def best_threshold(scored: Sequence[tuple[float, int]]) -> float:
     """The threshold from which on calling it a match is right most often."""
     best, right = math.inf, sum(1 - label for _, label in scored)  # calling nothing a match
     most = right
-    for score, label in sorted(scored, reverse=True):
-        right += 2 * label - 1
+    for score, tied in groupby(sorted(scored, reverse=True), key=lambda pair: pair[0]):  # no threshold parts equals
+        right += sum(2 * label - 1 for _, label in tied)
         if right > most:
             best, most = score, right
     return best

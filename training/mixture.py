@@ -1,11 +1,13 @@
 """Which objectives an example is put under in an epoch, and what they are given (`--pretraining.objectives...`).
 
-A weight is a probability: with span 0.5 and identifier 0.5 a quarter of the examples is seen under both, and a quarter
-under neither. The schedule says in which epochs an objective is on; one that it does not name is on in all.
+A weight is a probability, drawn for each objective: with span 0.5 and identifier 0.5 a quarter of the examples is seen
+under both, and a quarter under neither. The schedule says in which epochs an objective is on; one that it does not name
+is on in all.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -95,6 +97,8 @@ class Mixture:
 
 def import_objectives(objectives: ObjectivesConfig) -> dict[str, Callable[..., Any]]:
     """The functions of the objectives in use, and no others: a run's code hash covers what it has imported."""
+    if objectives.match:
+        importlib.import_module("training.matching")  # measured at the end of the phase
     return {name: objective(name) for name in FUNCTIONS if getattr(objectives, name)}
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from data.atomic_files import write_json
 from data.batches import Batch
-from data.example import BadRecords, DataError
+from data.example import BadRecords, DataError, evenly
 from data.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.budget import Clock, batch_flops
 from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
 from training.config import LoopConfig, ObjectivesConfig
-from training.corpus import Corpus, evenly
+from training.corpus import Corpus
 from training.ema import averaged_weights, copy_weights, start_average
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
@@ -189,7 +189,8 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
     """
     held_out, objectives = phase.corpus.held_out, ObjectivesConfig()
     if phase.name == "pretraining":
-        held_out, objectives = list(evenly(held_out, run.settings.data.held_out)), phase.loop.objectives
+        held_out = list(evenly(held_out, run.settings.data.held_out))
+        objectives = replace(phase.loop.objectives, schedule=())  # of all epochs at once
     run.model.eval()
     stream = Stream(Mixture(objectives, run.tokenizer, 0, held_out), run.settings.data, BadRecords())
     total, tokens = 0.0, 0
@@ -218,11 +219,11 @@ def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
 def finish_phase(run: Run, phase: Phase) -> None:
     """The model's weights become the best ones when early stopping watched, else their average where there is one."""
     show_bad_records(phase.name, phase.corpus.bad, phase.read)
-    if phase.loop.objectives.match:
-        show_matching(run, phase)
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:
         copy_weights(weights, run.model)
+    if phase.loop.objectives.match:
+        show_matching(run, phase)
 
 
 def show_matching(run: Run, phase: Phase) -> None:

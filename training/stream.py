@@ -101,16 +101,15 @@ class Stream:
 
     def chunk(self, epoch: int, chunk: int) -> Plan:
         """The batches of one chunk as lists of (item, example id)."""
-        order = self.order(epoch)
-        made = [
-            made
-            for index in order[chunk * CHUNK : (chunk + 1) * CHUNK]
-            for made in self.items(self.mixture.examples[index], epoch)
-        ]
+        order = self.order(epoch)[chunk * CHUNK : (chunk + 1) * CHUNK].tolist()
+        # Read by number, as they lie on the disk; then in the epoch's order.
+        of_example = {index: self.items(self.mixture.examples[index], epoch) for index in sorted(order)}
+        made = [item for index in order for item in of_example[index]]
         batches = []
         for kind in KINDS:
             of_kind = [pair for pair in made if pair[0].kind == kind]
-            lengths = [(len(item.source), len(item.target)) for item, _ in of_kind]
+            streams = 2 if kind == "permutation" else 1  # the decoder reads twice the target
+            lengths = [(len(item.source), streams * len(item.target)) for item, _ in of_kind]
             plan = plan_batches(lengths, self.data.batch_tokens, self.mixture.seed, epoch, self.data.batch_examples)
             batches += [[of_kind[index] for index in indices] for indices in plan]
         shuffled = example_generator(self.mixture.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
@@ -161,8 +160,8 @@ class Stream:
             self.bad.add(f"truncated: {reason}", example.id)
             closing, target_closing = len(self.mixture.tokenizer.suffix), len(self.mixture.tokenizer.target_suffix)
             source, target = cut(item.source, longest[0], closing), cut(item.target, longest[1], target_closing)
-            limit = longest[1] if item.kind == "permutation" else longest[0]
-            labels = None if item.labels is None else cut(item.labels, limit, closing)
+            of_labels = (longest[1], target_closing) if item.kind == "permutation" else (longest[0], closing)
+            labels = None if item.labels is None else cut(item.labels, *of_labels)
             return replace(item, source=source, target=target, labels=labels)
         self.bad.add(f"skipped: {reason}", example.id)
         return None

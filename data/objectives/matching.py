@@ -4,7 +4,7 @@
 
 Half of the time the code is that of another function, of the same module and about as long, so that neither the topic
 nor the length gives it away. What mostly does is a word that stands on both sides: in a share of the pairs the
-function's own name, and every word that the description has too, become masks.
+function's own name, and every word that one of the two descriptions has too, become masks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy
 
@@ -44,7 +45,8 @@ def description_code_matching(
     if other is None:
         return None
     code = example.code if belong else other.code
-    hidden = words(example.nl) if masked else set()
+    # The words of both descriptions, whichever code is shown: else the number of masks would tell the label.
+    hidden = words(example.nl) | words(other.nl)
     ids = []
     name = DEFINED.search(code)
     for start, end, pieces in tokenizer.encode_words(code):
@@ -56,14 +58,18 @@ def description_code_matching(
 
 def another(example: Example, others: Sequence[Example], generator: numpy.random.Generator) -> Example | None:
     """One of `others` that has another description and another code; None where none was met."""
-    for index in generator.integers(len(others), size=TRIES).tolist() if others else ():
-        if others[index].nl != example.nl and others[index].code != example.code:
-            return others[index]
+    for index in generator.integers(max(1, len(others)), size=TRIES).tolist() if len(others) else ():
+        other = others[index]
+        if other.nl != example.nl and other.code != example.code:
+            return other
     return None
 
 
 class Neighbours:
-    """Which described functions are of one module and about as long: where another code comes from."""
+    """Which described functions are of one module and about as long: where another code comes from.
+
+    One pass over the corpus; after that only what is drawn is read.
+    """
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self.examples = examples
@@ -72,10 +78,24 @@ class Neighbours:
             if example.nl is not None:
                 self.indices.setdefault(neighbourhood(example), []).append(index)
 
-    def of(self, example: Example) -> list[Example]:
+    def of(self, example: Example) -> Chosen:
         """The functions of an example's neighbourhood, itself among them; none for unlabelled text."""
         found = self.indices.get(neighbourhood(example), []) if example.nl is not None else []
-        return [self.examples[index] for index in found]
+        return Chosen(self.examples, found)
+
+
+class Chosen(Sequence[Example]):
+    """Some of the examples, by their numbers, read when they are asked for."""
+
+    def __init__(self, examples: Sequence[Example], indices: Sequence[int]) -> None:
+        self.examples, self.indices = examples, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, number: Any) -> Any:
+        """One example."""
+        return self.examples[self.indices[number]]
 
 
 def neighbourhood(example: Example) -> tuple[str, int]:

@@ -22,26 +22,29 @@ TRIES = 8  # draws of another text before an example is left out
 def next_sentence_prediction(
     example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator, others: Sequence[Example]
 ) -> Item | None:
-    """The text cut in two at a line's end, or two halves of different texts. None for a single line.
+    """The text cut in two at a line's end, or two halves of different texts of one language. None for a single line.
 
     `others`: the corpus, from which the other text is drawn.
     """
     halves = cut_in_two(text_of(example), generator)
     if halves is None:
         return None
-    first, second = halves
-    foreign = foreign_half(second, others, generator)
+    foreign = foreign_half(example, others, generator)
     if foreign is None:  # whichever way the draw below goes: else what is left out would tell the label
         return None
+    first, second, foreign = (tokenizer.encode(part) for part in (*halves, foreign))
+    length = min(len(second), len(foreign))  # or what is too long, and left out later, would be more often foreign
     follows = generator.random() < 0.5
-    return two_parts(tokenizer.encode(first), tokenizer.encode(second if follows else foreign), follows, tokenizer)
+    return two_parts(first, (second if follows else foreign)[:length], follows, tokenizer)
 
 
-def foreign_half(second: str, others: Sequence[Example], generator: numpy.random.Generator) -> str | None:
-    """The second half of another text, different from this one; None where none was met."""
+def foreign_half(example: Example, others: Sequence[Example], generator: numpy.random.Generator) -> str | None:
+    """The second half of another text in the same language; None where none was met."""
     for index in generator.integers(len(others), size=TRIES).tolist():
-        halves = cut_in_two(text_of(others[index]), generator)
-        if halves is not None and halves[1] != second:
+        other = others[index]
+        halves = cut_in_two(text_of(other), generator)
+        same_kind = other.language == example.language and (other.nl is None) == (example.nl is None)
+        if halves is not None and other.id != example.id and same_kind:
             return halves[1]
     return None
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import platform
 import sys
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +33,22 @@ from tqdm import tqdm
 
 from data.atomic_files import read_json, remove, write_atomically, write_json
 from data.cache import sources_hash
-from data.corpora import LANGUAGES as BENCHMARK_LANGUAGES
 from data.example import DataError
 from data.learned_tokenizer import learned_tokenizer
 from data.programs import run_jobs
+from data.shards.contamination import benchmarks_of, languages_of
 from data.shards.duplicates import N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGES, Origin, Unit, units_of
-from data.shards.store import CARD, FORMAT, TOKENIZER
+from data.shards.store import CARD, FORMAT, TOKENIZER, sha256
 from data.tokenizer import Tokenizer
 
-LARGEST_SHARE = 1 / 3  # of the characters, that one package may have
 TOKENIZER_EXAMPLES = 40_000
 DATA = Path(__file__).parents[1]
-SOURCES = ("code_tokens", "packages", "python_functions", "tokenizer")  # what else decides what comes out
+SOURCES = (  # what decides what comes out
+    "code_tokens", "packages", "python_functions", "tokenizer",
+    *(f"shards/{name}" for name in ("build", "contamination", "duplicates", "encode", "extract", "signatures")),
+    "shards/sources", "shards/store",
+)  # fmt: skip
 NAMES = sorted(set(LANGUAGES.values()))  # of languages, by number
 
 
@@ -71,6 +76,7 @@ def build_here(
     if (out / CARD).is_file():
         card = read_json(out / CARD)
         if card.get("plan") == plan["hash"]:
+            check_shards(out, card)
             tidy(out, card)
             return card
         raise DataError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
@@ -79,17 +85,27 @@ def build_here(
     kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
     make_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
     shards = encode_units(units, work, out, counts, workers)
-    card = data_card(plan, origins, units, counts, chosen, shards, out)
+    card = data_card(read_json(work / "plan.json"), origins, counts, chosen, shards, out)
     write_json(out / CARD, card)
     tidy(out, card)
     return card
+
+
+def check_shards(out: Path, card: dict[str, Any]) -> None:
+    """Raise DataError where a shard is not as it was built."""
+    for shard in card["shards"]:
+        for end, digest in shard["sha256"].items():
+            path = out / f"{shard['name']}{end}"
+            if not path.is_file() or sha256(path) != digest:
+                raise DataError(f"{path} is gone or damaged; delete {out} and build again")
 
 
 def tidy(out: Path, card: dict[str, Any]) -> None:
     """Delete what only a build that goes on needs."""
     for shard in card["shards"]:
         remove((out / shard["name"]).with_suffix(".json"))
-    remove(out / "work")
+    for name in ("work", "work.deleted"):  # the second: of a build that was killed here
+        remove(out / name)
 
 
 def plan_of(
@@ -101,7 +117,8 @@ def plan_of(
     parts = {
         "files": files, "targets": targets, "tokenizer": learned,
         "python": platform.python_version_tuple()[:2],
-        "program": sources_hash([*Path(__file__).parent.glob("*.py"), *(DATA / f"{name}.py" for name in SOURCES)]),
+        "program": sources_hash(DATA / f"{name}.py" for name in SOURCES),
+        "libraries": {name: metadata.version(name) for name in ("datasketch", "numpy", "sentencepiece")},
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {"hash": digest, "origins": [origin.name for origin in origins], "units": len(units)}
@@ -117,15 +134,14 @@ def start(out: Path, work: Path, plan: dict[str, Any], targets: dict[str, list[s
     """Begin, or go on with the same plan. Raises DataError where another build was begun here."""
     begun = work / "plan.json"
     if begun.is_file() and read_json(begun)["hash"] != plan["hash"]:
-        raise DataError(f"{out} holds the beginning of another build; delete {work}, or give another --out")
+        raise DataError(f"{out} holds the beginning of another build; delete it, or give another --out")
     if not begun.is_file() and out.exists() and any(out.iterdir()):
         left = [path.name for path in out.iterdir() if path.name != work.name]
         if left:
             raise DataError(f"{out} holds other files ({left[0]}); give an empty or a new folder with --out")
     work.mkdir(parents=True, exist_ok=True)
-    languages = {name: BENCHMARK_LANGUAGES.get(name, "python") for name in targets}
-    write_json(work / "targets.json", {"targets": targets, "languages": languages})
-    write_json(begun, plan)
+    write_json(work / "targets.json", {"targets": targets, "languages": languages_of(targets)})
+    write_json(begun, plan | {"benchmarks": benchmarks_of(targets)})
 
 
 def place_of(work: Path, number: int) -> Path:
@@ -167,29 +183,37 @@ def choose(units: Sequence[Unit], work: Path, sizes: list[int]) -> tuple[numpy.n
 
 
 def cap_packages(units: Sequence[Unit], places: list[Path], sizes: list[int], kept: numpy.ndarray) -> int:
-    """Leave out examples, drawn evenly, of a package that gives more than a third; returns how many.
+    """Leave out examples, drawn evenly, of packages that give more than a third of all; returns how many.
 
-    Only mined packages are capped, and only the largest can be above a third when the others are left alone: a second
-    one above it comes down with the total in the next round.
+    Of fewer than three packages one always gives more: they are left as they are, and so are folders.
     """
     ends = numpy.cumsum([0, *sizes])
     lengths = numpy.concatenate([numpy.fromfile(place.with_suffix(".sizes"), "<i4") for place in places])
-    origins = sorted({unit.origin for unit in units if unit.is_package})
+    rows = {name: rows_of(units, ends, name) for name in sorted({unit.origin for unit in units if unit.is_package})}
+    rows = {name: numbers[kept[numbers]] for name, numbers in rows.items()}
+    most = largest_allowed([int(lengths[numbers].sum()) for numbers in rows.values()])
     dropped = 0
-    for _ in range(len(origins) if len(origins) > 3 else 0):  # of three packages one has at least a third
-        of = {name: rows_of(units, ends, name) for name in origins}
-        characters = {name: int(lengths[rows][kept[rows]].sum()) for name, rows in of.items()}
-        largest = max(characters, key=characters.__getitem__)
-        others = sum(characters.values()) - characters[largest]
-        if characters[largest] <= LARGEST_SHARE * (others + characters[largest]):
-            break
-        rows = of[largest][kept[of[largest]]]
-        order = numpy.random.default_rng(0).permutation(len(rows))
-        running = numpy.cumsum(lengths[rows][order])
-        gone = rows[order[running > others * LARGEST_SHARE / (1 - LARGEST_SHARE)]]
+    for numbers in rows.values():
+        order = numbers[numpy.random.default_rng(0).permutation(len(numbers))]
+        gone = order[numpy.cumsum(lengths[order], dtype=numpy.int64) > most]
         kept[gone] = False
         dropped += len(gone)
     return dropped
+
+
+def largest_allowed(sizes: Sequence[int]) -> float:
+    """The level c to which sizes have to be cut so that none is more than a third of what is left.
+
+    With the k largest cut to c and `rest` the sum of the others, c = (k c + rest) / 3.
+    """
+    ordered = sorted(sizes, reverse=True)
+    if len(ordered) < 3 or 3 * ordered[0] <= sum(ordered):
+        return math.inf
+    for k in (1, 2):
+        level = sum(ordered[k:]) / (3 - k)
+        if ordered[k] <= level:
+            return level
+    return ordered[2]  # three that are equal are a third at most
 
 
 def rows_of(units: Sequence[Unit], ends: numpy.ndarray, origin: str) -> numpy.ndarray:
@@ -252,8 +276,8 @@ def encode_units(
 
 
 def data_card(
-    plan: dict[str, Any], origins: Sequence[Origin], units: Sequence[Unit], counts: Iterable[dict[str, int]],
-    chosen: dict[str, Any], shards: list[dict[str, Any]], out: Path,
+    plan: dict[str, Any], origins: Sequence[Origin], counts: Iterable[dict[str, int]], chosen: dict[str, int],
+    shards: list[dict[str, Any]], out: Path,
 ) -> dict[str, Any]:
     """Sources, licences, date, filters with what each took, sizes, hashes."""
     total: Counter[str] = Counter()
@@ -278,7 +302,9 @@ def data_card(
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
         "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
         "sources": sources, **totals, "characters_by_language": dict(languages),
-        "examples_by_kind": kinds(shards), "read": dict(total), "left_out": chosen, "languages": NAMES,
+        "examples_by_kind": kinds(shards), "bytes_read": total["bytes"], "files_read": total["files"],
+        "left_out": {name.removeprefix("left out: "): n for name, n in total.items() if "left out" in name} | chosen,
+        "benchmarks": plan["benchmarks"], "languages": NAMES,
         "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "shards": listed,
     }
 

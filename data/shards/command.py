@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +15,9 @@ from data.atomic_files import write_json
 from data.cache import cache_folder
 from data.example import DataError
 from data.shards.build import build, plan_of
-from data.shards.contamination import read_targets
+from data.shards.contamination import BENCHMARKS, read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
+from data.shards.store import read_card
 
 MINED = "mined"  # data.shards of the corpus that is built when nothing is named
 
@@ -35,29 +39,41 @@ class Build:
 
 def run_build(command: Build) -> None:
     """Build a corpus, or finish it, and print its data card in short."""
-    out, card, benchmarks = build_corpus(command)
+    began = time.perf_counter()
+    out, card = build_corpus(command)
+    seconds = time.perf_counter() - began
     print(show_card(card))
-    if not benchmarks:
-        print("no benchmark's lines were looked for; `python -m data fetch NAME` brings them here")
-    print(f"the corpus is in {out}; pretrain on it with --data.shards {out if command != Build() else MINED}")
+    speed = f"{card['bytes_read'] / 1e6:.1f} MB of files, {card['bytes_read'] / 1e6 / seconds:.1f} MB/s"
+    print(f"{speed}; in {out}; pretrain on it with --data.shards {out if command != Build() else MINED}")
     if command.json:
         write_json(Path(command.json), card)
 
 
-def build_corpus(command: Build) -> tuple[Path, dict[str, Any], list[str]]:
-    """(folder, data card, benchmarks that were looked for) of what is asked for, made now or before."""
+def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any]]:
+    """(folder, data card) of what is asked for, made now or before; `places`: benchmarks that lie elsewhere."""
     origins = origins_of(command)
-    targets = {} if command.contaminated else read_targets(command.benchmarks)
+    targets = {} if command.contaminated else read_targets(command.benchmarks, places)
     settings = targets, command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
     if out is None:
         out = cache_folder("corpora", plan_of(origins, units_of(origins), *settings)["hash"]).absolute()
-    return out, build(origins, out, *settings, command.workers), sorted(targets)
+    return out, build(origins, out, *settings, command.workers)
 
 
-def corpus_folder(shards: str, workers: int) -> Path:
-    """The folder that the setting data.shards names; "mined": what `python -m data build` makes, made when missing."""
-    return build_corpus(Build(workers=workers))[0] if shards == MINED else Path(shards).expanduser()
+def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
+    """The folder that the setting data.shards names; "mined": what `python -m data build` makes, made when missing.
+
+    corpus, path: what is fine-tuned on, whose dev and test lines must not be in it: a warning says where nobody looked.
+    """
+    if shards == MINED:
+        folder, card = build_corpus(Build(workers=workers), {corpus: path})
+    else:
+        folder = Path(shards).expanduser()
+        card = read_card(folder)
+    if corpus in BENCHMARKS and corpus not in card["benchmarks"]:
+        print(f"warning: nobody has looked whether {folder} holds dev or test lines of {corpus}; build it again with "
+              "--benchmarks", file=sys.stderr)  # fmt: skip
+    return folder
 
 
 def origins_of(command: Build) -> list[Origin]:
@@ -69,7 +85,10 @@ def origins_of(command: Build) -> list[Origin]:
         raise DataError(f"two of the folders are called {twice!r}; rename one, or give the folder above them")
     if command.folders and not command.packages:
         return folders
-    return [*package_origins(command.packages or default_packages()), *folders]
+    packages = command.packages or default_packages()
+    if not packages:
+        print("the project is not installed (pip install -e .): the standard library is mined alone", file=sys.stderr)
+    return [*package_origins(packages), *folders]
 
 
 def show_card(card: dict[str, Any]) -> str:
@@ -83,9 +102,15 @@ def show_card(card: dict[str, Any]) -> str:
         f"{source['characters'] / whole:6.1%}  {source['files']:6,}  {source['licence']}"
         for source in by_source if source["characters"]
     ]  # fmt: skip
-    left_out = {**card["left_out"], **{name: n for name, n in card["read"].items() if ": " in name or name[0] == "l"}}
     lines += ["", "left out:"]
-    lines += [f"  {n:9,}  {name}" for name, n in sorted(left_out.items()) if n and not name.startswith("examples")]
+    lines += [f"  {n:9,}  {name}" for name, n in sorted(card["left_out"].items()) if n]
+    lines += ["", "benchmarks whose dev and test lines were looked for:"]
+    lines += [
+        f"  {name}: {found['targets']:,}, of which {found['too short']:,} are too short to be looked for"
+        for name, found in card["benchmarks"].items()
+    ] or ["  none; `python -m data fetch NAME` brings them here, --benchmarks says where they are"]
+    languages = sorted(card["characters_by_language"].items(), key=lambda pair: -pair[1])
+    lines += ["", "languages: " + ", ".join(f"{name} {n / whole:.1%}" for name, n in languages)]
     kinds = ", ".join(f"{n:,} of {kind}" for kind, n in card["examples_by_kind"].items())
     lines += [
         "",

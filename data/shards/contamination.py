@@ -8,7 +8,7 @@ hand. A function is left out when it
     function    equals a target that is a whole function, up to formatting and the names of locals.
 
 Shorter targets (`return self`) are everybody's and only counted. Whole files would be too coarse: most files of the
-standard library hold some line that Django has too.
+standard library hold some line that Django has too. Prose is not searched: docstrings, comments, pages of text.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from pathlib import Path
 from data.cache import cache_folder
 from data.code_tokens import token_lines
 from data.config import DataConfig
+from data.corpora import LANGUAGES as CORPUS_LANGUAGES
 from data.example import DataError
-from data.python_functions import definitions, functions
+from data.python_functions import Function, definitions, functions
 from data.sources import NAMES, open_source
 
 WINDOW = 13  # tokens
@@ -80,19 +81,28 @@ def windows(tokens: list[str]) -> Iterable[Tokens]:
 
 
 def function_keys(code: str) -> list[str]:
-    """Normal forms of the functions that a piece of code defines; none where it does not parse."""
+    """Normal forms of the functions that a piece of code consists of; none where there is anything but imports beside.
+
+    A method of a class is not a whole target.
+    """
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return []
+    if not all(isinstance(node, (Function, ast.Import, ast.ImportFrom)) for node in tree.body):
+        return []
     return [key for *_, key in functions(list(definitions(tree)), code.split("\n"))]
 
 
-def read_targets(folder: str) -> dict[str, list[str]]:
-    """Dev and test targets of each published corpus in `folder`, or in the user's cache when that is empty."""
+def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+    """Dev and test targets of each published corpus in `folder`, or in the user's cache when that is empty.
+
+    places: {corpus: folder} of corpora that lie elsewhere. Raises DataError where a folder that is named has none.
+    """
     targets = {}
     for name in BENCHMARKS:
         place = Path(folder).expanduser() / name if folder else cache_folder(name)
+        place = Path((places or {}).get(name) or place).expanduser()
         if place.is_dir():
             splits = open_source(name, DataConfig(path=os.fspath(place)), 0).splits()
             held = [example.code for split, examples in splits.items() if split != "train" for example in examples]
@@ -100,3 +110,14 @@ def read_targets(folder: str) -> dict[str, list[str]]:
     if folder and not targets:
         raise DataError(f"{folder} holds none of the folders {', '.join(BENCHMARKS)}; give another --benchmarks")
     return targets
+
+
+def benchmarks_of(targets: Mapping[str, list[str]]) -> dict[str, dict[str, int]]:
+    """What the data card says of the benchmarks: targets, and how many are too short to be looked for."""
+    found = Contamination(targets, languages_of(targets))
+    return {name: {"targets": len(codes), "too short": found.short.get(name, 0)} for name, codes in targets.items()}
+
+
+def languages_of(targets: Iterable[str]) -> dict[str, str]:
+    """The language of each benchmark."""
+    return {name: CORPUS_LANGUAGES.get(name, "python") for name in targets}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import numpy
 import tyro
 
 from data.atomic_files import write_atomically, write_json
-from data.example import IGNORE, Example, Item
+from data.example import IGNORE, Example, Item, evenly
 from data.identifiers import find_identifiers
 from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
 from data.objectives.matching import Neighbours
 from data.shards.command import show_card
-from data.shards.store import INDEX, ShardedExamples
+from data.shards.store import INDEX, KINDS, ShardedExamples
 from data.tokenizer import SEGMENT, Tokenizer
 
 SAMPLE = 5000  # examples that are decoded for what needs the text
@@ -64,12 +63,11 @@ def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
     described = index["nl"] >= 0
     lengths = {"description": index["nl"][described], "code of it": index["code"][described]}
     kinds = index["kind"][~described]
-    lengths |= {"other code": index["code"][~described][kinds == 1], "text": index["code"][~described][kinds == 2]}
+    for name in KINDS[1:]:
+        lengths[f"other {name}" if name == "code" else name] = index["code"][~described][kinds == KINDS.index(name)]
     used = token_counts(examples)
     words, identifiers = Counter(), Counter()
-    step = max(1, len(examples) // SAMPLE)
-    for number in range(0, len(examples), step):
-        example = examples[number]
+    for example in evenly(examples, SAMPLE):
         count_pieces(example, examples.tokenizer, words, identifiers)
     ordered = sorted(used.tolist(), reverse=True)
     return {
@@ -181,8 +179,7 @@ def show_item(item: Item, tokenizer: Tokenizer) -> str:
         hidden = [label for label in item.labels if label != IGNORE]
         name, chosen = ("names", names) if item.kind == "tag" else ("hidden", hidden)
         parts[name] = readable(chosen, tokenizer)
-    blank = " " * 12
-    return "\n".join(textwrap.indent(text, blank).replace(blank, f"  {name:<10}", 1) for name, text in parts.items())
+    return "\n".join(f"  {name:<10}" + text.replace("\n", "\n" + " " * 12) for name, text in parts.items())
 
 
 def readable(ids: Sequence[int], tokenizer: Tokenizer) -> str:
@@ -206,20 +203,23 @@ def picture(card: dict[str, Any], figures: dict[str, Any]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4), layout="constrained")
     FigureCanvasAgg(figure)
-    lengths, shares = figure.subplots(1, 2)
+    lengths, *shares = figure.subplots(1, 3, width_ratios=(4, 3, 3))
     for name, counts in figures["histograms"].items():
         lengths.plot([2**power for power in range(len(counts))], counts, marker="o", markersize=3, label=name)
     lengths.set(xscale="log", xlabel="length in tokens (up to)", ylabel="examples", title="How long the examples are")
     lengths.set_xscale("log", base=2)
     lengths.legend(frameon=False)
-    sources = sorted(((source["characters"], source["name"]) for source in card["sources"]), reverse=True)[:15]
-    names, whole = [name for _, name in sources], max(1, card["characters"])
-    shares.barh(names, [100 * characters / whole for characters, _ in sources])
-    shares.invert_yaxis()
-    shares.set(xlabel="share of the characters (%)", title="Where they come from")
-    for axes in (lengths, shares):
+    of = {"source": {source["name"]: source["characters"] for source in card["sources"]}}
+    of["language"] = card["characters_by_language"]
+    whole = max(1, card["characters"])
+    for axes, (what, characters) in zip(shares, of.items()):
+        largest = sorted(characters.items(), key=lambda pair: -pair[1])[:12]
+        axes.barh([name for name, _ in largest], [100 * n / whole for _, n in largest])
+        axes.invert_yaxis()
+        axes.set(xlabel="share of the characters (%)", title=f"Characters by {what}")
+    for axes in (lengths, *shares):
         axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy
 
 from data.atomic_files import write_json
-from data.shards.extract import KINDS
-from data.shards.store import write_shard
+from data.programs import stop_if_alone
+from data.shards.store import KINDS, sha256, write_shard
 from data.tokenizer import Tokenizer
 
 HELD_OUT_PERCENT = 1  # of the files
@@ -40,7 +40,9 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
         counts["tokens"] += len(ids[-1])
         counts["held_out"] += is_held_out(id)
         counts[f"characters: {language}"] += len(code)
+        counts["characters: text"] += len(nl or "")
         counts[f"examples: {kind}"] += 1
+    stop_if_alone()
     if rows:
         write_shard(place, rows, ids, tokenizer.vocab_size)
     answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
@@ -53,12 +55,6 @@ def is_held_out(id: str) -> bool:
     """Whether an example's file (what stands before the colon of its id) is held out: the same on every machine."""
     number = int.from_bytes(hashlib.sha256(id.partition(":")[0].encode("utf-8")).digest()[:8], "big")
     return number % 100 < HELD_OUT_PERCENT
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

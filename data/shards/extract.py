@@ -16,6 +16,7 @@ import gzip
 import json
 import re
 import sys
+import textwrap
 import tokenize
 import warnings
 from collections import Counter
@@ -28,14 +29,19 @@ import numpy
 
 from data.atomic_files import write_atomically, write_json
 from data.packages import is_generated, module_name
-from data.python_functions import definitions, digest, functions, other_code, pieces, texts
+from data.programs import stop_if_alone
+from data.python_functions import LONGEST_CHUNK, definitions, digest, functions, is_utf8, other_code, pieces, texts
 from data.shards.contamination import Contamination
 from data.shards.duplicates import N_BANDS, N_VALUES
 from data.shards.signatures import Signer, bands, word_hash
-from data.shards.sources import LANGUAGES, is_licence, why_not
+from data.shards.sources import LANGUAGES, why_not
+from data.shards.store import KINDS
 
-KINDS = ("function", "code", "text")  # described functions; code without a description; prose
-HEAD = re.compile(r"\A(?:[ \t]*(?:#|//|/?\*|--|;|<!--|\.\.).*\n|\s*\n)+")  # the comment at the head of a file
+WIDTH = 200  # characters of a line that a long one is cut into
+HEAD = 40  # lines in which a file's licence stands
+COMMENTS = ("#", "//", "--", ";", "..")  # what a line of comment begins with, in one language or another
+LONG_COMMENTS = {"/*": "*/", "<!--": "-->"}
+LICENCE = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|without warrant", re.IGNORECASE)
 Found = tuple[str, str, str | None, str, str, str]  # kind, id, description, code, language, key
 
 
@@ -53,6 +59,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
             signatures.append(numpy.zeros(N_VALUES, numpy.uint32) if signature is None else signature)
             sizes.append(len(code) + len(nl or ""))
             counts[f"examples: {kind}"] += 1
+    stop_if_alone()
     out = Path(job["out"])
     table = numpy.array(keys, "<u8").reshape(-1, 1 + N_BANDS).T
     write_atomically(out.with_suffix(".examples"), gzip.compress("\n".join(lines).encode(), compresslevel=1, mtime=0))
@@ -77,7 +84,7 @@ def file_examples(
     """The examples of one file, none where it is left out; why is counted."""
     counts["files"] += 1
     language = LANGUAGES.get(path.suffix.lower(), "python")
-    text = read_text(path, language, counts)
+    text = read_text(path, language, counts) if is_utf8(inside) else None  # a file's name is a part of ids
     if text is None:
         return
     name = module_name(inside) if job["is_package"] else f"{job['origin']}/{inside}"
@@ -85,36 +92,52 @@ def file_examples(
         try:
             yield from python_examples(name, text, contamination, counts)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            counts["files: do not parse"] += 1
+            counts["left out: files that do not parse"] += 1
     else:
         yield from other_examples(name, language, text, contamination, counts)
 
 
 def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
-    """A file's text; None, and a count, where it is not UTF-8 (Python: what it declares), generated, or no text."""
-    content = path.read_bytes()
-    counts["bytes"] += len(content)
-    if is_generated(content):
-        counts["files: generated"] += 1
-        return None
+    """A file's text without its licence; None, and a count, where it is generated, data, or cannot be read.
+
+    UTF-8 is expected, of Python what the file declares.
+    """
     try:
-        if language == "python":
-            with tokenize.open(path) as file:
-                text = file.read()
-        else:
-            text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    except (SyntaxError, UnicodeError):
-        counts["files: not UTF-8"] += 1
+        content = path.read_bytes()
+        counts["bytes"] += len(content)
+        if is_generated(content):
+            counts["left out: generated files"] += 1
+            return None
+        with tokenize.open(path) if language == "python" else open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except (SyntaxError, UnicodeError, LookupError, OSError):  # LookupError: an encoding that is none
+        counts["left out: files that cannot be read"] += 1
         return None
     problem = why_not(text, language)
     if problem:
-        counts[f"files: {problem}"] += 1
+        counts[f"left out: {problem}"] += 1
         return None
-    head = HEAD.match(text)
-    if head and is_licence(1, head[0]):
-        counts["licence headers"] += 1
-        return "\n" * head[0].count("\n") + text[head.end() :]  # the others keep their numbers
-    return text
+    kept = without_licence(text)
+    counts["left out: licence headers"] += kept != text
+    return kept
+
+
+def without_licence(text: str) -> str:
+    """The text with the blocks of comments in its first HEAD lines that speak of a licence made empty lines."""
+    lines = text.split("\n")
+    block: list[int] = []
+    open_until = ""  # what closes the comment that we are in
+    for number, line in enumerate([*lines[:HEAD], ""]):
+        bare = line.strip()
+        opened = next((end for start, end in LONG_COMMENTS.items() if bare.startswith(start)), "")
+        if open_until or opened or bare.startswith(COMMENTS):
+            block.append(number)
+            open_until = "" if (open_until or opened or "\0") in bare else open_until or opened
+        else:
+            if LICENCE.search("\n".join(lines[place] for place in block)):
+                lines = ["" if place in block else kept for place, kept in enumerate(lines)]
+            block = []
+    return "\n".join(lines)
 
 
 def python_examples(
@@ -133,12 +156,13 @@ def python_examples(
             yield "function", f"{name}:{qualified}{number}", description, code, "python", key
         for number, piece in enumerate(pieces(code)):
             yield "code", f"{name}:code:{line}.{number}", None, piece, "python", f"{key}.{number}"
-    for number, (line, piece) in enumerate(other_code(tree, defined, lines)):
-        if not is_contaminated(contamination, piece, "", "python", counts):
-            yield "code", f"{name}:other:{line}.{number}", None, piece, "python", digest(piece)
+    for line, source in other_code(tree, defined, lines):
+        if not is_contaminated(contamination, source, "", "python", counts):
+            for number, piece in enumerate(pieces(source)):
+                yield "code", f"{name}:other:{line}.{number}", None, piece, "python", digest(piece)
     for line, whole in texts(tree, defined, lines):
-        if is_licence(line, whole):
-            counts["licence headers"] += 1
+        if line <= HEAD and LICENCE.search(whole):
+            counts["left out: licence headers"] += 1
             continue
         for number, piece in enumerate(pieces(whole)):
             yield "text", f"{name}:text:{line}.{number}", None, piece, "text", digest(piece)
@@ -149,9 +173,15 @@ def other_examples(
 ) -> Iterator[Found]:
     """A file of another language, or of prose, in pieces that end with lines."""
     kind = "text" if language == "text" else "code"
-    for number, piece in enumerate(pieces(text.strip("\n"))):
+    lines = (part for line in text.strip("\n").split("\n") for part in wrapped(line))
+    for number, piece in enumerate(pieces("\n".join(lines))):
         if kind == "text" or not is_contaminated(contamination, piece, "", language, counts):
             yield kind, f"{name}:{kind}:{number}", None, piece, language, digest(piece)
+
+
+def wrapped(line: str) -> list[str]:
+    """A line, or where a paragraph is one line, the lines that it makes."""
+    return textwrap.wrap(line, WIDTH) if len(line) > LONGEST_CHUNK else [line]
 
 
 def is_contaminated(
@@ -160,7 +190,7 @@ def is_contaminated(
     """Whether a piece of code repeats a benchmark; if so, it is counted under benchmark and rule."""
     found = contamination.found_in(code, key, language)
     if found:
-        counts[f"contaminated: {found[0]}, {found[1]}"] += 1
+        counts[f"left out: {found[0]}, by {found[1]}"] += 1
     return bool(found)
 
 

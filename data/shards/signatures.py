@@ -25,7 +25,7 @@ class Signer:
     """Signatures of texts, one after the other."""
 
     def __init__(self) -> None:
-        self.minhash = MinHash(num_perm=N_VALUES, hashfunc=int)
+        self.minhash = MinHash(num_perm=N_VALUES, hashfunc=int, scheme="affine32")
 
     def sign(self, text: str) -> numpy.ndarray | None:
         """The signature (128,) uint32; None for a text of few words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,11 @@ from data.example import DataError
 from data.packages import (
     FOREIGN_FOLDERS,
     NEVER_MINED,
+    NoPythonFiles,
     Package,
     installed_package,
     is_own_code,
+    refuse_benchmarks,
     spelt,
     standard_library,
 )
@@ -27,8 +30,7 @@ LANGUAGES = {  # by the end of a file's name
     ".rb": "ruby", ".php": "php", ".kt": "kotlin", ".scala": "scala", ".swift": "swift", ".sql": "sql", ".r": "r",
     ".jl": "julia", ".md": "text", ".rst": "text", ".txt": "text",
 }  # fmt: skip
-LONGEST_LINE, MEAN_LINE, LEAST_LETTERS = 1000, 100, 0.25  # Chen et al. 2021, appendix B.1: beyond them code is no text
-LICENCE = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|without warrant", re.IGNORECASE)
+LONGEST_LINE, MEAN_LINE, LEAST_LETTERS = 1000, 100, 0.25  # as in Chen et al. 2021, section 3.1
 PROJECT = "codegen-transformer"  # whose dependencies are mined when nothing is named
 
 
@@ -88,13 +90,8 @@ def package_origins(names: Iterable[str]) -> list[Origin]:
     """The standard library, and the packages that have Python files of their own."""
     origins = [package_origin(standard_library(), "PSF-2.0")]
     for name in names:
-        try:
-            package = installed_package(name)
-        except DataError as error:
-            if "has no Python files" in str(error):
-                continue
-            raise
-        origins.append(package_origin(package, licence_of(name)))
+        with contextlib.suppress(NoPythonFiles):  # a package of compiled code, or of data
+            origins.append(package_origin(installed_package(name), licence_of(name)))
     return origins
 
 
@@ -121,6 +118,8 @@ def folder_origin(folder: Path) -> Origin:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give folders of code and text")
+    folder = folder.resolve()
+    refuse_benchmarks(folder.name, {folder.name})
     files = sorted(folder_files(folder))
     if not files:
         raise DataError(f"{folder} holds no file with one of the endings {' '.join(LANGUAGES)}; give another folder")
@@ -162,12 +161,7 @@ def why_not(text: str, language: str) -> str:
     lines = text.split("\n")
     too_long = max(map(len, lines)) > LONGEST_LINE or len(text) / len(lines) > MEAN_LINE
     if too_long and language != "text":  # a paragraph of prose may be one line
-        return "lines too long: minified or data"
+        return "files of long lines: minified or data"
     if sum(map(str.isalpha, text)) < LEAST_LETTERS * len(text):
-        return "hardly any letters: data"
+        return "files of hardly any letters: data"
     return ""
-
-
-def is_licence(line: int, text: str) -> bool:
-    """Whether a comment or docstring at the head of a file is its licence."""
-    return line <= 40 and bool(LICENCE.search(text))

@@ -6,12 +6,14 @@
     00012.index      a row an example: where its ids begin, how many are description and code, language, kind, id
     00012.names      the examples' ids, UTF-8
 
-The rows that are held out come last in each shard. Files are memory-mapped; what has been read is let go again and
-again, so that a pass over a large corpus takes no more memory than one over a small one.
+The rows that are held out come last in each shard. Files are memory-mapped, a few shards at a time, so that a pass over
+a large corpus takes no more memory and no more open files than one over a small one. Whoever reads many examples asks
+for them in the order of their numbers.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +31,8 @@ INDEX = numpy.dtype([
     ("start", "<u8"), ("nl", "<i4"), ("code", "<i4"), ("language", "u1"), ("kind", "u1"), ("name", "<u4"),
     ("name_length", "<u2"),
 ])  # fmt: skip
-READS = 1000  # examples between two times that pages are let go
+KINDS = ("function", "code", "text")  # described functions; code without a description; prose
+OPEN = 16  # shards that are mapped at a time
 FORMAT = 1
 
 
@@ -55,14 +58,13 @@ def write_shard(place: Path, rows: Sequence[tuple], ids: Sequence[Sequence[int]]
     write_atomically(place.with_suffix(".index"), index.tobytes())
 
 
-@dataclass
+@dataclass(frozen=True)
 class Shard:
-    """One shard's files, mapped."""
+    """One shard's files, mapped; they are closed when nothing refers to them any more."""
 
     ids: numpy.ndarray
     index: numpy.ndarray
     names: mmap.mmap
-    maps: tuple[mmap.mmap, ...]
 
 
 class ShardedExamples(Sequence[Example]):
@@ -78,7 +80,6 @@ class ShardedExamples(Sequence[Example]):
         self.skipped = trained if held_out else [0] * len(sizes)  # rows of a shard before its first one here
         self.ends = numpy.cumsum([0, *sizes])
         self.open: dict[int, Shard] = {}
-        self.reads = 0
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -104,18 +105,13 @@ class ShardedExamples(Sequence[Example]):
         )
 
     def shard(self, number: int) -> Shard:
-        """A shard's maps; every READS examples the pages that were read are given back."""
-        self.reads += 1
-        if self.reads % READS == 0:
-            for shard in self.open.values():
-                for mapped in shard.maps:
-                    if hasattr(mmap, "MADV_DONTNEED"):
-                        mapped.madvise(mmap.MADV_DONTNEED)
+        """A shard's maps; the one that was opened first is let go where OPEN are mapped."""
         if number not in self.open:
+            if len(self.open) >= OPEN:
+                self.open.pop(next(iter(self.open)))
             place = self.folder / self.card["shards"][number]["name"]
-            maps = tuple(map_file(place.with_suffix(end)) for end in (".ids", ".index", ".names"))
-            ids, index = numpy.frombuffer(maps[0], self.type), numpy.frombuffer(maps[1], INDEX)
-            self.open[number] = Shard(ids, index, maps[2], maps)
+            ids, index, names = (map_file(place.with_suffix(end)) for end in (".ids", ".index", ".names"))
+            self.open[number] = Shard(numpy.frombuffer(ids, self.type), numpy.frombuffer(index, INDEX), names)
         return self.open[number]
 
 
@@ -125,7 +121,7 @@ def map_file(path: Path) -> mmap.mmap:
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is gone or empty; run `python -m data build` again") from error
+        raise DataError(f"{path} cannot be read ({error}); delete {path.parent} and build it again") from error
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -136,3 +132,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     if card.get("format") != FORMAT:
         raise DataError(f"{folder} was built by another version of this project; build it again")
     return card
+
+
+def sha256(path: Path) -> str:
+    """Of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
 from data.batches import collate
 from data.config import DataConfig
@@ -67,13 +68,19 @@ def test_what_becomes_of_an_example_does_not_depend_on_the_others_order(tokenize
 
 
 def test_labels_at_unmasked_positions_never_enter_the_loss(tokenizer):
-    """Whatever stands in the source where no label is asked for may be anything to the loss's count."""
-    model = model_of(tokenizer)
+    """States are blocked between positions: then the loss is that of the asked positions, whatever stands elsewhere."""
+    model = model_of(tokenizer).eval()
+    for layer in model.encoder:  # without attention a position knows itself alone
+        torch.nn.init.zeros_(layer.self_attention.output.weight)
     for name in ("mlm", "tag", "match", "next_sentence"):
         found = [item for made in items(only(name), tokenizer).values() for item, _ in made][:8]
-        batch = collate(found, ["e"] * len(found), tokenizer)
-        _, n = batch_loss(model, batch, 0.0)
-        assert n == sum(label >= 0 for item in found for label in item.labels) < batch.labels.numel()
+        others = [
+            replace(item, source=[token if label >= 0 else 200 for token, label in zip(item.source, item.labels)])
+            for item in found
+        ]
+        losses = [batch_loss(model, collate(some, ["e"] * len(some), tokenizer), 0.0) for some in (found, others)]
+        assert losses[0][0].item() == pytest.approx(losses[1][0].item(), rel=1e-5)
+        assert losses[0][1] == sum(label >= 0 for item in found for label in item.labels)
 
 
 def model_of(tokenizer):
@@ -108,6 +115,12 @@ def test_the_schedule_says_in_which_epochs_an_objective_is_on(tokenizer):
 def test_a_schedule_that_makes_no_sense_is_refused(entry):
     with pytest.raises(ValueError, match="write denoise:1-6"):
         ObjectivesConfig(schedule=(entry,))
+
+
+@pytest.mark.parametrize("schedule", [("causal:1-2",), ("causal:1", "mlm:3-"), ("causal:2-",)])
+def test_a_schedule_with_an_epoch_without_anything_is_refused(schedule):
+    with pytest.raises(ValueError, match="leaves nothing on in epoch"):
+        only("causal", schedule=schedule)
 
 
 def test_code_alone_stands_beside_a_share_of_the_pairs(tokenizer):

@@ -53,7 +53,9 @@ def test_half_of_the_second_parts_follow_and_half_are_another_texts(tokenizer):
     for example, item in found:
         first, second = halves(item, tokenizer)
         assert example.code.startswith(first)
-        assert (f"{first}\n{second}" == example.code) == bool(item.labels[0])
+        assert example.code.startswith(f"{first}\n{second}") == bool(item.labels[0])
+        own = f"count {example.code.split()[1]} "
+        assert (own in f"{second} ") == bool(item.labels[0])  # never another half of the same text
         follows += item.labels[0]
     assert len(found) == 1000 and 440 < follows < 560
 
@@ -82,6 +84,20 @@ def test_where_words_are_masked_neither_the_name_nor_a_word_of_the_description_i
         assert "yield" in code and tokenizer.mask_id in item.source
 
 
+def test_the_number_of_masks_does_not_tell_the_label(tokenizer):
+    masks = {0: [], 1: []}
+    for _, item in many(description_code_matching, FUNCTIONS, lambda _: FUNCTIONS, tokenizer, masked_share=1.0):
+        masks[item.labels[0]].append(item.source.count(tokenizer.mask_id))
+    means = [sum(found) / len(found) for found in masks.values()]
+    assert abs(means[0] - means[1]) < 0.3
+
+
+def test_the_other_text_is_in_the_same_language(tokenizer):
+    prose = [Example(f"p:{n}", None, f"Some words.\nAnd {n} more.", "text") for n in range(50)]
+    for example, item in many(next_sentence_prediction, TEXTS[:5], lambda _: [*prose, *TEXTS], tokenizer):
+        assert "count" in halves(item, tokenizer)[1] and example.language == "python"
+
+
 def test_the_share_of_masked_pairs_is_the_setting_for_true_and_false_pairs_alike(tokenizer):
     masked = {0: [], 1: []}
     for _, item in many(description_code_matching, FUNCTIONS, lambda _: FUNCTIONS, tokenizer, masked_share=0.5):
@@ -96,7 +112,7 @@ def test_negatives_come_from_the_same_module_and_are_about_as_long():
     neighbours = Neighbours([*FUNCTIONS, long, elsewhere, unlabelled])
     assert {example.id for example in neighbours.of(FUNCTIONS[0])} <= {example.id for example in FUNCTIONS}
     assert len(neighbours.of(FUNCTIONS[0])) > 1
-    assert neighbours.of(long) == [long] and neighbours.of(unlabelled) == []
+    assert list(neighbours.of(long)) == [long] and list(neighbours.of(unlabelled)) == []
     lengths = [len(example.code) for example in neighbours.of(FUNCTIONS[0])]
     assert max(lengths) / min(lengths) < 1.6
 

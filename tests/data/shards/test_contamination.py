@@ -65,6 +65,22 @@ def test_another_function_of_the_same_shape_is_no_copy(contamination):
     assert contamination.found_in("pass", key) is None
 
 
+def test_a_function_that_calls_itself_is_found_under_another_name():
+    code = "def fact(n):\n    return 1 if n < 2 else n * fact(n - 1)\n"
+    (key,) = function_keys(code.replace("fact", "product").replace("n", "k").replace("returk", "return"))
+    assert Contamination({"mbpp": [code]}).found_in("pass", key) == ("mbpp", "function")
+
+
+def test_the_methods_of_a_class_are_no_whole_targets():
+    assert function_keys("class Card:\n    def use(self):\n        return self.value\n") == []
+    assert len(function_keys("import re\n\ndef f(x):\n    return x\n")) == 1
+
+
+def test_a_fragment_with_a_comment_in_it_is_found_too(contamination):
+    fragment = inside(LONG.replace(" key ,", " key ,  # the key\n        ")) + "x = f(\n"
+    assert contamination.found_in(fragment) == ("django", "window")
+
+
 def test_short_targets_are_counted(contamination):
     assert contamination.short == {"django": 1}
     assert len(next(iter(contamination.windows))) == WINDOW
@@ -84,8 +100,10 @@ def test_a_build_leaves_out_the_function_and_no_more(folder, built):
              for name, p in (("clean", clean), ("decontaminated", place))}
     gone = codes["clean"] - codes["decontaminated"]
     assert len(gone) == 1 and "self . cache" in gone.pop()
-    found = {name: n for name, n in card["read"].items() if name.startswith("contaminated")}
-    assert found == {"contaminated: django, window": 1}
+    assert card["left_out"]["django, by window"] == 1
+    assert card["benchmarks"] == {
+        "django": {"targets": 3, "too short": 1}, "mbpp": {"targets": 1, "too short": 0},
+    }
 
 
 def test_targets_are_the_dev_and_test_lines_of_the_corpora_that_are_there(tmp_path):
@@ -97,3 +115,4 @@ def test_targets_are_the_dev_and_test_lines_of_the_corpora_that_are_there(tmp_pa
     assert targets == {"django": [f"value = {n}" for n in range(16000, 17000)]}
     with pytest.raises(DataError, match="holds none of"):
         read_targets(str(django))
+    assert read_targets("", {"django": str(django)})["django"] == targets["django"]  # one that lies elsewhere

@@ -57,13 +57,14 @@ def test_however_little_memory_there_is_the_same_examples_stay(tmp_path, monkeyp
     for place, part in ((tmp_path / "a", slice(0, 25)), (tmp_path / "b", slice(25, n))):
         write_unit(place, keys[part], signatures[part])
     kept, counts = find_duplicates([tmp_path / "a", tmp_path / "b"], [25, 35])
-    assert sorted(numpy.flatnonzero(~kept).tolist()) in ([10, 20, 40], [10, 20, 40, 50])
+    assert numpy.flatnonzero(~kept).tolist() == [10, 20, 40, 50]
     assert counts["exact duplicates"] == 2 and kept[55]
 
 
 def test_copies_that_are_renamed_reformatted_or_nearly_the_same_come_once(folder, built, function):
-    original = function(7)
-    renamed = original.replace("_0", "_first").replace("def ", "def other_")
+    original = function(5)
+    name = original.partition("(")[0].removeprefix("def ")  # it calls itself by it
+    renamed = original.replace("_0", "_first").replace(name, "another_name")
     (folder / "a_copy.py").write_text(renamed, encoding="utf-8")
     long = "\n".join(f"    total += call_{k}(value, {k * 13}) * path_{k}" for k in range(40))
     one = f'def long_one(value):\n    """Sum up many calls."""\n    total = 0\n{long}\n    return total\n'
@@ -73,7 +74,7 @@ def test_copies_that_are_renamed_reformatted_or_nearly_the_same_come_once(folder
     place, card = built(folder)
     found = [*ShardedExamples(place), *ShardedExamples(place, held_out=True)]
     described = [example for example in found if example.nl is not None]
-    assert sum("number 7." in example.nl for example in described) == 1
+    assert sum("number 5." in example.nl for example in described) == 1
     assert [example.id for example in described if "long_" in example.id] == ["project/z_one.py:long_one"]
     assert card["left_out"]["exact duplicates"] >= 2 and card["left_out"]["near duplicates"] >= 2
 

@@ -1,6 +1,8 @@
 """Shards give back what was written, in any order, from any place, and equal parts to every process."""
 
 import json
+import os
+import resource
 
 import numpy
 import pytest
@@ -8,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.config import DataConfig
-from data.example import BadRecords
+from data.example import BadRecords, evenly
 from data.shards import store
 from data.shards.store import ShardedExamples, write_shard
 from data.tokenizer import train_tokenizer
 from training.config import ObjectivesConfig
-from training.corpus import evenly, read_pretraining
+from training.corpus import read_pretraining
 from training.mixture import Mixture
 from training.stream import Place, Stream
 
@@ -38,9 +40,13 @@ def corpus(tmp_path, tokenizer):
             ids.append([*described, *tokenizer.encode(code)])
         write_shard(tmp_path / name, rows, ids, tokenizer.vocab_size)
         shards.append({"name": name, "examples": len(part), "held_out": held_out})
-    card = {"format": 1, "hash": "abc", "languages": ["bash", "python"], "shards": shards, "sources": []}
-    (tmp_path / "corpus.json").write_text(json.dumps(card))
+    write_card(tmp_path, shards)
     return tmp_path
+
+
+def write_card(folder, shards):
+    card = {"format": 1, "hash": "abc", "languages": ["bash", "python"], "sources": [], "benchmarks": {}}
+    (folder / "corpus.json").write_text(json.dumps(card | {"shards": shards}))
 
 
 def as_texts(examples):
@@ -59,8 +65,8 @@ def test_what_is_read_is_what_was_written(corpus):
             train[index]
 
 
-def test_letting_pages_go_changes_nothing(corpus, monkeypatch):
-    monkeypatch.setattr(store, "READS", 2)
+def test_with_few_shards_open_at_a_time_the_same_is_read(corpus, monkeypatch):
+    monkeypatch.setattr(store, "OPEN", 1)
     train = ShardedExamples(corpus)
     order = numpy.random.default_rng(0).permutation(46).tolist() * 3
     assert as_texts(train[index] for index in order) == [as_texts([train[index]])[0] for index in order]
@@ -102,10 +108,32 @@ def test_a_stream_goes_on_from_any_step(corpus, tokenizer):
 
 
 def test_training_reads_it_and_holds_out_what_the_build_held_out(corpus):
-    read = read_pretraining(DataConfig(shards=str(corpus)))
+    read = read_pretraining(DataConfig(shards=str(corpus)), "files")
     assert as_texts(read.train) == TEXTS[:27] + TEXTS[30:49] and len(read.held_out) == 4
     assert read.about["data_hash"] == "abc" and read.about["train"] == 46
-    assert len(read_pretraining(DataConfig(shards=str(corpus), mined_limit=5)).train) == 5
+    assert len(read_pretraining(DataConfig(shards=str(corpus), mined_limit=5), "files").train) == 5
+
+
+def test_a_corpus_in_which_nobody_looked_for_the_benchmark_is_warned_of(corpus, capsys):
+    read_pretraining(DataConfig(shards=str(corpus)), "files")
+    assert capsys.readouterr().err == ""
+    read_pretraining(DataConfig(shards=str(corpus)), "django")
+    assert "nobody has looked whether" in capsys.readouterr().err
+
+
+def test_a_pass_over_many_shards_needs_few_open_files(tmp_path, tokenizer):
+    tokenizer.save(tmp_path / "tokenizer.model")
+    for number in range(60):
+        write_shard(tmp_path / f"{number:05d}", [(f"m{number}:f", -1, 0, 0)], [[200 + number]], tokenizer.vocab_size)
+    shards = [{"name": f"{number:05d}", "examples": 1, "held_out": 0} for number in range(60)]
+    write_card(tmp_path, shards)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir("/dev/fd"))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 60, hard))
+        assert len(list(ShardedExamples(tmp_path))) == 60
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_evenly_takes_about_as_many_as_asked_for():
