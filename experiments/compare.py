@@ -14,6 +14,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import tyro
@@ -28,7 +29,6 @@ from experiments.measurement import check_writable
 from experiments.result_lines import settings_that_count
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
-SHOWN = 100  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,10 @@ def show_examples(pairs: dict[str, list[tuple[dict, dict]]], names: tuple[str, s
                 continue
             print(f"\n{split}: {len(only)} that only {names[side]} gets right")
             for pair in only[:most]:
-                lines = [pair[0]["nl"], *(f"{name}: {record['prediction']}" for name, record in zip(names, pair))]
-                print("\n".join(f"    {' '.join(str(line).split())[:SHOWN]}" for line in lines) + "\n")
+                print(f"    {' '.join(str(pair[0]['nl']).split())}")
+                for name, record in zip(names, pair):
+                    print(f"      {name}\n{indent(str(record['prediction']).rstrip(), ' ' * 8)}")
+                print()
 
 
 def plot_curves(first: RunFolder, second: RunFolder, names: tuple[str, str], file: Path) -> None:

@@ -33,6 +33,8 @@ from experiments.laboratory.suite import (
 Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against
 
+FLOOR = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
+
 
 @dataclass
 class Analysis:
@@ -66,7 +68,10 @@ class Analysis:
         comparison = claim.row, claim.against
         scores = self.values[self.suite.score].get(claim.against, {}).values()
         effect, adjusted = (found[claim.metric].get(comparison) for found in (self.effects, self.adjusted))
-        return answer(claim, effect, 1.0 if adjusted is None else adjusted, fmean(scores) / 100 if scores else None)
+        base = fmean(scores) / 100 if scores else None
+        measured = self.values[claim.metric].get(claim.against, {}).values()
+        at_the_edge = METRICS[claim.metric].unit == "%" and measured and not FLOOR <= fmean(measured) <= 100 - FLOOR
+        return answer(claim, effect, 1.0 if adjusted is None else adjusted, base, bool(at_the_edge))
 
     def spread(self, metric: str) -> float | None:
         """Standard deviation of the base over its seeds."""

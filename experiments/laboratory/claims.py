@@ -27,8 +27,12 @@ class Claim:
     least_base: float | None = None  # out of regime where the base's mean test score (0 to 1) lies below this
 
 
-def answer(claim: Claim, effect: Effect | None, adjusted_p: float, base_score: float | None) -> Answer:
+def answer(
+    claim: Claim, effect: Effect | None, adjusted_p: float, base_score: float | None, at_the_edge: bool = False
+) -> Answer:
     """What the runs say. `adjusted_p` by Holm over the suite; `base_score`: the base's mean score.
+
+    at_the_edge: what is compared with lies at a score's floor or ceiling, where two that are equal say nothing.
 
     An effect that is there, and so small that it does not count, is no effect where the runs can tell, else undecided.
     That two are equal is replicated where there is no effect, and contradicted by one on either side.
@@ -40,7 +44,9 @@ def answer(claim: Claim, effect: Effect | None, adjusted_p: float, base_score: f
     if not effect.decides:
         return "undecided at this power"
     if is_inside(effect, claim.smallest):
-        return "replicated" if claim.direction == "equal" else "no effect"
+        if claim.direction == "equal":
+            return "out of regime" if at_the_edge else "replicated"
+        return "no effect"
     if adjusted_p >= ERROR or abs(effect.mean) < claim.smallest:
         return "undecided at this power"
     side = "higher" if effect.mean > 0 else "lower"

@@ -71,5 +71,5 @@ def test_the_command_shows_and_writes_what_it_found(tmp_path, capsys):
     assert main([*map(str, runs), "--plot", str(files[0]), "--json", str(files[1])]) == 0
     said = capsys.readouterr().out
     assert "training.learning_rate" in said and "dev: 2 that only b gets right" in said
-    assert "return x plus 2" in said and "a: return y" in said
+    assert "return x plus 2" in said and "      a\n        return y\n" in said
     assert json.loads(files[1].read_text())["scores"][0]["only"] == [1, 2] and files[0].stat().st_size > 5000

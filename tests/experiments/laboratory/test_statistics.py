@@ -118,5 +118,14 @@ def test_the_answer_to_a_claim(direction, effect, p, base, said):
     assert answer(claim, effect, p, base) == said
 
 
+@pytest.mark.parametrize("direction, effect, said", [
+    ("equal", made(0.1, 0.1), "out of regime"), ("equal", made(1.0, 0.1), "contradicted"),
+    ("higher", made(0.1, 0.1), "no effect"), ("higher", made(1.0, 0.1), "replicated"),
+])  # fmt: skip
+def test_two_that_are_equal_on_the_floor_replicate_nothing(direction, effect, said):
+    claim = Claim(**{**CLAIM.__dict__, "direction": direction})
+    assert answer(claim, effect, 0.01, 1.0, at_the_edge=True) == said
+
+
 def test_an_interval_that_touches_the_margin_is_not_inside():
     assert is_inside(made(0.0, 0.4), 0.5) and not is_inside(made(0.2, 0.4), 0.5)
