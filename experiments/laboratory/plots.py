@@ -70,6 +70,6 @@ def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
             axis.plot(effect.mean, height, "o", color=colour, markersize=5)
     axis.set_xscale("symlog", linthresh=2 * smallest)
     # Powers of ten inside the linear part stand too close to 0 to be written.
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value == 0 or abs(value) > 2 * smallest else "")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value == 0 or abs(value) >= 2 * smallest else "")
     axis.set_xlabel(f"{METRICS[metric].title}: difference ({METRICS[metric].difference_unit})")
     axis.grid(axis="x", alpha=0.3)
