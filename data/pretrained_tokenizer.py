@@ -76,8 +76,8 @@ class PretrainedTokenizer(Tokenizer):
         return self.without_special(self.pieces_of.encode(readable_by_all(text)))
 
     def encode_words(self, text: str) -> list[tuple[int, int, list[int]]]:
-        """Not known, as these tokenizers cut as they like; objectives that ask are refused (check_objectives)."""
-        raise NotImplementedError
+        """Not known, as these tokenizers cut as they like. Raises DataError (check_objectives refuses earlier)."""
+        raise DataError("words and their places are known of this project's own tokenizer alone; leave --init.from out")
 
     def encode_target(self, text: str) -> list[int]:
         """Ids of a target, without special ids. Raises DataError on surrogates."""

@@ -90,11 +90,11 @@ def test_the_decoder_sees_how_far_away_a_token_is_unless_there_are_no_positions(
 def test_embeddings_are_scaled_and_normalised_as_the_papers_have_it(tiny, example):
     """Vaswani et al. 2017, 3.4: sqrt(d_model) times the embedding, plus the sinusoids; BART normalises the sum."""
     model = tiny("vaswani2017")
-    embedded = model.embed(example.source, model.encoder_positions, 0, None)
+    embedded = model.embed(example.source, model.encoder_positions, torch.arange(8), None)
     order = sinusoidal_positions(torch.arange(8), 16)
     assert_close(embedded, 4 * model.embedding(example.source) + order)
     bart = Transformer(preset("bart", vocab_size=19, d_model=16, n_heads=2, d_ff=24), pad_id=0).double().eval()
-    embedded = bart.embed(example.source, bart.encoder_positions, 0, bart.encoder_embedding_norm)
+    embedded = bart.embed(example.source, bart.encoder_positions, torch.arange(8), bart.encoder_embedding_norm)
     assert_close(embedded.mean(dim=-1), torch.zeros(4, 8).double())
     assert embedded.var(dim=-1, unbiased=False).allclose(torch.ones(4, 8).double(), atol=0.05)  # but for epsilon
 
