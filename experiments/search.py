@@ -120,15 +120,13 @@ def loss_of(trial: Trial, places: Places) -> float:
     return float("inf") if loss is None else loss
 
 
-def climb(
-    trial: Any, drawn: dict[str, Any], suite: Suite, budgets: list[int], rate: int, places: Places
-) -> list[float]:
+def climb(trial: Any, runs: list[Trial], rate: int, places: Places) -> list[float]:
     """The losses of a draw at one budget after the other, until it is pruned or done."""
     losses: list[float] = []
-    for rung, steps in enumerate(budgets):
-        losses.append(loss_of(searched(suite, drawn, steps), places))
+    for rung, run in enumerate(runs):
+        losses.append(loss_of(run, places))
         trial.report(losses[-1], max(1, rate) ** rung)
-        if rung < len(budgets) - 1 and trial.should_prune():
+        if rung < len(runs) - 1 and trial.should_prune():
             break
     return losses
 
@@ -150,11 +148,12 @@ def search(settings: Settings, suite: Suite) -> list[tuple[dict[str, Any], list[
     trials = [study.ask() for _ in range(settings.trials)]
     draws = [draw(trial, space) for trial in trials]
     budgets = [steps // rate**rung for rung in reversed(range(RUNGS))] if rate else [steps]
-    code = code_of([searched(suite, drawn, budgets[0]) for drawn in draws])  # refuses what cannot be together
-    places = Places(settings.results.resolve(), settings.runs.resolve(), code)
-    one = partial(climb, suite=suite, budgets=budgets, rate=rate, places=places)
+    # All runs are made here, which refuses what cannot be together: reading settings is not safe in several threads.
+    runs = [[searched(suite, drawn, steps) for steps in budgets] for drawn in draws]
+    places = Places(settings.results.resolve(), settings.runs.resolve(), code_of([of_draw[0] for of_draw in runs]))
+    one = partial(climb, rate=rate, places=places)
     with ThreadPoolExecutor(settings.jobs) as pool, tqdm(total=len(draws), unit="trial", disable=None) as bar:
-        futures = [pool.submit(one, trial, drawn) for trial, drawn in zip(trials, draws, strict=True)]
+        futures = [pool.submit(one, trial, of_draw) for trial, of_draw in zip(trials, runs, strict=True)]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
         try:

@@ -17,7 +17,7 @@ from data.example import DataError
 from data.shards.build import build, plan_of
 from data.shards.contamination import BENCHMARKS, read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
-from data.shards.store import read_card
+from data.shards.store import CARD, read_card
 
 MINED = "mined"  # data.shards of the corpus that is built when nothing is named
 
@@ -39,12 +39,13 @@ class Build:
 
 def run_build(command: Build) -> None:
     """Build a corpus, or finish it, and print its data card in short."""
-    began = time.perf_counter()
+    began = time.time()
     out, card = build_corpus(command)
-    seconds = time.perf_counter() - began
     print(show_card(card))
-    speed = f"{card['bytes_read'] / 1e6:.1f} MB of files, {card['bytes_read'] / 1e6 / seconds:.1f} MB/s"
-    print(f"{speed}; in {out}; pretrain on it with --data.shards {out if command != Build() else MINED}")
+    megabytes, is_new = card["bytes_read"] / 1e6, (out / CARD).stat().st_mtime > began
+    speed = f", {megabytes / (time.time() - began):.1f} MB/s" if is_new else ", built before"
+    print(f"{megabytes:.1f} MB of files{speed}; the corpus is in {out}")
+    print(f"pretrain on it with --data.shards {out if command != Build() else MINED}")
     if command.json:
         write_json(Path(command.json), card)
 
