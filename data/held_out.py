@@ -48,6 +48,11 @@ def rank(pair: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}\0{pair}".encode("utf-8", "surrogatepass")).digest()
 
 
+def part_of(name: bytes, parts: int) -> int:
+    """Which of so many equal parts a name falls into, by its SHA-256: the same on every machine."""
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % parts
+
+
 def duplicates(train: Iterable[Example], examples: Iterable[Example]) -> set[str]:
     """The ids of those `examples` whose normalised pair also stands in `train`."""
     known = {normalised_pair(example) for example in train}

@@ -7,8 +7,10 @@ program ends when its standard input does, so none is left behind when this proc
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -78,3 +80,9 @@ def stop_if_alone() -> None:
     """End this program where the process that asked is gone: another may have begun the same job."""
     if os.getppid() != PARENT:
         raise SystemExit(1)
+
+
+def answer_jobs(work: Callable[[Any], Any]) -> None:
+    """What such a program does: every line of standard input is a job in JSON, and is answered by one line of JSON."""
+    for line in sys.stdin:
+        print(json.dumps(work(json.loads(line))), flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
 import tyro
@@ -13,6 +14,7 @@ TRAINED_ON = (  # objectives of which one at least must be on
     "pairs", "mlm", "span", "denoise", "infilling", "deletion", "lines", "causal", "prefix", "permutation",
     "identifier", "tag", "next_sentence", "match", "dual",
 )  # fmt: skip
+OBJECTIVES = (*TRAINED_ON, "tae", "rename")  # those two go with pairs
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ObjectivesConfig:
     masked_share: float = 0.5  # share of match's pairs in which the words that both sides have are hidden
 
     def __post_init__(self) -> None:
-        for name in (*TRAINED_ON, "tae", "rename", "masked_share"):
+        for name in (*OBJECTIVES, "masked_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"objectives.{name}={getattr(self, name)} is a share: it must be from 0 to 1")
         if not any(getattr(self, name) for name in TRAINED_ON):
@@ -56,7 +58,7 @@ class ObjectivesConfig:
             raise ValueError(f"objectives.mean_span={self.mean_span} must be at least 1")
         for entry in self.schedule:
             name, first, last = read_epochs(entry)
-            if not first <= last or name not in (*TRAINED_ON, "tae", "rename"):
+            if not first <= last or name not in OBJECTIVES:
                 raise ValueError(
                     f"objectives.schedule: {entry!r} is no objective and its epochs; write denoise:1-6 or dual:7-"
                 )
@@ -71,6 +73,7 @@ class ObjectivesConfig:
         return not spans or any(first <= epoch + 1 <= last for _, first, last in spans)
 
 
+@cache  # asked for every example
 def read_epochs(entry: str) -> tuple[str, float, float]:
     """An entry of a schedule, "name:first-last" -> (name, first, last); (name, 1, 0) where it is none."""
     found = re.fullmatch(r"(\w+):(\d+)(-(\d*))?", entry)

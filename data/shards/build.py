@@ -284,10 +284,8 @@ def data_card(
     for count in counts:
         total.update(count)
     characters: Counter[str] = Counter()
-    languages: Counter[str] = Counter()
     for shard in shards:
         characters[shard["origin"]] += shard["characters"]
-        languages.update({name[12:]: n for name, n in shard.items() if name.startswith("characters: ")})
     sources = [
         {
             "name": origin.name, "version": origin.version, "licence": origin.licence, "files": len(origin.files),
@@ -301,17 +299,17 @@ def data_card(
     return {
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
         "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
-        "sources": sources, **totals, "characters_by_language": dict(languages),
-        "examples_by_kind": kinds(shards), "bytes_read": total["bytes"], "files_read": total["files"],
-        "left_out": {name.removeprefix("left out: "): n for name, n in total.items() if "left out" in name} | chosen,
+        "sources": sources, **totals, "characters_by_language": under("characters: ", shards),
+        "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
+        "left_out": under("left out: ", [total]) | chosen,
         "benchmarks": plan["benchmarks"], "languages": NAMES,
         "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "shards": listed,
     }
 
 
-def kinds(shards: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Examples of each kind in all shards."""
+def under(prefix: str, counts: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Sums of what is counted under names that begin with a prefix, without it."""
     found: Counter[str] = Counter()
-    for shard in shards:
-        found.update({name[10:]: n for name, n in shard.items() if name.startswith("examples: ")})
+    for count in counts:
+        found.update({name.removeprefix(prefix): n for name, n in count.items() if name.startswith(prefix)})
     return dict(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -198,8 +199,6 @@ def readable(ids: Sequence[int], tokenizer: Tokenizer) -> str:
 
 def picture(card: dict[str, Any], figures: dict[str, Any]) -> bytes:
     """Lengths by kind, shares by source and by language, as a PNG."""
-    import io
-
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

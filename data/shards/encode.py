@@ -6,9 +6,7 @@ Reads one job a line (JSON) and answers with what it counted. A file of the corp
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,8 +15,9 @@ from typing import Any
 import numpy
 
 from data.atomic_files import write_json
-from data.programs import stop_if_alone
-from data.shards.store import KINDS, sha256, write_shard
+from data.held_out import part_of
+from data.programs import answer_jobs, stop_if_alone
+from data.shards.store import FILES, KINDS, sha256, write_shard
 from data.tokenizer import Tokenizer
 
 HELD_OUT_PERCENT = 1  # of the files
@@ -46,15 +45,14 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
     if rows:
         write_shard(place, rows, ids, tokenizer.vocab_size)
     answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
-    answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in (".ids", ".index", ".names")} if rows else {}
+    answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in FILES} if rows else {}
     write_json(place.with_suffix(".json"), answer)
     return answer
 
 
 def is_held_out(id: str) -> bool:
     """Whether an example's file (what stands before the colon of its id) is held out: the same on every machine."""
-    number = int.from_bytes(hashlib.sha256(id.partition(":")[0].encode("utf-8")).digest()[:8], "big")
-    return number % 100 < HELD_OUT_PERCENT
+    return part_of(id.partition(":")[0].encode("utf-8"), 100) < HELD_OUT_PERCENT
 
 
 @cache
@@ -63,11 +61,5 @@ def tokenizer_in(path: str) -> Tokenizer:
     return Tokenizer.load(Path(path))
 
 
-def main() -> None:
-    """Answer every job on standard input with one line of JSON: its counts."""
-    for line in sys.stdin:
-        print(json.dumps(encode(json.loads(line))), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer_jobs(encode)

@@ -15,7 +15,6 @@ import ast
 import gzip
 import json
 import re
-import sys
 import textwrap
 import tokenize
 import warnings
@@ -29,7 +28,7 @@ import numpy
 
 from data.atomic_files import write_atomically, write_json
 from data.packages import is_generated, module_name
-from data.programs import stop_if_alone
+from data.programs import answer_jobs, stop_if_alone
 from data.python_functions import LONGEST_CHUNK, definitions, digest, functions, is_utf8, other_code, pieces, texts
 from data.shards.contamination import Contamination
 from data.shards.duplicates import N_BANDS, N_VALUES
@@ -194,12 +193,6 @@ def is_contaminated(
     return bool(found)
 
 
-def main() -> None:
-    """Answer every job on standard input with one line of JSON: its counts."""
-    warnings.simplefilter("ignore")  # other people's invalid escapes are not ours to report
-    for line in sys.stdin:
-        print(json.dumps(extract(json.loads(line))), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    warnings.simplefilter("ignore")  # other people's invalid escapes are not ours to report
+    answer_jobs(extract)
