@@ -35,6 +35,7 @@ WORD_END = "▕"  # U+2595, not among the printable characters of the bytes
 # The search steps over a blank between two words, as nothing may match there.
 SEGMENT = re.compile(r"""\w+ | [ ]?['"] | [ ]?[^\w\s'"]+[ ]? | (?!(?<=\w)[ ]\w)\s+""", re.VERBOSE)
 WORD_START = re.compile(r"\w")
+BETWEEN_WORDS = re.compile(WORD_END + r"(?=\w)")
 MAX_PIECE = 16  # characters of the longest piece: common words and an indentation of three levels fit
 MAX_TRAINING_SEGMENT = 256  # longer ones (encoded images, tables) teach no pieces and cost time
 LINES_PER_SEGMENT = 100  # lines of the training file over which a frequent segment is spread
@@ -51,6 +52,7 @@ def printable_bytes() -> dict[int, str]:
 
 BYTE_TO_CHAR = printable_bytes()
 CHAR_TO_BYTE = {char: byte for byte, char in BYTE_TO_CHAR.items()}
+TO_LATIN = {ord(char): chr(byte) for char, byte in CHAR_TO_BYTE.items()}  # for str.translate
 
 
 def segments(text: str) -> list[str]:
@@ -67,11 +69,14 @@ def to_printable(segment: str) -> str:
     return mapped + WORD_END if WORD_START.match(segment) else mapped
 
 
-def from_printable(mapped: str) -> str:
-    """The text of joined pieces; bytes that are no UTF-8 (an untrained model writes them) become U+FFFD."""
-    first, *rest = (
-        bytes(CHAR_TO_BYTE[char] for char in part).decode("utf-8", errors="replace") for part in mapped.split(WORD_END)
-    )
+def from_latin(latin: str) -> str:
+    """The text of bytes, given as Latin-1 characters, with end-of-word markers between them.
+
+    Bytes that are no UTF-8 (an untrained model writes them) become U+FFFD.
+    """
+    if latin.replace(WORD_END, "").isascii():  # nearly all code: no need to go through it part by part
+        return BETWEEN_WORDS.sub(" ", latin).replace(WORD_END, "")
+    first, *rest = (part.encode("latin-1").decode("utf-8", errors="replace") for part in latin.split(WORD_END))
     return first + "".join(" " + part if WORD_START.match(part) else part for part in rest)
 
 
@@ -119,6 +124,7 @@ class Tokenizer:
             raise DataError("a sentencepiece model of another tokenizer; train the tokenizer again")
         self.model = model
         self.cache = SegmentIds(self.processor)
+        self.latin = [*[""] * self.first_piece_id, *(p.translate(TO_LATIN) for p in self.table[self.first_piece_id :])]
 
     @property
     def vocab_size(self) -> int:
@@ -143,7 +149,7 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of the ids. Special ids are dropped wherever they stand; any sequence of ids has a text."""
-        return from_printable("".join(self.table[i] for i in ids if i >= self.first_piece_id))
+        return from_latin("".join(map(self.latin.__getitem__, ids)))
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """One readable string an id, for pictures: `▕` ends a word, `␣` is a blank, `↵` a line break."""
@@ -153,7 +159,7 @@ class Tokenizer:
         """One id as `pieces` shows it."""
         if i < self.first_piece_id:
             return self.table[i]
-        parts = (from_printable(part) for part in self.table[i].split(WORD_END))
+        parts = (from_latin(part) for part in self.latin[i].split(WORD_END))
         return WORD_END.join(parts).replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
 
     def special_ids(self) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     plan, missing, _ = planned(suite, settings, results, code)
     lines = read_suite(results, suite.name)
     seconds = [seconds_of(trial, lines) for trial in missing]
-    base = make_trial(suite, BASE, seeds_of(BASE)[0]).options
+    base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).options
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
          " ".join(option for option in trial.options if option not in base)]

@@ -57,7 +57,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
         "commit": facts.get("commit"),
         "budget": folder.budget,
         "wall_seconds": facts.get("wall_seconds", facts.get("seconds")),
-        "held_out_loss": last_held_out_loss(folder),
+        "held_out_loss": kept_held_out_loss(folder),
         "scores": folder.scores,
         "baselines": folder.baselines,
         "beside": folder.beside,
@@ -90,10 +90,28 @@ def check_complete(folder: RunFolder) -> None:
             )
 
 
-def last_held_out_loss(folder: RunFolder) -> float | None:
-    """The unsmoothed held-out loss after the last step of training; None where nothing was held out."""
-    found = [record["held_out_loss"] for record in folder.metrics if "held_out_loss" in record]
-    return found[-1] if found else None
+def kept_held_out_loss(folder: RunFolder, phase: str = "training") -> float | None:
+    """The unsmoothed held-out loss of the weights that a phase has kept; None where nothing was held out.
+
+    They are its last ones; where early stopping watched, those with the lowest loss.
+    """
+    of_phase = [record for record in folder.metrics if record.get("phase", phase) == phase]
+    found = [record["held_out_loss"] for record in of_phase if "held_out_loss" in record]
+    if not found:
+        return None
+    return min(found) if folder.config.get(phase, {}).get("patience") else found[-1]
+
+
+def pretraining_facts(run: Path) -> dict[str, Any]:
+    """What a result line says of the run that has made the network with which its own began."""
+    folder = read_run_folder(run)
+    config = settings_that_count(folder.config)
+    return {
+        "seed": folder.facts["seed"], "config_hash": short_hash(config), "code_hash": folder.facts["code_hash"],
+        "command": command_of(folder.facts), "config": {name: config[name] for name in ("data", "pretraining")},
+        "data": folder.facts["data"], "budget": folder.budget,
+        "held_out_loss": kept_held_out_loss(folder, "pretraining"),
+    }  # fmt: skip
 
 
 def look_up(line: dict[str, Any], path: tuple[str, ...]) -> Any:

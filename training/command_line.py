@@ -11,7 +11,7 @@ from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from training.config import LoopConfig
-from training.pretrained import read_network
+from training.pretrained import is_own_run, network_config
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
 from training.run_folder import is_run, read_config
 from training.trial import step_cap
@@ -169,15 +169,16 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
 
 
 def fine_tuning(start: TrainingSettings, checkpoint: str) -> TrainingSettings:
-    """A recipe whose network is a checkpoint's. Raises DataError where it cannot be read."""
+    """A recipe whose network is another run's, or a checkpoint's, whose training is milder. Raises DataError."""
+    folder = Path(checkpoint)
     return replace(
-        start, init=replace(start.init, from_=checkpoint), model=read_network(Path(checkpoint)).config,
-        pretraining=LoopConfig(), training=FINE_TUNING,
+        start, init=replace(start.init, from_=checkpoint), model=network_config(folder), pretraining=LoopConfig(),
+        training=start.training if is_own_run(folder) else FINE_TUNING,
     )  # fmt: skip
 
 
 def check_free(argv: list[str]) -> None:
-    """Refuse options that would change a checkpoint's network or tokenizer. Raises DataError."""
+    """Refuse options that would change the network or the tokenizer that training begins with. Raises DataError."""
     for argument in argv:
         option = argument.partition("=")[0]
         room, _, name = option.lstrip("-").replace("-", "_").partition(".")

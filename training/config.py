@@ -88,7 +88,7 @@ class InitConfig:
     """What training begins with (chapter 3.1, step 1)."""
 
     # "from" is a word of Python's own: the field has an underscore that is not written anywhere else.
-    from_: Annotated[str, tyro.conf.arg(name="from")] = ""  # folder of a T5, BART, PLBART or Marian checkpoint
+    from_: Annotated[str, tyro.conf.arg(name="from")] = ""  # folder of a run, or of a T5, BART... checkpoint
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Step 1 of chapter 3.1 with somebody else's network: a checkpoint's folder -> configuration, weights, tokenizer.
+"""Step 1 of chapter 3.1: the network that a run begins with, from a folder (`--init.from`).
 
-The folder is one of Hugging Face's: config.json, model.safetensors or pytorch_model.bin (also in parts, with an
-index), and the tokenizer's files. Names and quirks are model/interop.py's, tokenizers data/piece_files.py's. What
-generation_config.json forces (a first or last token, beams, lengths) is left to the settings of evaluation; tokens
-that it forbids are never chosen.
+The folder is a run of this project, or a checkpoint of Hugging Face's: config.json, model.safetensors or
+pytorch_model.bin (also in parts, with an index), and the tokenizer's files. Names and quirks are model/interop.py's,
+tokenizers data/piece_files.py's. What generation_config.json forces (a first or last token, beams, lengths) is left to
+the settings of evaluation; tokens that it forbids are never chosen.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.atomic_files import read_json
 from data.example import DataError
 from data.piece_files import read_table
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
-from model.config import PRETRAINING_HEADS
+from model.config import PRETRAINING_HEADS, ModelConfig
 from model.interop import ConversionError, Imported, fill, from_hugging_face, special_ids
 from model.transformer import Transformer
 from training.config import LoopConfig
 from training.corpus import Corpus, make_tokenizer
 from training.recipes import TrainingSettings
-from training.run_folder import CONFIG
+from training.run_folder import CONFIG, is_run, read_config_values
+from training.settings_file import from_dict
 from training.weights import read_tensors
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
-# Parts of our network that no checkpoint has: they start anew.
+# Parts of our network that a checkpoint may lack: they start anew.
 NEW = tuple(f"{head}." for head in ("copy_head", *PRETRAINING_HEADS))
 
 
@@ -96,21 +96,44 @@ def read_values(folder: Path) -> dict[str, Any]:
     return values | {name: generation[name] for name in unsaid if name in generation}
 
 
+def is_own_run(folder: Path) -> bool:
+    """Whether a folder is a run of this project and not somebody else's checkpoint: both have a config.json."""
+    return is_run(folder) and "special_ids" in read_table(folder / CONFIG)
+
+
+def network_config(folder: Path) -> ModelConfig:
+    """The shape of the network in a folder, a run's or a checkpoint's. Raises DataError."""
+    if not is_own_run(folder):
+        return read_network(folder).config
+    if not (folder / WEIGHTS[0]).is_file():
+        raise DataError(f"{folder} is not trained to its end; go on with: python train.py --run {folder} --resume")
+    return from_dict(ModelConfig, read_config_values(folder)["model"], folder / CONFIG)
+
+
 def load_network(model: Transformer, folder: Path) -> None:
-    """Put a checkpoint's weights into the network that its configuration made. Raises DataError."""
+    """Put the weights of a run or a checkpoint into the network that its configuration made. Raises DataError.
+
+    Of a run's heads, those that the network has not are left behind.
+    """
     try:
-        fill(model, read_network(folder).weights, NEW)
+        if not is_own_run(folder):
+            fill(model, read_network(folder).weights, NEW)
+            return
+        weights, own = read_weights(folder), model.state_dict().keys()
+        fill(model, {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(NEW)}, NEW)
     except ConversionError as error:
-        raise DataError(f"{folder} is not the checkpoint that the run was begun with: {error}") from error
+        raise DataError(f"{folder} does not hold the network that the run was begun with: {error}") from error
 
 
 def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> Tokenizer:
-    """The tokenizer of a new run: the checkpoint's where it begins from one, else one that is learned. DataError."""
+    """The tokenizer of a new run: that of the folder that it begins from, else one that is learned. DataError."""
+    folder = Path(settings.init.from_)
     if not settings.init.from_:
         return make_tokenizer(corpora, settings.data.vocab_size)
-    tokenizer = read_tokenizer(Path(settings.init.from_))
-    for name in ("pretraining", "training"):
-        check_objectives(name, getattr(settings, name), tokenizer)
+    tokenizer = load_tokenizer(folder) if is_own_run(folder) else read_tokenizer(folder)
+    if isinstance(tokenizer, PretrainedTokenizer):
+        for name in ("pretraining", "training"):
+            check_objectives(name, getattr(settings, name), tokenizer)
     return tokenizer
 
 
@@ -148,6 +171,6 @@ def load_tokenizer(run: Path) -> Tokenizer:
     """The tokenizer of a run, its own or its checkpoint's. Raises DataError."""
     if not (run / PretrainedTokenizer.file_name).is_dir():
         return Tokenizer.load(run / Tokenizer.file_name)
-    values = read_json(run / CONFIG)
+    values = read_config_values(run)
     ids = {name: values["special_ids"][name] for name in ("pad_id", "end_id", "decoder_start_id", "never_ids")}
     return PretrainedTokenizer(run / PretrainedTokenizer.file_name, values["model"]["vocab_size"], **ids)

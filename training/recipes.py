@@ -35,6 +35,11 @@ class TrainingSettings:
         """Whether the pretraining phase has a budget."""
         return bool(self.pretraining.steps or self.pretraining.epochs)
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether training on pairs has a budget; without one the run is pretrained alone, and not scored."""
+        return bool(self.training.steps or self.training.epochs)
+
 
 # A short pretraining on the standard library, then five to ten minutes of generated tasks. Few tokens are seen and
 # none twice: small batches make the most of them, and there is nothing for dropout to prevent.

@@ -78,7 +78,7 @@ def is_run(run: Path) -> bool:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether the run in this folder came to its end: it was trained and scored."""
+    """Whether the run in this folder came to its end: it was trained and, where it was fine-tuned, scored."""
     return (run / SCORES).is_file()
 
 
@@ -104,11 +104,17 @@ def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
 
 def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run and its special ids. Raises DataError, also for a folder of another version."""
+    values = read_config_values(run)
+    special_ids = values.pop("special_ids", {})
+    return from_dict(kind, values, run / CONFIG), special_ids
+
+
+def read_config_values(run: Path) -> dict[str, Any]:
+    """config.json of a run, settings of older code under today's names. Raises DataError."""
     if not (run / CONFIG).is_file():
         raise DataError(f"{run} holds no run; train one with `python train.py --run {run}`, or give another --run")
     values = read_json(run / CONFIG)
     check_version(run, values)
-    special_ids = values.pop("special_ids", {})
     del values["version"]
     if "attention" in values.get("model", {}):  # what `model.speed` was called in the first runs
         values["model"]["speed"] = "readable" if values["model"].pop("attention") == "written_out" else "fast"
@@ -117,7 +123,7 @@ def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, An
         for name in ("denoise", "rename"):
             if epochs := objectives.pop(f"{name}_epochs", 0):
                 objectives["schedule"] = [*objectives.get("schedule", []), f"{name}:1-{epochs}"]
-    return from_dict(kind, values, run / CONFIG), special_ids
+    return values
 
 
 def check_version(run: Path, values: Any) -> None:

@@ -116,7 +116,7 @@ def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
         metric: holm({pair: 1.0 if effect is None else effect.p for pair, effect in of_pair.items()})
         for metric, of_pair in effects.items()
     }
-    missing = {row: len(seeds_of(row)) - len(values["loss"][row]) for row in rows}
+    missing = {row: len(seeds_of(suite, row)) - len(values["loss"][row]) for row in rows}
     return Analysis(suite, code, accepted, values, effects, adjusted, by_row, {r: n for r, n in missing.items() if n})
 
 
@@ -147,7 +147,7 @@ def lines_that_count(suite: Suite, lines: Sequence[Line]) -> tuple[str, list[Lin
     several.
     """
     definitions = {row: definition(suite, row) for row in rows_of(suite)}
-    wanted = {(row, seed) for row in definitions for seed in seeds_of(row)}
+    wanted = {(row, seed) for row in definitions for seed in seeds_of(suite, row)}
     accepted = [line for line in lines if "accepts" in line]
     by_code: dict[str, dict[tuple[str, int], Line]] = {}
     for line in lines:

@@ -1,4 +1,4 @@
-"""What is compared: the held-out loss, and the share of tasks whose tests pass on each split."""
+"""What is compared: the held-out loss, and a score of each split: tasks whose tests pass, lines that are exact."""
 
 from __future__ import annotations
 
@@ -42,10 +42,17 @@ def passed(split: str, title: str) -> Metric:
     return Metric(f"{title}, tests passed", "%", ("scores", split, "tests_passed", "value"), 100.0, 1, True)
 
 
+def exact(name: str, title: str) -> Metric:
+    """Share of the dev lines that are written as they stand there, in percent."""
+    return Metric(title, "%", ("scores", "dev", name, "value"), 100.0, 1, True)
+
+
 METRICS = {
     "loss": Metric("held-out loss", "nats", ("held_out_loss",), 1.0, 4, False),
     "in_distribution": passed("in_distribution", "in distribution"),
     "compositional": passed("compositional", "compositional"),
     "longer": passed("longer", "longer"),
     "rephrased": passed("rephrased", "rephrased"),
+    "dev_new": exact("exact_match_without_duplicates", "dev lines not in training, exact"),
+    "dev": exact("exact_match", "dev lines, exact"),
 }

@@ -13,16 +13,29 @@ import train
 from data.example import DataError
 from data.sources import open_source
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.suite import BASE, TUNING_SEED, Changes, Suite, definition, rows_of, seeds_of
+from experiments.laboratory.suite import (
+    BASE,
+    CORPUS,
+    NETWORKS,
+    TUNING_SEED,
+    Changes,
+    Suite,
+    definition,
+    rows_of,
+    seeds_of,
+)
 from experiments.result_lines import settings_that_count, short_hash
 from training.code_hash import code_hash, imported_files
 from training.command_line import read_training_command
+from training.corpus import read_pretraining
 from training.mixture import import_objectives
 from training.settings_file import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
-CORPUS = "corpus"  # the setting that stands first on the command line
 TUNING_SHARE = 4  # tuning has a quarter of the budget
+# What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
+OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
+OF_FINE_TUNING = ("training", "evaluation", "data.train_limit")
 
 Line = dict[str, Any]
 
@@ -39,6 +52,7 @@ class Trial:
     definition: str  # of its row
     tuned: tuple[tuple[str, Any], ...] = ()  # the values of the suite's tuned settings
     tuning: bool = False  # a short run that chooses them
+    network: Trial | None = None  # the run whose network it begins with, where rows' runs share them
 
     @property
     def name(self) -> str:
@@ -64,13 +78,42 @@ def words(changes: Changes) -> list[str]:
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
     """A run of a row. Raises DataError where its settings cannot be together."""
     changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
+    networks = changes.pop(NETWORKS, 0)
     if tuning:
         changes["training.steps"] = changes["training.steps"] // TUNING_SHARE
-    options = [*words(changes), "--device=cpu", "--threads=1", f"--seed={seed}"]
+        if not networks and "pretraining.steps" in changes:
+            changes["pretraining.steps"] = changes["pretraining.steps"] // TUNING_SHARE
+    options, network = options_of(changes, seed), None
+    asked = hash_of(settings_of(options))  # of pretraining and training as one run: it is refused where that would be
+    if networks:
+        network = make_network(suite, row, seed, changes, networks)
+        asked = short_hash([asked, network.asked, network.seed])
+        options = options_of({name: changes[name] for name in changes if not belongs(name, OF_A_NETWORK)}, seed)
     return Trial(
-        suite.name, row, seed, tuple(options), hash_of(settings_of(options)), definition(suite, row),
-        tuple((tuned or {}).items()), tuning,
+        suite.name, row, seed, options, asked, definition(suite, row), tuple((tuned or {}).items()), tuning, network
     )
+
+
+def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:
+    """The run that makes the network with which the run of `seed` begins: pretraining alone.
+
+    Pretrained networks are shared by seeds in turn, 1, 2, 1, 2...; one that is not pretrained is of the seed's own.
+    """
+    pretrains = bool(changes.get("pretraining.steps") or changes.get("pretraining.epochs"))
+    of_network = (max(seed, 1) - 1) % networks + 1 if pretrains else seed
+    kept = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
+    options = options_of({**kept, "training.steps": 0, "training.epochs": 0}, of_network)
+    return Trial(suite.name, row, of_network, options, hash_of(settings_of(options)), definition(suite, row))
+
+
+def belongs(setting: str, rooms: tuple[str, ...]) -> bool:
+    """Whether a setting is one of these, or lies in one of these rooms."""
+    return setting in rooms or setting.partition(".")[0] in rooms
+
+
+def options_of(changes: Changes, seed: int) -> tuple[str, ...]:
+    """The options of a run of one thread."""
+    return (*words(changes), "--device=cpu", "--threads=1", f"--seed={seed}")
 
 
 def hash_of(settings: Any) -> str:
@@ -93,21 +136,24 @@ class Code:
 
 def code_of(trials: Iterable[Trial]) -> Code:
     """The code of a suite, from a run of each row, before any is made: what a run imports late is imported here."""
-    for settings in (settings_of(trial.options) for trial in trials):
+    runs = [run for trial in trials for run in (trial.network, trial) if run is not None]
+    for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
-        for loop in (settings.pretraining, settings.training):
-            if loop.steps or loop.epochs:
-                import_objectives(loop.objectives)
+        if settings.data.shards:
+            read_pretraining(settings.data, settings.corpus)
+        import_objectives(settings.training.objectives)  # also of a run that only pretrains: its recipe's
+        if settings.pretrains:
+            import_objectives(settings.pretraining.objectives)
     files = imported_files(ROOT)
     return Code(code_hash(ROOT, files), tuple(file.relative_to(ROOT.resolve()).as_posix() for file in files))
 
 
 def code_of_suite(suite: Suite) -> Code:
     """The same of all rows that are possible. Raises DataError where the base itself is not."""
-    trials = [make_trial(suite, BASE, seeds_of(BASE)[0])]
+    trials = [make_trial(suite, BASE, seeds_of(suite, BASE)[0])]
     for row in rows_of(suite):
         with contextlib.suppress(DataError):  # the plan says why
-            trials.append(make_trial(suite, row, seeds_of(row)[0]))
+            trials.append(make_trial(suite, row, seeds_of(suite, row)[0]))
     return code_of(trials)
 
 
@@ -131,12 +177,12 @@ def make_plan(
         if row not in rows:
             raise DataError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
     plan = Plan([], {})
-    of_base = make_trial(suite, BASE, seeds_of(BASE)[0]).asked
+    of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
     for row in rows:
         if only and row not in only:
             continue
         try:
-            if row != BASE and make_trial(suite, row, seeds_of(BASE)[0]).asked == of_base:
+            if row != BASE and make_trial(suite, row, seeds_of(suite, BASE)[0]).asked == of_base:
                 raise DataError("it changes nothing: the base has this value; take it out of the suite")
             plan.trials += trials_of(suite, row, lines, codes, seeds)
         except DataError as error:
@@ -155,7 +201,7 @@ def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[s
     tuned = best_values(tuning, lines, codes)
     if tuning and tuned is None:
         return tuning
-    return [*tuning, *(make_trial(suite, row, seed, tuned) for seed in seeds_of(row, seeds))]
+    return [*tuning, *(make_trial(suite, row, seed, tuned) for seed in seeds_of(suite, row, seeds))]
 
 
 def best_values(tuning: Sequence[Trial], lines: Sequence[Line], codes: Collection[str]) -> dict[str, Any] | None:

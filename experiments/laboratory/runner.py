@@ -31,9 +31,13 @@ class Job:
 
     @property
     def progress(self) -> str:
-        """The last step that the run has written down, in words."""
-        steps = [record.get("step", 0) for record in read_json_lines_safely(self.folder / "metrics.jsonl")]
-        return f"{self.trial.name}: step {steps[-1]:,}" if steps else f"{self.trial.name}: begins"
+        """The last step that the run has written down, or else the run whose network it waits for, in words."""
+        for trial, what in ((self.trial, ""), (self.trial.network, "pretraining ")):
+            if trial is not None:
+                records = read_json_lines_safely(self.folder.parent / folder_of(trial, Path()) / "metrics.jsonl")
+                if steps := [record.get("step", 0) for record in records]:
+                    return f"{self.trial.name}: {what}step {steps[-1]:,}"
+        return f"{self.trial.name}: begins"
 
 
 def read_json_lines_safely(path: Path) -> list[dict]:

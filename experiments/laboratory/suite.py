@@ -5,6 +5,9 @@ A suite file of experiments/suites/ is data. Settings are train.py's under their
     factors={"model.feed_forward": ("relu", "gelu")}
 
 makes a row of every value but the base's own, "model.feed_forward=gelu". A row of several changes has its own name.
+
+Two words are no settings of train.py: "corpus", which stands first on its command line, and "networks". With
+"networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned in turn.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from experiments.result_lines import SUITE_NAME, short_hash
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
+CORPUS, NETWORKS = "corpus", "networks"  # no settings of train.py
 BASE = "base"
 SAME = "base again"  # the A/A row: the base's last seeds set against its first
 CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
@@ -48,6 +52,7 @@ class Suite:
     smallest: Mapping[str, float] = field(default_factory=lambda: {"loss": 0.002, "score": 2.0})  # effects that count
     score: str = "in_distribution"  # the split whose score stands second
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
+    seeds: Mapping[str, int] = field(default_factory=dict)  # row -> seeds, where not 10 of the base and 5 of the others
 
     def against(self, row: str) -> str:
         """The row that `row` is compared with."""
@@ -96,16 +101,16 @@ def check_suite(suite: Suite) -> Suite:
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
     """Refuse what names a row that is not there. Raises DataError."""
-    named = [*suite.compared, *suite.compared.values(), *suite.exposed]
+    named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
     for name in named:
         if name not in rows:
             raise DataError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")
 
 
-def seeds_of(row: str, seeds: int = 0) -> list[int]:
+def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
     """The seeds of a row; with `seeds`, the first so many of them."""
-    chosen = list(BASE_SEEDS if row == BASE else ROW_SEEDS)
+    chosen = list(BASE_SEEDS if row == BASE else ROW_SEEDS)[: suite.seeds.get(row)]
     return chosen[:seeds] if seeds else chosen
 
 

@@ -12,8 +12,10 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -21,7 +23,7 @@ import train
 from data.example import DataError
 from data.options import run_and_report
 from experiments.laboratory.plan import ROOT, Code, Trial, line_of, marks
-from experiments.result_lines import append_line, command_of, read_suite, run_line
+from experiments.result_lines import append_line, command_of, pretraining_facts, read_suite, run_line
 from training.code_hash import code_hash, imported_files
 from training.run_folder import is_finished, is_run
 
@@ -48,10 +50,14 @@ def as_json(trial: Trial, places: Places) -> str:
 def from_json(text: str) -> tuple[Trial, Places]:
     """What `as_json` wrote."""
     told = json.loads(text)
-    trial, code = told["trial"], told["code"]
-    tuned = tuple((setting, value) for setting, value in trial["tuned"])
-    made = Trial(**{**trial, "options": tuple(trial["options"]), "tuned": tuned})
-    return made, Places(Path(told["results"]), Path(told["runs"]), Code(code["hash"], tuple(code["files"])))
+    code = Code(told["code"]["hash"], tuple(told["code"]["files"]))
+    return trial_of(told["trial"]), Places(Path(told["results"]), Path(told["runs"]), code)
+
+
+def trial_of(told: dict[str, Any]) -> Trial:
+    """A trial from its fields as JSON has them."""
+    lists = {"options": tuple(told["options"]), "tuned": tuple((name, value) for name, value in told["tuned"])}
+    return Trial(**{**told, **lists, "network": trial_of(told["network"]) if told["network"] else None})
 
 
 def folder_of(trial: Trial, runs: Path) -> Path:
@@ -60,38 +66,68 @@ def folder_of(trial: Trial, runs: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Make the run unless its line is there or another process is at it."""
+    """Make the run unless its line is there or another process is at it.
+
+    Where the network that it begins with is not there, that is made first, and the run is left for another time.
+    """
     trial, places = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    folder = folder_of(trial, places.runs)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"), timeout=0)
+    places.runs.mkdir(parents=True, exist_ok=True)
+    if line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None:
+        return 0
+    if trial.network is None or is_made(trial.network, places):
+        return under_lock(trial, places, make_run)
+    return under_lock(trial.network, places, train_run) or BUSY
+
+
+def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int]) -> int:
+    """The exit status of `make`, BUSY where another process is at this run."""
+    lock = FileLock(folder_of(trial, places.runs).with_suffix(".lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:
         return BUSY
     with lock:
-        return make_run(trial, places, folder)
+        return make(trial, places)
 
 
-def make_run(trial: Trial, places: Places, folder: Path) -> int:
+def is_made(trial: Trial, places: Places) -> bool:
+    """Whether a run is finished that today's code has made."""
+    folder = folder_of(trial, places.runs)
+    return is_finished(folder) and last_code(folder) == places.code.hash
+
+
+def make_run(trial: Trial, places: Places) -> int:
     """Train, score, and append the line. Raises DataError."""
-    code = places.code.hash
+    folder, code = folder_of(trial, places.runs), places.code.hash
     if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
         return 0
+    options, more = trial.options, {}
+    if trial.network is not None:
+        network = folder_of(trial.network, places.runs)
+        options, more = (*options, f"--init.from={network}"), {"pretraining": pretraining_facts(network)}
+    status = train_run(trial, places, options)
+    if status:
+        return status
+    line = run_line(folder, trial.suite, trial.row, command_of({"command": ["train.py", *options]}))
+    append_line(places.results, line | marks(trial) | {"code_hash": code} | more)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return 0
+
+
+def train_run(trial: Trial, places: Places, options: Sequence[str] = ()) -> int:
+    """Train and score, or go on with it. Raises DataError."""
+    folder, code = folder_of(trial, places.runs), places.code.hash
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
     if not goes_on:
         shutil.rmtree(folder, ignore_errors=True)
     with open(begun_file(folder), "a", encoding="utf-8") as begun:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
-        status = train.main([*trial.options, f"--run={folder}", *(["--resume"] if goes_on else [])])
+        resume = ["--resume"] if goes_on else []
+        status = train.main([*(options or trial.options), f"--run={folder}", *resume])
         if status:
             return status
     check_code(places.code, folder)
-    command = command_of({"command": ["train.py", *trial.options]})
-    line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
-    append_line(places.results, line)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0
 
 

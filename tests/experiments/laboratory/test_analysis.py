@@ -34,7 +34,7 @@ def lines_of(effects: dict[str, float], noise: float, seed: int, suite: Suite = 
     return [
         line(row, n, 2 + lifts[n] + effects.get(row, 0.0) + generator.gauss(0, noise), 0.9, suite, code)
         for row in rows_of(suite)
-        for n in seeds_of(row)
+        for n in seeds_of(suite, row)
     ]
 
 

@@ -78,9 +78,9 @@ def test_a_suite_can_be_run_and_has_its_controls(name):
     plan = make_plan(suite, [], ())
     rows = rows_of(suite)
     assert suite.name == name and not plan.refused
-    assert CONTROL in rows and len(seeds_of(BASE)) == 10
+    assert CONTROL in rows and len(seeds_of(suite, BASE)) == 10
     per_row = len(suite.tuned and next(iter(suite.tuned.values())))
-    assert len(plan.trials) == (per_row * len(rows) if per_row else 10 + 5 * (len(rows) - 1))
+    assert len(plan.trials) == (per_row * len(rows) if per_row else sum(len(seeds_of(suite, row)) for row in rows))
 
 
 def test_no_two_claims_have_the_same_id():
