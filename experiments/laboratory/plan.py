@@ -97,10 +97,10 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
 def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:
     """The run that makes the network with which the run of `seed` begins: pretraining alone.
 
-    Pretrained networks are shared by seeds in turn, 1, 2, 1, 2...; one that is not pretrained is of the seed's own.
+    Networks are shared by seeds in turn, 1, 2, 1, 2..., so that all rows have the same weights to begin with, and the
+    same vocabulary: a run's seed decides what is held out, and so what the vocabulary is learned on.
     """
-    pretrains = bool(changes.get("pretraining.steps") or changes.get("pretraining.epochs"))
-    of_network = (max(seed, 1) - 1) % networks + 1 if pretrains else seed
+    of_network = (max(seed, 1) - 1) % networks + 1
     kept = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
     options = options_of({**kept, "training.steps": 0, "training.epochs": 0}, of_network)
     return Trial(suite.name, row, of_network, options, hash_of(settings_of(options)), definition(suite, row))
