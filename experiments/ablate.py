@@ -155,19 +155,26 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     plan, missing, _ = planned(suite, settings, results, code)
     lines = read_suite(results, suite.name)
     seconds = [seconds_of(trial, lines) for trial in missing]
-    base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).options
+    base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
-         " ".join(option for option in trial.options if option not in base)]
+         " ".join(option for option in options_of(trial) if option not in options_of(base))]
         for trial, took in zip(missing, seconds, strict=True)
     ]  # fmt: skip
-    print(f"the base: python train.py {' '.join(base)}\n")
+    if base.network is not None:
+        print(f"the base's network: python train.py {' '.join(base.network.options)}")
+    print(f"the base: python train.py {' '.join(base.options)}\n")
     if rows:
         print(tables.as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     print(f"{suite.name}, code {code.hash}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")
     show_refused(plan)
+
+
+def options_of(trial: Trial) -> list[str]:
+    """A run's options, and those of the run whose network it begins with, each once."""
+    return list(dict.fromkeys([*(trial.network.options if trial.network else ()), *trial.options]))
 
 
 def show_refused(plan: Plan) -> None:

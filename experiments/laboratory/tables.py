@@ -91,9 +91,7 @@ def notes(analysis: Analysis) -> list[str]:
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
     found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
-    if power := power_note(analysis):
-        found.append(power)
-    return found
+    return [*found, *(note for note in (power_note(analysis), cost_note(analysis)) if note)]
 
 
 def power_note(analysis: Analysis) -> str:
@@ -105,6 +103,23 @@ def power_note(analysis: Analysis) -> str:
             seeds = analysis.seeds_needed(row, metric)
             needed.append(f"{row} {'more than 1,000' if seeds is None else seeds}")
     return f"Seeds that would decide what is undecided: {', '.join(needed)}." if needed else ""
+
+
+def cost_note(analysis: Analysis) -> str:
+    """What pretraining cost a row, beside its fine-tuning, where runs begin with networks that were made before."""
+    costs = []
+    for row, lines in analysis.lines.items():
+        made = [(line["pretraining"]["budget"], line["budget"]) for line in lines if "pretraining" in line]
+        if made:
+            before, after = ([budgets[part] for budgets in made] for part in (0, 1))
+            costs.append(f"{row} {cost_in_words(before)} + {cost_in_words(after)}")
+    return f"Tokens (millions) and training TFLOP, pretraining + fine-tuning: {'; '.join(costs)}." if costs else ""
+
+
+def cost_in_words(budgets: list[dict[str, float]]) -> str:
+    """Means of several runs' budgets."""
+    tokens, flops = (fmean(budget[name] for budget in budgets) for name in ("tokens", "training_flops"))
+    return f"{tokens / 1e6:.2f} ({flops / 1e12:.0f})"
 
 
 def as_text(head: list[str], rows: list[list[str]]) -> str:

@@ -7,9 +7,9 @@ import torch
 
 from data.example import BadRecords, Example
 
-SMALL = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
-    --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
-    --model.dropout 0.1 --model.dropout_attention 0.1 --model.copy_head --model.mlm_head""".split()
+BATCHES = "--device cpu --threads 1 --data.batch_tokens 0 --data.batch_examples 4".split()
+NETWORK = """--data.vocab_size 400 --model.d_model 16 --model.n_heads 2 --model.d_ff 32
+    --model.n_encoder_layers 1 --model.n_decoder_layers 1 --model.dropout 0.1 --model.dropout_attention 0.1 --model.copy_head --model.mlm_head""".split()
 NAMES = ("alpha", "beta", "gamma", "delta", "omega")
 
 
@@ -47,7 +47,10 @@ def run():
     """run(folder, options, ...): train, scores left out; what goes wrong in which step is counted over both phases."""
     import train
 
-    def run(folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT, poison=()):
+    def run(
+        folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT, poison=(),
+        network=NETWORK,
+    ):
         take_step, batch_loss, current = train.take_step, train.batch_loss, [0]
 
         def step(run, *rest):
@@ -74,7 +77,7 @@ def run():
                 patch.setattr(train, name, stand_in)
             patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
             try:
-                return train.main(["files", *SMALL, *options, "--run", str(folder)])
+                return train.main(["files", *BATCHES, *network, *options, "--run", str(folder)])
             except Killed:
                 return "killed"
 

@@ -1,0 +1,89 @@
+"""Rows whose runs share pretrained networks: one is made once, and every run of a row begins with it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from experiments.laboratory.plan import make_trial
+from experiments.laboratory.suite import Suite
+from experiments.measurement import ROOT
+from experiments.result_lines import read_suite
+from training.weights import read_tensors
+
+SIZES = {
+    "corpus": "generated", "model.d_model": 16, "model.n_heads": 2, "model.d_ff": 16, "model.n_encoder_layers": 1,
+    "model.n_decoder_layers": 1, "model.copy_head": False, "model.mlm_head": False, "data.vocab_size": 400,
+    "data.batch_tokens": 512, "data.held_out": 20, "data.generated_train": 200, "data.generated_test": 2,
+    "data.generated_operations": 10, "pretraining.steps": 0, "training.steps": 4, "training.evaluate_every": 2,
+    "training.patience": 5, "training.learning_rate": 1e-9, "evaluation.max_new_tokens": 4,
+}  # fmt: skip
+SPANS = {"pretraining.steps": 8, "pretraining.objectives.pairs": 0.0, "pretraining.objectives.mlm": 0.0,
+         "pretraining.objectives.span": 1.0}  # fmt: skip
+
+
+def suite_of(networks: int, **more: object) -> Suite:
+    return Suite("networks", "Networks", {**SIZES, "networks": networks, **more}, rows={"spans": SPANS})
+
+
+def test_networks_are_taken_in_turn_by_all_rows_alike():
+    suite = suite_of(2)
+    for row in ("base", "spans"):
+        assert [make_trial(suite, row, seed).network.seed for seed in range(1, 6)] == [1, 2, 1, 2, 1]
+        assert make_trial(suite, row, 0, tuning=True).network.seed == 1
+    same = {make_trial(suite, "spans", seed).network.asked for seed in range(1, 6)}
+    assert len(same) == 1 and len({make_trial(suite, "spans", seed).asked for seed in (1, 2)}) == 2
+    assert make_trial(suite_of(1), "base", 1).asked != make_trial(suite_of(0), "base", 1).asked
+
+
+def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
+    trial = make_trial(suite_of(1, **{"data.train_limit": 50}), "spans", 3)
+    network, fine_tuning = " ".join(trial.network.options), " ".join(trial.options)
+    assert "--model." not in fine_tuning and "--pretraining." not in fine_tuning and "train_limit=50" in fine_tuning
+    assert "train_limit" not in network and "--training.steps=0" in network and "--pretraining.steps=8" in network
+    other = make_trial(suite_of(1, **{"data.train_limit": 60, "training.steps": 9}), "spans", 3)
+    assert other.network.asked == trial.network.asked and other.asked != trial.asked
+
+
+def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
+    assert "--pretraining.steps=2" in make_trial(suite_of(0), "spans", 0, tuning=True).options
+    assert "--pretraining.steps=8" in make_trial(suite_of(1), "spans", 0, tuning=True).network.options
+
+
+@pytest.fixture
+def made(tmp_path):
+    """The result lines of two runs of each row, and where the runs lie."""
+    corpus, file = tmp_path / "corpus", tmp_path / "networks.py"
+    build = ["data", "build", "model", "--out", str(corpus), "--vocab_size", "400", "--workers", "1"]
+    suite = {**SIZES, "networks": 1, "data.shards": str(corpus)}
+    file.write_text(
+        "from experiments.laboratory.suite import Suite\n"
+        f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={{'spans': {SPANS}}})\n"
+    )
+    places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", *places]
+    for command in (build, ablate):
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
+    return read_suite(tmp_path / "results", "networks"), tmp_path / "runs"
+
+
+def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
+    lines, runs = made
+    assert sorted((line["row"], line["seed"]) for line in lines) == [
+        ("base", 1), ("base", 2), ("spans", 1), ("spans", 2)
+    ]  # fmt: skip
+    begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
+    assert len(begun) == 6 and all(len(times) == 1 for times in begun), "two networks and four runs, each made once"
+    assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1
+    for line in lines:
+        spans = line["row"] == "spans"
+        assert line["pretraining"]["seed"] == 1
+        assert line["pretraining"]["budget"]["steps"] == (8 if spans else 0)
+        assert line["pretraining"]["config"]["pretraining"]["objectives"]["span"] == (1.0 if spans else 0.5)
+        assert (line["pretraining"]["held_out_loss"] is not None) == spans
+        assert "/" not in line["pretraining"]["command"].replace("train.py", "")
+    for folder in runs.glob("*-seed-2"):  # a learning rate of nothing: a run has its network's weights
+        config = json.loads((folder / "config.json").read_text())
+        first, last = (read_tensors(place / "model.safetensors") for place in (runs / config["init"]["from"], folder))
+        assert all((first[name] - tensor).abs().max() < 1e-6 for name, tensor in last.items())
