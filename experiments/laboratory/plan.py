@@ -97,13 +97,20 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
 def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:
     """The run that makes the network with which the run of `seed` begins: pretraining alone.
 
-    Networks are shared by seeds in turn, 1, 2, 1, 2..., so that all rows have the same weights to begin with, and the
-    same vocabulary: a run's seed decides what is held out, and so what the vocabulary is learned on.
+    Networks are shared by seeds in turn, 1, 2, 1, 2... A run's seed decides what is held out, and so what a vocabulary
+    is learned on; to have one in all rows, the second and later networks begin where the first one did.
     """
-    of_network = (max(seed, 1) - 1) % networks + 1
-    kept = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
-    options = options_of({**kept, "training.steps": 0, "training.epochs": 0}, of_network)
-    return Trial(suite.name, row, of_network, options, hash_of(settings_of(options)), definition(suite, row))
+    changes = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
+    changes |= {"training.steps": 0, "training.epochs": 0}
+    number, start = (max(seed, 1) - 1) % networks + 1, None
+    asked = hash_of(settings_of(options_of(changes, number)))
+    if number > 1:
+        untrained = {name: changes[name] for name in changes if not belongs(name, ("pretraining",))}
+        options = options_of({**untrained, "pretraining.steps": 0, "pretraining.epochs": 0}, 1)
+        start = Trial(suite.name, row, 1, options, hash_of(settings_of(options)), definition(suite, row))
+        asked = short_hash([asked, start.asked])
+        changes = {name: changes[name] for name in changes if not belongs(name, ("model", "data.vocab_size"))}
+    return Trial(suite.name, row, number, options_of(changes, number), asked, definition(suite, row), network=start)
 
 
 def belongs(setting: str, rooms: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,10 @@ def main(arguments: list[str]) -> int:
     places.runs.mkdir(parents=True, exist_ok=True)
     if line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None:
         return 0
-    if trial.network is None or is_made(trial.network, places):
-        return under_lock(trial, places, make_run)
-    return under_lock(trial.network, places, train_run) or BUSY
+    missing = trial
+    while missing.network is not None and not is_made(missing.network, places):
+        missing = missing.network
+    return under_lock(trial, places, make_run) if missing is trial else under_lock(missing, places, train_run) or BUSY
 
 
 def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int]) -> int:
@@ -101,20 +102,25 @@ def make_run(trial: Trial, places: Places) -> int:
     folder, code = folder_of(trial, places.runs), places.code.hash
     if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
         return 0
-    options, more = trial.options, {}
-    if trial.network is not None:
-        network = folder_of(trial.network, places.runs)
-        options, more = (*options, f"--init.from={network}"), {"pretraining": pretraining_facts(network)}
-    status = train_run(trial, places, options)
+    status = train_run(trial, places)
     if status:
         return status
-    line = run_line(folder, trial.suite, trial.row, command_of({"command": ["train.py", *options]}))
-    append_line(places.results, line | marks(trial) | {"code_hash": code} | more)
+    command = command_of({"command": ["train.py", *options_of(trial, places)]})
+    line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
+    if trial.network is not None:
+        line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs))
+    append_line(places.results, line)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0
 
 
-def train_run(trial: Trial, places: Places, options: Sequence[str] = ()) -> int:
+def options_of(trial: Trial, places: Places) -> tuple[str, ...]:
+    """The run's options, with the folder of the network that it begins with."""
+    network = trial.network
+    return trial.options if network is None else (*trial.options, f"--init.from={folder_of(network, places.runs)}")
+
+
+def train_run(trial: Trial, places: Places) -> int:
     """Train and score, or go on with it. Raises DataError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
@@ -124,7 +130,7 @@ def train_run(trial: Trial, places: Places, options: Sequence[str] = ()) -> int:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
         resume = ["--resume"] if goes_on else []
-        status = train.main([*(options or trial.options), f"--run={folder}", *resume])
+        status = train.main([*options_of(trial, places), f"--run={folder}", *resume])
         if status:
             return status
     check_code(places.code, folder)

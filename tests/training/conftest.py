@@ -9,7 +9,8 @@ from data.example import BadRecords, Example
 
 BATCHES = "--device cpu --threads 1 --data.batch_tokens 0 --data.batch_examples 4".split()
 NETWORK = """--data.vocab_size 400 --model.d_model 16 --model.n_heads 2 --model.d_ff 32
-    --model.n_encoder_layers 1 --model.n_decoder_layers 1 --model.dropout 0.1 --model.dropout_attention 0.1 --model.copy_head --model.mlm_head""".split()
+    --model.n_encoder_layers 1 --model.n_decoder_layers 1 --model.dropout 0.1 --model.dropout_attention 0.1
+    --model.copy_head --model.mlm_head""".split()
 NAMES = ("alpha", "beta", "gamma", "delta", "omega")
 
 

@@ -106,6 +106,7 @@ def test_a_run_that_is_not_trained_to_its_end_is_refused(pretrained, tmp_path, c
 def test_weights_that_have_changed_since_are_refused(begin, pretrained, tmp_path):
     shutil.copytree(pretrained, tmp_path / "network")
     assert begin(tmp_path / "run", tmp_path / "network", kill_at=1) == "killed"
-    (tmp_path / "network" / "model.safetensors").write_bytes((pretrained / "model.safetensors").read_bytes()[:-1] + b"\1")
+    whole = (pretrained / "model.safetensors").read_bytes()
+    (tmp_path / "network" / "model.safetensors").write_bytes(whole[:-1] + b"\1")
     with pytest.raises(DataError, match="are not those that .* was begun with"):
         begin(tmp_path / "run", tmp_path / "network", "--resume")

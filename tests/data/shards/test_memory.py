@@ -32,7 +32,8 @@ for _ in range(2000):  # several chunks
 def write_corpus(folder: Path, size: int) -> None:
     """Modules of described functions, no two of which have much in common."""
     draw = numpy.random.default_rng(0)
-    words = numpy.array(["".join(draw.choice(list("abcdefghijklmnoprstuvwy"), draw.integers(3, 9))) for _ in range(5000)])
+    letters = list("abcdefghijklmnoprstuvwy")
+    words = numpy.array(["".join(draw.choice(letters, draw.integers(3, 9))) for _ in range(5000)])
     for number in range(size // FILE):
         place = folder / f"part{number % 100}"
         place.mkdir(parents=True, exist_ok=True)

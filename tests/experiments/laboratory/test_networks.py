@@ -32,9 +32,21 @@ def test_networks_are_taken_in_turn_by_all_rows_alike():
     for row in ("base", "spans"):
         assert [make_trial(suite, row, seed).network.seed for seed in range(1, 6)] == [1, 2, 1, 2, 1]
         assert make_trial(suite, row, 0, tuning=True).network.seed == 1
-    same = {make_trial(suite, "spans", seed).network.asked for seed in range(1, 6)}
-    assert len(same) == 1 and len({make_trial(suite, "spans", seed).asked for seed in (1, 2)}) == 2
+    assert len({make_trial(suite, "spans", seed).network.asked for seed in range(1, 6)}) == 2
+    assert len({make_trial(suite, "spans", seed).asked for seed in (1, 3)}) == 1, "the seed is no part of it"
     assert make_trial(suite_of(1), "base", 1).asked != make_trial(suite_of(0), "base", 1).asked
+
+
+def test_the_second_network_begins_where_the_first_did_so_that_all_have_one_vocabulary():
+    first, second = (make_trial(suite_of(2), "spans", seed).network for seed in (1, 2))
+    assert first.network is None and first.asked != second.asked
+    start = second.network
+    assert "--seed=1" in start.options and "--pretraining.steps=0" in start.options
+    assert "--seed=2" in second.options and "--pretraining.steps=8" in second.options
+    assert not any(option.startswith(("--model.", "--data.vocab")) for option in second.options)
+    assert {option for option in start.options if option.startswith("--model.")} == {
+        option for option in first.options if option.startswith("--model.")
+    }
 
 
 def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
@@ -59,7 +71,7 @@ def made(tmp_path):
     suite = {**SIZES, "networks": 1, "data.shards": str(corpus)}
     file.write_text(
         "from experiments.laboratory.suite import Suite\n"
-        f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={{'spans': {SPANS}}})\n"
+        f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={{'spans': {SPANS | {'networks': 2}}}})\n"
     )
     places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
     ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", *places]
@@ -74,11 +86,11 @@ def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
         ("base", 1), ("base", 2), ("spans", 1), ("spans", 2)
     ]  # fmt: skip
     begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
-    assert len(begun) == 6 and all(len(times) == 1 for times in begun), "two networks and four runs, each made once"
+    assert len(begun) == 7 and all(len(times) == 1 for times in begun), "three networks and four runs, each once"
     assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1
     for line in lines:
         spans = line["row"] == "spans"
-        assert line["pretraining"]["seed"] == 1
+        assert line["pretraining"]["seed"] == (line["seed"] if spans else 1)
         assert line["pretraining"]["budget"]["steps"] == (8 if spans else 0)
         assert line["pretraining"]["config"]["pretraining"]["objectives"]["span"] == (1.0 if spans else 0.5)
         assert (line["pretraining"]["held_out_loss"] is not None) == spans
