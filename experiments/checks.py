@@ -1,7 +1,8 @@
-"""Measure what the whole project promises: how long the tests and the quick start take, and how much memory.
+"""Measure what the whole project promises: how long tests, quick start and corpus take, and how much memory.
 
     python -m experiments.checks test                          wall time of `make test`, installation not counted
     python -m experiments.checks quickstart --run runs/timed   wall time and peak memory of `python train.py`
+    python -m experiments.checks corpus                        the mined corpus: built anew, and from the cache
     python -m experiments.checks test --json FILE              rows for `python -m experiments.results measured`
 
 Memory is the sum over all processes, looked at twice a second. Other programs that use the same libraries at the same
@@ -14,7 +15,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 class Settings:
     """What is measured."""
 
-    name: Annotated[Literal["test", "quickstart"], tyro.conf.Positional]  # which check
+    name: Annotated[Literal["test", "quickstart", "corpus"], tyro.conf.Positional]  # which check
     run: str = "runs/quickstart"  # run folder of the quick start; refused when it holds a run already
     json: Path | None = None  # file for the rows
 
@@ -63,6 +66,28 @@ def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
     ]
 
 
+def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
+    """Build the mined corpus in a folder that is deleted, and ask for it again. Raises DataError when it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = [sys.executable, "-m", "data", "build", "--out", f"{folder}/corpus", "--json", f"{folder}/card.json"]
+        first, again = watch(build), watch(build)
+        if first.status or again.status:
+            raise DataError("`python -m data build` failed, so nothing was measured; the lines above say why")
+        card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
+    facts, whole = facts_asked_of(Path(sys.executable)), card["characters"]
+    megabytes = {"value": round(card["characters_by_language"]["python"] / 1e6, 1), "unit": "MB"}
+    largest = {"value": round(100 * max(source["characters"] for source in card["sources"]) / whole, 1), "unit": "%"}
+    speed = {"value": round(card["bytes_read"] / 1e6 / first.seconds, 2), "unit": "MB/s"}
+    measured = {
+        "built": {"value": round(first.seconds, 1), "unit": "s"}, "files read": speed,
+        "from the cache": {"value": round(again.seconds, 1), "unit": "s"}, "Python": megabytes,
+        "largest package": largest,
+    }  # fmt: skip
+    return [
+        measured_row("checks", f"mined corpus, {what}", arguments, facts, **found) for what, found in measured.items()
+    ]
+
+
 def watch(command: list[str]) -> Watched:
     """Run a command from the repository's root and measure it. Raises DataError where psutil is missing."""
     try:
@@ -83,7 +108,8 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.checks")
     words = ["experiments.checks", *arguments]
     check_writable(settings.json)
-    rows = check_tests(words) if settings.name == "test" else check_quickstart(words, settings.run)
+    checks = {"test": check_tests, "corpus": check_corpus, "quickstart": partial(check_quickstart, run=settings.run)}
+    rows = checks[settings.name](words)
     write_rows(settings.json, rows)
     for row in rows:
         print(f"{row['row']}: {row['value']:,} {row['unit']}")

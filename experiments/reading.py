@@ -1,6 +1,7 @@
 """What a suite's pretraining reads: tokens of text, and what reading them costs beside the steps that learn from them.
 
     python -m experiments.reading pretraining
+    python -m experiments.reading pretraining --json FILE      a row for `python -m experiments.results measured`
 
 Text is counted before it is corrupted, in tokens of the vocabulary; a row's steps times its text a step is what the
 row reads. Reading is everything from the shards to a batch of tensors: decoding, encoding, corrupting, sorting by
@@ -20,7 +21,6 @@ from typing import Annotated, Any
 import tyro
 
 import train
-from data.atomic_files import write_json
 from data.example import BadRecords, Example, Item
 from data.objectives import text_of
 from data.options import parse, run_and_report
@@ -28,7 +28,7 @@ from data.tokenizer import Tokenizer
 from experiments.laboratory.plan import make_trial, settings_of
 from experiments.laboratory.suite import Suite, load_suite, rows_of
 from experiments.laboratory.tables import as_text
-from experiments.measurement import facts_here
+from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.corpus import Corpus, read_corpora
@@ -47,12 +47,14 @@ class Settings:
     """What is measured."""
 
     suite: Annotated[str, tyro.conf.Positional] = "pretraining"  # name of a file in experiments/suites
-    json: str = ""  # file that gets what is printed
+    json: Path | None = None  # file for the row
 
 
 def main(arguments: list[str]) -> int:
     """Measure each row that pretrains, print a table."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.reading")
+    words = ["experiments.reading", *arguments]
+    check_writable(settings.json)
     suite, found = load_suite(settings.suite), {}
     corpora, tokenizer = None, None
     for row, run in pretrainings(suite).items():
@@ -69,8 +71,10 @@ def main(arguments: list[str]) -> int:
         for row, one in found.items()
     ]  # fmt: skip
     print(as_text(head, cells), end="")
-    if settings.json:
-        write_json(Path(settings.json), found | {"machine": facts_here()})
+    largest = max(100 * one["reading_ms"] / one["step_ms"] for one in found.values())
+    values = {"value": round(largest, 2), "unit": "%", "rows": found}
+    row = measured_row("checks", "reading, largest share of a step", words, facts_here(), **values)
+    write_rows(settings.json, [row])
     return 0
 
 

@@ -105,6 +105,19 @@ TARGETS = (
         "quick start, peak memory of all processes", "checks", ("quickstart peak memory",), (("value",),),
         "at most 2 GiB", at_most=2048,
     ),
+    *(
+        Target(what, "checks", (f"mined corpus, {row}",), (("value",),), wanted, least, most)
+        for what, row, wanted, least, most in (
+            ("building the mined corpus", "built", "at most 3 min on 2 cores", None, 180),
+            ("the same from the cache", "from the cache", "at most 2 s", None, 2),
+            ("Python in it after all filters", "Python", "at least 20 MB", 20, None),
+            ("its largest package", "largest package", "at most a third", None, 33.34),
+        )
+    ),
+    Target(
+        "reading the mined corpus, largest share of a training step, one thread", "checks",
+        ("reading, largest share of a step",), (("value",),), "at most 1%", at_most=1.0,
+    ),
     Target(
         "`make test`, wall time without the installation", "checks", ("make test",), (("value",),),
         "at most 10 min", at_most=600,
