@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -61,6 +62,25 @@ def test_setting_up_is_not_counted_among_the_tests(quickstart, monkeypatch, caps
     assert checks.main(["test"]) == 0
     assert ran == [["make", ".env/.installed-test"], ["make", "test"]]
     assert capsys.readouterr().out == "make test: 700.0 s\n"
+
+
+def test_a_corpus_is_built_once_and_asked_for_once_more(monkeypatch, capsys):
+    ran = []
+
+    def watched(command):
+        ran.append(command)
+        card = {"characters": 400, "characters_by_language": {"python": 300e6}, "bytes_read": 500e6,
+                "sources": [{"characters": 100}, {"characters": 300}]}  # fmt: skip
+        Path(command[command.index("--json") + 1]).write_text(json.dumps(card))
+        return SimpleNamespace(status=0, seconds=100.0 if len(ran) == 1 else 1.5)
+
+    monkeypatch.setattr(checks, "watch", watched)
+    assert checks.main(["corpus"]) == 0
+    assert len(ran) == 2 and ran[0] == ran[1] and ran[0][1:4] == ["-m", "data", "build"]
+    assert capsys.readouterr().out.splitlines() == [
+        "mined corpus, built: 100.0 s", "mined corpus, files read: 5.0 MB/s", "mined corpus, from the cache: 1.5 s",
+        "mined corpus, Python: 300.0 MB", "mined corpus, largest package: 75.0 %",
+    ]  # fmt: skip
 
 
 def test_another_python_tells_its_versions():
