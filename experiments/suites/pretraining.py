@@ -96,7 +96,7 @@ SUITE = Suite(
         "spans, identifiers, tags": {**pretrained(2810, span=0.4, identifier=0.3, tag=0.3), "model.tag_head": True},
         "MLM": {**pretrained(2460, mlm=1.0), "model.mlm_head": True},
     },
-    tuned={"training.learning_rate": (5e-4, 1e-3, 2e-3)},
+    tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
     claims=CLAIMS,
     score="dev_new",
     splits=("dev",),
