@@ -158,7 +158,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
-         " ".join(option for option in options_of(trial) if option not in options_of(base))]
+         " ".join(option for option in shown_options(trial) if option not in shown_options(base))]
         for trial, took in zip(missing, seconds, strict=True)
     ]  # fmt: skip
     if base.network is not None:
@@ -172,7 +172,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     show_refused(plan)
 
 
-def options_of(trial: Trial) -> list[str]:
+def shown_options(trial: Trial) -> list[str]:
     """A run's options, and those of the run whose network it begins with, each once."""
     return list(dict.fromkeys([*(trial.network.options if trial.network else ()), *trial.options]))
 

@@ -105,7 +105,7 @@ def make_run(trial: Trial, places: Places) -> int:
     status = train_run(trial, places)
     if status:
         return status
-    command = command_of({"command": ["train.py", *options_of(trial, places)]})
+    command = command_of({"command": ["train.py", *with_network(trial, places)]})
     line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
     if trial.network is not None:
         line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs))
@@ -114,7 +114,7 @@ def make_run(trial: Trial, places: Places) -> int:
     return 0
 
 
-def options_of(trial: Trial, places: Places) -> tuple[str, ...]:
+def with_network(trial: Trial, places: Places) -> tuple[str, ...]:
     """The run's options, with the folder of the network that it begins with."""
     network = trial.network
     return trial.options if network is None else (*trial.options, f"--init.from={folder_of(network, places.runs)}")
@@ -130,7 +130,7 @@ def train_run(trial: Trial, places: Places) -> int:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
         resume = ["--resume"] if goes_on else []
-        status = train.main([*options_of(trial, places), f"--run={folder}", *resume])
+        status = train.main([*with_network(trial, places), f"--run={folder}", *resume])
         if status:
             return status
     check_code(places.code, folder)
