@@ -42,7 +42,9 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     body = markdown(tables.header(analysis), tables.table_rows(analysis))
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
-    return f"{body}\n" + "\n\n".join(tables.notes(analysis)) + f"\n\n{picture}\n{command}"
+    taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
+    notes = "\n\n".join(tables.notes(analysis))
+    return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
 
 
 def suite_sections(lines: Mapping[str, list[Line]]) -> str:

@@ -49,6 +49,7 @@ class Suite:
     compared: Mapping[str, str] = field(default_factory=dict)  # row -> the row it is set against; else the base
     exposed: tuple[str, ...] = ()  # rows in which the loss sees the answer: only the score counts
     claims: tuple[Claim, ...] = ()
+    conclusions: tuple[str, ...] = ()  # what the runs have taught, in sentences, for docs/results.md
     smallest: Mapping[str, float] = field(default_factory=lambda: {"loss": 0.002, "score": 2.0})  # effects that count
     score: str = "in_distribution"  # the split whose score stands second
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
