@@ -147,7 +147,8 @@ def code_of(trials: Iterable[Trial]) -> Code:
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
         if settings.data.shards:
-            read_pretraining(settings.data, settings.corpus)
+            with contextlib.suppress(DataError):  # a corpus that is still to be built: its runs say so
+                read_pretraining(settings.data, settings.corpus)
         import_objectives(settings.training.objectives)  # also of a run that only pretrains: its recipe's
         if settings.pretrains:
             import_objectives(settings.pretraining.objectives)

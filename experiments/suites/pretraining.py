@@ -53,6 +53,7 @@ def pretrained(steps: int, **weights: float) -> dict[str, object]:
     return {"pretraining.steps": steps, "pretraining.checkpoint_every": 1000, **objectives}
 
 
+INFILLING = pretrained(4695, infilling=1.0)
 OURS = "3.9 M parameters, 2 M tokens of mined Python, 1,000 lines of Django, exact match on dev lines not in training"
 
 CLAIMS = (
@@ -82,7 +83,23 @@ CLAIMS = (
         "Wang et al. 2021 (CodeT5), table 6: CodeBLEU 41.4 with, 38.3 without masked identifiers, 39.2 without tags",
         "spans, identifiers, tags", "dev_new", "higher", 1.0, "60 M parameters, 8.4 M functions", OURS, against="spans",
     ),
+    Claim(
+        "pretraining-fades-where-pairs-are-many", "With many pairs pretraining adds nothing.",
+        "Raffel et al. 2020, section 3.1: translation to French 39.8 with and 39.8 without",
+        "infilling, 8 M, all pairs", "dev_new", "equal", 1.0, "220 M parameters, 34 B tokens of C4",
+        "15,000 pairs, 8 M tokens of mined Python", against="nothing, all pairs",
+    ),
+    Claim(
+        "longer-fine-tuning-does-not-replace-it", "The same compute spent on fine-tuning alone does not replace it.",
+        "our own control beside Raffel et al. 2020, section 3.1",
+        "nothing, compute of infilling", "dev_new", "lower", 5.0, "220 M parameters, 34 B tokens of C4", OURS,
+        against="infilling",
+    ),
 )
+
+MORE = {"pretraining.steps": 18_780, "networks": 2}  # four times as much text, two networks
+ALL_PAIRS = {"data.train_limit": 0, "training.steps": 12_000, "training.evaluate_every": 500}
+FEW_PAIRS = {"data.train_limit": 300}
 
 SUITE = Suite(
     name="pretraining",
@@ -90,11 +107,31 @@ SUITE = Suite(
     base=BASE,
     rows={
         "spans": pretrained(2825, span=1.0),
-        "infilling": pretrained(4695, infilling=1.0),
+        "infilling": INFILLING,
         "causal": pretrained(2485, causal=1.0),
         "lines": pretrained(5140, lines=1.0),
         "spans, identifiers, tags": {**pretrained(2810, span=0.4, identifier=0.3, tag=0.3), "model.tag_head": True},
         "MLM": {**pretrained(2460, mlm=1.0), "model.mlm_head": True},
+        "infilling, 8 M": INFILLING | MORE,
+        "nothing, all pairs": ALL_PAIRS,
+        "infilling, 8 M, all pairs": INFILLING | MORE | ALL_PAIRS,
+        # As many FLOPs as the pretraining and the fine-tuning of "infilling" together, and no early stopping.
+        "nothing, compute of infilling": {
+            "training.steps": 6370, "training.patience": 0, "training.evaluate_every": 500,
+        },
+        "nothing, 300 pairs": FEW_PAIRS,
+        "infilling, 8 M, 300 pairs": INFILLING | MORE | FEW_PAIRS,
+        # `python -m data build --contaminated --out corpora/contaminated` makes what it is pretrained on.
+        "infilling, contaminated": {**INFILLING, "data.shards": "corpora/contaminated"},
+    },
+    seeds={"nothing, all pairs": 3, "infilling, 8 M, all pairs": 3, "nothing, compute of infilling": 3},
+    compared={
+        "nothing, all pairs": "nothing, all pairs",
+        "infilling, 8 M, all pairs": "nothing, all pairs",
+        "nothing, 300 pairs": "nothing, 300 pairs",
+        "infilling, 8 M, 300 pairs": "nothing, 300 pairs",
+        "nothing, compute of infilling": "infilling",
+        "infilling, contaminated": "infilling",
     },
     tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
     claims=CLAIMS,
