@@ -22,7 +22,8 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 
     pyplot.rcParams["svg.fonttype"] = "none"  # text stays text
     pyplot.rcParams["svg.hashsalt"] = "codegen"  # the same lines give the same bytes
-    rows = [SAME, *list(rows_of(analysis.suite))[1:]][::-1]
+    compared = [row for row in rows_of(analysis.suite) if row not in (BASE, analysis.suite.against(row))]
+    rows = [SAME, *compared][::-1]
     figure, axes = pyplot.subplots(
         1, 2, figsize=(10, 1.8 + 0.36 * len(rows)), sharey=True, layout="constrained"
     )
@@ -39,8 +40,9 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 def label(analysis: Analysis, row: str) -> str:
     """A row, and what it is set against where that is not the base."""
     against = analysis.suite.against(row)
-    note = f"\n(against {against})" if against != BASE else "\n(its loss sees the answer)"
-    return row + (note if against != BASE or row in analysis.suite.exposed else "")
+    if row in analysis.suite.exposed:
+        return f"{row}\n(its loss sees the answer)"
+    return f"{row}\n(against {against})" if against not in (BASE, row) else row
 
 
 def colour_of(analysis: Analysis, row: str, metric: str) -> str:

@@ -33,7 +33,7 @@ def table_rows(analysis: Analysis) -> list[list[str]]:
 def cells(analysis: Analysis, row: str) -> list[str]:
     """The cells of one row."""
     suite, against = analysis.suite, analysis.suite.against(row)
-    if row not in (BASE, SAME) and against != BASE:
+    if row not in (BASE, SAME) and against not in (BASE, row):
         shown = f"{row} (against {against})"
     else:
         shown = row
