@@ -39,7 +39,7 @@ def cells(analysis: Analysis, row: str) -> list[str]:
         shown = row
     loss = comparison_cells(analysis, row, "loss")
     score = comparison_cells(analysis, row, suite.score)
-    verdict = NOTHING if row == BASE else analysis.verdict(row, analysis.primary(row))
+    verdict = NOTHING if row in (BASE, against) else analysis.verdict(row, analysis.primary(row))
     if row in suite.exposed:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
