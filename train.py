@@ -28,7 +28,6 @@ from training.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
-from data.atomic_files import write_json
 from data.batches import Batch
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
@@ -55,7 +54,7 @@ from training.phase import Phase, Run, check_lengths, finish_phase, next_batches
 from training.pretrained import first_tokenizer, load_tokenizer
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import SCORES, check_run, open_run, truncate_metrics, write_config
+from training.run_folder import check_run, open_run, truncate_metrics, write_config
 from training.run_record import begin_from_checkpoint, finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -113,12 +112,8 @@ def main(argv: list[str]) -> int:
             finish_phase(run, phase)
     save_weights(folder / "model.safetensors", model)
     finish_record(run)
-    if not settings.fine_tunes:
-        write_json(folder / SCORES, {})  # nothing has been learnt that could be scored
-        print(f"pretrained; fine-tune it with: python train.py {settings.corpus} --init.from {folder}", file=sys.stderr)
+    if not settings.fine_tunes:  # a network to begin others with
         return 0
-    print(f"trained; to score again: python eval.py --run {folder}", file=sys.stderr)
-
     results = evaluate_run(folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed)
     write_budget(run)
     show_results(folder, results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from data.atomic_files import read_json, write_json
@@ -14,6 +15,7 @@ from training.environment import describe_environment
 from training.mixture import import_objectives
 from training.phase import Run
 from training.pretrained import load_network, weights_hash
+from training.run_folder import SCORES
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
@@ -59,11 +61,19 @@ def begin_from_checkpoint(run: Run) -> None:
 
 
 def finish_record(run: Run) -> None:
-    """When training is over: the budget, and the hash of the code that the run has imported by then."""
+    """When training is over: the budget, the hash of the code that the run has imported by then, and what may follow.
+
+    A run that only pretrains has learnt nothing that could be scored, and ends here.
+    """
     write_budget(run)
     root = Path(__file__).resolve().parent.parent
     environment = read_json(run.folder / "environment.json")
     write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
+    said = f"trained; to score again: python eval.py --run {run.folder}"
+    if not run.settings.fine_tunes:
+        write_json(run.folder / SCORES, {})
+        said = f"pretrained; fine-tune it with: python train.py {run.settings.corpus} --init.from {run.folder}"
+    print(said, file=sys.stderr)
 
 
 def write_budget(run: Run) -> None:
