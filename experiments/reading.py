@@ -94,10 +94,10 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
     mixture = corpus.mixture(settings.pretraining.objectives, tokenizer, settings.seed)
     stream = Stream(mixture, settings.data, BadRecords())
     began = time.perf_counter()
-    plan = stream.chunk(0, 0)
-    planned = (time.perf_counter() - began) / len(plan)
+    n_batches = stream.count_chunk(0, 0)  # which keeps them for `chunk_batches`
+    planned = (time.perf_counter() - began) / n_batches
     texts = count_text(mixture)
-    text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / len(plan)
+    text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / n_batches
     model = Transformer(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
     batches, collated, learned = stream.chunk_batches(Place()), [], []

@@ -34,7 +34,7 @@ class Job:
         """The last step that the run has written down, or else the run whose network it waits for, in words."""
         for trial, what in ((self.trial, ""), (self.trial.network, "pretraining ")):
             if trial is not None:
-                records = read_json_lines_safely(self.folder.parent / folder_of(trial, Path()) / "metrics.jsonl")
+                records = read_json_lines_safely(folder_of(trial, self.folder.parent) / "metrics.jsonl")
                 if steps := [record.get("step", 0) for record in records]:
                     return f"{self.trial.name}: {what}step {steps[-1]:,}"
         return f"{self.trial.name}: begins"
