@@ -43,6 +43,7 @@ class ObjectivesConfig:
     mean_span: float = 3.0  # mean length in tokens of a span of span and infilling
     infilling_rate: float = 0.3  # share of the tokens that infilling hides
     whole_words: bool = False  # mlm hides all pieces of a word or none
+    both_texts: bool = False  # a described function is one text, description and code (CodeBERT); else the description
     masked_share: float = 0.5  # share of match's pairs in which the words that both sides have are hidden
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ from training.config import ObjectivesConfig
 
 DRAWS = 8  # of code alone, until one is in the pair's language
 OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
+# These read of a described function its description, or with `both_texts` its description and its code.
+OF_ONE_TEXT = ("mlm", "span", "infilling", "deletion", "lines", "causal", "prefix", "permutation")
 
 
 @dataclass
@@ -49,9 +51,11 @@ class Mixture:
         generator, on = example_generator(self.seed, epoch, example.id), self.on(epoch)
         if example.nl is not None and "pairs" in on and taken(self.objectives.pairs, generator):
             yield from self.pair(example, on, generator)
+        whole = one_text(example) if self.objectives.both_texts else example
         for name, function in self.functions.items():
             if name in on and name not in OF_PAIRS and taken(getattr(self.objectives, name), generator):
-                item = function(example, self.tokenizer, generator, **self.arguments(name, example))
+                read = whole if name in OF_ONE_TEXT else example
+                item = function(read, self.tokenizer, generator, **self.arguments(name, example))
                 if item is not None:
                     yield item, example
 
@@ -93,6 +97,11 @@ class Mixture:
         from data.objectives.matching import Neighbours
 
         return Neighbours(self.examples)
+
+
+def one_text(example: Example) -> Example:
+    """A described function as text without a description: its description, a line break, its code."""
+    return example if example.nl is None else replace(example, nl=None, code=f"{example.nl}\n{example.code}")
 
 
 def import_objectives(objectives: ObjectivesConfig) -> dict[str, Callable[..., Any]]:

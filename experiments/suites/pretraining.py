@@ -135,6 +135,7 @@ SUITE = Suite(
         "infilling, 8 M, 300 pairs": INFILLING | MORE | FEW_PAIRS,
         # `python -m data build --contaminated --out corpora/contaminated` makes what it is pretrained on.
         "infilling, contaminated": {**INFILLING, "data.shards": "corpora/contaminated"},
+        "infilling, both texts": {**INFILLING, "pretraining.objectives.both_texts": True},
     },
     seeds={"nothing, all pairs": 3, "infilling, 8 M, all pairs": 3, "nothing, compute of infilling": 3},
     compared={
@@ -144,6 +145,7 @@ SUITE = Suite(
         "infilling, 8 M, 300 pairs": "nothing, 300 pairs",
         "nothing, compute of infilling": "infilling",
         "infilling, contaminated": "infilling",
+        "infilling, both texts": "infilling",
     },
     tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
     claims=CLAIMS,

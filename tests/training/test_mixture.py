@@ -67,6 +67,20 @@ def test_what_becomes_of_an_example_does_not_depend_on_the_others_order(tokenize
     assert items(EVERYTHING, tokenizer, epoch=1) != forward
 
 
+@pytest.mark.parametrize("name", ["infilling", "causal"])  # both write the whole text again
+def test_a_described_function_is_read_whole_or_by_its_description(tokenizer, name):
+    for both in (False, True):
+        for id, found in items(only(name, both_texts=both), tokenizer).items():
+            example = next(e for e in EXAMPLES if e.id == id)
+            text = example.code if example.nl is None else f"{example.nl}\n{example.code}" if both else example.nl
+            assert [tokenizer.decode(item.target) for item, _ in found] == [text]
+
+
+@pytest.mark.parametrize("name", ["dual", "identifier", "tag", "match"])
+def test_objectives_that_know_both_sides_do_not_ask_how_texts_are_read(tokenizer, name):
+    assert items(only(name), tokenizer) == items(only(name, both_texts=True), tokenizer)
+
+
 def test_labels_at_unmasked_positions_never_enter_the_loss(tokenizer):
     """States are blocked between positions: then the loss is that of the asked positions, whatever stands elsewhere."""
     model = model_of(tokenizer).eval()
