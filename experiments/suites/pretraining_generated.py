@@ -24,7 +24,6 @@ SUITE = Suite(
         "data.generated_test": 200,
     },
     rows={"infilling": INFILLING},
-    seeds={"base": 5},
     tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
     claims=(
         Claim(
