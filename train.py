@@ -33,7 +33,7 @@ from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
 from model.transformer import Transformer
-from training.batch_loss import batch_loss, n_predicted
+from training.batch_loss import n_predicted
 from training.checkpoints import Position, find_checkpoint
 from training.command_line import read_training_command
 from training.config import LoopConfig
@@ -58,6 +58,10 @@ from training.run_folder import check_run, open_run, truncate_metrics, write_con
 from training.run_record import begin_from_checkpoint, finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
+from training.strategies.adversarial import passes
+from training.strategies.distillation import load_teacher
+from training.strategies.layer_wise import freeze
+from training.strategies.loss import strategy_loss
 from training.weights import save_weights
 
 
@@ -84,12 +88,13 @@ def main(argv: list[str]) -> int:
     tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
     model = Transformer(settings.model, tokenizer.pad_id).to(device)
+    teacher = load_teacher(settings.strategies.teacher, tokenizer, device)
     check_lengths(settings, corpora, tokenizer)
     open_run(folder, resume, overwrite)  # from here on the folder is written to
     if not resume:
         tokenizer.save(folder / tokenizer.file_name)
         write_config(folder, settings, tokenizer.special_ids())
-    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
+    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN, teacher)
     write_environment(run, corpora)
     show_overview(settings, corpora, model, device, keeps_memory)
 
@@ -126,6 +131,7 @@ def train(run: Run, phase: Phase) -> None:
     with Progress(phase.name, phase.total, run.position.step) as progress:
         while run.position.step < phase.total and not run.stop:
             batches = next_batches(run, phase)
+            freeze(run.model, phase.strategies, run.position.step)  # nothing, unless the strategy is layer-wise
             rate = learning_rate(run.position.step, phase.total, phase.loop)
             loss, norm = take_step(run, phase, batches, rate)
             values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
@@ -143,10 +149,11 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
     for batch in batches:
-        with autocast(run.device, loop.bf16):
-            loss, _ = batch_loss(run.model, batch, loop.label_smoothing)  # a sum over real tokens
-        (loss / n_tokens).backward()
-        total += loss.item()
+        for share in passes(run.model, batch, phase.strategies):  # one of the whole loss, or those of an adversary
+            with autocast(run.device, loop.bf16):
+                loss = share * strategy_loss(run.model, batch, loop, phase.strategies, phase.teacher)
+            (loss / n_tokens).backward()  # the loss is a sum over real tokens
+            total += loss.item()
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)

@@ -33,10 +33,12 @@ class Batch:
     decoder_input: torch.Tensor  # (B, T) long, the target shifted right by one start token
     labels: torch.Tensor | None  # (B, S) long, IGNORE where nothing is to be learnt; (B, T) ranks of "permutation"
     n_tokens: int  # real tokens of sources and targets
+    beside: Batch | None = None  # of the items that stand beside these
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        movable = torch.Tensor | Batch
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, movable)}
         return replace(self, **moved)
 
 
@@ -57,7 +59,9 @@ def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:
     if kind == "permutation":  # model/two_streams.py reads a mask where a token is to be predicted
         decoder_input = torch.cat((decoder_input, torch.full_like(target, special.mask_id)), dim=1)  # (B, 2T)
     n_tokens = sum(len(item.source) + len(item.target) for item in items)
-    return Batch(list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens)
+    pairs = [(item.beside, id) for item, id in zip(items, ids, strict=True) if item.beside is not None]
+    beside = collate(*zip(*pairs, strict=True), special) if pairs else None
+    return Batch(list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens, beside)
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> tuple[torch.Tensor, torch.Tensor]:

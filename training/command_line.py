@@ -116,6 +116,9 @@ def check_together(settings: Settings) -> None:
                 f"{name}.patience={loop.patience} can never act: it counts held-out losses of training, so it needs "
                 "--training.evaluate_every and data.held_out above 0"
             )
+    task = settings.strategies.auxiliary
+    if task != "none" and not getattr(settings.model, HEADS[task]):
+        raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
     sizes = {f"data.{name}": getattr(settings.data, name) for name in ("max_source_length", "max_target_length")}
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     for name, size in sizes.items():

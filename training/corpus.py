@@ -37,10 +37,12 @@ class Corpus:
         """The identifiers of the training code, each once, of which made-up names are built."""
         return list(dict.fromkeys(word for example in self.train for word in NAME.findall(example.code)))
 
-    def mixture(self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int) -> Mixture:
+    def mixture(
+        self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int, auxiliary: str = "none"
+    ) -> Mixture:
         """The examples to train on under these objectives."""
         words = self.words if objectives.rename else ()
-        return Mixture(objectives, tokenizer, seed, self.train, words, self.monolingual)
+        return Mixture(objectives, tokenizer, seed, self.train, words, self.monolingual, auxiliary)
 
 
 def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:

@@ -47,11 +47,16 @@ def encoder_flops(config: ModelConfig, source_length: int) -> int:
 def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
     """FLOPs of equations (2) and (3)."""
     S, T, d = source_length, target_length, config.d_model
-    layers = config.n_decoder_layers * decoder_layer_products(config, S, T, T * T if config.causal else 2 * T * T)
     output = T * d * config.vocab_size
     # The copy head's two projections, its scores and its context, and its gate of width one.
     copying = 2 * T * d * d + 2 * T * S * d + 2 * T * d if config.copy_head else 0
-    return 2 * (layers + output + copying)
+    return config.n_decoder_layers * decoder_layer_flops(config, S, T) + 2 * (output + copying)
+
+
+def decoder_layer_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
+    """FLOPs of one decoder layer's forward pass on a pair."""
+    attended = target_length * target_length * (1 if config.causal else 2)
+    return 2 * decoder_layer_products(config, source_length, target_length, attended)
 
 
 def decoder_layer_products(config: ModelConfig, source_length: int, target_length: int, attended: int) -> int:

@@ -37,6 +37,7 @@ class Mixture:
     examples: Sequence[Example]  # of the phase: where the other text of next_sentence and match comes from
     words: Sequence[str] = ()  # what made-up names are built of (rename)
     monolingual: Sequence[Example] = ()  # mined code (tae)
+    auxiliary: str = "none"  # objective that stands beside each pair (training/strategies/auxiliary.py)
     functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
 
     def __post_init__(self) -> None:
@@ -66,11 +67,18 @@ class Mixture:
         chosen = example
         if "rename" in on and taken(self.objectives.rename, generator):
             chosen = self.functions["rename"](example, self.words, generator)
-        yield self.functions["pairs"](chosen, self.tokenizer, generator), example
+        yield self.beside(self.functions["pairs"](chosen, self.tokenizer, generator), chosen, generator), example
         if "tae" in on and taken(self.objectives.tae, generator):
             code = self.code_alone(example.language, generator)
             if code is not None:
                 yield self.functions["tae"](code, self.tokenizer, generator), code
+
+    def beside(self, item: Item, example: Example, generator: numpy.random.Generator) -> Item:
+        """The pair's item with the auxiliary task's beside it."""
+        if self.auxiliary == "none":
+            return item
+        task = objective(self.auxiliary)
+        return replace(item, beside=task(example, self.tokenizer, generator, **self.arguments(self.auxiliary, example)))
 
     def code_alone(self, language: str, generator: numpy.random.Generator) -> Example | None:
         """A mined example in this language; None where it was not met in a few draws."""

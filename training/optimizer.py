@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -9,16 +11,19 @@ from training.config import LoopConfig
 from training.device import supports_fused
 
 
-def make_optimizer(model: nn.Module, loop: LoopConfig) -> torch.optim.Optimizer:
+def make_optimizer(
+    model: nn.Module, loop: LoopConfig, shares: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019) over the weights that are trained.
 
-    The learning rate is the schedule's peak here; the loop sets it before every step (`set_learning_rate`).
+    The learning rate is the schedule's peak here; the loop sets it before every step (`set_learning_rate`). `shares`:
+    parameter name -> what it has of that rate.
     Plain Adam is never given decay: added to the gradient it would be rescaled by Adam's own denominator.
     """
     decay = loop.weight_decay if loop.optimizer == "adamw" else 0.0
     kind = torch.optim.AdamW if loop.optimizer == "adamw" else torch.optim.Adam
     return kind(
-        parameter_groups(model, decay),
+        parameter_groups(model, decay, shares),
         lr=loop.learning_rate,
         betas=(loop.beta1, loop.beta2),
         eps=loop.epsilon,
@@ -26,23 +31,28 @@ def make_optimizer(model: nn.Module, loop: LoopConfig) -> torch.optim.Optimizer:
     )
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Two groups: matrices, which decay, and vectors (biases, gains of norms), which do not.
+def parameter_groups(
+    model: nn.Module, weight_decay: float, shares: Mapping[str, float] | None = None
+) -> list[dict]:
+    """Two groups for each share of the learning rate: matrices, which decay, and vectors (biases, gains of norms).
 
     Embeddings and tables of relative positions are matrices and decay, as in nanoGPT. A tied matrix is one
     parameter and stands in one group once. Frozen weights stand in none.
     """
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"name": "matrices", "params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
-        {"name": "vectors", "params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    groups = []
+    for share in sorted(set(shares.values()), reverse=True) if shares else [1.0]:
+        alike = [parameter for name, parameter in trained if not shares or shares[name] == share]
+        for name, decay in (("matrices", weight_decay), ("vectors", 0.0)):
+            params = [parameter for parameter in alike if (parameter.ndim >= 2) == (name == "matrices")]
+            groups.append({"name": name, "params": params, "weight_decay": decay, "share": share})
+    return groups
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Give every parameter group the schedule's value for the coming step."""
+    """Give every parameter group its share of the schedule's value for the coming step."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group.get("share", 1.0)
 
 
 def clip_gradient(model: nn.Module, clip_norm: float) -> Tensor:

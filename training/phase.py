@@ -18,7 +18,7 @@ from data.example import BadRecords, DataError, evenly
 from data.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
-from training.budget import Clock, batch_flops
+from training.budget import Clock
 from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
@@ -29,6 +29,9 @@ from training.overview import show_bad_records
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import append_metrics
+from training.strategies.config import StrategiesConfig
+from training.strategies.cost import step_flops
+from training.strategies.layer_wise import freeze, rates
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
@@ -46,6 +49,7 @@ class Run:
     model: Transformer
     position: Position  # where training stands: what a checkpoint remembers
     began: float  # time.monotonic() at the start of the command
+    teacher: Transformer | None = None  # whose probabilities fine-tuning learns too
     earlier_seconds: float = 0.0  # that earlier commands worked on this run, up to their last checkpoint
     stop: bool = False  # Ctrl-C or SIGTERM came: save and leave after this step
 
@@ -69,6 +73,8 @@ class Phase:
     best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set
     clock: Clock
     read: dict[str, int]  # bad records that were counted before the phase began
+    strategies: StrategiesConfig  # of fine-tuning (chapter 3.2); pretraining has none
+    teacher: Transformer | None  # whose probabilities are learnt too
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
 
@@ -81,11 +87,16 @@ def check_lengths(settings: TrainingSettings, corpora: Mapping[str, Corpus], tok
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
-    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed), settings.data, corpus.bad)
+    strategies = settings.strategies if name == "training" else StrategiesConfig()
+    mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies.auxiliary)
+    stream = Stream(mixture, settings.data, corpus.bad)
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
-    optimizer = make_optimizer(run.model, loop)
+    teacher = run.teacher if name == "training" else None
+    if not strategies.unfreeze_every:  # what is never trained has no place in the optimiser
+        freeze(run.model, strategies, 1)
+    optimizer = make_optimizer(run.model, loop, rates(run.model, strategies))
     average, best = start_average(run.model) if loop.ema_decay else None, None
     if checkpoint is not None and position.phase == name:
         kept = load_checkpoint(checkpoint, run.model, optimizer)
@@ -97,7 +108,8 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
-    return Phase(name, loop, corpus, total, batches, optimizer, average, best, Clock(position.counters), read)
+    clock = Clock(position.counters)
+    return Phase(name, loop, corpus, total, batches, optimizer, average, best, clock, read, strategies, teacher)
 
 
 def next_batches(run: Run, phase: Phase) -> list[Batch]:
@@ -154,12 +166,15 @@ def due(step: int, every: int) -> bool:
 
 def count(run: Run, phase: Phase, batches: list[Batch]) -> None:
     """Add a step to the run's budget."""
-    counters = run.position.counters
+    counters, config = run.position.counters, run.settings.model
+    teacher = None if phase.teacher is None else phase.teacher.config
     added = {
         "steps": 1,
         "examples": sum(len(batch.ids) for batch in batches),
         "tokens": sum(batch.n_tokens for batch in batches),
-        "training_flops": sum(batch_flops(run.settings.model, batch) for batch in batches),
+        "training_flops": sum(
+            step_flops(config, batch, phase.strategies, run.position.step, teacher) for batch in batches
+        ),
     }
     for name, amount in added.items():
         counters[name] = counters.get(name, 0) + amount

@@ -126,9 +126,10 @@ def load_network(model: Transformer, folder: Path) -> None:
 
 
 def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> Tokenizer:
-    """The tokenizer of a new run: that of the folder that it begins from, else one that is learned. DataError."""
-    folder = Path(settings.init.from_)
-    if not settings.init.from_:
+    """The tokenizer of a new run: that of the folder that it begins from, its teacher's, or one learned. DataError."""
+    given = settings.init.from_ or settings.strategies.teacher
+    folder = Path(given)
+    if not given:
         return make_tokenizer(corpora, settings.data.vocab_size)
     tokenizer = load_tokenizer(folder) if is_own_run(folder) else read_tokenizer(folder)
     if isinstance(tokenizer, PretrainedTokenizer):

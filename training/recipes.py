@@ -12,6 +12,7 @@ from data.example import DataError
 from data.sources import NAMES
 from model.config import ModelConfig, preset
 from training.config import InitConfig, LoopConfig, ObjectivesConfig
+from training.strategies.config import StrategiesConfig
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class TrainingSettings:
     model: ModelConfig = ModelConfig()  # the network
     pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
     training: LoopConfig = LoopConfig()  # on pairs of description and code
+    strategies: StrategiesConfig = StrategiesConfig()  # how training on pairs differs from the plain form
 
     @property
     def pretrains(self) -> bool:

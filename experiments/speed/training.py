@@ -61,6 +61,7 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
     from training.config import LoopConfig
     from training.device import keep_freed_memory
     from training.optimizer import make_optimizer
+    from training.strategies.config import StrategiesConfig
 
     if without:
         WITHOUT[without]()
@@ -69,7 +70,9 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
     model = Transformer(replace(our_config(shape), speed=speed), PAD_ID).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM, bf16=bf16)
     run = SimpleNamespace(model=model, device=torch.device("cpu"))
-    phase = SimpleNamespace(loop=loop, optimizer=make_optimizer(model, loop), average=None)
+    phase = SimpleNamespace(
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+    )
 
     def step(pairs: Pairs) -> None:
         real = pairs.labels >= 0

@@ -24,6 +24,7 @@ from model.transformer import Transformer
 from model.two_streams import two_stream_states
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
+from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(6)]
 
@@ -100,7 +101,9 @@ def a_step(model, batches):
     loop = LoopConfig(clip_norm=0.0, label_smoothing=0.1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
-    phase = SimpleNamespace(loop=loop, optimizer=optimizer, average=None)
+    phase = SimpleNamespace(
+        loop=loop, optimizer=optimizer, average=None, strategies=StrategiesConfig(), teacher=None
+    )
     loss, norm = train.take_step(run, phase, batches, 0.5)
     return loss, norm, [weight.detach() for weight in model.parameters()]
 

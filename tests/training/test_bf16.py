@@ -21,6 +21,7 @@ from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.device import autocast, has_bf16
 from training.optimizer import make_optimizer
+from training.strategies.config import StrategiesConfig
 
 CPU = torch.device("cpu")
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(8)]
@@ -55,7 +56,9 @@ def losses_of(tokenizer, batch, bf16, n_steps=6):
     model = make_model(tokenizer, "modern")
     loop = LoopConfig(bf16=bf16)
     run = SimpleNamespace(model=model, device=CPU)
-    phase = SimpleNamespace(loop=loop, optimizer=make_optimizer(model, loop), average=None)
+    phase = SimpleNamespace(
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+    )
     return [train.take_step(run, phase, [batch], 3e-3)[0] for _ in range(n_steps)], model
 
 

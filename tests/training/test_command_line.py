@@ -85,6 +85,11 @@ IMPOSSIBLE = {
     "--training.objectives.pairs 0": "are all 0",
     "--evaluation.beam 0": "beam=0",
     "django --pretraining.steps 2 --pretraining.objectives.mlm 1": "add --model.mlm_head",
+    "django --strategies.auxiliary tag": "add --model.tag_head",
+    "--strategies.last_layers 1 --strategies.unfreeze_every 9": "give one of them",
+    "--strategies.layer_decay 2": "at most 1",
+    "--strategies.temperature 0": "above 0",
+    "--strategies.epsilon=-1": "at least 0",
     "--model.preset bart --model.max_length 100": "100 learned positions",
     "--resume --overwrite": "give one of them",
 }

@@ -15,6 +15,7 @@ from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
+from training.strategies.config import StrategiesConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORKS = {
@@ -125,7 +126,9 @@ def losses_of_training(model: Transformer) -> list[float]:
     model.train()
     loop = LoopConfig(clip_norm=1.0, label_smoothing=SMOOTHING, epsilon=1e-7)
     run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
-    phase = SimpleNamespace(loop=loop, optimizer=make_optimizer(model, loop), average=None)
+    phase = SimpleNamespace(
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+    )
     batches = make_batch(1), make_batch(2)
     return [train.take_step(run, phase, [batches[step % 2]], 5e-4)[0] for step in range(51)]
 

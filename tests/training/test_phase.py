@@ -16,6 +16,7 @@ from training.checkpoints import Position
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.phase import Run, check_lengths, due, finish_phase, held_out_loss, is_stale, next_batches, start_phase
+from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(24)]
 LONG = Example("e:long", "word " * 60, "x")
@@ -34,7 +35,9 @@ def make_run(tokenizer, tmp_path):
             n_decoder_layers=1, dropout=0.5,
         )
         data = DataConfig(batch_tokens=0, batch_examples=4, max_source_length=40, **data)
-        settings = SimpleNamespace(data=data, seed=1, model=config, training=LoopConfig())
+        settings = SimpleNamespace(
+            data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig()
+        )
         torch.manual_seed(0)
         model = Transformer(config, tokenizer.pad_id).train()
         return Run(tmp_path, settings, torch.device("cpu"), tokenizer, model, Position("training"), time.monotonic())

@@ -1,0 +1,71 @@
+"""The soft loss has Hinton's gradient; the whole loss is the pairs' at weight 0 and the teacher's at weight 1."""
+
+import pytest
+import torch
+
+from data.example import DataError
+from training.batch_loss import batch_loss
+from training.strategies.distillation import distillation_loss, load_teacher, soft_loss, token_log_probs
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_the_gradient_is_the_difference_of_probabilities_over_the_temperature(temperature):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(5, 7, dtype=torch.float64, requires_grad=True), torch.randn(5, 7).double()
+    (soft_loss(student, teacher, temperature) / temperature**2).backward()
+    p_s, p_t = (student / temperature).softmax(-1), (teacher / temperature).softmax(-1)
+    torch.testing.assert_close(student.grad, (p_s - p_t) / temperature)
+
+
+def test_one_position_by_hand():
+    """p_t = (3/4, 1/4), p_s = (1/2, 1/2), T = 1: KL = 3/4 log(3/2) + 1/4 log(1/2)."""
+    teacher, student = torch.tensor([[0.75, 0.25]]).log(), torch.tensor([[0.5, 0.5]]).log()
+    expected = 0.75 * torch.tensor(1.5).log() + 0.25 * torch.tensor(0.5).log()
+    torch.testing.assert_close(soft_loss(student, teacher, 1.0), expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("copying", [False, True])
+def test_without_the_teachers_part_it_is_the_loss_of_the_pairs(make_model, batch, copying, smoothing):
+    student, teacher = make_model(copy_head=copying), make_model(seed=1)
+    plain, _ = batch_loss(student, batch, smoothing)
+    torch.testing.assert_close(distillation_loss(student, teacher, batch, smoothing, 0.0, 2.0), plain)
+
+
+@pytest.mark.parametrize("copying", [False, True])
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(make_model, batch, copying):
+    student = make_model(copy_head=copying)
+    loss = distillation_loss(student, make_model(copy_head=copying), batch, 0.0, 1.0, 2.0)
+    loss.backward()
+    gradients = [p.grad.abs().max().item() for p in student.parameters() if p.grad is not None]
+    assert abs(loss.item()) < 1e-3 and max(gradients) < 1e-3
+
+
+def test_the_students_probabilities_come_nearer_to_the_teachers(make_model, batch):
+    student, teacher = make_model(copy_head=True), make_model(seed=1)  # the two need not be built alike
+    wanted = token_log_probs(teacher, batch)[0].detach()
+
+    def distance():
+        return soft_loss(token_log_probs(student, batch)[0], wanted, 1.0).item()
+
+    before, optimizer = distance(), torch.optim.Adam(student.parameters(), 0.01)
+    for _ in range(20):
+        optimizer.zero_grad()
+        distillation_loss(student, teacher, batch, 0.0, 1.0, 1.0).backward()
+        optimizer.step()
+    assert distance() < 0.5 * before
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_path):
+    from data.tokenizer import Tokenizer, train_tokenizer
+    from training.weights import read_tensors
+
+    run(tmp_path / "teacher", ["--training.steps", "2"])
+    tokenizer = Tokenizer.load(tmp_path / "teacher" / "tokenizer.model")
+    teacher = load_teacher(str(tmp_path / "teacher"), tokenizer, torch.device("cpu"))
+    weights = read_tensors(tmp_path / "teacher" / "model.safetensors")
+    assert torch.equal(teacher.embedding.weight, weights["embedding.weight"])
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+    with pytest.raises(DataError, match="another vocabulary"):
+        load_teacher(str(tmp_path / "teacher"), train_tokenizer(["something else"], 400), torch.device("cpu"))

@@ -1,0 +1,36 @@
+"""Each strategy from the command line: it changes the run, and a run that was cut off goes on to the same bits."""
+
+import pytest
+
+OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
+    --training.evaluate_every 4""".split()
+STRATEGIES = {
+    "last layers": "--strategies.last_layers 1",
+    "unfreezing": "--strategies.unfreeze_every 2",
+    "layer decay": "--strategies.layer_decay 0.5",
+    "auxiliary": "--strategies.auxiliary mlm",
+    "fgm": "--strategies.adversary fgm",
+    "freelb": "--strategies.adversary freelb",
+    "noise": "--strategies.adversary noise",
+    "teacher": "--strategies.teacher {teacher}",
+}
+
+
+@pytest.fixture(scope="module")
+def teacher(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "teacher"
+    assert run(folder, OPTIONS) == 0
+    return folder
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_changes_the_run_and_survives_a_kill(run, teacher, tmp_path, name):
+    options = [*OPTIONS, *STRATEGIES[name].format(teacher=teacher).split()]
+    assert run(tmp_path / "whole", options) == 0
+    assert run(tmp_path / "cut", options, kill_at=5) == "killed"
+    assert run(tmp_path / "cut", [*options, "--resume"]) == 0
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole") != weights(teacher)

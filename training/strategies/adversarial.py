@@ -1,0 +1,95 @@
+"""Adversarial training (chapter 3.2, strategy 4): a network that is right about shifted sources too.
+
+What is shifted is the source's embeddings: delta, (B, S, d_model), is added to them. With g the gradient of the loss
+by delta, of each source by itself, and all norms over one source's S x d_model numbers:
+
+    fgm      delta = epsilon g / |g|: one plain pass gives g, a second one trains at delta (Goodfellow et al. 2015;
+             Miyato, Dai and Goodfellow 2017, equation 5, for text)
+    freelb   delta_0 random, delta_t = projection to |delta| <= epsilon of delta_{t-1} + rate g / |g|; all passes train
+             (Zhu et al. 2020, algorithm 1)
+    noise    delta random with |delta| = epsilon, in fgm's place: a control that costs as much
+
+A step takes two passes (fgm, noise) or as many as there are ascents (freelb). The passes share the loss evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from data.batches import Batch
+from model.transformer import Transformer
+from training.strategies.config import StrategiesConfig
+
+
+def n_passes(strategies: StrategiesConfig) -> int:
+    """Forward and backward passes of a batch."""
+    return {"none": 1, "fgm": 2, "noise": 2, "freelb": strategies.ascents}[strategies.adversary]
+
+
+def passes(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> Iterator[float]:
+    """Yield the share of the loss of each pass that the loop is to make, forward and backward, before it goes on.
+
+    Between two passes the next delta is made of the gradient that the loop's backward pass has left.
+    """
+    share, epsilon = 1 / n_passes(strategies), strategies.epsilon
+    if strategies.adversary == "none":
+        yield share
+        return
+    delta = start(model, batch, strategies)  # (B, S, d_model)
+    with shifted(model, batch.source, delta):
+        yield share
+    for _ in range(n_passes(strategies) - 1):
+        if strategies.adversary == "fgm":
+            delta = epsilon * unit(gradient(delta))
+        elif strategies.adversary == "noise":
+            delta = epsilon * unit(torch.randn_like(delta) * batch.source_mask[:, :, None])
+        else:
+            delta = project(delta.detach() + strategies.ascent_rate * unit(gradient(delta)), epsilon)
+        delta = delta.detach().requires_grad_()
+        with shifted(model, batch.source, delta):
+            yield share
+
+
+def start(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> Tensor:
+    """The first delta (B, S, d_model): zero, or freelb's uniform noise, at most epsilon long."""
+    delta = torch.zeros(*batch.source.shape, model.config.d_model, device=batch.source.device)
+    if strategies.adversary == "freelb":
+        is_real = batch.source_mask[:, :, None]  # (B, S, 1)
+        numbers = is_real.sum(dim=1, keepdim=True) * model.config.d_model  # (B, 1, 1)
+        delta = (2 * torch.rand_like(delta) - 1) * is_real * strategies.epsilon / numbers.sqrt()
+    return delta.requires_grad_()
+
+
+def gradient(delta: Tensor) -> Tensor:
+    """What the last backward pass has left, zero where nothing depends on delta."""
+    return torch.zeros_like(delta) if delta.grad is None else delta.grad
+
+
+def unit(delta: Tensor) -> Tensor:
+    """Each source's delta at length 1: (B, S, d_model); one of zeros stays."""
+    norms = delta.flatten(1).norm(dim=1)[:, None, None]  # (B, 1, 1)
+    return delta / norms.clamp_min(torch.finfo(delta.dtype).tiny)
+
+
+def project(delta: Tensor, epsilon: float) -> Tensor:
+    """The nearest delta that is at most epsilon long."""
+    norms = delta.flatten(1).norm(dim=1)[:, None, None]  # (B, 1, 1)
+    return delta * (epsilon / norms.clamp_min(epsilon)) if epsilon else torch.zeros_like(delta)
+
+
+@contextmanager
+def shifted(model: Transformer, source: Tensor, delta: Tensor) -> Iterator[None]:
+    """Inside the `with`, delta is added wherever the network embeds this very `source`; the weights stay untouched."""
+
+    def add(_module: torch.nn.Module, arguments: tuple[Tensor], embedded: Tensor) -> Tensor | None:
+        return embedded + delta if arguments[0] is source else None
+
+    hook = model.embedding.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        hook.remove()

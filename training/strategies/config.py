@@ -1,0 +1,40 @@
+"""Settings of the fine-tuning strategies (chapter 3.2). Each is off at its default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class StrategiesConfig:
+    """How fine-tuning differs from plain training on pairs."""
+
+    last_layers: int = 0  # train only the heads and the last so many layers, decoder on top of encoder; 0: all
+    unfreeze_every: int = 0  # steps after which one more layer is trained, from the top down; 0: all from the start
+    layer_decay: float = 1.0  # learning rate of a layer over that of the layer above (Howard and Ruder 2018: 1 / 2.6)
+    auxiliary: Literal["none", "tag", "mlm"] = "none"  # task of the encoder whose loss is added to that of the pairs
+    auxiliary_weight: float = 0.3  # of that loss, a mean over its labels as the pairs' is over their tokens
+    adversary: Literal["none", "fgm", "freelb", "noise"] = "none"  # what is added to the source's embeddings
+    epsilon: float = 0.5  # its norm for one source (fgm, noise), or the largest (freelb)
+    ascents: int = 3  # passes of freelb, each with an addition that is worse for the network
+    ascent_rate: float = 0.2  # length of freelb's step from one addition to the next
+    teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
+    teacher_weight: float = 0.5  # of what the teacher says; what is left is the pairs'
+    temperature: float = 2.0  # by which the log-probabilities of both are divided
+
+    def __post_init__(self) -> None:
+        for name in ("last_layers", "unfreeze_every", "auxiliary_weight", "epsilon", "ascent_rate"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"strategies.{name}={getattr(self, name)} must be at least 0")
+        if not 0 <= self.teacher_weight <= 1:
+            raise ValueError(f"strategies.teacher_weight={self.teacher_weight} must be from 0 to 1")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"strategies.temperature={self.temperature} must be above 0")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"strategies.layer_decay={self.layer_decay} must be above 0 and at most 1")
+        if self.ascents < 1:
+            raise ValueError(f"strategies.ascents={self.ascents} must be at least 1")
+        if self.last_layers and self.unfreeze_every:
+            raise ValueError("strategies.last_layers and strategies.unfreeze_every both freeze; give one of them")

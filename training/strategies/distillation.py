@@ -1,0 +1,79 @@
+"""Knowledge distillation, word by word (chapter 3.2, strategy 6; Hinton et al. 2015; Kim and Rush 2016, 3.1).
+
+    L = (1 - weight) L_pairs + weight T^2 sum_t KL(p_t^T || p_s^T),     p^T = softmax(log P / T)
+
+At every target position the student also learns the teacher's probabilities of all tokens, both softened by the
+temperature T. By the student's log P the gradient of the KL is (p_s^T - p_t^T) / T; the factor T^2 keeps it as large as
+that of the pairs whatever T is. P is equation (3), with copying mixed in where there is a copy head: teacher and
+student need the same vocabulary and nothing else in common. A step costs one more forward pass, the teacher's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from data.batches import Batch
+from data.example import DataError
+from data.tokenizer import Tokenizer
+from model.heads import mixture_log_probs
+from model.transformer import Transformer
+from training.losses import copy_loss, exact, sequence_loss
+from training.pretrained import load_network, load_tokenizer, network_config
+
+
+def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transformer | None:
+    """The network of a run folder, which learns nothing any more; None where `run` is empty.
+
+    Raises DataError where there is no trained network, or its vocabulary is another.
+    """
+    if not run:
+        return None
+    folder = Path(run)
+    config, own = network_config(folder), load_tokenizer(folder)
+    ids = range(own.vocab_size)
+    if own.vocab_size != tokenizer.vocab_size or own.pieces(ids) != tokenizer.pieces(ids):
+        raise DataError(
+            f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
+            "takes its teacher's, or begin from a network that has it"
+        )
+    teacher = Transformer(config, own.pad_id)
+    load_network(teacher, folder)
+    return teacher.to(device).eval().requires_grad_(False)
+
+
+def distillation_loss(
+    student: Transformer, teacher: Transformer, batch: Batch, label_smoothing: float, weight: float, temperature: float
+) -> Tensor:
+    """The sum of the loss over the real target tokens of pairs."""
+    log_probs, logits = token_log_probs(student, batch)  # (N, V) both
+    with torch.no_grad():
+        taught, _ = token_log_probs(teacher, batch)  # (N, V)
+    targets = batch.target[batch.target_mask]  # (N)
+    if student.copy_head is None:
+        hard, _ = sequence_loss(logits, targets, label_smoothing)
+    else:
+        hard, _ = copy_loss(log_probs.gather(1, targets[:, None])[:, 0], logits, label_smoothing)
+    return (1 - weight) * hard + weight * soft_loss(log_probs, taught, temperature)
+
+
+def token_log_probs(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
+    """log P of every token at the N real target positions, and the vocabulary's logits there: (N, V) both."""
+    memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
+    states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
+    logits = model.logits(states)  # (B, T, V)
+    if model.copy_head is None:
+        log_probs = logits.log_softmax(dim=-1)
+    else:
+        pointer = model.copy_head(states, memory, batch.source_mask)
+        log_probs = mixture_log_probs(logits, pointer, batch.source)  # (B, T, V)
+    return exact(log_probs[batch.target_mask]), logits[batch.target_mask]
+
+
+def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 times the sum over N positions of KL(p_t^T || p_s^T); log-probabilities (N, V) or logits, of both."""
+    wanted, given = (teacher / temperature).log_softmax(-1), (student / temperature).log_softmax(-1)  # (N, V)
+    return temperature**2 * F.kl_div(given, wanted, reduction="sum", log_target=True)

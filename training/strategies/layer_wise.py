@@ -1,0 +1,54 @@
+"""Layer-wise fine-tuning (chapter 3.2, strategy 1): which layers learn, from when on, and how fast.
+
+    last layers         only the top k layers learn; what lies below stays what pretraining made it
+    gradual unfreezing  the top layer first, one more every so many steps (Howard and Ruder 2018, 3.3)
+    layer decay         each layer learns at `layer_decay` times the rate of the one above (the same paper, 3.2, which
+                        calls it discriminative fine-tuning; the chapter uses that word for another strategy)
+
+From the top down: heads and output layer, decoder layers, encoder layers, embeddings. A tied embedding is an embedding.
+The gradient does not go below the lowest layer that learns, so a step costs at most as much as a plain one.
+"""
+
+from __future__ import annotations
+
+from model.transformer import Transformer
+from training.strategies.config import StrategiesConfig
+
+
+def depths(model: Transformer) -> dict[str, int]:
+    """Parameter name -> how many steps below the top: heads 0, the last decoder layer 1, the embeddings lowest."""
+    n_decoder, n_both = len(model.decoder), len(model.decoder) + len(model.encoder)
+    found = {}
+    for name, _ in model.named_parameters():
+        room, number, *_ = name.split(".")
+        if room == "decoder":
+            found[name] = n_decoder - int(number)
+        elif room == "encoder":
+            found[name] = n_both - int(number)
+        elif room == "encoder_norm":
+            found[name] = n_decoder + 1  # it belongs to the last encoder layer
+        else:
+            found[name] = n_both + 1 if "embedding" in room or "positions" in room else 0
+    return found
+
+
+def lowest_trained(strategies: StrategiesConfig, step: int) -> int | None:
+    """The depth down to which parameters learn in optimiser step `step`, counted from 1. None: all do."""
+    if strategies.unfreeze_every:
+        return 1 + (step - 1) // strategies.unfreeze_every
+    return strategies.last_layers or None
+
+
+def freeze(model: Transformer, strategies: StrategiesConfig, step: int) -> None:
+    """Let the parameters learn that do so in this step, and no others."""
+    lowest = lowest_trained(strategies, step)
+    if lowest is None:
+        return
+    found = depths(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(found[name] <= lowest)
+
+
+def rates(model: Transformer, strategies: StrategiesConfig) -> dict[str, float]:
+    """Parameter name -> its learning rate as a share of the schedule's."""
+    return {name: strategies.layer_decay**depth for name, depth in depths(model).items()}
