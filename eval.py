@@ -18,11 +18,14 @@ from training.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
+import torch
+
 from data.example import DataError
 from data.options import parse, run_and_report
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
+from evaluation.n_best import Reverse
 from evaluation.predict import draw, predict
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
@@ -34,6 +37,9 @@ from training.recipes import TrainingSettings
 from training.run_folder import read_config
 from training.weights import load_weights
 
+CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
+TURNED_ON = ("parsing_first", "run_untrusted")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -43,6 +49,9 @@ class Options:
     prompt: str | None = None  # a description to write code for; - reads one a line from standard input
     beam: int | None = None  # hypotheses kept by beam search; 1: greedy
     length_penalty: float | None = None  # alpha of beam search: log-probability / length^alpha
+    parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
+    reverse: str = ""  # folder of a run of code -> description (--data.reverse) that helps to choose among hypotheses
+    reverse_weight: float | None = None  # of what it says: log P(description | code) for each token
     samples: int = 0  # draw so many programs for a prompt instead of searching for the best
     temperature: float = 1.0  # of the draws: below 1 is more careful, above 1 bolder
     top_k: int = 0  # draw among the k most probable tokens only; 0: all
@@ -77,10 +86,8 @@ def main(argv: list[str]) -> int:
     settings, _ = read_config(folder, Settings)
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
-    tokenizer = load_tokenizer(folder)
-    model = Transformer(settings.model, tokenizer.pad_id)
-    load_weights(folder / "model.safetensors", model)
-    model.to(find_device(options.device)).eval()
+    device = find_device(options.device)
+    model, tokenizer = load_run(folder, settings, device)
     config = changed(settings.evaluation, options)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
@@ -88,7 +95,8 @@ def main(argv: list[str]) -> int:
         return 0
     print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
-    results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed)
+    reverse = load_reverse(Path(options.reverse), device) if options.reverse else None
+    results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results)
     if options.json:
         write_scores_json(Path(options.json), folder)
@@ -102,11 +110,28 @@ class Settings(TrainingSettings):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
+def load_run(folder: Path, settings: Settings, device: torch.device) -> tuple[Transformer, Tokenizer]:
+    """The network of a run and its vocabulary. Raises DataError."""
+    tokenizer = load_tokenizer(folder)
+    model = Transformer(settings.model, tokenizer.pad_id)
+    load_weights(folder / "model.safetensors", model)
+    return model.to(device).eval(), tokenizer
+
+
+def load_reverse(folder: Path, device: torch.device) -> Reverse:
+    """The network of a run that learned to describe code. Raises DataError where it learned something else."""
+    settings, _ = read_config(folder, Settings)
+    if not settings.data.reverse:
+        raise DataError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
+    return Reverse(str(folder), *load_run(folder, settings, device), settings.data.max_source_length)
+
+
 def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
     """The run's own settings of evaluation with what the command line changes."""
-    given = {name: getattr(options, name) for name in ("beam", "length_penalty", "limit")}
+    given = {name: getattr(options, name) for name in CHOICES}
     given = {name: value for name, value in given.items() if value is not None}
-    return replace(config, **given, run_untrusted=options.run_untrusted or config.run_untrusted)
+    turned_on = {name: getattr(options, name) or getattr(config, name) for name in TURNED_ON}
+    return replace(config, **given, **turned_on)
 
 
 def descriptions(prompt: str) -> Iterator[str]:

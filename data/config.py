@@ -15,6 +15,7 @@ class DataConfig:
     nl: str = "nl"  # column that holds the description (JSONL, JSON, CSV, TSV)
     code: str = "code"  # column that holds the code
     language: str = "python"  # language of the code in a user's own files
+    reverse: bool = False  # learn to describe code: code is read, its description is written
     packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
     shards: str = ""  # folder that `python -m data build` has made, to pretrain on, or "mined": made when it is missing
     strict: bool = False  # a bad training record is an error instead of being counted and skipped

@@ -28,7 +28,7 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """
     source = open_source(name, data, seed, training_tests=False)
-    tests = dict(source.splits())
+    tests = {split: map(reverse, examples) if data.reverse else examples for split, examples in source.splits().items()}
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
     published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
     train, held_out = hold_out(published, data.held_out, seed)
@@ -36,3 +36,8 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     if not tests:
         tests, published = {"held_out": held_out}, train
     return Splits(train, held_out, published, tests, source.bad)
+
+
+def reverse(example: Example) -> Example:
+    """The pair the other way round: code to be read, its description to be written. Tests have nothing to say of it."""
+    return replace(example, nl=example.code, code=example.nl or "", language="text", tests=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -11,6 +12,8 @@ class EvaluationConfig:
 
     beam: int = 1  # hypotheses kept by beam search; 1: greedy
     length_penalty: float = 1.0  # alpha: a hypothesis scores its log-probability / length^alpha
+    parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
+    reverse_weight: float = 0.5  # of what a reverse model says of the beam's hypotheses (eval.py --reverse)
     max_new_tokens: int = 128  # longest output in tokens
     batch_examples: int = 128  # sources decoded together
     limit: int = 0  # score only the first so many lines of each split; 0: all
@@ -24,5 +27,9 @@ class EvaluationConfig:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.limit < 0:
             raise ValueError(f"limit={self.limit} must be at least 0 (0 scores all lines)")
+        if self.parsing_first and self.beam == 1:
+            raise ValueError("parsing_first chooses among the hypotheses of beam search; set beam to 2 or more")
+        if not 0 <= self.reverse_weight < math.inf:
+            raise ValueError(f"reverse_weight={self.reverse_weight} must be at least 0")
         if not self.time_limit > 0:
             raise ValueError(f"time_limit={self.time_limit} must be above 0")

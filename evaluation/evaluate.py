@@ -28,7 +28,8 @@ from evaluation.metrics import (
     score_predictions,
     signatures,
 )
-from evaluation.predict import predict
+from evaluation.n_best import Reverse, choose, oracle
+from evaluation.predict import predict_candidates
 from evaluation.programs import Outcome, run_programs
 from evaluation.run_folder import read_json
 from model.transformer import Transformer
@@ -50,7 +51,7 @@ class Scored:
 
 def evaluate_run(
     run: Path, model: Transformer, tokenizer: Tokenizer, corpus: str, data: DataConfig, config: EvaluationConfig,
-    seed: int,
+    seed: int, reverse: Reverse | None = None,
 ) -> list[Scored]:
     """Decode and score every split but the training lines; write scores, predictions, attention maps and report.
 
@@ -62,7 +63,7 @@ def evaluate_run(
     splits = read_splits(corpus, data, seed)
     check_held_out(run, splits, data.path)
     results = [
-        evaluate_split(split, references, splits.published, model, tokenizer, data, config)
+        evaluate_split(split, references, splits.published, model, tokenizer, data, config, reverse)
         for split, references in first_lines(splits, config.limit).items()
     ]
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
@@ -72,7 +73,7 @@ def evaluate_run(
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
     }
     scores["signatures"] = signatures()
-    scores["evaluation"] = asdict(config)
+    scores["evaluation"] = asdict(config) | ({"reverse": reverse.run} if reverse is not None else {})
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
@@ -110,11 +111,15 @@ def first_lines(splits: Splits, limit: int) -> dict[str, list[Example]]:
 
 def evaluate_split(
     split: str, references: list[Example], published: list[Example], model: Transformer, tokenizer: Tokenizer,
-    data: DataConfig, config: EvaluationConfig,
+    data: DataConfig, config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
     """Decode one split and score it: nothing is skipped, sources that are too long are cut."""
     descriptions = [example.nl or "" for example in references]
-    predictions, n_cut = predict(model, tokenizer, descriptions, config, data.max_source_length, f"decoding {split}")
+    n_best = config.beam if config.parsing_first or reverse is not None else 1
+    candidates, n_cut = predict_candidates(
+        model, tokenizer, descriptions, config, data.max_source_length, f"decoding {split}", n_best
+    )
+    predictions = choose(candidates, references, config, reverse)
     if n_cut:
         print(f"{split}: {n_cut} descriptions were cut to {data.max_source_length} tokens")
     outcomes = run_tests(references, predictions, config)
@@ -126,6 +131,8 @@ def evaluate_split(
         )
     known = duplicates(published, references)
     scores = score_predictions(references, predictions, known, outcomes)
+    if n_best > 1:
+        scores["exact_match_oracle"] = mean_score(oracle(candidates, references))
     new = [outcome.passed for example, outcome in zip(references, outcomes or ()) if is_new(example)]
     if new:
         scores["tests_passed_new_programs"] = mean_score(new)

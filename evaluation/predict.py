@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -12,6 +13,13 @@ from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
 from model.transformer import Transformer
+
+
+class Candidate(NamedTuple):
+    """One hypothesis of decoding."""
+
+    code: str
+    score: float  # log P / length^alpha; 0 of greedy decoding, which has only one
 
 
 def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -> list[int]:
@@ -24,7 +32,16 @@ def predict(
     model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
     max_source_length: int, name: str = "decoding",
 ) -> tuple[list[str], int]:
-    """Code for each description, in their order, and how many descriptions had to be cut.
+    """The likeliest code for each description, in their order, and how many descriptions had to be cut."""
+    candidates, n_cut = predict_candidates(model, tokenizer, descriptions, config, max_source_length, name)
+    return [of_one[0].code for of_one in candidates], n_cut
+
+
+def predict_candidates(
+    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
+    max_source_length: int, name: str = "decoding", n_best: int = 1,
+) -> tuple[list[list[Candidate]], int]:
+    """At most `n_best` of the beam's hypotheses for each description, likeliest first; how many had to be cut.
 
     Descriptions of similar length are decoded together, so that little is padding.
     """
@@ -33,22 +50,23 @@ def predict(
     sources = [source_ids(text, tokenizer, max_source_length) for text in descriptions]
     n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > max_source_length for text in descriptions)
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
-    outputs = [""] * len(sources)
+    candidates: list[list[Candidate]] = [[] for _ in sources]
     with tqdm(total=len(sources), desc=name, unit=" lines", leave=False, disable=None) as bar:
         for start in range(0, len(order), config.batch_examples):
             rows = order[start : start + config.batch_examples]
             source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
             if config.beam == 1:
                 decoded = greedy(model, source, mask, special, config.max_new_tokens)
+                of_rows = [[Candidate(tokenizer.decode(ids), 0.0)] for ids in decoded]
             else:
                 hypotheses = beam_search(
-                    model, source, mask, special, config.max_new_tokens, config.beam, config.length_penalty
+                    model, source, mask, special, config.max_new_tokens, config.beam, config.length_penalty, n_best
                 )
-                decoded = [best[0].ids for best in hypotheses]
-            for row, ids in zip(rows, decoded, strict=True):
-                outputs[row] = tokenizer.decode(ids)
+                of_rows = [[Candidate(tokenizer.decode(one.ids), one.score) for one in best] for best in hypotheses]
+            for row, of_row in zip(rows, of_rows, strict=True):
+                candidates[row] = of_row
             bar.update(len(rows))
-    return outputs, n_cut
+    return candidates, n_cut
 
 
 def draw(

@@ -112,3 +112,26 @@ def test_a_spoilt_run_is_named_in_one_line(run, tmp_path, capsys):
 def test_a_blank_or_broken_prompt_is_refused(run, capsys):
     assert "the prompt is empty" in refused(capsys, run, "--prompt", " ")
     assert "UTF-8 cannot encode" in refused(capsys, run, "--prompt", "add \udcff")
+
+
+@pytest.fixture(scope="module")
+def described(trained):
+    """A run of the other direction: it describes code."""
+    options = ["files", "--data.path", str(trained), "--data.reverse", "--run", str(trained / "reverse"), *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI_STEPS", raising=False)
+        run_and_report(train.main, options)
+    return trained / "reverse"
+
+
+def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described, tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
+    given = ["--data_path", data, "--beam", 3, "--parsing_first", "--reverse", described, "--reverse_weight", 1]
+    assert call(run, *given) == 0
+    scores = json.loads((run / "scores.json").read_text())
+    assert scores["evaluation"]["reverse"] == str(described) and scores["evaluation"]["parsing_first"]
+    assert scores["test"]["exact_match_oracle"]["value"] >= scores["test"]["exact_match"]["value"]
+    capsys.readouterr()
+    assert "writes code" in refused(capsys, run, "--data_path", data, "--reverse", run)
