@@ -10,7 +10,7 @@ setup(
     python_requires=">=3.11",
     packages=[
         "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "data.shards", "training",
-        "evaluation",
+        "training.strategies", "evaluation",
         "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.laboratory",
         "experiments.speed", "experiments.suites",
         "experiments.walkthrough", "experiments.worked_example",

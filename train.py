@@ -21,6 +21,7 @@ BEGAN = time.monotonic()  # before the libraries load: the run's wall_seconds ar
 import math
 import sys
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from pathlib import Path
 
 from data.options import run_and_report
@@ -105,9 +106,8 @@ def main(argv: list[str]) -> int:
     elif settings.init.from_:
         begin_from_checkpoint(run)
     truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
-    phases = list(corpora)
     with stopping_on_signals(run):
-        for name in phases[phases.index(run.position.phase) :]:
+        for name in dropwhile(lambda name: name != run.position.phase, corpora):
             phase = start_phase(run, name, getattr(settings, name), corpora[name], checkpoint)
             train(run, phase)
             if run.stop:

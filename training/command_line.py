@@ -119,6 +119,12 @@ def check_together(settings: Settings) -> None:
     task = settings.strategies.auxiliary
     if task != "none" and not getattr(settings.model, HEADS[task]):
         raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
+    loop, averaged = settings.training, settings.strategies.average_checkpoints
+    if averaged and (loop.keep_checkpoints < averaged or not loop.checkpoint_every or loop.ema_decay or loop.patience):
+        raise DataError(
+            f"strategies.average_checkpoints={averaged} needs as many training.keep_checkpoints, a "
+            "training.checkpoint_every, and no other choice of weights: add --training.ema_decay 0 and patience 0"
+        )
     sizes = {f"data.{name}": getattr(settings.data, name) for name in ("max_source_length", "max_target_length")}
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     for name, size in sizes.items():

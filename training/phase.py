@@ -29,9 +29,11 @@ from training.overview import show_bad_records
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import append_metrics
+from training.strategies.averaging import average_checkpoints
 from training.strategies.config import StrategiesConfig
 from training.strategies.cost import step_flops
 from training.strategies.layer_wise import freeze, rates
+from training.strategies.lora import add_lora, merge_lora
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
@@ -94,6 +96,8 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
     teacher = run.teacher if name == "training" else None
+    if strategies.lora_rank:
+        add_lora(run.model, strategies.lora_rank, strategies.lora_alpha)
     if not strategies.unfreeze_every:  # what is never trained has no place in the optimiser
         freeze(run.model, strategies, 1)
     optimizer = make_optimizer(run.model, loop, rates(run.model, strategies))
@@ -237,6 +241,10 @@ def finish_phase(run: Run, phase: Phase) -> None:
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:
         copy_weights(weights, run.model)
+    if phase.strategies.average_checkpoints:
+        average_checkpoints(run.folder, run.model, phase.strategies.average_checkpoints)
+    if phase.strategies.lora_rank:
+        merge_lora(run.model)
     if phase.loop.objectives.match:
         show_matching(run, phase)
 

@@ -89,6 +89,8 @@ IMPOSSIBLE = {
     "--strategies.last_layers 1 --strategies.unfreeze_every 9": "give one of them",
     "--strategies.layer_decay 2": "at most 1",
     "--strategies.temperature 0": "above 0",
+    "--strategies.lora_rank 4 --strategies.last_layers 1": "leave out last_layers",
+    "--strategies.average_checkpoints 3": "as many training.keep_checkpoints",
     "--strategies.epsilon=-1": "at least 0",
     "--model.preset bart --model.max_length 100": "100 learned positions",
     "--resume --overwrite": "give one of them",

@@ -23,9 +23,15 @@ class StrategiesConfig:
     teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
     teacher_weight: float = 0.5  # of what the teacher says; what is left is the pairs'
     temperature: float = 2.0  # by which the log-probabilities of both are divided
+    lora_rank: int = 0  # train only products of two matrices this thin beside the queries' and values'; 0: off
+    lora_alpha: float = 16.0  # such a product counts alpha / rank times
+    average_checkpoints: int = 0  # the network becomes the mean of its last so many checkpoints; 0: off
 
     def __post_init__(self) -> None:
-        for name in ("last_layers", "unfreeze_every", "auxiliary_weight", "epsilon", "ascent_rate"):
+        for name in (
+            "last_layers", "unfreeze_every", "auxiliary_weight", "epsilon", "ascent_rate", "lora_rank", "lora_alpha",
+            "average_checkpoints",
+        ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"strategies.{name}={getattr(self, name)} must be at least 0")
         if not 0 <= self.teacher_weight <= 1:
@@ -36,5 +42,7 @@ class StrategiesConfig:
             raise ValueError(f"strategies.layer_decay={self.layer_decay} must be above 0 and at most 1")
         if self.ascents < 1:
             raise ValueError(f"strategies.ascents={self.ascents} must be at least 1")
+        if self.lora_rank and (self.last_layers or self.unfreeze_every):
+            raise ValueError("strategies.lora_rank freezes the whole network; leave out last_layers and unfreeze_every")
         if self.last_layers and self.unfreeze_every:
             raise ValueError("strategies.last_layers and strategies.unfreeze_every both freeze; give one of them")
