@@ -20,6 +20,7 @@ refuse_foreign_packages()
 
 import torch
 
+from data.config import DataConfig
 from data.example import DataError
 from data.options import parse, run_and_report
 from data.tokenizer import Tokenizer
@@ -91,7 +92,7 @@ def main(argv: list[str]) -> int:
     config = changed(settings.evaluation, options)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
-            show_code(description, model, tokenizer, config, options, settings.data.max_source_length)
+            show_code(description, model, tokenizer, config, options, settings.data)
         return 0
     print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
@@ -151,20 +152,18 @@ def descriptions(prompt: str) -> Iterator[str]:
 
 def show_code(
     description: str, model: Transformer, tokenizer: Tokenizer, config: EvaluationConfig, options: Options,
-    max_source_length: int,
+    data: DataConfig,
 ) -> None:
     """Print the code for one description, or the programs that were drawn for it."""
     if options.prompt == "-":
         print(f"# {description}")
     if not options.samples:
-        codes, n_cut = predict(model, tokenizer, [description], config, max_source_length)
+        codes, n_cut = predict(model, tokenizer, [description], config, data)
         if n_cut:
-            print(f"the description was cut to {max_source_length} tokens", file=sys.stderr)
+            print(f"the description was cut to {data.max_source_length} tokens", file=sys.stderr)
     else:
         sampling = Sampling(options.temperature, options.top_k, options.top_p)
-        codes = draw(
-            model, tokenizer, description, options.samples, sampling, options.seed, config, max_source_length
-        )
+        codes = draw(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
     print("\n\n".join(codes))
 
 

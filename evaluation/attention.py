@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from data.config import DataConfig
 from data.example import Example
+from data.slots import hide
 from data.tokenizer import Tokenizer
 from evaluation.predict import source_ids
 from model.transformer import Transformer
@@ -15,12 +18,14 @@ from model.transformer import Transformer
 
 @torch.inference_mode()
 def attention_maps(
-    model: Transformer, tokenizer: Tokenizer, examples: list[Example], predictions: list[str], max_source_length: int
+    model: Transformer, tokenizer: Tokenizer, examples: list[Example], predictions: list[str], data: DataConfig
 ) -> list[dict[str, Any]]:
     """For each example the pieces, the last layer's cross-attention as the mean over heads, and the copied share."""
+    pairs = [replace(example, code=code) for example, code in zip(examples, predictions, strict=True)]
+    seen = [hide(pair) if data.slots else pair for pair in pairs]
     return [
-        attention_map(model, tokenizer, source_ids(example.nl or "", tokenizer, max_source_length), prediction)
-        for example, prediction in zip(examples, predictions, strict=True)
+        attention_map(model, tokenizer, source_ids(pair.nl or "", tokenizer, data.max_source_length), pair.code)
+        for pair in seen
     ]
 
 

@@ -79,7 +79,7 @@ def evaluate_run(
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
     if results and model.config.cross_attention:
         first = results[0]
-        maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data.max_source_length)
+        maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data)
         write_atomically(run / "attention.json", json.dumps(maps))
     write_report(run)
     return results
@@ -117,7 +117,7 @@ def evaluate_split(
     descriptions = [example.nl or "" for example in references]
     n_best = config.beam if config.parsing_first or reverse is not None else 1
     candidates, n_cut = predict_candidates(
-        model, tokenizer, descriptions, config, data.max_source_length, f"decoding {split}", n_best
+        model, tokenizer, descriptions, config, data, f"decoding {split}", n_best
     )
     predictions = choose(candidates, references, config, reverse)
     if n_cut:

@@ -9,6 +9,8 @@ import torch
 from tqdm import tqdm
 
 from data.batches import pad
+from data.config import DataConfig
+from data.slots import hide_in_description, restore
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
@@ -29,26 +31,27 @@ def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -
 
 
 def predict(
-    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
-    max_source_length: int, name: str = "decoding",
+    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig, data: DataConfig
 ) -> tuple[list[str], int]:
     """The likeliest code for each description, in their order, and how many descriptions had to be cut."""
-    candidates, n_cut = predict_candidates(model, tokenizer, descriptions, config, max_source_length, name)
+    candidates, n_cut = predict_candidates(model, tokenizer, descriptions, config, data)
     return [of_one[0].code for of_one in candidates], n_cut
 
 
 def predict_candidates(
-    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
-    max_source_length: int, name: str = "decoding", n_best: int = 1,
+    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig, data: DataConfig,
+    name: str = "decoding", n_best: int = 1,
 ) -> tuple[list[list[Candidate]], int]:
     """At most `n_best` of the beam's hypotheses for each description, likeliest first; how many had to be cut.
 
+    With `data.slots` the network sees and writes slots, and what comes back has literals in their places.
     Descriptions of similar length are decoded together, so that little is padding.
     """
     device = next(model.parameters()).device
     special = special_ids(tokenizer)
-    sources = [source_ids(text, tokenizer, max_source_length) for text in descriptions]
-    n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > max_source_length for text in descriptions)
+    texts = [hide_in_description(text) for text in descriptions] if data.slots else descriptions
+    sources = [source_ids(text, tokenizer, data.max_source_length) for text in texts]
+    n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length for text in texts)
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     candidates: list[list[Candidate]] = [[] for _ in sources]
     with tqdm(total=len(sources), desc=name, unit=" lines", leave=False, disable=None) as bar:
@@ -66,22 +69,29 @@ def predict_candidates(
             for row, of_row in zip(rows, of_rows, strict=True):
                 candidates[row] = of_row
             bar.update(len(rows))
+    if data.slots:
+        candidates = [
+            [one._replace(code=restore(one.code, text)) for one in of_one]
+            for of_one, text in zip(candidates, descriptions, strict=True)
+        ]
     return candidates, n_cut
 
 
 def draw(
     model: Transformer, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
-    config: EvaluationConfig, max_source_length: int,
+    config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:
     """`n` random programs for one description."""
     device = next(model.parameters()).device
-    ids = torch.tensor([source_ids(description, tokenizer, max_source_length)] * n, device=device)  # (n, S)
+    text = hide_in_description(description) if data.slots else description
+    ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)
     generator = torch.Generator(device).manual_seed(seed)
     outputs = sample(
         model, ids, torch.ones_like(ids, dtype=torch.bool), special_ids(tokenizer), config.max_new_tokens, sampling,
         generator,
     )
-    return [tokenizer.decode(output) for output in outputs]
+    codes = [tokenizer.decode(output) for output in outputs]
+    return [restore(code, description) for code in codes] if data.slots else codes
 
 
 def special_ids(tokenizer: Tokenizer) -> SpecialIds:

@@ -19,6 +19,7 @@ import torch
 import tyro
 
 from data.batches import shift_right
+from data.config import DataConfig
 from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.config import EvaluationConfig
@@ -67,7 +68,8 @@ def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
     load_network(model, Path(folder))
     peer = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").float().eval()
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
-    written, _ = predict(model, tokenizer, texts, EvaluationConfig(max_new_tokens=max_new_tokens), LONGEST)
+    config, data = EvaluationConfig(max_new_tokens=max_new_tokens), DataConfig(max_source_length=LONGEST)
+    written, _ = predict(model, tokenizer, texts, config, data)
     rows = []
     for text, ours in zip(texts, written, strict=True):
         ids = torch.tensor([tokenizer.frame(tokenizer.encode(text))[:LONGEST]])  # (1, S)

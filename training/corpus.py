@@ -11,6 +11,7 @@ from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, evenly
 from data.held_out import data_hash
 from data.learned_tokenizer import learned_tokenizer
+from data.slots import hide
 from data.sources import open_source
 from data.splits import read_splits
 from data.tokenizer import Tokenizer
@@ -67,6 +68,8 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
         "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
         "data_hash": data_hash(splits.train),
     }
+    if data.slots:
+        splits = replace(splits, train=[*map(hide, splits.train)], held_out=[*map(hide, splits.held_out)])
     return Corpus(splits.train, splits.held_out, splits.bad, about)
 
 

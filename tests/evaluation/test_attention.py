@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from data.config import DataConfig
 from data.example import Example
 from data.tokenizer import train_tokenizer
 from evaluation.attention import attention_maps
@@ -10,6 +11,7 @@ from evaluation.predict import source_ids
 from model.config import preset
 from model.transformer import Transformer
 
+DATA = DataConfig(max_source_length=64)
 EXAMPLES = [Example("a", "return the sum of xs", "sum(xs)"), Example("b", "return x", "x")]
 
 
@@ -26,7 +28,7 @@ def make_model(tokenizer, **changes):
 
 @pytest.mark.parametrize("copy_head", [False, True])
 def test_a_row_for_each_output_piece_and_a_share_for_each_source_piece(tokenizer, copy_head):
-    maps = attention_maps(make_model(tokenizer, copy_head=copy_head), tokenizer, EXAMPLES, ["sum(xs)", ""], 64)
+    maps = attention_maps(make_model(tokenizer, copy_head=copy_head), tokenizer, EXAMPLES, ["sum(xs)", ""], DATA)
     for drawn, example in zip(maps, EXAMPLES, strict=True):
         assert len(drawn["source"]) == len(source_ids(example.nl, tokenizer, 64))
         assert len(drawn["weights"]) == len(drawn["target"])
@@ -45,6 +47,6 @@ def test_looking_changes_nothing(tokenizer):
     mask, start = torch.ones_like(source, dtype=torch.bool), torch.tensor([[tokenizer.decoder_start_id]])
     with torch.no_grad():
         before = model(source, mask, start)
-        attention_maps(model, tokenizer, EXAMPLES, ["x", "x"], 64)
+        attention_maps(model, tokenizer, EXAMPLES, ["x", "x"], DATA)
         assert torch.equal(model(source, mask, start), before)
     assert model.decoder[-1].cross_attention.fast

@@ -15,9 +15,15 @@ from data.tokenizer import train_tokenizer
 from evaluation import evaluate
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
+from evaluation.predict import Candidate
 from evaluation.programs import Outcome
 from model.config import preset
 from model.transformer import Transformer
+
+
+def alone(codes):
+    """Codes as decoding gives them: one candidate each."""
+    return [[Candidate(code, 0.0)] for code in codes]
 
 
 def write(path, lines):
@@ -52,7 +58,7 @@ def score(tmp_path):
 def test_every_line_is_scored_and_written_down(score, tmp_path, monkeypatch):
     write(tmp_path / "data" / "test.jsonl", [pair(1), {"nl": "", "code": ""}, {"nl": "word " * 400, "code": "y"}])
     predictions = iter([["x += 1", "", "z"]])
-    monkeypatch.setattr(evaluate, "predict", lambda *_: (next(predictions), 1))
+    monkeypatch.setattr(evaluate, "predict_candidates", lambda *_: (alone(next(predictions)), 1))
     results, scores = score()
     assert [scored.split for scored in results] == ["test"]
     assert scores["test"]["exact_match"]["n"] == 3
@@ -102,7 +108,7 @@ def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):
 def test_programs_that_are_not_trusted_are_refused_counted_and_said_in_one_line(score, tmp_path, monkeypatch, capsys):
     task = {"text": "add", "test_list": ["assert f(1) == 2"], "code": "def f(x): return x + 1"}
     write(tmp_path / "data" / "mbpp.jsonl", [task | {"task_id": n} for n in (11, 12, 601, 602)])
-    monkeypatch.setattr(evaluate, "predict", lambda m, t, texts, *_: ([task["code"]] * len(texts), 0))
+    monkeypatch.setattr(evaluate, "predict_candidates", lambda m, t, texts, *_: (alone([task["code"]] * len(texts)), 0))
     results, scores = score(corpus="mbpp")
     said = [line for line in capsys.readouterr().out.splitlines() if "were not run" in line]
     assert len(said) == 1 and said[0].startswith("test: 2 of 2 programs")
@@ -116,7 +122,7 @@ def test_the_share_on_new_programs_stands_beside(monkeypatch):
     list(splits.pop("train"))
     references = list(splits["in_distribution"])
     passed = count()
-    monkeypatch.setattr(evaluate, "predict", lambda *_: ([""] * len(references), 0))
+    monkeypatch.setattr(evaluate, "predict_candidates", lambda *_: (alone([""] * len(references)), 0))
     outcomes = [Outcome(next(passed) % 2 == 0, "passed", "") for _ in references]
     monkeypatch.setattr(evaluate, "run_programs", lambda *_: outcomes)
     scored = evaluate.evaluate_split(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from data.config import DataConfig
 from data.example import Example
 from data.tokenizer import train_tokenizer
 from evaluation.config import EvaluationConfig
@@ -11,6 +12,7 @@ from evaluation.predict import Candidate, predict, predict_candidates
 from model.config import preset
 from model.transformer import Transformer
 
+DATA = DataConfig(max_source_length=64)
 TEXTS = ["return the sum of xs", "return x", "sort the words of the list by their length and reverse them"]
 ADD = Example("e:1", "add one", "x += 1")
 CANDIDATES = [[Candidate("x +=", -0.1), Candidate("x += 2", -0.2), Candidate("x += 1", -0.3)]]
@@ -45,11 +47,11 @@ def test_the_oracle_takes_any_candidate():
 
 def test_candidates_come_likeliest_first_and_the_first_is_the_prediction(model, tokenizer):
     config = EvaluationConfig(beam=4, max_new_tokens=5, batch_examples=2)
-    candidates, _ = predict_candidates(model, tokenizer, TEXTS, config, 64, n_best=4)
+    candidates, _ = predict_candidates(model, tokenizer, TEXTS, config, DATA, n_best=4)
     assert [len(of_one) for of_one in candidates] == [4, 4, 4]
     for of_one in candidates:
         assert [one.score for one in of_one] == sorted((one.score for one in of_one), reverse=True)
-    assert [of_one[0].code for of_one in candidates] == predict(model, tokenizer, TEXTS, config, 64)[0]
+    assert [of_one[0].code for of_one in candidates] == predict(model, tokenizer, TEXTS, config, DATA)[0]
 
 
 def test_backward_scores_are_mean_log_probabilities_of_the_description(model, tokenizer):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from data.config import DataConfig
 from data.tokenizer import train_tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.predict import draw, predict, source_ids
@@ -9,6 +10,7 @@ from model.config import preset
 from model.decoding import Sampling
 from model.transformer import Transformer
 
+DATA = DataConfig(max_source_length=64)
 TEXTS = ["return the sum of xs", "return x", "sort the words of the list by their length and reverse them"]
 
 
@@ -25,26 +27,27 @@ def model(tokenizer):
 
 def test_outputs_stand_in_the_order_of_the_descriptions(model, tokenizer):
     config = EvaluationConfig(max_new_tokens=8, batch_examples=2)
-    together, _ = predict(model, tokenizer, TEXTS, config, 64)
-    alone = [predict(model, tokenizer, [text], config, 64)[0][0] for text in TEXTS]
+    together, _ = predict(model, tokenizer, TEXTS, config, DATA)
+    alone = [predict(model, tokenizer, [text], config, DATA)[0][0] for text in TEXTS]
     assert together == alone
 
 
 def test_a_long_description_is_cut_and_counted(model, tokenizer):
     ids = source_ids(TEXTS[2], tokenizer, 5)
     assert len(ids) == 5 and ids[-1] == tokenizer.end_id
-    assert predict(model, tokenizer, TEXTS, EvaluationConfig(max_new_tokens=2), 5)[1] == 2
+    config = EvaluationConfig(max_new_tokens=2)
+    assert predict(model, tokenizer, TEXTS, config, DataConfig(max_source_length=5))[1] == 2
     exact = len(tokenizer.encode(TEXTS[0])) + 1
-    assert predict(model, tokenizer, TEXTS[:1], EvaluationConfig(max_new_tokens=2), exact)[1] == 0
+    assert predict(model, tokenizer, TEXTS[:1], config, DataConfig(max_source_length=exact))[1] == 0
 
 
 def test_beam_search_gives_one_output_a_description(model, tokenizer):
-    assert len(predict(model, tokenizer, TEXTS, EvaluationConfig(beam=3, max_new_tokens=4), 64)[0]) == 3
+    assert len(predict(model, tokenizer, TEXTS, EvaluationConfig(beam=3, max_new_tokens=4), DATA)[0]) == 3
 
 
 def test_draws_depend_on_the_seed_alone(model, tokenizer):
     config, sampling = EvaluationConfig(max_new_tokens=12), Sampling(temperature=1.0)
-    first = draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, 64)
-    assert first == draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, 64)
+    first = draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
+    assert first == draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
     assert len(set(first)) > 1
-    assert first != draw(model, tokenizer, TEXTS[0], 4, sampling, 2, config, 64)
+    assert first != draw(model, tokenizer, TEXTS[0], 4, sampling, 2, config, DATA)

@@ -10,6 +10,7 @@ import torch
 import eval as eval_program
 import train
 from data.batches import collate
+from data.config import DataConfig
 from data.example import DataError, Example
 from data.objectives.pairs import pairs
 from data.options import run_and_report
@@ -31,6 +32,7 @@ TINY = """--device cpu --threads 1 --data.batch_tokens 0 --data.batch_examples 4
     --data.max_source_length 64 --data.max_target_length 64 --training.steps 3 --training.warmup_steps 1
     --training.learning_rate 1e-3 --evaluation.max_new_tokens 6 --evaluation.limit 2""".split()
 N_NEW = 10
+GREEDY, DATA = EvaluationConfig(max_new_tokens=N_NEW), DataConfig(max_source_length=128)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -86,7 +88,7 @@ def test_the_greedy_text_of_ten_strings_is_theirs(checkpoint, strings):
     peer, theirs = read_theirs(checkpoint)
     with torch.no_grad():
         peer.lm_head.weight *= 3
-    ours, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
+    ours, _ = predict(model, tokenizer, strings, GREEDY, DATA)
     source = theirs(strings, padding=True, return_tensors="pt")
     outputs = peer.generate(
         source.input_ids, attention_mask=source.attention_mask, max_new_tokens=N_NEW, num_beams=1, do_sample=False,
@@ -100,14 +102,14 @@ def test_padding_that_marian_forbids_is_never_written(make_checkpoint, strings):
     folder = make_checkpoint("marian")
     model, tokenizer = read(folder)
     assert tokenizer.never_ids == (tokenizer.pad_id,)
-    allowed, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
-    beams, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW, beam=3), 128)
+    allowed, _ = predict(model, tokenizer, strings, GREEDY, DATA)
+    beams, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW, beam=3), DATA)
     peer, theirs = read_theirs(folder)
     source = theirs(strings, padding=True, return_tensors="pt")
     outputs = peer.generate(**source, max_new_tokens=N_NEW, num_beams=3, forced_eos_token_id=None)
     assert beams == theirs.batch_decode(outputs, skip_special_tokens=True)
     tokenizer.never_ids = ()
-    free, _ = predict(model, tokenizer, strings, EvaluationConfig(max_new_tokens=N_NEW), 128)
+    free, _ = predict(model, tokenizer, strings, GREEDY, DATA)
     assert all(allowed) and all(beams) and not any(free)  # nothing but padding
 
 
