@@ -157,6 +157,7 @@ def show_code(
     """Print the code for one description, or the programs that were drawn for it."""
     if options.prompt == "-":
         print(f"# {description}")
+    description = data.prefix + description
     if not options.samples:
         codes, n_cut = predict(model, tokenizer, [description], config, data)
         if n_cut:

@@ -16,6 +16,7 @@ class DataConfig:
     code: str = "code"  # column that holds the code
     language: str = "python"  # language of the code in a user's own files
     reverse: bool = False  # learn to describe code: code is read, its description is written
+    prefix: str = ""  # text in front of every description: the name of the task, for a network that knows several
     slots: bool = False  # strings that stand in quotes in a description are put back instead of being spelled
     packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
     shards: str = ""  # folder that `python -m data build` has made, to pretrain on, or "mined": made when it is missing

@@ -28,7 +28,7 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """
     source = open_source(name, data, seed, training_tests=False)
-    tests = {split: map(reverse, examples) if data.reverse else examples for split, examples in source.splits().items()}
+    tests = {split: seen_as(examples, data) for split, examples in source.splits().items()}
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
     published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
     train, held_out = hold_out(published, data.held_out, seed)
@@ -36,6 +36,15 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     if not tests:
         tests, published = {"held_out": held_out}, train
     return Splits(train, held_out, published, tests, source.bad)
+
+
+def seen_as(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
+    """The examples as the network is to see them: the other way round, with a prefix."""
+    if data.reverse:
+        examples = map(reverse, examples)
+    if data.prefix:
+        examples = (replace(example, nl=data.prefix + (example.nl or "")) for example in examples)
+    return examples
 
 
 def reverse(example: Example) -> Example:

@@ -14,6 +14,7 @@ from training.config import LoopConfig
 from training.pretrained import is_own_run, network_config
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
 from training.run_folder import is_run, read_config
+from training.strategies.multi_task import SUMMARY
 from training.trial import step_cap
 
 Settings = TypeVar("Settings")
@@ -21,6 +22,7 @@ Settings = TypeVar("Settings")
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
 # Objectives that need a head of the encoder's.
 HEADS = {"mlm": "mlm_head", "tag": "tag_head", "match": "match_head", "next_sentence": "match_head"}
+TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # what may be learnt beside a corpus's own
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
 FREE = (
     "dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", *PRETRAINING_HEADS,
@@ -41,7 +43,7 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
         if resume and is_run(Path(settings.run)):
             begun = read_config(Path(settings.run), kind)[0]
             return continued(begun, settings, argv), resume, overwrite
-        settings = capped(settings)
+        settings = with_prefix(capped(settings))
         check_together(settings)
     except DataError:
         raise
@@ -119,6 +121,10 @@ def check_together(settings: Settings) -> None:
     task = settings.strategies.auxiliary
     if task != "none" and not getattr(settings.model, HEADS[task]):
         raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
+    for task in settings.strategies.tasks:
+        if task not in TASKS or task == settings.corpus:
+            others = ", ".join(name for name in TASKS if name != settings.corpus)
+            raise DataError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
     loop, averaged = settings.training, settings.strategies.average_checkpoints
     if averaged and (loop.keep_checkpoints < averaged or not loop.checkpoint_every or loop.ema_decay or loop.patience):
         raise DataError(
@@ -131,6 +137,13 @@ def check_together(settings: Settings) -> None:
         if settings.model.positions == "learned" and size > settings.model.max_length:
             mend = "lower it" if settings.init.from_ else "lower it or raise --model.max_length"
             raise DataError(f"{name}={size} is longer than the {settings.model.max_length} learned positions; {mend}")
+
+
+def with_prefix(settings: Settings) -> Settings:
+    """Settings in which descriptions name their task where there are several tasks."""
+    if not settings.strategies.tasks or settings.data.prefix:
+        return settings
+    return replace(settings, data=replace(settings.data, prefix=f"{settings.corpus}: "))
 
 
 def capped(settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
 from training.recipes import TrainingSettings
+from training.strategies.multi_task import with_tasks
 
 TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
 NAME = re.compile(r"[A-Za-z_]\w+")
@@ -54,6 +55,8 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     if settings.pretrains:
         corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
+    if settings.strategies.tasks:
+        corpora["training"] = add_tasks(corpora["training"], settings)
     if mined is not None:
         corpora["training"] = replace(corpora["training"], monolingual=mined.train)
     return corpora
@@ -71,6 +74,16 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
     if data.slots:
         splits = replace(splits, train=[*map(hide, splits.train)], held_out=[*map(hide, splits.held_out)])
     return Corpus(splits.train, splits.held_out, splits.bad, about)
+
+
+def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
+    """The corpus with the examples of other tasks beside its own. Raises DataError."""
+    strategies = settings.strategies
+    train = with_tasks(
+        corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed
+    )
+    about = {"tasks": dict(zip([settings.corpus, *strategies.tasks], train.counts, strict=True))}
+    return replace(corpus, train=train, about=corpus.about | about)
 
 
 def read_pretraining(data: DataConfig, corpus: str) -> Corpus:

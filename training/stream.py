@@ -18,6 +18,7 @@ from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, Item
 from data.objectives import example_generator
 from training.mixture import Mixture
+from training.strategies.multi_task import Tasks, examples_in_epoch
 
 KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
@@ -46,7 +47,7 @@ class Stream:
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-(len(self.mixture.examples) // self.part[1]) // CHUNK)
+        return -(-(examples_in_epoch(self.mixture.examples) // self.part[1]) // CHUNK)
 
     def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
         """Batches from `place` on, without end, each with the place that follows it.
@@ -118,7 +119,8 @@ class Stream:
     def order(self, epoch: int) -> numpy.ndarray:
         """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""
         k, n = self.part
-        order = example_generator(self.mixture.seed, epoch, "order").permutation(len(self.mixture.examples))
+        generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
+        order = examples.drawn(generator) if isinstance(examples, Tasks) else generator.permutation(len(examples))
         return order[: len(order) // n * n][k::n]
 
     def check_lengths(self) -> None:

@@ -91,6 +91,8 @@ IMPOSSIBLE = {
     "--strategies.temperature 0": "above 0",
     "--strategies.lora_rank 4 --strategies.last_layers 1": "leave out last_layers",
     "--strategies.average_checkpoints 3": "as many training.keep_checkpoints",
+    "django --strategies.tasks django": "choose among summary, nl2bash",
+    "django --strategies.tasks summary --strategies.task_temperature 0.5": "at least 1",
     "--strategies.epsilon=-1": "at least 0",
     "--model.preset bart --model.max_length 100": "100 learned positions",
     "--resume --overwrite": "give one of them",

@@ -16,6 +16,8 @@ class StrategiesConfig:
     layer_decay: float = 1.0  # learning rate of a layer over that of the layer above (Howard and Ruder 2018: 1 / 2.6)
     auxiliary: Literal["none", "tag", "mlm"] = "none"  # task of the encoder whose loss is added to that of the pairs
     auxiliary_weight: float = 0.3  # of that loss, a mean over its labels as the pairs' is over their tokens
+    tasks: tuple[str, ...] = ()  # learnt beside the corpus's own: "summary" (code -> description), or other corpora
+    task_temperature: float = 2.0  # a task's share is its size to the power of 1 over this
     adversary: Literal["none", "fgm", "freelb", "noise"] = "none"  # what is added to the source's embeddings
     epsilon: float = 0.5  # its norm for one source (fgm, noise), or the largest (freelb)
     ascents: int = 3  # passes of freelb, each with an addition that is worse for the network
@@ -38,6 +40,8 @@ class StrategiesConfig:
             raise ValueError(f"strategies.teacher_weight={self.teacher_weight} must be from 0 to 1")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"strategies.temperature={self.temperature} must be above 0")
+        if not 1 <= self.task_temperature < math.inf:
+            raise ValueError(f"strategies.task_temperature={self.task_temperature} must be at least 1")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"strategies.layer_decay={self.layer_decay} must be above 0 and at most 1")
         if self.ascents < 1:
