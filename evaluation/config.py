@@ -14,6 +14,7 @@ class EvaluationConfig:
     length_penalty: float = 1.0  # alpha: a hypothesis scores its log-probability / length^alpha
     parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
     reverse_weight: float = 0.5  # of what a reverse model says of the beam's hypotheses (eval.py --reverse)
+    perturbed: bool = False  # score every split again with typos, with synonyms and with words left out
     max_new_tokens: int = 128  # longest output in tokens
     batch_examples: int = 128  # sources decoded together
     limit: int = 0  # score only the first so many lines of each split; 0: all

@@ -13,6 +13,8 @@ from data.atomic_files import write_atomically
 from data.config import DataConfig
 from data.example import DataError, Example
 from data.held_out import data_hash, duplicates
+from data.objectives import example_generator
+from data.perturb import KINDS, perturb
 from data.splits import Splits, read_splits
 from data.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
@@ -63,11 +65,19 @@ def evaluate_run(
     splits = read_splits(corpus, data, seed)
     check_held_out(run, splits, data.path)
     results = [
-        evaluate_split(split, references, splits.published, model, tokenizer, data, config, reverse)
+        evaluate_split(
+            split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
+        )
         for split, references in first_lines(splits, config.limit).items()
     ]
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
     scores["baselines"] = baselines(splits, results, config)
+    if config.perturbed:
+        results += [
+            evaluate_perturbed(scored, kind, model, tokenizer, data, config)
+            for scored in list(results) for kind in KINDS
+        ]  # fmt: skip
+        scores |= {scored.split: scored.scores for scored in results}
     scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
     scores["gold_parses"] = {
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
@@ -110,10 +120,13 @@ def first_lines(splits: Splits, limit: int) -> dict[str, list[Example]]:
 
 
 def evaluate_split(
-    split: str, references: list[Example], published: list[Example], model: Transformer, tokenizer: Tokenizer,
+    split: str, references: list[Example], known: set[str], model: Transformer, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
-    """Decode one split and score it: nothing is skipped, sources that are too long are cut."""
+    """Decode one split and score it: nothing is skipped, sources that are too long are cut.
+
+    `known`: ids of the examples whose pair stands in the training part too.
+    """
     descriptions = [example.nl or "" for example in references]
     n_best = config.beam if config.parsing_first or reverse is not None else 1
     candidates, n_cut = predict_candidates(
@@ -129,7 +142,6 @@ def evaluate_split(
             f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they or their tests "
             "leave the generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
         )
-    known = duplicates(published, references)
     scores = score_predictions(references, predictions, known, outcomes)
     if n_best > 1:
         scores["exact_match_oracle"] = mean_score(oracle(candidates, references))
@@ -137,6 +149,23 @@ def evaluate_split(
     if new:
         scores["tests_passed_new_programs"] = mean_score(new)
     return Scored(split, references, predictions, outcomes, scores, known)
+
+
+def evaluate_perturbed(
+    clean: Scored, kind: str, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig
+) -> Scored:
+    """A split again, its descriptions changed a little; `robustness`: of what was right before, the share that is.
+
+    The change of an example depends on nothing but its id and the kind, so all runs see the same.
+    """
+    changed = [
+        perturb(example, kind, example_generator(0, 0, f"{kind}/{example.id}")) for example in clean.references
+    ]
+    scored = evaluate_split(f"{clean.split}_{kind}", changed, clean.known, model, tokenizer, data, config)
+    before, after = (exact_matches(one.references, one.predictions) for one in (clean, scored))
+    if before.any():
+        scored.scores["robustness"] = mean_score(after[before])
+    return scored
 
 
 def is_generated(example: Example) -> bool:

@@ -18,6 +18,7 @@ from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
 from training.recipes import TrainingSettings
+from training.strategies.config import StrategiesConfig
 from training.strategies.multi_task import with_tasks
 
 TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
@@ -40,11 +41,12 @@ class Corpus:
         return list(dict.fromkeys(word for example in self.train for word in NAME.findall(example.code)))
 
     def mixture(
-        self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int, auxiliary: str = "none"
+        self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int,
+        strategies: StrategiesConfig = StrategiesConfig(),
     ) -> Mixture:
         """The examples to train on under these objectives."""
         words = self.words if objectives.rename else ()
-        return Mixture(objectives, tokenizer, seed, self.train, words, self.monolingual, auxiliary)
+        return Mixture(objectives, tokenizer, seed, self.train, words, self.monolingual, strategies)
 
 
 def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:

@@ -18,8 +18,10 @@ import numpy
 from data.example import Example, Item
 from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
+from data.perturb import KINDS, perturb
 from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
+from training.strategies.config import StrategiesConfig
 
 DRAWS = 8  # of code alone, until one is in the pair's language
 OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
@@ -37,7 +39,7 @@ class Mixture:
     examples: Sequence[Example]  # of the phase: where the other text of next_sentence and match comes from
     words: Sequence[str] = ()  # what made-up names are built of (rename)
     monolingual: Sequence[Example] = ()  # mined code (tae)
-    auxiliary: str = "none"  # objective that stands beside each pair (training/strategies/auxiliary.py)
+    strategies: StrategiesConfig = StrategiesConfig()  # what they change about pairs
     functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
 
     def __post_init__(self) -> None:
@@ -67,6 +69,8 @@ class Mixture:
         chosen = example
         if "rename" in on and taken(self.objectives.rename, generator):
             chosen = self.functions["rename"](example, self.words, generator)
+        if taken(self.strategies.perturb, generator):
+            chosen = perturb(chosen, KINDS[int(generator.integers(len(KINDS)))], generator)
         yield self.beside(self.functions["pairs"](chosen, self.tokenizer, generator), chosen, generator), example
         if "tae" in on and taken(self.objectives.tae, generator):
             code = self.code_alone(example.language, generator)
@@ -75,10 +79,11 @@ class Mixture:
 
     def beside(self, item: Item, example: Example, generator: numpy.random.Generator) -> Item:
         """The pair's item with the auxiliary task's beside it."""
-        if self.auxiliary == "none":
+        name = self.strategies.auxiliary
+        if name == "none":
             return item
-        task = objective(self.auxiliary)
-        return replace(item, beside=task(example, self.tokenizer, generator, **self.arguments(self.auxiliary, example)))
+        task = objective(name)(example, self.tokenizer, generator, **self.arguments(name, example))
+        return replace(item, beside=task)
 
     def code_alone(self, language: str, generator: numpy.random.Generator) -> Example | None:
         """A mined example in this language; None where it was not met in a few draws."""

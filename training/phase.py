@@ -90,7 +90,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     strategies = settings.strategies if name == "training" else StrategiesConfig()
-    mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies.auxiliary)
+    mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies)
     stream = Stream(mixture, settings.data, corpus.bad)
     total = loop.steps
     if loop.epochs and not loop.steps:

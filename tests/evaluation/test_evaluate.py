@@ -131,3 +131,26 @@ def test_the_share_on_new_programs_stands_beside(monkeypatch):
     new = [o.passed for o, e in zip(outcomes, references, strict=True) if e.meta["normalised_is_new"]]
     assert scored.scores["tests_passed_new_programs"]["value"] == pytest.approx(sum(new) / len(new))
     assert scored.scores["tests_passed"]["n"] == len(references)
+
+
+def test_perturbed_splits_stand_beside_their_own_with_a_robustness(score, tmp_path, monkeypatch):
+    """A network that only knows descriptions by the letter: right on all, and on none that was changed."""
+    lines = [{"nl": f"call the method and return number {n}", "code": f"f({n})"} for n in range(40)]
+    for name in ("train", "test"):
+        write(tmp_path / "data" / f"{name}.jsonl", lines)
+    by_heart = {line["nl"]: line["code"] for line in lines}
+    seen = []
+
+    def predict_candidates(model, tokenizer, texts, *_):
+        seen.extend(texts)
+        return alone([by_heart.get(text, "") for text in texts]), 0
+
+    monkeypatch.setattr(evaluate, "predict_candidates", predict_candidates)
+    results, scores = score(EvaluationConfig(perturbed=True))
+    assert [scored.split for scored in results] == ["test", "test_typos", "test_synonyms", "test_drops"]
+    found = {scored.split: scored.scores for scored in results}
+    assert scores["test_drops"]["robustness"] == {**found["test_drops"]["robustness"]}
+    for kind in ("typos", "synonyms", "drops"):
+        assert found[f"test_{kind}"]["robustness"]["value"] == found[f"test_{kind}"]["exact_match"]["value"] == 0
+        assert "exact_match_without_duplicates" not in found[f"test_{kind}"]  # all are duplicates, as they were
+    assert len(set(seen)) == 160

@@ -9,7 +9,8 @@ by delta, of each source by itself, and all norms over one source's S x d_model 
              (Zhu et al. 2020, algorithm 1)
     noise    delta random with |delta| = epsilon, in fgm's place: a control that costs as much
 
-A step takes two passes (fgm, noise) or as many as there are ascents (freelb). The passes share the loss evenly.
+A step takes two passes (fgm, noise) or as many as there are ascents (freelb). The passes share the loss evenly. The
+same idea on words is data/perturb.py: `perturb` of the pairs have typos, synonyms or words left out, at no cost.
 """
 
 from __future__ import annotations

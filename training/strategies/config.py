@@ -22,6 +22,7 @@ class StrategiesConfig:
     epsilon: float = 0.5  # its norm for one source (fgm, noise), or the largest (freelb)
     ascents: int = 3  # passes of freelb, each with an addition that is worse for the network
     ascent_rate: float = 0.2  # length of freelb's step from one addition to the next
+    perturb: float = 0.0  # share of the pairs whose description is changed a little (data/perturb.py)
     teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
     teacher_weight: float = 0.5  # of what the teacher says; what is left is the pairs'
     temperature: float = 2.0  # by which the log-probabilities of both are divided
@@ -36,8 +37,9 @@ class StrategiesConfig:
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"strategies.{name}={getattr(self, name)} must be at least 0")
-        if not 0 <= self.teacher_weight <= 1:
-            raise ValueError(f"strategies.teacher_weight={self.teacher_weight} must be from 0 to 1")
+        for name in ("teacher_weight", "perturb"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"strategies.{name}={getattr(self, name)} must be from 0 to 1")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"strategies.temperature={self.temperature} must be above 0")
         if not 1 <= self.task_temperature < math.inf:

@@ -14,7 +14,7 @@ from training.strategies.loss import strategy_loss
 
 
 def batch_with(tokenizer, examples, task):
-    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, auxiliary=task)
+    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=StrategiesConfig(auxiliary=task))
     made = [pair for example in examples for pair in mixture.items(example, 0)]
     return collate([item for item, _ in made], [example.id for _, example in made], tokenizer)
 

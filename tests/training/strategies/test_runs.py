@@ -12,6 +12,7 @@ STRATEGIES = {
     "fgm": "--strategies.adversary fgm",
     "freelb": "--strategies.adversary freelb",
     "noise": "--strategies.adversary noise",
+    "perturbed": "--strategies.perturb 0.5",
     "lora": "--strategies.lora_rank 2",
     "averaging": "--strategies.average_checkpoints 2 --training.keep_checkpoints 2 --training.ema_decay 0",
     "teacher": "--strategies.teacher {teacher}",

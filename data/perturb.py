@@ -1,0 +1,82 @@
+"""Small changes to a description that leave its meaning: how much does a network hang on the letter?
+
+    typos      letters are swapped, lost or doubled in words of four letters and more
+    synonyms   a word becomes another one with the same meaning in this place
+    drops      a word is gone
+
+Only plain English words are touched. What the code has too, what is a part of a name or stands in quotes has to be
+copied, and nobody could guess it back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy
+
+from data.example import Example
+
+KINDS = ("typos", "synonyms", "drops")
+WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
+QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*\"""")
+TASK = re.compile(r"^(?:\w+ )?\w+: ")  # the name of the task in front
+LETTERS = re.compile(r"[A-Za-z]+")
+SHORTEST_TYPO = 4  # letters
+GROUPS = (  # each word of a group may stand for any other
+    ("call", "invoke"), ("method", "function", "procedure"), ("argument", "parameter"), ("arguments", "parameters"),
+    ("substitute", "replace", "exchange"), ("result", "outcome"), ("string", "text"), ("return", "yield back"),
+    ("define", "declare"), ("name", "label"), ("key", "index"), ("dictionary", "mapping"), ("set", "assigned"),
+    ("default", "standard"), ("get", "fetch", "obtain"), ("empty", "blank"), ("space", "gap"), ("exception", "error"),
+    ("instance", "object"), ("integer", "whole number"), ("every", "each"), ("element", "item", "entry"),
+    ("elements", "items", "entries"), ("raise", "throw"), ("append", "add"), ("use", "employ"), ("derive", "inherit"),
+    ("derived", "inherited"), ("called", "named"), ("first", "initial"), ("last", "final"), ("otherwise", "else"),
+    ("contained", "held"), ("containing", "holding"), ("equals", "matches"), ("equal", "identical"),
+    ("convert", "turn"), ("converted", "turned"), ("new", "fresh"), ("created", "made"), ("create", "make"),
+    ("nothing", "no value"), ("join", "concatenate"), ("remove", "delete"), ("removed", "deleted"), ("number", "count"),
+    ("numbers", "values"), ("list", "sequence"), ("sum", "total"), ("largest", "biggest"), ("smallest", "lowest"),
+    ("length", "size"), ("check", "test"), ("find", "locate"), ("show", "display"), ("files", "documents"),
+    ("directory", "folder"), ("directories", "folders"), ("current", "present"), ("begin", "start"), ("end", "finish"),
+    ("greater", "larger"), ("than", "compared to"), ("sort", "order"), ("sorted", "ordered"), ("under", "beneath"),
+)  # fmt: skip
+SYNONYMS = {word: [other for other in group if other != word] for group in GROUPS for word in group}
+
+
+def perturb(example: Example, kind: str, generator: numpy.random.Generator, share: float = 0.2) -> Example:
+    """The example with `share` of the words that may be changed, at least one, changed. As it is where none may be."""
+    if example.nl is None:
+        return example
+    places = [place for place in plain_words(example.nl, example.code) if may_change(example.nl[slice(*place)], kind)]
+    count = min(len(places), max(1, round(share * len(places))))
+    chosen = sorted(generator.permutation(len(places))[:count].tolist(), reverse=True)  # from the end: places stay
+    text = example.nl
+    for start, end in (places[index] for index in chosen):
+        text = text[:start] + changed(text[start:end], kind, generator) + text[end:]
+    return replace(example, nl=re.sub(r"(?<=\S) {2,}(?=\S)", " ", text) if kind == "drops" else text)
+
+
+def plain_words(nl: str, code: str) -> list[tuple[int, int]]:
+    """Where the words stand that are not quoted, no part of a name and not the task's, and that the code has not."""
+    kept = [found.span() for pattern in (QUOTED, TASK) for found in pattern.finditer(nl)]
+    in_code = {word.lower() for word in LETTERS.findall(code)}
+    return [
+        found.span() for found in WORD.finditer(nl)
+        if found[0].lower() not in in_code and not any(start <= found.start() < end for start, end in kept)
+    ]  # fmt: skip
+
+
+def may_change(word: str, kind: str) -> bool:
+    """Whether this kind of change is for this word."""
+    return {"typos": len(word) >= SHORTEST_TYPO, "synonyms": word in SYNONYMS, "drops": True}[kind]
+
+
+def changed(word: str, kind: str, generator: numpy.random.Generator) -> str:
+    """The word after the change."""
+    if kind == "drops":
+        return ""
+    if kind == "synonyms":
+        return SYNONYMS[word][int(generator.integers(len(SYNONYMS[word])))]
+    at, way = int(generator.integers(len(word) - 1)), int(generator.integers(3))
+    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    lost, doubled = word[:at] + word[at + 1 :], word[: at + 1] + word[at:]
+    return swapped if way == 0 and swapped != word else (doubled, lost, doubled)[way]
