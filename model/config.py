@@ -53,7 +53,7 @@ class ModelConfig:
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
     mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
     tag_head: bool = False  # a head that tells identifiers from the rest of the code (Wang et al. 2021)
-    match_head: bool = False  # a head that tells whether two texts belong together (Devlin et al. 2019)
+    match_head: bool = False  # a head that tells whether two texts belong together (model/heads.py)
     speed: Literal["fast", "readable"] = "fast"  # the same numbers; the readable forms show every step
 
     def __post_init__(self) -> None:

@@ -43,19 +43,46 @@ class TagHead(nn.Module):
 
 
 class MatchHead(nn.Module):
-    """Do two texts belong together? P = sigmoid(w . tanh(W h + b) + c) of the first state (Devlin et al. 2019, 3.1).
+    """Do two texts belong together?
 
-    BERT calls tanh(W h + b) the pooled output; it has a softmax over two classes, which is the same.
+        P = sigmoid(w . tanh(W h_1 + b) + a m + c)
+        m = sum_i g_i max_j cos(z_i, z_j) / sum_i g_i,     z = W_z [e; h],  g = softplus(w_g . [e; h] + b_g)
+
+    over tokens i of the first text and j of the second, with their embeddings e and states h. The first term is BERT's
+    (Devlin et al. 2019, 3.1): tanh(W h_1 + b) is its pooled output, and its softmax over two classes is the same. The
+    second asks how much of the first text is found in the second, token by token (late interaction: Khattab and
+    Zaharia 2020, 3.3): from labels alone a small encoder hardly learns to compare words.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.pooler = Linear(config.d_model, config.d_model, True, config.fast)
         self.output = nn.Linear(config.d_model, 1)
+        self.project = Linear(2 * config.d_model, config.d_model, False, config.fast)  # W_z
+        self.weigh = nn.Linear(2 * config.d_model, 1)
+        self.scale = nn.Parameter(torch.tensor(5.0))  # a: a cosine of 1 would hardly move the sigmoid
 
-    def forward(self, states: Tensor) -> Tensor:
-        """states (N, d_model), one for each source -> logits (N)."""
-        return self.output(self.pooler(states).tanh()).squeeze(-1)
+    def forward(self, states: Tensor, embedded: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """states and embedded (B, S, d_model), source and source_mask (B, S) -> logits (B)."""
+        first, second = two_texts(source, source_mask)  # (B, S) both
+        both = torch.cat([F.layer_norm(x, x.shape[-1:]) for x in (embedded, states)], dim=-1)  # (B, S, 2 d_model)
+        z = F.normalize(self.project(both), dim=-1)  # (B, S, d_model)
+        cosines = (z @ z.transpose(1, 2)).masked_fill(~second[:, None], -1.0)  # (B, S, S)
+        found = cosines.amax(dim=-1)  # (B, S)
+        weights = F.softplus(self.weigh(both)).squeeze(-1) * first  # (B, S)
+        share = (weights * found).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-6)  # (B), m
+        pooled = self.output(self.pooler(states[:, 0]).tanh()).squeeze(-1)  # (B)
+        return pooled + self.scale * share
+
+
+def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the first and the second text of <begin> first <end> second <end> stand: (B, S) -> two masks (B, S)."""
+    last = source_mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
+    is_end = source == source.gather(1, last)  # (B, S)
+    before = is_end.cumsum(dim=1) == 0  # (B, S)
+    first = before.clone()
+    first[:, 0] = False
+    return first, source_mask & ~before & ~is_end
 
 
 class Pointer(NamedTuple):

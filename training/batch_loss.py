@@ -35,12 +35,19 @@ def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tupl
 
 def encoder_loss(model: Transformer, batch: Batch) -> tuple[Tensor, int]:
     """What the encoder's heads say of the positions that have a label."""
+    if batch.kind == "match":
+        return binary_loss(match_logits(model, batch), batch.labels[:, 0])
     asked = batch.labels != IGNORE  # (B, S)
     states, labels = model.encode(batch.source, batch.source_mask)[asked], batch.labels[asked]  # (N, d_model), (N)
     if batch.kind == "mlm":
         return mlm_loss(model.mlm_head(states, model.embedding.weight), labels)
-    head = model.tag_head if batch.kind == "tag" else model.match_head
-    return binary_loss(head(states), labels)
+    return binary_loss(model.tag_head(states), labels)
+
+
+def match_logits(model: Transformer, batch: Batch) -> Tensor:
+    """What the match head says of each source that holds two texts: (B)."""
+    states = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
+    return model.match_head(states, model.embedding(batch.source), batch.source, batch.source_mask)
 
 
 def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:

@@ -16,9 +16,10 @@ def forward_flops(config: ModelConfig, source_length: int, target_length: int) -
 
 def encoder_head_flops(config: ModelConfig, source_length: int, labels: int, kind: str) -> int:
     """FLOPs of one source through the encoder, and of the head of this kind of item at `labels` positions."""
-    d = config.d_model
-    head = {"mlm": d * (d + config.vocab_size), "match": d * (d + 1), "tag": d}[kind]
-    return encoder_flops(config, source_length) + 2 * labels * head
+    S, d = source_length, config.d_model
+    if kind == "match":  # the pooled state, and every token's projection, weight and cosines
+        return encoder_flops(config, S) + 2 * (d * (d + 1) + S * (2 * d * d + 2 * d + S * d))
+    return encoder_flops(config, S) + 2 * labels * {"mlm": d * (d + config.vocab_size), "tag": d}[kind]
 
 
 def two_stream_flops(config: ModelConfig, source_length: int, target_length: int, predicted: int) -> int:

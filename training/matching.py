@@ -20,6 +20,7 @@ from data.objectives import example_generator
 from data.objectives.matching import Neighbours, description_code_matching, words
 from data.tokenizer import Tokenizer
 from model.transformer import Transformer
+from training.batch_loss import match_logits
 
 PAIRS = 1000  # of each kind: scored, and fitted on
 BATCH = 16  # pairs scored at a time
@@ -69,7 +70,7 @@ def network_accuracy(model: Transformer, tokenizer: Tokenizer, items: Sequence[I
     for first in range(0, len(items), BATCH):
         part = items[first : first + BATCH]
         batch = collate(part, [""] * len(part), tokenizer).to(device)
-        answers = model.match_head(model.encode(batch.source, batch.source_mask)[:, 0]) > 0  # (B)
+        answers = match_logits(model, batch) > 0  # (B)
         right += int((answers == (batch.labels[:, 0] == 1)).sum())
     model.train(was_training)
     return right / len(items)

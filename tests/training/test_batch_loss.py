@@ -124,8 +124,13 @@ def test_a_binary_loss_is_minus_the_log_probability_of_the_labels_that_are_asked
     states = model.encode(batch.source, batch.source_mask)
     expected, places = 0.0, (batch.labels != IGNORE).nonzero().tolist()
     for row, place in places:
-        head = model.tag_head if objective is identifier_tagging else model.match_head
-        probability = torch.sigmoid(head(states[row, place][None]))[0].item()
+        if objective is identifier_tagging:
+            probability = torch.sigmoid(model.tag_head(states[row, place][None]))[0].item()
+        else:
+            alone = batch.source[row][batch.source_mask[row]][None]  # (1, S), without padding
+            mask = torch.ones_like(alone, dtype=torch.bool)
+            logit = model.match_head(model.encode(alone, mask), model.embedding(alone), alone, mask)
+            probability = torch.sigmoid(logit)[0].item()
         expected -= math.log(probability if batch.labels[row, place] == 1 else 1 - probability)
     assert n == n_predicted(batch) == len(places) > 0
     assert total.item() == pytest.approx(expected, rel=1e-4)

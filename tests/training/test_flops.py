@@ -67,14 +67,20 @@ def test_masked_language_modelling_costs_the_encoder_and_its_head():
     assert counter.get_total_flops() == encoder_head_flops(config, S, 3, "mlm")
 
 
-@pytest.mark.parametrize("kind", ["tag", "match"])
-def test_a_binary_head_costs_the_encoder_and_itself(kind):
-    config, model = make("modern", tag_head=True, match_head=True)
+def test_tags_cost_the_encoder_and_their_head():
+    config, model = make("modern", tag_head=True)
     source, mask, _ = inputs()
     with FlopCounterMode(display=False) as counter:
-        states = model.encode(source, mask)
-        (model.tag_head if kind == "tag" else model.match_head)(states[0, :3])
-    assert counter.get_total_flops() == encoder_head_flops(config, S, 3, kind)
+        model.tag_head(model.encode(source, mask)[0, :3])
+    assert counter.get_total_flops() == encoder_head_flops(config, S, 3, "tag")
+
+
+def test_a_match_costs_the_encoder_and_its_head():
+    config, model = make("modern", match_head=True)
+    source, mask, _ = inputs()
+    with FlopCounterMode(display=False) as counter:
+        model.match_head(model.encode(source, mask), model.embedding(source), source, mask)
+    assert counter.get_total_flops() == encoder_head_flops(config, S, 1, "match")
 
 
 def test_two_streams_cost_a_decoder_of_twice_the_length_of_whose_scores_a_quarter_counts():
