@@ -22,12 +22,13 @@ from data.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import match_logits
 
-PAIRS = 1000  # of each kind: scored, and fitted on
+QUESTIONS = 1000  # about held-out pairs
+FITTED = 4000  # pairs that the baseline is fitted on
 BATCH = 16  # pairs scored at a time
 
 
 class Accuracy(NamedTuple):
-    """Shares of held-out pairs about which each is right."""
+    """Shares of questions about held-out pairs that each answers rightly."""
 
     network: float
     bag_of_words: float
@@ -39,26 +40,31 @@ def matching_accuracy(
     masked_share: float, longest: int,
 ) -> Accuracy | None:
     """On pairs of at most `longest` tokens; None where hardly any function has a neighbour to be confused with."""
-    scored = list(asked(held_out, tokenizer, masked_share, longest))
+    scored = list(asked(held_out, tokenizer, masked_share, longest, QUESTIONS))
     if len(scored) < 2:
         return None
-    baseline = BagOfWords([texts(item, tokenizer) for item in asked(train, tokenizer, masked_share, longest)])
+    fitted = asked(train, tokenizer, masked_share, longest, FITTED)
+    baseline = BagOfWords([texts(item, tokenizer) for item in fitted])
     right = [baseline.matches(*texts(item, tokenizer)[:2]) == bool(item.labels[0]) for item in scored]
     return Accuracy(network_accuracy(model, tokenizer, scored), sum(right) / len(right), len(scored))
 
 
 def asked(
-    examples: Sequence[Example], tokenizer: Tokenizer, masked_share: float, longest: int
+    examples: Sequence[Example], tokenizer: Tokenizer, masked_share: float, longest: int, about: int
 ) -> Iterator[Item]:
-    """Questions about at most PAIRS of the described functions, evenly; the same each time."""
+    """About so many questions about the described functions, the same each time.
+
+    Of many functions some are asked about, at even distances; of few each is, several times, with other draws.
+    """
     neighbours = Neighbours(examples)
     described = sorted(index for indices in neighbours.indices.values() for index in indices)
-    for index in evenly(described, PAIRS):
-        example = examples[index]
-        generator = example_generator(0, 0, example.id)
-        item = description_code_matching(example, tokenizer, generator, neighbours.of(example), masked_share)
-        if item is not None and len(item.source) <= longest:
-            yield item
+    for draw in range(max(1, about // max(1, len(described)))):
+        for index in evenly(described, about):
+            example = examples[index]
+            generator = example_generator(0, draw, example.id)
+            item = description_code_matching(example, tokenizer, generator, neighbours.of(example), masked_share)
+            if item is not None and len(item.source) <= longest:
+                yield item
 
 
 @torch.no_grad()

@@ -260,4 +260,7 @@ def show_matching(run: Run, phase: Phase) -> None:
     if found is not None:
         figures = {"matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words}
         append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
-        print(f"matching: {found.network:.1%} of {found.n} held-out pairs, a bag of words {found.bag_of_words:.1%}")
+        print(
+            f"matching: {found.network:.1%} of {found.n} questions about held-out pairs are answered rightly, by a bag "
+            f"of words {found.bag_of_words:.1%}"
+        )

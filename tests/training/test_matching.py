@@ -7,7 +7,7 @@ from data.example import Example
 from data.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
-from training.matching import BagOfWords, asked, best_threshold, matching_accuracy, network_accuracy
+from training.matching import QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_accuracy
 
 NAMES = "alpha gamma delta value index count".split()
 FUNCTIONS = [
@@ -33,13 +33,18 @@ def test_the_threshold_is_right_most_often(scored, threshold, right):
 
 
 def test_words_in_common_tell_where_they_are_left(tokenizer):
-    plain = [(*tokenizer_texts(item, tokenizer), item.labels[0]) for item in asked(FUNCTIONS, tokenizer, 0.0, 200)]
+    plain = questions(tokenizer, 0.0)
     baseline = BagOfWords(plain)
     assert sum(baseline.matches(nl, code) == bool(label) for nl, code, label in plain) == len(plain) > 30
-    masked = [(*tokenizer_texts(item, tokenizer), item.labels[0]) for item in asked(FUNCTIONS, tokenizer, 1.0, 200)]
+    masked = questions(tokenizer, 1.0)
     blind = BagOfWords(masked)
     share = sum(blind.matches(nl, code) == bool(label) for nl, code, label in masked) / len(masked)
     assert share < 0.7  # hardly more than a coin
+
+
+def questions(tokenizer, masked_share):
+    items = asked(FUNCTIONS, tokenizer, masked_share, 200, len(FUNCTIONS))
+    return [(*tokenizer_texts(item, tokenizer), item.labels[0]) for item in items]
 
 
 def tokenizer_texts(item, tokenizer):
@@ -52,11 +57,18 @@ def test_a_network_that_says_yes_is_right_about_the_matches(tokenizer):
     sizes = {"d_model": 16, "n_heads": 2, "d_ff": 16, "n_encoder_layers": 1, "n_decoder_layers": 1}
     config = preset("modern", vocab_size=tokenizer.vocab_size, match_head=True, **sizes)
     model = Transformer(config, tokenizer.pad_id)
-    items = list(asked(FUNCTIONS, tokenizer, 0.5, 200))
+    items = list(asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS)))
     for bias, label in ((1e3, 1), (-1e3, 0)):
         torch.nn.init.constant_(model.match_head.output.bias, bias)
         share = sum(item.labels[0] == label for item in items) / len(items)
         assert network_accuracy(model, tokenizer, items) == pytest.approx(share)
     found = matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS, 0.0, 200)
-    assert found.n == len(items) and found.bag_of_words == 1.0 and model.training
+    assert found.n == QUESTIONS // len(items) * len(items) and found.bag_of_words == 1.0 and model.training
     assert matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS[:1], 0.0, 200) is None
+
+
+def test_few_functions_are_asked_about_several_times_and_of_many_some(tokenizer):
+    n = len(list(asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))))
+    twice = list(asked(FUNCTIONS, tokenizer, 0.5, 200, 2 * len(FUNCTIONS)))
+    assert len(twice) == 2 * n and twice[:n] != twice[n:]
+    assert len(list(asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS) // 2))) < n
