@@ -34,6 +34,7 @@ from training.strategies.config import StrategiesConfig
 from training.strategies.cost import step_flops
 from training.strategies.layer_wise import freeze, rates
 from training.strategies.lora import add_lora, merge_lora
+from training.strategies.sequence_level import taught
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
@@ -90,12 +91,14 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     strategies = settings.strategies if name == "training" else StrategiesConfig()
+    if strategies.sequence_level:
+        corpus = taught(corpus, run.teacher, run.tokenizer, settings.data.max_target_length, run.folder)
     mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies)
     stream = Stream(mixture, settings.data, corpus.bad)
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
-    teacher = run.teacher if name == "training" else None
+    teacher = run.teacher if name == "training" and strategies.teacher_weight else None
     if strategies.lora_rank:
         add_lora(run.model, strategies.lora_rank, strategies.lora_alpha)
     if not strategies.unfreeze_every:  # what is never trained has no place in the optimiser

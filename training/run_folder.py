@@ -24,7 +24,7 @@ VERSION = 1  # of the layout of a run folder; a change that older code cannot re
 CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
-    "environment.json", *TOKENIZERS, "model.safetensors", "checkpoints", METRICS, "budget.json",
+    "environment.json", *TOKENIZERS, "taught.json", "model.safetensors", "checkpoints", METRICS, "budget.json",
     "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", "walkthrough.html",
     CONFIG,
 )

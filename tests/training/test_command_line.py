@@ -93,6 +93,7 @@ IMPOSSIBLE = {
     "--strategies.average_checkpoints 3": "as many training.keep_checkpoints",
     "django --strategies.tasks django": "choose among summary, nl2bash",
     "django --strategies.tasks summary --strategies.task_temperature 0.5": "at least 1",
+    "--strategies.sequence_level": "give strategies.teacher a run folder",
     "--strategies.epsilon=-1": "at least 0",
     "--model.preset bart --model.max_length 100": "100 learned positions",
     "--resume --overwrite": "give one of them",

@@ -24,6 +24,7 @@ class StrategiesConfig:
     ascent_rate: float = 0.2  # length of freelb's step from one addition to the next
     perturb: float = 0.0  # share of the pairs whose description is changed a little (data/perturb.py)
     teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
+    sequence_level: bool = False  # train on what the teacher writes for the training descriptions
     teacher_weight: float = 0.5  # of what the teacher says; what is left is the pairs'
     temperature: float = 2.0  # by which the log-probabilities of both are divided
     lora_rank: int = 0  # train only products of two matrices this thin beside the queries' and values'; 0: off
@@ -48,6 +49,8 @@ class StrategiesConfig:
             raise ValueError(f"strategies.layer_decay={self.layer_decay} must be above 0 and at most 1")
         if self.ascents < 1:
             raise ValueError(f"strategies.ascents={self.ascents} must be at least 1")
+        if self.sequence_level and not self.teacher:
+            raise ValueError("strategies.sequence_level needs a teacher: give strategies.teacher a run folder")
         if self.lora_rank and (self.last_layers or self.unfreeze_every):
             raise ValueError("strategies.lora_rank freezes the whole network; leave out last_layers and unfreeze_every")
         if self.last_layers and self.unfreeze_every:

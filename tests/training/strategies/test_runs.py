@@ -16,6 +16,7 @@ STRATEGIES = {
     "lora": "--strategies.lora_rank 2",
     "averaging": "--strategies.average_checkpoints 2 --training.keep_checkpoints 2 --training.ema_decay 0",
     "teacher": "--strategies.teacher {teacher}",
+    "sequence level": "--strategies.teacher {teacher} --strategies.sequence_level --strategies.teacher_weight 0",
 }
 
 

@@ -1,0 +1,62 @@
+"""Knowledge distillation, sequence by sequence (chapter 3.2, strategy 6; Kim and Rush 2016, 3.2).
+
+    L = - log P_student(y' | x),     y' = the likeliest output of the teacher's beam search
+
+The student is trained on what its teacher writes instead of what people wrote: one mode of the teacher's distribution,
+which is easier to learn than all of it. It costs one pass of decoding over the training lines before the first step;
+what was written stays in the run folder, so a run that goes on does not write it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.atomic_files import read_json, write_json
+from data.batches import pad
+from data.example import DataError, Example
+from data.tokenizer import Tokenizer
+from model.decoding import SpecialIds, beam_search
+from model.transformer import Transformer
+from training.corpus import Corpus
+
+FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
+BEAM = 5  # as in the paper
+AT_ONCE = 64  # descriptions decoded together
+
+
+def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, longest: int, run: Path) -> Corpus:
+    """The corpus with the teacher's code for each of its training descriptions. Raises DataError.
+
+    `longest`: tokens of a source, and of a target. Held-out pairs stay as people wrote them.
+    """
+    path = run / FILE
+    if not path.exists():
+        write_json(path, dict(written(corpus.train, teacher, tokenizer, longest)))
+    codes = read_json(path)
+    if [*codes] != [example.id for example in corpus.train]:
+        raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
+    train = [replace(example, code=codes[example.id]) for example in corpus.train]
+    return replace(corpus, train=train)
+
+
+def written(
+    examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, longest: int
+) -> Iterator[tuple[str, str]]:
+    """(id, code) of each example, in their order. Descriptions of similar length are decoded together."""
+    special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)
+    sources = [tokenizer.frame(tokenizer.encode(example.nl or ""))[:longest] for example in examples]
+    order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+    codes = [""] * len(sources)
+    device = teacher.embedding.weight.device
+    with tqdm(total=len(sources), desc="the teacher writes", unit=" lines", leave=False, disable=None) as bar:
+        for first in range(0, len(order), AT_ONCE):
+            rows = order[first : first + AT_ONCE]
+            source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
+            for row, best in zip(rows, beam_search(teacher, source, mask, special, longest, BEAM), strict=True):
+                codes[row] = tokenizer.decode(best[0].ids)
+            bar.update(len(rows))
+    return ((example.id, code) for example, code in zip(examples, codes, strict=True))
