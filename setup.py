@@ -11,7 +11,8 @@ setup(
     packages=[
         "model", "model.numpy_reference", "data", "data.objectives", "data.generated", "data.shards", "training",
         "training.strategies", "evaluation",
-        "experiments", "experiments.exercises", "experiments.exercises.topics", "experiments.laboratory",
+        "experiments", "experiments.benchmarks", "experiments.exercises", "experiments.exercises.topics",
+        "experiments.laboratory",
         "experiments.speed", "experiments.suites",
         "experiments.walkthrough", "experiments.worked_example",
     ],

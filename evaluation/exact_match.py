@@ -28,7 +28,7 @@ def parses(code: str, single_line: bool = False) -> bool:
         return False
     if _accepted(code):
         return True
-    return single_line and "\n" not in code.strip() and _accepted(_completed(code.strip()))
+    return single_line and "\n" not in code.strip() and _accepted(completed(code.strip()))
 
 
 def _accepted(code: str) -> bool:
@@ -42,7 +42,7 @@ def _accepted(code: str) -> bool:
     return True
 
 
-def _completed(line: str) -> str:
+def completed(line: str) -> str:
     """`line` with the rest of its statement, as far as its first and last token tell what is missing."""
     tokens = split_tokens(line)
     if tokens[-1:] == [":"]:
