@@ -63,6 +63,7 @@ from training.strategies.adversarial import passes
 from training.strategies.distillation import load_teacher
 from training.strategies.layer_wise import freeze
 from training.strategies.loss import strategy_loss
+from training.strategies.meta import meta_gradient
 from training.weights import save_weights
 
 
@@ -149,11 +150,10 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
     for batch in batches:
-        for share in passes(run.model, batch, phase.strategies):  # one of the whole loss, or those of an adversary
-            with autocast(run.device, loop.bf16):
-                loss = share * strategy_loss(run.model, batch, loop, phase.strategies, phase.teacher)
-            (loss / n_tokens).backward()  # the loss is a sum over real tokens
-            total += loss.item()
+        if phase.strategies.meta == "none":
+            total += backward(run, phase, batch, n_tokens)
+        else:
+            total += meta_gradient(run.model, batch, phase.strategies, loop.label_smoothing).item()
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)
@@ -161,6 +161,17 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
         if phase.average is not None:
             update_average(phase.average, run.model, loop.ema_decay, run.position.step)
     return total / n_tokens, norm
+
+
+def backward(run: Run, phase: Phase, batch: Batch, n_tokens: int) -> float:
+    """Forward and backward pass of one batch of a step that predicts `n_tokens`; the sum of its loss."""
+    total = 0.0
+    for share in passes(run.model, batch, phase.strategies):  # one of the whole loss, or those of an adversary
+        with autocast(run.device, phase.loop.bf16):
+            loss = share * strategy_loss(run.model, batch, phase.loop, phase.strategies, phase.teacher)
+        (loss / n_tokens).backward()
+        total += loss.item()
+    return total
 
 
 if __name__ == "__main__":

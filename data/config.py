@@ -32,6 +32,8 @@ class DataConfig:
     held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
     generated_train: int = 100_000  # distinct generated training tasks
     generated_operations: int = 0  # the tasks are made of the first so many operations, 10 or more; 0: of all
+    generated_without: tuple[str, ...] = ()  # operations that no generated task has
+    generated_only: tuple[str, ...] = ()  # operations of which every generated task has one; empty: any
     generated_test: int = 1000  # generated tasks in each test split
     workers: int = 0  # processes that parse files; 0: one per core
 

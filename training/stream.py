@@ -18,6 +18,7 @@ from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, Item
 from data.objectives import example_generator
 from training.mixture import Mixture
+from training.strategies.meta import task_of
 from training.strategies.multi_task import Tasks, examples_in_epoch
 
 KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
@@ -104,17 +105,25 @@ class Stream:
         """The batches of one chunk as lists of (item, example id)."""
         order = self.order(epoch)[chunk * CHUNK : (chunk + 1) * CHUNK].tolist()
         # Read by number, as they lie on the disk; then in the epoch's order.
-        of_example = {index: self.items(self.mixture.examples[index], epoch) for index in sorted(order)}
-        made = [item for index in order for item in of_example[index]]
+        of_example = {index: self.grouped(self.mixture.examples[index], epoch) for index in sorted(order)}
+        groups: dict[tuple[str, str], list[tuple[Item, str]]] = {}
+        for index in order:
+            for group, pair in of_example[index]:
+                groups.setdefault(group, []).append(pair)
         batches = []
-        for kind in KINDS:
-            of_kind = [pair for pair in made if pair[0].kind == kind]
+        for kind, task in sorted(groups, key=lambda group: (KINDS.index(group[0]), group[1])):
+            alike = groups[kind, task]
             streams = 2 if kind == "permutation" else 1  # the decoder reads twice the target
-            lengths = [(len(item.source), streams * len(item.target)) for item, _ in of_kind]
+            lengths = [(len(item.source), streams * len(item.target)) for item, _ in alike]
             plan = plan_batches(lengths, self.data.batch_tokens, self.mixture.seed, epoch, self.data.batch_examples)
-            batches += [[of_kind[index] for index in indices] for indices in plan]
+            batches += [[alike[index] for index in indices] for indices in plan]
         shuffled = example_generator(self.mixture.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
+
+    def grouped(self, example: Example, epoch: int) -> list[tuple[tuple[str, str], tuple[Item, str]]]:
+        """The example's items, each with the kind and the task that share a batch."""
+        task = task_of(example) if self.mixture.strategies.meta != "none" else ""
+        return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
         """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""

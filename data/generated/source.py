@@ -36,13 +36,20 @@ class GeneratedSource:
     def splits(self) -> dict[str, Iterator[Example]]:
         """Training and four tests; see the package's docstring."""
         drawn = self.config.generated_test, self.seed, self.config.generated_operations
-        tests = {name: generate(name, *drawn) for name in SIZES if name != "train"}
+        tests = {name: filter(self.is_chosen, generate(name, *drawn)) for name in SIZES if name != "train"}
         return {"train": self._train(), **tests, "in_distribution": self._in_distribution(tests["in_distribution"])}
+
+    def is_chosen(self, example: Example) -> bool:
+        """Whether a task's operations are among those that are asked for."""
+        operations, config = set(example.meta["ops"]), self.config
+        without = operations.isdisjoint(config.generated_without)
+        return without and not (config.generated_only and operations.isdisjoint(config.generated_only))
 
     def _train(self) -> Iterator[Example]:
         draw = generate if self.training_tests else untested_tasks
         seen: set[str] = set()
-        for example in draw("train", self.config.generated_train, self.seed, self.config.generated_operations):
+        drawn = draw("train", self.config.generated_train, self.seed, self.config.generated_operations)
+        for example in filter(self.is_chosen, drawn):
             seen.add(example.meta["normalised"])
             yield example
         self._trained = seen
@@ -93,4 +100,9 @@ def generated_source(config: DataConfig, seed: int, training_tests: bool = True)
             f"data.generated_operations={config.generated_operations} is more than the {len(OPERATION_NAMES)} there "
             "are; lower it, or give 0 for all"
         )
+    for name in ("generated_without", "generated_only"):
+        for operation in getattr(config, name):
+            if operation not in OPERATION_NAMES:
+                known = ", ".join(OPERATION_NAMES)
+                raise DataError(f"data.{name}: no operation is called {operation}; choose among {known}")
     return GeneratedSource(config, seed, training_tests)

@@ -94,6 +94,8 @@ IMPOSSIBLE = {
     "django --strategies.tasks django": "choose among summary, nl2bash",
     "django --strategies.tasks summary --strategies.task_temperature 0.5": "at least 1",
     "--strategies.sequence_level": "give strategies.teacher a run folder",
+    "--strategies.meta reptile --strategies.adversary fgm": "a loop of its own",
+    "--strategies.meta reptile --strategies.inner_rate 0": "above 0",
     "--strategies.epsilon=-1": "at least 0",
     "--model.preset bart --model.max_length 100": "100 learned positions",
     "--resume --overwrite": "give one of them",

@@ -22,6 +22,9 @@ class StrategiesConfig:
     epsilon: float = 0.5  # its norm for one source (fgm, noise), or the largest (freelb)
     ascents: int = 3  # passes of freelb, each with an addition that is worse for the network
     ascent_rate: float = 0.2  # length of freelb's step from one addition to the next
+    meta: Literal["none", "fomaml", "reptile"] = "none"  # learn to learn tasks (training/strategies/meta.py)
+    inner_rate: float = 0.1  # learning rate of the plain steps on one task
+    inner_steps: int = 2  # how many of them
     perturb: float = 0.0  # share of the pairs whose description is changed a little (data/perturb.py)
     teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
     sequence_level: bool = False  # train on what the teacher writes for the training descriptions
@@ -47,8 +50,13 @@ class StrategiesConfig:
             raise ValueError(f"strategies.task_temperature={self.task_temperature} must be at least 1")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"strategies.layer_decay={self.layer_decay} must be above 0 and at most 1")
-        if self.ascents < 1:
-            raise ValueError(f"strategies.ascents={self.ascents} must be at least 1")
+        for name in ("ascents", "inner_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"strategies.{name}={getattr(self, name)} must be at least 1")
+        if not 0 < self.inner_rate < math.inf:
+            raise ValueError(f"strategies.inner_rate={self.inner_rate} must be above 0")
+        if self.meta != "none" and (self.adversary != "none" or self.auxiliary != "none" or self.teacher):
+            raise ValueError("strategies.meta has a loop of its own: leave out adversary, auxiliary and teacher")
         if self.sequence_level and not self.teacher:
             raise ValueError("strategies.sequence_level needs a teacher: give strategies.teacher a run folder")
         if self.lora_rank and (self.last_layers or self.unfreeze_every):

@@ -12,6 +12,8 @@ STRATEGIES = {
     "fgm": "--strategies.adversary fgm",
     "freelb": "--strategies.adversary freelb",
     "noise": "--strategies.adversary noise",
+    "fomaml": "--strategies.meta fomaml --strategies.inner_rate 0.5",
+    "reptile": "--strategies.meta reptile --strategies.inner_rate 0.5 --training.accumulate 2",
     "perturbed": "--strategies.perturb 0.5",
     "lora": "--strategies.lora_rank 2",
     "averaging": "--strategies.average_checkpoints 2 --training.keep_checkpoints 2 --training.ema_decay 0",

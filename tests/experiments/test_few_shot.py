@@ -1,0 +1,64 @@
+"""Few-shot adaptation of a tiny run: a row for each k, the same draws for all, and what has seen the family refused."""
+
+import json
+
+import pytest
+import torch
+
+import train
+from data.batches import collate
+from data.example import Example
+from data.objectives.pairs import pairs
+from data.options import run_and_report
+from experiments import few_shot
+from training.batch_loss import batch_loss
+from training.pretrained import load_tokenizer
+from training.run_folder import read_config
+
+FAMILY = ["total", "size"]
+TINY = """--device cpu --threads 1 --pretraining.steps 0 --training.steps 3 --data.vocab_size 500
+    --data.generated_train 300 --data.generated_test 4 --data.held_out 5 --model.d_model 16 --model.n_heads 2 --model.d_ff 16
+    --model.n_encoder_layers 1 --model.n_decoder_layers 1 --evaluation.max_new_tokens 8""".split()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI_STEPS", raising=False)
+        assert run_and_report(train.main, [*TINY, "--run", str(folder / "a"), "--data.generated_without", *FAMILY]) == 0
+        assert run_and_report(train.main, [*TINY, "--run", str(folder / "seen")]) == 0
+    return folder
+
+
+def call(*options):
+    return run_and_report(few_shot.main, [*map(str, options), "--operations", *FAMILY, "--tasks", "3"])
+
+
+def test_every_k_is_measured_once_a_draw(runs, tmp_path, capsys):
+    given = ["--k", 2, 4, "--draws", 2, "--steps", 2, "--json", tmp_path / "rows.json"]
+    assert call(runs / "a", *given) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [row["row"] for row in rows] == ["a, k 0", "a, k 2", "a, k 4"]
+    assert [len(row["values"]) for row in rows] == [1, 2, 2]
+    assert "k = 4" in capsys.readouterr().out
+
+
+def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):
+    assert call(runs / "seen") == 2
+    assert "has seen the family" in capsys.readouterr().err
+
+
+def test_fine_tuning_learns_its_examples(runs):
+    config, tokenizer = read_config(runs / "a", train.Settings)[0], load_tokenizer(runs / "a")
+    examples = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(4)]
+    batch = collate([pairs(e, tokenizer, None) for e in examples], [e.id for e in examples], tokenizer)
+    model = few_shot.load(runs / "a", config, tokenizer)
+
+    def loss():
+        with torch.no_grad():
+            return batch_loss(model.eval(), batch, 0.0)[0].item()
+
+    before = loss()
+    few_shot.fine_tune(model, tokenizer, examples, few_shot.Settings((), (), steps=20, learning_rate=0.01), 0)
+    assert loss() < 0.7 * before
