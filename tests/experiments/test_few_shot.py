@@ -17,7 +17,8 @@ from training.run_folder import read_config
 
 FAMILY = ["total", "size"]
 TINY = """--device cpu --threads 1 --pretraining.steps 0 --training.steps 3 --data.vocab_size 500
-    --data.generated_train 300 --data.generated_test 4 --data.held_out 5 --model.d_model 16 --model.n_heads 2 --model.d_ff 16
+    --data.generated_train 300 --data.generated_test 4 --data.held_out 5 --model.d_model 16 --model.n_heads 2
+    --model.d_ff 16
     --model.n_encoder_layers 1 --model.n_decoder_layers 1 --evaluation.max_new_tokens 8""".split()
 
 
