@@ -51,6 +51,7 @@ class ModelConfig:
     dropout_feed_forward: float = 0.0  # of zeroing a value after the activation
     dropout_output: float = 0.0  # of zeroing a value of what a whole stack gives (T5)
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
+    copy_form: Literal["mixture", "scores"] = "mixture"  # the copy head's: shares of probability, or added to logits
     mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
     tag_head: bool = False  # a head that tells identifiers from the rest of the code (Wang et al. 2021)
     match_head: bool = False  # a head that tells whether two texts belong together (model/heads.py)

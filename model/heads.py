@@ -89,8 +89,8 @@ class Pointer(NamedTuple):
     """Where the copy head points, and how much it copies."""
 
     scores: Tensor  # (B, T, S), before the softmax over source positions; padding has the lowest number
-    log_generate: Tensor  # (B, T), log of p_gen, the share of the vocabulary's softmax
-    log_copy: Tensor  # (B, T), log of 1 - p_gen
+    log_generate: Tensor | None  # (B, T), log of p_gen, the share of the vocabulary's softmax; None: scores are added
+    log_copy: Tensor | None  # (B, T), log of 1 - p_gen
 
 
 class CopyHead(nn.Module):
@@ -101,13 +101,17 @@ class CopyHead(nn.Module):
     where a_t = softmax over the source positions j of (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model), and p_gen is the
     sigmoid of a linear function of the decoder's state and of the copied context sum_j a_tj H_enc_j. The paper points
     with the cross-attention itself; here the head has its own, as a Transformer has many.
+
+    The form "scores" has no gate (Norouzi, Tang and Cao 2021):
+
+        P(y_t) = softmax(W_o H_dec_t + sum over j with x_j = y of (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model))
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.query = Linear(config.d_model, config.d_model, False, config.fast)  # W_q
         self.key = Linear(config.d_model, config.d_model, False, config.fast)  # W_k
-        self.gate = nn.Linear(2 * config.d_model, 1)
+        self.gate = nn.Linear(2 * config.d_model, 1) if config.copy_form == "mixture" else None
         self.see = HookPoint()
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
@@ -116,6 +120,8 @@ class CopyHead(nn.Module):
         queries = self.see("queries", self.query(states) @ self.key.weight)  # (B, T, d_model)
         scores = self.see("scores", queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1]))  # (B, T, S)
         scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
+        if self.gate is None:
+            return Pointer(scores.to(states.dtype), None, None)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
         # Logarithms are taken of these and subtracted: under autocast, in the states' float32 instead of bfloat16.
@@ -133,6 +139,23 @@ def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor
     matched = pointer.scores.masked_fill(~match, lowest).logsumexp(dim=-1)  # (B, T)
     log_prob = matched - pointer.scores.logsumexp(dim=-1)
     return log_prob.masked_fill(~match.any(dim=-1), lowest)
+
+
+def copying_log_probs(logits: Tensor, pointer: Pointer, source: Tensor, source_mask: Tensor) -> Tensor:
+    """Equation (3) with copying in either form: logits (B, T, V), source (B, S) -> log-probabilities (B, T, V)."""
+    if pointer.log_copy is not None:
+        return mixture_log_probs(logits, pointer, source)
+    return with_copy_scores(logits, pointer.scores, source, source_mask).log_softmax(dim=-1)
+
+
+def with_copy_scores(logits: Tensor, scores: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+    """Add the score of each source token to the logit of that token: (..., V), (..., S), (..., S) -> (..., V).
+
+    A token that stands in the source several times gets the sum, one that does not stand there nothing.
+    """
+    rows = source_mask.shape[0], *[1] * (scores.dim() - 2), source_mask.shape[-1]
+    scores = scores.masked_fill(~source_mask.view(rows), 0.0).to(logits.dtype)
+    return logits.scatter_add(-1, source.view(rows).expand_as(scores), scores)
 
 
 def mixture_log_probs(logits: Tensor, pointer: Pointer, source: Tensor) -> Tensor:

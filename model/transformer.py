@@ -18,7 +18,15 @@ from torch import Tensor, nn
 from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
 from model.dropout import Dropout
-from model.heads import CopyHead, MatchHead, MLMHead, TagHead, copied_log_probs, mixture_log_probs
+from model.heads import (
+    CopyHead,
+    MatchHead,
+    MLMHead,
+    TagHead,
+    copied_log_probs,
+    copying_log_probs,
+    with_copy_scores,
+)
 from model.layers import DecoderLayer, EncoderLayer
 from model.linear import Linear
 from model.normalization import make_norm
@@ -75,7 +83,8 @@ class Transformer(nn.Module):
                             module.query.weight /= math.sqrt(self.config.d_k)
         with torch.no_grad():
             self.embedding.weight[self.pad_id] = 0
-            if self.copy_head is not None:  # start by generating: a gate of one half would copy wrong tokens
+            if self.copy_head is not None and self.copy_head.gate is not None:
+                # Start by generating: a gate of one half would copy wrong tokens.
                 self.copy_head.gate.weight.zero_()
                 self.copy_head.gate.bias.fill_(1.0)
 
@@ -161,7 +170,7 @@ class Transformer(nn.Module):
         logits = self.logits(states)  # (B, T, V)
         if self.copy_head is None:
             return logits.log_softmax(dim=-1)
-        return mixture_log_probs(logits, self.copy_head(states, memory, source_mask), source)
+        return copying_log_probs(logits, self.copy_head(states, memory, source_mask), source, source_mask)
 
     def forward(self, source: Tensor, source_mask: Tensor, decoder_input: Tensor) -> Tensor:
         """Equations (1) to (3): source (B, S), decoder_input (B, T) -> log-probabilities (B, T, V)."""
@@ -175,17 +184,21 @@ class Transformer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
 
-        Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs. `memory`
+        Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs; copy scores
+        that are added to logits are in them. `memory`
         (B, S, d_model) is given where the source has been encoded already.
         """
         memory = self.encode(source, source_mask) if memory is None else memory
         states = self.decode(decoder_input, memory, source_mask)  # (B, T, d_model)
         logits = self.logits(states[target_mask]).to(states.dtype)  # (N, V); autocast's products are bfloat16
+        pointer = None if self.copy_head is None else self.copy_head(states, memory, source_mask)
+        if pointer is not None and pointer.log_copy is None:
+            rows = target_mask.nonzero()[:, 0]  # (N), the pair of each target token
+            logits = with_copy_scores(logits, pointer.scores[target_mask], source[rows], source_mask[rows])
         chosen = logits.gather(-1, target[target_mask][:, None]).squeeze(-1)  # (N)
         generated = chosen - logits.logsumexp(dim=-1)  # (N)
-        if self.copy_head is None:
+        if pointer is None or pointer.log_copy is None:
             return generated, logits
-        pointer = self.copy_head(states, memory, source_mask)
         copied = copied_log_probs(pointer, source, target)  # (B, T)
         mixture = torch.logaddexp(
             pointer.log_generate[target_mask] + generated, (pointer.log_copy + copied)[target_mask]

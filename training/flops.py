@@ -49,8 +49,9 @@ def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -
     """FLOPs of equations (2) and (3)."""
     S, T, d = source_length, target_length, config.d_model
     output = T * d * config.vocab_size
-    # The copy head's two projections, its scores and its context, and its gate of width one.
-    copying = 2 * T * d * d + 2 * T * S * d + 2 * T * d if config.copy_head else 0
+    # The copy head's two projections and its scores; as a mixture its context and its gate of width one.
+    gate = T * S * d + 2 * T * d if config.copy_form == "mixture" else 0
+    copying = 2 * T * d * d + T * S * d + gate if config.copy_head else 0
     return config.n_decoder_layers * decoder_layer_flops(config, S, T) + 2 * (output + copying)
 
 

@@ -44,6 +44,8 @@ def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     tokenizer = load_tokenizer(run)
     model = Transformer(settings.model, tokenizer.pad_id)
     load_weights(run / "model.safetensors", model)
+    if model.copy_head is not None and model.copy_head.gate is None:
+        raise DataError(f"{run} adds copy scores to its logits; the walkthrough shows copying as a mixture only")
     return model.eval(), tokenizer, settings
 
 

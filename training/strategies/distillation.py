@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from data.batches import Batch
 from data.example import DataError
 from data.tokenizer import Tokenizer
-from model.heads import mixture_log_probs
+from model.heads import copying_log_probs
 from model.transformer import Transformer
 from training.losses import copy_loss, exact, sequence_loss
 from training.pretrained import load_network, load_tokenizer, network_config
@@ -53,8 +53,8 @@ def distillation_loss(
     with torch.no_grad():
         taught, _ = token_log_probs(teacher, batch)  # (N, V)
     targets = batch.target[batch.target_mask]  # (N)
-    if student.copy_head is None:
-        hard, _ = sequence_loss(logits, targets, label_smoothing)
+    if student.copy_head is None or student.config.copy_form == "scores":
+        hard, _ = sequence_loss(log_probs, targets, label_smoothing)
     else:
         hard, _ = copy_loss(log_probs.gather(1, targets[:, None])[:, 0], logits, label_smoothing)
     return (1 - weight) * hard + weight * soft_loss(log_probs, taught, temperature)
@@ -69,7 +69,7 @@ def token_log_probs(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
         log_probs = logits.log_softmax(dim=-1)
     else:
         pointer = model.copy_head(states, memory, batch.source_mask)
-        log_probs = mixture_log_probs(logits, pointer, batch.source)  # (B, T, V)
+        log_probs = copying_log_probs(logits, pointer, batch.source, batch.source_mask)  # (B, T, V)
     return exact(log_probs[batch.target_mask]), logits[batch.target_mask]
 
 
