@@ -39,7 +39,7 @@ from training.run_folder import read_config
 from training.weights import load_weights
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
-TURNED_ON = ("parsing_first", "run_untrusted")
+TURNED_ON = ("parsing_first", "perturbed", "run_untrusted")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Options:
     parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
     reverse: str = ""  # folder of a run of code -> description (--data.reverse) that helps to choose among hypotheses
     reverse_weight: float | None = None  # of what it says: log P(description | code) for each token
+    perturbed: bool = False  # score every split again with typos, with synonyms and with words left out
     samples: int = 0  # draw so many programs for a prompt instead of searching for the best
     temperature: float = 1.0  # of the draws: below 1 is more careful, above 1 bolder
     top_k: int = 0  # draw among the k most probable tokens only; 0: all

@@ -74,7 +74,7 @@ def evaluate_run(
     scores["baselines"] = baselines(splits, results, config)
     if config.perturbed:
         results += [
-            evaluate_perturbed(scored, kind, model, tokenizer, data, config)
+            evaluate_perturbed(scored, kind, model, tokenizer, data, config, reverse)
             for scored in list(results) for kind in KINDS
         ]  # fmt: skip
         scores |= {scored.split: scored.scores for scored in results}
@@ -152,7 +152,8 @@ def evaluate_split(
 
 
 def evaluate_perturbed(
-    clean: Scored, kind: str, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig
+    clean: Scored, kind: str, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
+    reverse: Reverse | None = None,
 ) -> Scored:
     """A split again, its descriptions changed a little; `robustness`: of what was right before, the share that is.
 
@@ -161,7 +162,7 @@ def evaluate_perturbed(
     changed = [
         perturb(example, kind, example_generator(0, 0, f"{kind}/{example.id}")) for example in clean.references
     ]
-    scored = evaluate_split(f"{clean.split}_{kind}", changed, clean.known, model, tokenizer, data, config)
+    scored = evaluate_split(f"{clean.split}_{kind}", changed, clean.known, model, tokenizer, data, config, reverse)
     before, after = (exact_matches(one.references, one.predictions) for one in (clean, scored))
     if before.any():
         scored.scores["robustness"] = mean_score(after[before])

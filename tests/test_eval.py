@@ -128,10 +128,12 @@ def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described,
     data = tmp_path / "data"
     data.mkdir()
     (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
-    given = ["--data_path", data, "--beam", 3, "--parsing_first", "--reverse", described, "--reverse_weight", 1]
+    given = ["--data_path", data, "--beam", 3, "--parsing_first", "--reverse", described, "--reverse_weight", 1,
+             "--perturbed"]  # fmt: skip
     assert call(run, *given) == 0
     scores = json.loads((run / "scores.json").read_text())
     assert scores["evaluation"]["reverse"] == str(described) and scores["evaluation"]["parsing_first"]
+    assert scores["test_typos"]["exact_match"]["n"] == 1
     assert scores["test"]["exact_match_oracle"]["value"] >= scores["test"]["exact_match"]["value"]
     capsys.readouterr()
     assert "writes code" in refused(capsys, run, "--data_path", data, "--reverse", run)
