@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
+from data.perturb import KINDS
 from experiments.result_lines import look_up
 
 Line = dict[str, Any]
 
+PERTURBED = tuple(f"dev_{kind}" for kind in KINDS)  # splits of --evaluation.perturbed
+
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a result line."""
+    """A number of a result line, or the mean of several."""
 
     title: str
     unit: str
-    path: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...]  # where it stands in a line; of several numbers the mean
     factor: float  # the line's number times this is shown
     digits: int  # behind the point
     more_is_better: bool
 
     def of(self, line: Line) -> float | None:
         """Its value in a line, None where the run has none that is finite: it has diverged."""
-        found = look_up(line, self.path)
-        return None if found is None or not math.isfinite(found) else self.factor * found
+        found = [look_up(line, path) for path in self.paths]
+        if any(value is None or not math.isfinite(value) for value in found):
+            return None
+        return self.factor * fmean(found)
 
     @property
     def difference_unit(self) -> str:
@@ -39,20 +45,21 @@ class Metric:
 
 def passed(split: str, title: str) -> Metric:
     """Share of the split's tasks whose tests pass, in percent."""
-    return Metric(f"{title}, tests passed", "%", ("scores", split, "tests_passed", "value"), 100.0, 1, True)
+    return Metric(f"{title}, tests passed", "%", (("scores", split, "tests_passed", "value"),), 100.0, 1, True)
 
 
-def exact(name: str, title: str) -> Metric:
-    """Share of the dev lines that are written as they stand there, in percent."""
-    return Metric(title, "%", ("scores", "dev", name, "value"), 100.0, 1, True)
+def exact(name: str, title: str, splits: tuple[str, ...] = ("dev",)) -> Metric:
+    """Share of the lines of these splits that are written as they stand there, in percent."""
+    return Metric(title, "%", tuple(("scores", split, name, "value") for split in splits), 100.0, 1, True)
 
 
 METRICS = {
-    "loss": Metric("held-out loss", "nats", ("held_out_loss",), 1.0, 4, False),
+    "loss": Metric("held-out loss", "nats", (("held_out_loss",),), 1.0, 4, False),
     "in_distribution": passed("in_distribution", "in distribution"),
     "compositional": passed("compositional", "compositional"),
     "longer": passed("longer", "longer"),
     "rephrased": passed("rephrased", "rephrased"),
     "dev_new": exact("exact_match_without_duplicates", "dev lines not in training, exact"),
     "dev": exact("exact_match", "dev lines, exact"),
+    "dev_perturbed": exact("exact_match", "perturbed dev lines, exact", PERTURBED),
 }

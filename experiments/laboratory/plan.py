@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TUNING_SHARE = 4  # tuning has a quarter of the budget
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
-OF_FINE_TUNING = ("training", "evaluation", "data.train_limit")
+OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
 
 Line = dict[str, Any]
 

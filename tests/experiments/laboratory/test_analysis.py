@@ -7,6 +7,7 @@ import pytest
 from data.example import DataError
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
+from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
 from experiments.laboratory.tables import as_csv, as_latex, as_text, header, notes, table_rows
 from experiments.result_lines import append_line, read_suite
@@ -146,3 +147,12 @@ def test_two_rows_that_share_a_run_both_keep_its_line(tmp_path):
     second = {**first, "row": "model.d_ff=16", "definition": definition(SUITE, "model.d_ff=16")}
     assert append_line(tmp_path, first) and append_line(tmp_path, second) and not append_line(tmp_path, second)
     assert [kept["row"] for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
+
+
+def test_a_metric_of_several_splits_is_their_mean():
+    def line(**values):
+        return {"scores": {split: {"exact_match": {"value": value}} for split, value in values.items()}}
+
+    metric = METRICS["dev_perturbed"]
+    assert metric.of(line(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
+    assert metric.of(line(dev_typos=0.5)) is None

@@ -56,6 +56,9 @@ def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
     assert "train_limit" not in network and "--training.steps=0" in network and "--pretraining.steps=8" in network
     other = make_trial(suite_of(1, **{"data.train_limit": 60, "training.steps": 9}), "spans", 3)
     assert other.network.asked == trial.network.asked and other.asked != trial.asked
+    strategy = make_trial(suite_of(1, **{"data.train_limit": 50, "strategies.layer_decay": 0.5}), "spans", 3)
+    assert strategy.network.asked == trial.network.asked and strategy.asked != trial.asked
+    assert "--strategies.layer_decay=0.5" in strategy.options
 
 
 def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
