@@ -17,6 +17,7 @@ from experiments.laboratory.suite import (
     BASE,
     CORPUS,
     NETWORKS,
+    TEACHER,
     TUNING_SEED,
     Changes,
     Suite,
@@ -53,6 +54,7 @@ class Trial:
     tuned: tuple[tuple[str, Any], ...] = ()  # the values of the suite's tuned settings
     tuning: bool = False  # a short run that chooses them
     network: Trial | None = None  # the run whose network it begins with, where rows' runs share them
+    teacher: Trial | None = None  # the run that it learns from
 
     @property
     def name(self) -> str:
@@ -78,7 +80,10 @@ def words(changes: Changes) -> list[str]:
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
     """A run of a row. Raises DataError where its settings cannot be together."""
     changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
-    networks = changes.pop(NETWORKS, 0)
+    networks, of_teacher = changes.pop(NETWORKS, 0), changes.pop(TEACHER, "")
+    teacher = make_trial(suite, of_teacher, 1) if of_teacher else None
+    if teacher is not None:
+        changes["strategies.teacher"] = of_teacher  # whoever makes the run puts the folder in its place
     if tuning:
         changes["training.steps"] = changes["training.steps"] // TUNING_SHARE
         if not networks and "pretraining.steps" in changes:
@@ -89,8 +94,11 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         network = make_network(suite, row, seed, changes, networks)
         asked = short_hash([asked, network.asked, network.seed])
         options = options_of({name: changes[name] for name in changes if not belongs(name, OF_A_NETWORK)}, seed)
+    if teacher is not None:
+        asked = short_hash([asked, teacher.asked])
+    chosen = tuple((tuned or {}).items())
     return Trial(
-        suite.name, row, seed, options, asked, definition(suite, row), tuple((tuned or {}).items()), tuning, network
+        suite.name, row, seed, options, asked, definition(suite, row), chosen, tuning, network, teacher
     )
 
 
@@ -143,7 +151,7 @@ class Code:
 
 def code_of(trials: Iterable[Trial]) -> Code:
     """The code of a suite, from a run of each row, before any is made: what a run imports late is imported here."""
-    runs = [run for trial in trials for run in (trial.network, trial) if run is not None]
+    runs = [run for trial in trials for run in (trial.network, trial.teacher, trial) if run is not None]
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
         if settings.data.shards:

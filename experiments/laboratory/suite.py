@@ -6,8 +6,9 @@ A suite file of experiments/suites/ is data. Settings are train.py's under their
 
 makes a row of every value but the base's own, "model.feed_forward=gelu". A row of several changes has its own name.
 
-Two words are no settings of train.py: "corpus", which stands first on its command line, and "networks". With
-"networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned in turn.
+Three words are no settings of train.py: "corpus", which stands first on its command line, "networks" and "teacher".
+With "networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned in turn.
+With "teacher": "large" they learn from the first run of the row "large" as it stands, untuned.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from experiments.result_lines import SUITE_NAME, short_hash
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
-CORPUS, NETWORKS = "corpus", "networks"  # no settings of train.py
+CORPUS, NETWORKS, TEACHER = "corpus", "networks", "teacher"  # no settings of train.py
 BASE = "base"
 SAME = "base again"  # the A/A row: the base's last seeds set against its first
 CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
@@ -104,6 +105,7 @@ def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
     """Refuse what names a row that is not there. Raises DataError."""
     named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
+    named += [changes[TEACHER] for changes in rows.values() if changes.get(TEACHER)]
     for name in named:
         if name not in rows:
             raise DataError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")

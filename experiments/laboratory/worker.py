@@ -57,7 +57,8 @@ def from_json(text: str) -> tuple[Trial, Places]:
 def trial_of(told: dict[str, Any]) -> Trial:
     """A trial from its fields as JSON has them."""
     lists = {"options": tuple(told["options"]), "tuned": tuple((name, value) for name, value in told["tuned"])}
-    return Trial(**{**told, **lists, "network": trial_of(told["network"]) if told["network"] else None})
+    others = {name: trial_of(told[name]) if told[name] else None for name in ("network", "teacher")}
+    return Trial(**{**told, **lists, **others})
 
 
 def folder_of(trial: Trial, runs: Path) -> Path:
@@ -68,16 +69,23 @@ def folder_of(trial: Trial, runs: Path) -> Path:
 def main(arguments: list[str]) -> int:
     """Make the run unless its line is there or another process is at it.
 
-    Where the network that it begins with is not there, that is made first, and the run is left for another time.
+    Where the network that it begins with, or its teacher, is not there, that is made first, and the run is left for
+    another time.
     """
     trial, places = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
     places.runs.mkdir(parents=True, exist_ok=True)
     if line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None:
         return 0
-    missing = trial
-    while missing.network is not None and not is_made(missing.network, places):
-        missing = missing.network
+    missing = first_missing(trial, places)
     return under_lock(trial, places, make_run) if missing is trial else under_lock(missing, places, train_run) or BUSY
+
+
+def first_missing(trial: Trial, places: Places) -> Trial:
+    """The run itself, or the first of those that it needs that is still to be made."""
+    for needed in (trial.network, trial.teacher):
+        if needed is not None and not is_made(needed, places):
+            return first_missing(needed, places)
+    return trial
 
 
 def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int]) -> int:
@@ -105,7 +113,7 @@ def make_run(trial: Trial, places: Places) -> int:
     status = train_run(trial, places)
     if status:
         return status
-    command = command_of({"command": ["train.py", *with_network(trial, places)]})
+    command = command_of({"command": ["train.py", *with_folders(trial, places)]})
     line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
     if trial.network is not None:
         line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs))
@@ -114,10 +122,11 @@ def make_run(trial: Trial, places: Places) -> int:
     return 0
 
 
-def with_network(trial: Trial, places: Places) -> tuple[str, ...]:
-    """The run's options, with the folder of the network that it begins with."""
-    network = trial.network
-    return trial.options if network is None else (*trial.options, f"--init.from={folder_of(network, places.runs)}")
+def with_folders(trial: Trial, places: Places) -> tuple[str, ...]:
+    """The run's options, with the folders of the network that it begins with and of its teacher."""
+    folders = {"init.from": trial.network, "strategies.teacher": trial.teacher}
+    given = [f"--{name}={folder_of(run, places.runs)}" for name, run in folders.items() if run is not None]
+    return (*(option for option in trial.options if not option.startswith("--strategies.teacher=")), *given)
 
 
 def train_run(trial: Trial, places: Places) -> int:
@@ -130,7 +139,7 @@ def train_run(trial: Trial, places: Places) -> int:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
         resume = ["--resume"] if goes_on else []
-        status = train.main([*with_network(trial, places), f"--run={folder}", *resume])
+        status = train.main([*with_folders(trial, places), f"--run={folder}", *resume])
         if status:
             return status
     check_code(places.code, folder)

@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from experiments.laboratory.plan import make_trial
-from experiments.laboratory.suite import Suite
+from data.example import DataError
+from experiments.laboratory.plan import Code, make_trial
+from experiments.laboratory.suite import Suite, rows_of
+from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
 from experiments.measurement import ROOT
 from experiments.result_lines import read_suite
 from training.weights import read_tensors
@@ -66,18 +70,37 @@ def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
     assert "--pretraining.steps=8" in make_trial(suite_of(1), "spans", 0, tuning=True).network.options
 
 
+def test_a_teacher_is_the_first_run_of_its_row():
+    student = {"teacher": "spans", "strategies.sequence_level": True}
+    suite = Suite("t", "T", {**SIZES, "networks": 1}, rows={"spans": SPANS, "student": student})
+    trial = make_trial(suite, "student", 4)
+    assert trial.teacher == make_trial(suite, "spans", 1) and trial.network.asked != trial.teacher.network.asked
+    assert "--strategies.teacher=spans" in trial.options  # until the run is made
+    places = Places(Path("results"), Path("runs"), Code("0", ()))
+    options = with_folders(trial, places)
+    assert f"--strategies.teacher=runs/{trial.teacher.asked}-seed-1" in options
+    assert "--strategies.teacher=spans" not in options
+    assert trial_of(json.loads(as_json(trial, places))["trial"]) == trial
+    rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}
+    other = make_trial(replace(suite, rows=rows), "student", 4)
+    assert other.asked != trial.asked, "another teacher is another run"
+    with pytest.raises(DataError, match="there is no row 'nobody'"):
+        rows_of(replace(suite, rows={"student": {"teacher": "nobody"}}))
+
+
 @pytest.fixture
 def made(tmp_path):
     """The result lines of two runs of each row, and where the runs lie."""
     corpus, file = tmp_path / "corpus", tmp_path / "networks.py"
     build = ["data", "build", "model", "--out", str(corpus), "--vocab_size", "400", "--workers", "1"]
     suite = {**SIZES, "networks": 1, "data.shards": str(corpus)}
+    rows = {"spans": SPANS | {"networks": 2}, "student": {"teacher": "spans", "strategies.sequence_level": True}}
     file.write_text(
         "from experiments.laboratory.suite import Suite\n"
-        f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={{'spans': {SPANS | {'networks': 2}}}})\n"
+        f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={rows})\n"
     )
     places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
-    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", *places]
+    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", "student", *places]
     for command in (build, ablate):
         subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
     return read_suite(tmp_path / "results", "networks"), tmp_path / "runs"
@@ -86,10 +109,12 @@ def made(tmp_path):
 def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     lines, runs = made
     assert sorted((line["row"], line["seed"]) for line in lines) == [
-        ("base", 1), ("base", 2), ("spans", 1), ("spans", 2)
+        ("base", 1), ("base", 2), ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
     ]  # fmt: skip
     begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
-    assert len(begun) == 7 and all(len(times) == 1 for times in begun), "three networks and four runs, each once"
+    assert len(begun) == 9, "three networks and six runs"
+    assert all([line.split()[-1] for line in times] in (["begins"], ["begins", "on"]) for times in begun), "each once"
+    assert len(list(runs.glob("*/taught.json"))) == 2
     assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1
     for line in lines:
         spans = line["row"] == "spans"
