@@ -93,7 +93,10 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     if networks:
         network = make_network(suite, row, seed, changes, networks)
         asked = short_hash([asked, network.asked, network.seed])
-        options = options_of({name: changes[name] for name in changes if not belongs(name, OF_A_NETWORK)}, seed)
+        head = f"model.{changes.get('strategies.auxiliary')}_head"  # that fine-tuning needs too
+        options = options_of(
+            {name: changes[name] for name in changes if not belongs(name, OF_A_NETWORK) or name == head}, seed
+        )
     if teacher is not None:
         asked = short_hash([asked, teacher.asked])
     chosen = tuple((tuned or {}).items())

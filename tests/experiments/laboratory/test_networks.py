@@ -63,6 +63,8 @@ def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
     strategy = make_trial(suite_of(1, **{"data.train_limit": 50, "strategies.layer_decay": 0.5}), "spans", 3)
     assert strategy.network.asked == trial.network.asked and strategy.asked != trial.asked
     assert "--strategies.layer_decay=0.5" in strategy.options
+    tags = make_trial(suite_of(1, **{"model.tag_head": True, "strategies.auxiliary": "tag"}), "spans", 3)
+    assert "--model.tag_head" in tags.options and "--model.tag_head" in tags.network.options
 
 
 def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
