@@ -17,7 +17,8 @@ WHOLE = {  # fields: other libraries leave no piece out and have none of our hea
     "residual": True, "cross_attention": True, "causal": True, "copy_head": False,
     **dict.fromkeys(PRETRAINING_HEADS, False),
 }  # fmt: skip
-OF_THE_START = ("scale_initial_queries",)  # fields that decide about a network's first weights alone
+# Fields that decide about a network's first weights alone, and about a head that they have not.
+WITHOUT_EFFECT = ("scale_initial_queries", "copy_form")
 
 Rules = tuple[tuple[str, str], ...]  # regular expression in our name, what stands there in theirs; applied in order
 
@@ -92,7 +93,7 @@ T5 = Family(
         **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True},
-    without_effect=frozenset({"max_length", "position_offset", "sinusoid_layout", "final_norm", *OF_THE_START}),
+    without_effect=frozenset({"max_length", "position_offset", "sinusoid_layout", "final_norm", *WITHOUT_EFFECT}),
     activation="feed_forward_proj",
     activations={
         "relu": "relu", "gated-gelu": "geglu", "gated-silu": "swiglu", "gelu": "gelu", "gelu_new": "gelu_tanh",
@@ -150,7 +151,7 @@ BART = Family(
         "learn_padding": False, "dropout_output": 0.0, "d_kv": 0, **WHOLE,
     },
     fixed_theirs={"is_encoder_decoder": True, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
-    without_effect=frozenset({"sinusoid_layout", "relative_buckets", "relative_max_distance", *OF_THE_START}),
+    without_effect=frozenset({"sinusoid_layout", "relative_buckets", "relative_max_distance", *WITHOUT_EFFECT}),
     activation="activation_function",
     activations={
         "gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh", "silu": "swish", "swish": "swish",
@@ -179,7 +180,7 @@ MARIAN = replace(
     },
     fixed_theirs={**BART.fixed_theirs, "share_encoder_decoder_embeddings": True},
     settings=(*BART.settings, Setting("decoder_vocab_size", "vocab_size")),
-    without_effect=frozenset({"relative_buckets", "relative_max_distance", *OF_THE_START}),
+    without_effect=frozenset({"relative_buckets", "relative_max_distance", *WITHOUT_EFFECT}),
     defaults=lambda values: {**bart_defaults(values), "decoder_vocab_size": values.get("vocab_size")},
     default_start="pad_token_id",
 )

@@ -25,7 +25,8 @@ HEADS = {"mlm": "mlm_head", "tag": "tag_head", "match": "match_head", "next_sent
 TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # what may be learnt beside a corpus's own
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
 FREE = (
-    "dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", *PRETRAINING_HEADS,
+    "dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", "copy_form",
+    *PRETRAINING_HEADS,
 )  # fmt: skip
 
 
