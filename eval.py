@@ -33,10 +33,9 @@ from model.decoding import Sampling
 from model.transformer import Transformer
 from training.device import find_device, keep_freed_memory, set_threads
 from training.overview import about_memory
-from training.pretrained import load_tokenizer
+from training.pretrained import load_trained
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
-from training.weights import load_weights
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 TURNED_ON = ("parsing_first", "perturbed", "run_untrusted")
@@ -89,7 +88,8 @@ def main(argv: list[str]) -> int:
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
     device = find_device(options.device)
-    model, tokenizer = load_run(folder, settings, device)
+    model, tokenizer = load_trained(folder, settings.model)
+    model.to(device)
     config = changed(settings.evaluation, options)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
@@ -112,20 +112,13 @@ class Settings(TrainingSettings):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
-def load_run(folder: Path, settings: Settings, device: torch.device) -> tuple[Transformer, Tokenizer]:
-    """The network of a run and its vocabulary. Raises DataError."""
-    tokenizer = load_tokenizer(folder)
-    model = Transformer(settings.model, tokenizer.pad_id)
-    load_weights(folder / "model.safetensors", model)
-    return model.to(device).eval(), tokenizer
-
-
 def load_reverse(folder: Path, device: torch.device) -> Reverse:
     """The network of a run that learned to describe code. Raises DataError where it learned something else."""
     settings, _ = read_config(folder, Settings)
     if not settings.data.reverse:
         raise DataError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
-    return Reverse(str(folder), *load_run(folder, settings, device), settings.data.max_source_length)
+    model, tokenizer = load_trained(folder, settings.model)
+    return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 
 
 def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:

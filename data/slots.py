@@ -32,8 +32,7 @@ def literals(description: str) -> list[str]:
 
 def hide_in_description(description: str) -> str:
     """The description with its quoted strings as slots."""
-    found = literals(description)
-    return QUOTED.sub(lambda match: slot(found, match[0]), description)
+    return with_slots(QUOTED, literals(description), description)
 
 
 def hide(example: Example) -> Example:
@@ -41,13 +40,12 @@ def hide(example: Example) -> Example:
     if example.nl is None:
         return example
     found = literals(example.nl)
-    code = LITERAL.sub(lambda match: slot(found, match[0]), example.code)
-    return replace(example, nl=hide_in_description(example.nl), code=code)
+    return replace(example, nl=with_slots(QUOTED, found, example.nl), code=with_slots(LITERAL, found, example.code))
 
 
-def slot(found: Sequence[str], literal: str) -> str:
-    """The slot of a literal that was found, else the literal itself."""
-    return f"SLOT{found.index(literal)}" if literal in found else literal
+def with_slots(pattern: re.Pattern[str], found: Sequence[str], text: str) -> str:
+    """The text with slots for those of the pattern's matches that are among the literals `found`."""
+    return pattern.sub(lambda match: f"SLOT{found.index(match[0])}" if match[0] in found else match[0], text)
 
 
 def restore(code: str, description: str) -> str:

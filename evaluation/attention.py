@@ -47,7 +47,7 @@ def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], pred
         hook.remove()
         attention.fast = fast
     copied = None
-    if model.copy_head is not None and model.copy_head.gate is not None:
+    if model.copy_head is not None and not model.config.adds_copy_scores:
         copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)
     return {
         "source": tokenizer.pieces(ids),

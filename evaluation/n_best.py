@@ -45,14 +45,11 @@ def choose(
     chosen = []
     for of_one, of_scores, example in zip(candidates, scores, references, strict=True):
         first = config.parsing_first and example.language == "python"
-        ranks = [(first and well_formed(one.code), score) for one, score in zip(of_one, of_scores, strict=True)]
+        ranks = [
+            (first and parses(one.code, single_line=True), score) for one, score in zip(of_one, of_scores, strict=True)
+        ]
         chosen.append(of_one[max(range(len(ranks)), key=lambda index: ranks[index])].code)
     return chosen
-
-
-def well_formed(code: str) -> bool:
-    """Whether a line, or a program of several, parses."""
-    return parses(code, single_line="\n" not in code.strip())
 
 
 def oracle(candidates: Sequence[Sequence[Candidate]], references: Sequence[Example]) -> list[bool]:

@@ -34,9 +34,8 @@ from experiments.measurement import check_writable, facts_here, measured_row, wr
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.device import seed_everything
-from training.pretrained import load_tokenizer
+from training.pretrained import load_trained
 from training.run_folder import read_config
-from training.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -93,23 +92,15 @@ def measure(run: Path, settings: Settings) -> dict[int, list[float]]:
     )
     splits = read_splits("generated", data, config.seed)
     tests = list(splits.tests["in_distribution"])[: settings.tasks]
-    tokenizer = load_tokenizer(run)
-    found: dict[int, list[float]] = {0: [score(load(run, config, tokenizer), tokenizer, tests, config)]}
+    found: dict[int, list[float]] = {0: [score(*load_trained(run, config.model), tests, config)]}
     for k in settings.k:
         found[k] = []
         for draw in range(settings.draws):
             examples = splits.train[draw * k : (draw + 1) * k]
-            model = load(run, config, tokenizer)
+            model, tokenizer = load_trained(run, config.model)
             fine_tune(model, tokenizer, examples, settings, draw)
             found[k].append(score(model, tokenizer, tests, config))
     return found
-
-
-def load(run: Path, config: train.Settings, tokenizer: Tokenizer) -> Transformer:
-    """The run's network."""
-    model = Transformer(config.model, tokenizer.pad_id)
-    load_weights(run / "model.safetensors", model)
-    return model
 
 
 def fine_tune(

@@ -35,9 +35,8 @@ from experiments.laboratory.tables import as_text
 from experiments.measurement import check_writable, write_rows
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
-from training.pretrained import load_tokenizer
+from training.pretrained import load_trained
 from training.run_folder import read_config
-from training.weights import load_weights
 
 KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
 BATCH = 32
@@ -230,9 +229,7 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
     check_writable(settings.plot)
     run, _ = read_config(settings.run, train.Settings)
-    tokenizer = load_tokenizer(settings.run)
-    model = Transformer(run.model, tokenizer.pad_id).eval()
-    load_weights(settings.run / "model.safetensors", model)
+    model, tokenizer = load_trained(settings.run, run.model)
     batches = read_batches(settings, run, tokenizer)
     whole, heads = analyse(model, batches)
     rows = [

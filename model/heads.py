@@ -111,7 +111,7 @@ class CopyHead(nn.Module):
         super().__init__()
         self.query = Linear(config.d_model, config.d_model, False, config.fast)  # W_q
         self.key = Linear(config.d_model, config.d_model, False, config.fast)  # W_k
-        self.gate = nn.Linear(2 * config.d_model, 1) if config.copy_form == "mixture" else None
+        self.gate = None if config.adds_copy_scores else nn.Linear(2 * config.d_model, 1)
         self.see = HookPoint()
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:

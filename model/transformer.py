@@ -83,7 +83,7 @@ class Transformer(nn.Module):
                             module.query.weight /= math.sqrt(self.config.d_k)
         with torch.no_grad():
             self.embedding.weight[self.pad_id] = 0
-            if self.copy_head is not None and self.copy_head.gate is not None:
+            if self.copy_head is not None and not self.config.adds_copy_scores:
                 # Start by generating: a gate of one half would copy wrong tokens.
                 self.copy_head.gate.weight.zero_()
                 self.copy_head.gate.bias.fill_(1.0)

@@ -23,14 +23,12 @@ def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tupl
     # Of autoencoding the encoder is to learn nothing, or it would learn to hand code on (Norouzi et al. 2021).
     with torch.set_grad_enabled(torch.is_grad_enabled() and batch.kind != "autoencoding"):
         memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
-    copies = model.copy_head is not None
-    adds_scores = copies and model.config.copy_form == "scores"
-    if model.config.fast and not adds_scores:
+    if model.config.fast and not model.config.adds_copy_scores:
         return fast_pair_loss(model, batch, memory, label_smoothing)
     log_probs, logits = model.target_log_probs(
         batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask, memory
     )  # (N), (N, V)
-    if copies and not adds_scores:
+    if model.copy_head is not None and not model.config.adds_copy_scores:
         return copy_loss(log_probs, logits, label_smoothing)
     return sequence_loss(logits, batch.target[batch.target_mask], label_smoothing)
 

@@ -14,10 +14,14 @@ from training.flops import encoder_flops, encoder_head_flops, forward_flops, tra
 COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_seconds", "skipped_steps")
 
 
+def real_lengths(batch: Batch) -> tuple[list[int], list[int]]:
+    """Real tokens of each source and of each target."""
+    return batch.source_mask.sum(dim=1).tolist(), batch.target_mask.sum(dim=1).tolist()
+
+
 def batch_flops(config: ModelConfig, batch: Batch) -> int:
     """Training FLOPs of a batch at its real lengths."""
-    sources = batch.source_mask.sum(dim=1).tolist()
-    targets = batch.target_mask.sum(dim=1).tolist()
+    sources, targets = real_lengths(batch)
     if batch.kind in ("mlm", "tag", "match"):
         labels = (batch.labels != IGNORE).sum(dim=1).tolist()
         return training_flops(sum(encoder_head_flops(config, *pair, batch.kind) for pair in zip(sources, labels)))

@@ -29,7 +29,7 @@ from training.corpus import Corpus, make_tokenizer
 from training.recipes import TrainingSettings
 from training.run_folder import CONFIG, is_run, read_config_values
 from training.settings_file import from_dict
-from training.weights import read_tensors
+from training.weights import load_weights, read_tensors
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 # Parts of our network that a checkpoint may lack: they start anew.
@@ -166,6 +166,14 @@ def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer
             raise DataError(
                 f"{name}.objectives.{objective} needs {what}, which the checkpoint's tokenizer has not; leave it out"
             )
+
+
+def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
+    """The trained network of a run, whose shape its settings tell, and its vocabulary. Raises DataError."""
+    tokenizer = load_tokenizer(run)
+    model = Transformer(config, tokenizer.pad_id)
+    load_weights(run / WEIGHTS[0], model)
+    return model.eval(), tokenizer
 
 
 def load_tokenizer(run: Path) -> Tokenizer:

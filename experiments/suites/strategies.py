@@ -21,26 +21,29 @@ row has its own learning rate of three. Nothing stops early; the weights with th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.suite import Suite
 from experiments.suites.pretraining import BASE as PRETRAINING
 from experiments.suites.pretraining import INFILLING
 
 NEVER = 1000  # looks without a lower loss until training stops: only the best weights are kept
-STEPS = 600  # of 1,000 pairs
+FEW_PAIRS = {"training.steps": 600}  # 1,000 of them, as in the suite `pretraining`
 
 BASE = {
     **PRETRAINING,
     **INFILLING,
-    "training.steps": STEPS,
+    **FEW_PAIRS,
     "training.patience": NEVER,
     "evaluation.perturbed": True,
 }
 
 
-def steps(plain: int, cost: float) -> dict[str, int]:
-    """As many steps as cost what `plain` plain ones cost, where one costs `cost` of those."""
-    return {"training.steps": round(plain / cost)}
+def at_cost(cost: float, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain row with as many steps as cost the same, where one costs `cost` of the plain ones."""
+    return {**plain, "training.steps": round(plain["training.steps"] / cost)}
 
 
 MORE_PAIRS = {"data.train_limit": 4000, "training.steps": 2400, "training.evaluate_every": 100}
@@ -97,20 +100,20 @@ SUITE = Suite(
     base=BASE,
     rows={
         "layer decay": {"strategies.layer_decay": 0.8},
-        "unfreezing": {**steps(STEPS, 0.865), "strategies.unfreeze_every": 60},
+        "unfreezing": {**at_cost(0.865, FEW_PAIRS), "strategies.unfreeze_every": 60},
         "LoRA": {"strategies.lora_rank": 8},
         "plain, 4,000 pairs": MORE_PAIRS,
         "tags, 4,000 pairs": {
-            **MORE_PAIRS, **steps(2400, 1.712), "model.tag_head": True, "strategies.auxiliary": "tag",
+            **at_cost(1.712, MORE_PAIRS), "model.tag_head": True, "strategies.auxiliary": "tag",
         },
-        "FGM, 4,000 pairs": {**MORE_PAIRS, **steps(2400, 2), "strategies.adversary": "fgm"},
-        "FreeLB, 4,000 pairs": {**MORE_PAIRS, **steps(2400, 3), "strategies.adversary": "freelb"},
-        "noise, 4,000 pairs": {**MORE_PAIRS, **steps(2400, 2), "strategies.adversary": "noise"},
+        "FGM, 4,000 pairs": {**at_cost(2, MORE_PAIRS), "strategies.adversary": "fgm"},
+        "FreeLB, 4,000 pairs": {**at_cost(3, MORE_PAIRS), "strategies.adversary": "freelb"},
+        "noise, 4,000 pairs": {**at_cost(2, MORE_PAIRS), "strategies.adversary": "noise"},
         "perturbed, 4,000 pairs": {**MORE_PAIRS, "strategies.perturb": 0.5},
         "plain, Bash": BASH,
-        "tasks, Bash": {**BASH, **steps(1200, 1.089), "strategies.tasks": ("summary", "django")},
+        "tasks, Bash": {**at_cost(1.089, BASH), "strategies.tasks": ("summary", "django")},
         "student": STUDENT,
-        "student, taught words": {**STUDENT, **steps(2400, 2.463), "teacher": "plain, 4,000 pairs"},
+        "student, taught words": {**at_cost(2.463, STUDENT), "teacher": "plain, 4,000 pairs"},
         "student, taught lines": {
             **STUDENT, "teacher": "plain, 4,000 pairs", "strategies.sequence_level": True,
             "strategies.teacher_weight": 0.0,

@@ -14,9 +14,8 @@ from evaluation.predict import source_ids, special_ids
 from experiments.walkthrough.trace import Trace, trace
 from model.decoding import greedy
 from model.transformer import Transformer
-from training.pretrained import load_tokenizer
+from training.pretrained import load_trained
 from training.run_folder import read_config
-from training.weights import load_weights
 
 N_ALTERNATIVES = 10  # of each step
 
@@ -41,12 +40,10 @@ class Story:
 def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     """The trained network on the CPU. Raises DataError."""
     settings, _ = read_config(run, Settings)
-    tokenizer = load_tokenizer(run)
-    model = Transformer(settings.model, tokenizer.pad_id)
-    load_weights(run / "model.safetensors", model)
-    if model.copy_head is not None and model.copy_head.gate is None:
+    if settings.model.adds_copy_scores:
         raise DataError(f"{run} adds copy scores to its logits; the walkthrough shows copying as a mixture only")
-    return model.eval(), tokenizer, settings
+    model, tokenizer = load_trained(run, settings.model)
+    return model, tokenizer, settings
 
 
 def tell(

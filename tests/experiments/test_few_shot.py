@@ -12,7 +12,7 @@ from data.objectives.pairs import pairs
 from data.options import run_and_report
 from experiments import few_shot
 from training.batch_loss import batch_loss
-from training.pretrained import load_tokenizer
+from training.pretrained import load_trained
 from training.run_folder import read_config
 
 FAMILY = ["total", "size"]
@@ -51,10 +51,9 @@ def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):
 
 
 def test_fine_tuning_learns_its_examples(runs):
-    config, tokenizer = read_config(runs / "a", train.Settings)[0], load_tokenizer(runs / "a")
+    model, tokenizer = load_trained(runs / "a", read_config(runs / "a", train.Settings)[0].model)
     examples = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(4)]
     batch = collate([pairs(e, tokenizer, None) for e in examples], [e.id for e in examples], tokenizer)
-    model = few_shot.load(runs / "a", config, tokenizer)
 
     def loss():
         with torch.no_grad():

@@ -53,7 +53,7 @@ def distillation_loss(
     with torch.no_grad():
         taught, _ = token_log_probs(teacher, batch)  # (N, V)
     targets = batch.target[batch.target_mask]  # (N)
-    if student.copy_head is None or student.config.copy_form == "scores":
+    if student.copy_head is None or student.config.adds_copy_scores:
         hard, _ = sequence_loss(log_probs, targets, label_smoothing)
     else:
         hard, _ = copy_loss(log_probs.gather(1, targets[:, None])[:, 0], logits, label_smoothing)
