@@ -1,8 +1,9 @@
-"""Measure what the whole project promises: how long tests, quick start and corpus take, and how much memory.
+"""Measure what the whole project promises: how long tests, quick start and corpus take, how much memory, and more.
 
     python -m experiments.checks test                          wall time of `make test`, installation not counted
     python -m experiments.checks quickstart --run runs/timed   wall time and peak memory of `python train.py`
     python -m experiments.checks corpus                        the mined corpus: built anew, and from the cache
+    python -m experiments.checks matching                      descriptions and code: a network and a bag of words
     python -m experiments.checks test --json FILE              rows for `python -m experiments.results measured`
 
 Memory is the sum over all processes, looked at twice a second. Other programs that use the same libraries at the same
@@ -25,18 +26,27 @@ import tyro
 
 from data.example import DataError
 from data.options import parse, run_and_report
+from evaluation.run_folder import read_json_lines
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 
 if TYPE_CHECKING:
     from experiments.memory import Watched
+
+ENCODER = ["--data.shards", "mined", "--data.held_out", "1000", "--training.steps", "0", "--training.epochs", "0",
+           "--pretraining.objectives.pairs", "0"]  # fmt: skip
+MASKED = [*ENCODER, "--model.mlm_head", "--model.dropout", "0.1", "--data.vocab_size", "4000", "--pretraining.steps", "2500",
+          "--pretraining.objectives.mlm", "1", "--pretraining.learning_rate", "1e-3"]  # fmt: skip
+MATCHED = [*ENCODER, "--model.match_head", "--pretraining.steps", "3000", "--pretraining.objectives.match", "1",
+           "--pretraining.learning_rate", "3e-4", "--pretraining.schedule", "cosine", "--data.batch_tokens", "4096",
+           "--data.max_source_length", "128"]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
     """What is measured."""
 
-    name: Annotated[Literal["test", "quickstart", "corpus"], tyro.conf.Positional]  # which check
-    run: str = "runs/quickstart"  # run folder of the quick start; refused when it holds a run already
+    name: Annotated[Literal["test", "quickstart", "corpus", "matching"], tyro.conf.Positional]  # which check
+    run: str = ""  # run folder of a check that trains, empty: runs/ and its name; refused when it holds a run already
     json: Path | None = None  # file for the rows
 
 
@@ -88,6 +98,19 @@ def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
+    """Pretrain an encoder on masked tokens, then on matching, and ask it about held-out functions. Raises DataError."""
+    for folder, options in ((f"{run}-mlm", MASKED), (run, [*MATCHED, "--init.from", f"{run}-mlm"])):
+        if subprocess.run([sys.executable, "train.py", "--run", folder, *options], cwd=ROOT).returncode:
+            raise DataError(f"the training of {folder} failed, so nothing was measured; the lines above say why")
+    facts = facts_of(json.loads((ROOT / run / "environment.json").read_text(encoding="utf-8")))
+    found = next(record for record in read_json_lines(ROOT / run / "metrics.jsonl") if "matching_accuracy" in record)
+    network, counted, n = (found[f"matching_{name}"] for name in ("accuracy", "bag_of_words", "questions"))
+    ahead = {"value": round(100 * (network - counted), 1), "unit": "points"}
+    beside = {"network": network, "bag_of_words": counted, "n": n}
+    return [measured_row("checks", "matching, network above bag of words", arguments, facts, **ahead, **beside)]
+
+
 def watch(command: list[str]) -> Watched:
     """Run a command from the repository's root and measure it. Raises DataError where psutil is missing."""
     try:
@@ -108,7 +131,11 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.checks")
     words = ["experiments.checks", *arguments]
     check_writable(settings.json)
-    checks = {"test": check_tests, "corpus": check_corpus, "quickstart": partial(check_quickstart, run=settings.run)}
+    run = settings.run or f"runs/{settings.name}"
+    checks = {
+        "test": check_tests, "corpus": check_corpus, "quickstart": partial(check_quickstart, run=run),
+        "matching": partial(check_matching, run=run),
+    }  # fmt: skip
     rows = checks[settings.name](words)
     write_rows(settings.json, rows)
     for row in rows:

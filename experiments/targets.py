@@ -119,6 +119,10 @@ TARGETS = (
         ("reading, largest share of a step",), (("value",),), "at most 1%", at_most=1.0,
     ),
     Target(
+        "description-code matching, points of the network above a bag of words", "checks",
+        ("matching, network above bag of words",), (("value",),), "above 0", at_least=0.1,
+    ),
+    Target(
         "`make test`, wall time without the installation", "checks", ("make test",), (("value",),),
         "at most 10 min", at_most=600,
     ),

@@ -22,7 +22,7 @@ from data.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import match_logits
 
-QUESTIONS = 1000  # about held-out pairs
+QUESTIONS = 4000  # about held-out pairs
 FITTED = 4000  # pairs that the baseline is fitted on
 BATCH = 16  # pairs scored at a time
 

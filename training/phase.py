@@ -261,7 +261,10 @@ def show_matching(run: Run, phase: Phase) -> None:
         run.model, run.tokenizer, phase.corpus.train, phase.corpus.held_out, share, data.max_source_length
     )
     if found is not None:
-        figures = {"matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words}
+        figures = {
+            "matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words,
+            "matching_questions": found.n,
+        }  # fmt: skip
         append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
         print(
             f"matching: {found.network:.1%} of {found.n} questions about held-out pairs are answered rightly, by a bag "

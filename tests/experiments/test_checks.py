@@ -83,6 +83,23 @@ def test_a_corpus_is_built_once_and_asked_for_once_more(monkeypatch, capsys):
     ]  # fmt: skip
 
 
+def test_matching_is_learned_by_a_pretrained_encoder_and_held_against_the_words(tmp_path, monkeypatch, capsys):
+    ran, run = [], tmp_path / "match"
+    run.mkdir()
+    (run / "environment.json").write_text(json.dumps(ENVIRONMENT))
+    found = {"matching_accuracy": 0.7, "matching_bag_of_words": 0.625, "matching_questions": 80}
+    (run / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + json.dumps(found) + "\n")
+    monkeypatch.setattr(
+        checks.subprocess, "run", lambda command, **_: ran.append(command) or SimpleNamespace(returncode=0)
+    )
+    assert checks.main(["matching", "--run", str(run), "--json", str(tmp_path / "rows.json")]) == 0
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert (row["value"], row["unit"], row["n"], row["met"]) == (7.5, "points", 80, True)
+    first, second = ({*command} for command in ran)
+    assert "--model.mlm_head" in first and "--model.match_head" in second
+    assert ran[0][3] == f"{run}-mlm" == ran[1][ran[1].index("--init.from") + 1]
+
+
 def test_another_python_tells_its_versions():
     facts = checks.facts_asked_of(sys.executable)
     assert facts["versions"]["python"] and facts["versions"]["torch"] and facts["code_hash"] and facts["machine"]
