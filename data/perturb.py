@@ -16,16 +16,16 @@ from dataclasses import replace
 import numpy
 
 from data.example import Example
+from data.slots import QUOTED
 
 KINDS = ("typos", "synonyms", "drops")
 WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
-QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*\"""")
 TASK = re.compile(r"^(?:\w+ )?\w+: ")  # the name of the task in front
 LETTERS = re.compile(r"[A-Za-z]+")
 SHORTEST_TYPO = 4  # letters
 GROUPS = (  # each word of a group may stand for any other
     ("call", "invoke"), ("method", "function", "procedure"), ("argument", "parameter"), ("arguments", "parameters"),
-    ("substitute", "replace", "exchange"), ("result", "outcome"), ("string", "text"), ("return", "yield back"),
+    ("substitute", "replace", "exchange"), ("result", "outcome"), ("string", "text"),
     ("define", "declare"), ("name", "label"), ("key", "index"), ("dictionary", "mapping"), ("set", "assigned"),
     ("default", "standard"), ("get", "fetch", "obtain"), ("empty", "blank"), ("space", "gap"), ("exception", "error"),
     ("instance", "object"), ("integer", "whole number"), ("every", "each"), ("element", "item", "entry"),

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 ENCODER = ["--data.shards", "mined", "--data.held_out", "1000", "--training.steps", "0", "--training.epochs", "0",
            "--pretraining.objectives.pairs", "0"]  # fmt: skip
 MASKED = [*ENCODER, "--model.mlm_head", "--model.dropout", "0.1", "--data.vocab_size", "4000",
-          "--pretraining.steps", "2500", "--pretraining.objectives.mlm", "1", "--pretraining.learning_rate", "1e-3"]  # fmt: skip
+          "--pretraining.steps", "2500", "--pretraining.objectives.mlm", "1",
+          "--pretraining.learning_rate", "1e-3"]  # fmt: skip
 MATCHED = [*ENCODER, "--model.match_head", "--pretraining.steps", "3000", "--pretraining.objectives.match", "1",
            "--pretraining.learning_rate", "3e-4", "--pretraining.schedule", "cosine", "--data.batch_tokens", "4096",
            "--data.max_source_length", "128"]  # fmt: skip
