@@ -8,7 +8,9 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from data.bash_template import command_template
 from data.cache import cache_folder
+from data.code_tokens import split_tokens
 from data.config import DataConfig
 from data.example import DataError
 from data.held_out import part_of
@@ -55,9 +57,9 @@ def django(folder: Path, mend: str) -> Parts:
 def nl2bash(folder: Path, mend: str) -> Parts:
     """English descriptions of Bash one-liners (Lin et al., LREC 2018).
 
-    The published files are not split. Here a line belongs to the split that a hash of its command, blanks made one,
-    falls into (80% train, 10% dev, 10% test), so no command stands in two splits and lines added to the files move
-    no other line. Lines are numbered within their split: what stands in dev and test cannot change a training id.
+    The published files are not split. Here a line belongs to the split that a hash of its command's template falls
+    into (80% train, 10% dev, 10% test), so no template stands in two splits and lines added to the files move no
+    other line. Lines are numbered within their split: what stands in dev and test cannot change a training id.
     """
     nl_path, code_path = folder / "all.nl", folder / "all.cm"
     check_parallel(nl_path, code_path, mend)
@@ -72,15 +74,17 @@ def nl2bash(folder: Path, mend: str) -> Parts:
 
 
 def split_by_hash(command: bytes) -> str:
-    """The split of a command by its SHA-256: 8 of 10 train, 1 dev, 1 test."""
-    return {8: "dev", 9: "test"}.get(part_of(b" ".join(command.split()), 10), "train")
+    """The split of a command by its template's SHA-256: 8 of 10 train, 1 dev, 1 test."""
+    template = command_template(command.decode("utf-8", "replace"))
+    return {8: "dev", 9: "test"}.get(part_of(template.encode(), 10), "train")
 
 
 def conala(folder: Path, mend: str) -> Parts:
     """Stack Overflow questions and one-line answers in Python (Yin et al., MSR 2018).
 
     Reads the official release (conala-train.json, conala-test.json; the intent that annotators rewrote is preferred)
-    and the short form train.json, test.json with the columns intent and code. There is no dev split.
+    and the short form train.json, test.json with the columns intent and code. There is no dev split. Where the test
+    file is not there either, a tenth of the training pairs is the split "held_out", whole groups of the same code.
     """
     paths = {
         split: path
@@ -101,7 +105,20 @@ def conala(folder: Path, mend: str) -> Parts:
             code = "snippet" if "snippet" in values else "code"
             yield pair_record(row, f"conala:{split}:{number}", nl, code, "python")
 
-    return {split: partial(records, split) for split in paths}
+    def of_training(held_out: bool) -> Iterator[Record]:
+        """The training pairs without those that are held out, or these."""
+        return (record for record in records("train") if is_held_out(record) == held_out)
+
+    if "test" in paths:
+        return {split: partial(records, split) for split in paths}
+    return {"train": partial(of_training, False), "held_out": partial(of_training, True)}
+
+
+def is_held_out(record: Record) -> bool:
+    """Whether a pair of CoNaLa is in the tenth that its code's tokens fall into; what cannot be read is not."""
+    if record.example is None:
+        return False
+    return part_of("\0".join(split_tokens(record.example.code)).encode("utf-8", "surrogatepass"), 10) == 0
 
 
 def hearthstone(folder: Path, mend: str) -> Parts:

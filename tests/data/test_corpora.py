@@ -56,18 +56,18 @@ def write_nl2bash(folder, commands):
     (folder / "all.nl").write_text("".join(f"about {command}\n" for command in commands))
 
 
-def test_no_command_stands_in_two_splits_of_nl2bash(tmp_path):
-    commands = [f"ls  -l dir{i // 4}" if i % 2 else f"ls -l dir{i // 4} " for i in range(2000)]
+def test_no_template_stands_in_two_splits_of_nl2bash(tmp_path):
+    commands = [f"tool{i // 4}  -l dir{i}" if i % 2 else f"tool{i // 4} -l {i} 'a b' " for i in range(2000)]
     write_nl2bash(tmp_path, commands)
     splits = read("nl2bash", tmp_path)
-    sets = [{" ".join(e.code.split()) for e in splits[split]} for split in ("train", "dev", "test")]
+    sets = [{e.code.split()[0] for e in splits[split]} for split in ("train", "dev", "test")]
     assert all(not a & b for a in sets for b in sets if a is not b)
     assert sum(len(examples) for examples in splits.values()) == 2000
     assert 0.7 < len(splits["train"]) / 2000 < 0.9 and splits["train"][0].language == "bash"
 
 
 def test_nl2bashs_training_is_the_same_without_the_other_lines(tmp_path):
-    commands = [f"ls dir{i}" for i in range(300)]
+    commands = [f"tool{i} file" for i in range(300)]
     write_nl2bash(tmp_path, commands)
     whole = read("nl2bash", tmp_path)["train"]
     write_nl2bash(tmp_path, [command for command in commands if split_by_hash(command.encode()) == "train"])
@@ -75,8 +75,19 @@ def test_nl2bashs_training_is_the_same_without_the_other_lines(tmp_path):
 
 
 def test_a_line_of_nl2bash_stays_in_its_split_for_ever():
-    # by `printf 'echo 7' | sha256sum`: the first 16 hexadecimal digits as a number, modulo 10
-    assert [split_by_hash(f"echo  {i} ".encode()) for i in (0, 7, 15)] == ["train", "test", "dev"]
+    # by `printf 'ls -a ARG' | sha256sum`: the first 16 hexadecimal digits as a number, modulo 10
+    assert [split_by_hash(f"ls  -{flag} here ".encode()) for flag in "bac"] == ["train", "test", "dev"]
+
+
+def test_conala_without_a_test_file_holds_out_whole_groups_of_the_same_code(tmp_path):
+    rows = [{"intent": f"how {i}", "code": f"f( {i // 3},x )" if i % 2 else f"f({i // 3}, x)"} for i in range(600)]
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    splits = read("conala", tmp_path)
+    codes = {split: {"".join(example.code.split()) for example in splits[split]} for split in splits}
+    assert set(splits) == {"train", "held_out"} and not codes["train"] & codes["held_out"]
+    assert sum(map(len, splits.values())) == 600 and 30 < len(splits["held_out"]) < 100
+    (tmp_path / "test.json").write_text(json.dumps(rows[:1]))
+    assert {split: len(examples) for split, examples in read("conala", tmp_path).items()} == {"train": 600, "test": 1}
 
 
 def test_conalas_rewritten_intent_is_preferred(tmp_path):
@@ -168,8 +179,8 @@ def test_the_cache_is_read_when_no_folder_is_given(tmp_path, monkeypatch):
 
 COUNTS = {
     "django": {"train": 16000, "dev": 1000},
-    "nl2bash": {"train": 9059, "dev": 1124, "test": 1123},
-    "conala": {"train": 2378},
+    "nl2bash": {"train": 9249, "dev": 1030, "test": 1027},
+    "conala": {"train": 2172, "held_out": 206},
     "hearthstone": {"train": 533, "dev": 66},
     "mbpp": {"train": 374, "dev": 90, "test": 500},
 }
