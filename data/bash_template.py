@@ -10,6 +10,7 @@ a shell's grammar: what stands inside quotes is an argument, whatever it holds.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from data.code_tokens import split_tokens
 
@@ -26,9 +27,14 @@ TAKES_VALUE = {"-I", "-n", "-P", "-L", "-d", "-s", "-E", "-a"}  # flags of xargs
 
 def command_template(command: str) -> str:
     """The command's programs, flags and operators; arguments in a row are one."""
+    return template_of_words(split_tokens(command, "bash"))
+
+
+def template_of_words(words: Iterable[str]) -> str:
+    """The same of a command's words and operators, one after the other."""
     found: list[str] = []
     expected, last = True, ""  # whether a program's name may stand here, and the word before
-    for word in split_tokens(command, "bash"):
+    for word in words:
         if OPERATOR.fullmatch(word) or word in KEYWORDS:
             found.append(word)
             expected = word in SEPARATORS or word in KEYWORDS

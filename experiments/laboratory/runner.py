@@ -18,7 +18,7 @@ from experiments.laboratory.plan import ROOT, Trial
 from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
 
 POLL = 0.5  # seconds between looks at the processes
-WAIT = 10.0  # seconds before a run that another process makes is looked at again
+WAIT = 60.0  # seconds before a run that another process makes is looked at again: a look loads torch
 
 
 @dataclass
