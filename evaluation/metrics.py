@@ -80,14 +80,24 @@ def gold_parses(references: Sequence[Example]) -> float:
 def text_scores(references: Sequence[Example], predictions: Sequence[str | None]) -> dict[str, Score]:
     """BLEU and chrF of the corpus, ROUGE-1, -2 and -L as means over the lines."""
     texts = [text or "" for text in predictions]
-    scores = {
-        "bleu": _corpus_score(_bleu(), references, texts),
-        "chrf": _corpus_score(_chrf(), references, texts),
-    }
+    codes = [reference.code for reference in references]
+    scores = {"bleu": corpus_score(_bleu(), codes, texts), "chrf": corpus_score(_chrf(), codes, texts)}
     rouge = _rouge_f1(references, texts)  # (n, 3)
     for column, name in enumerate(("rouge_1", "rouge_2", "rouge_l")):
         scores[name] = mean_score(rouge[:, column])
     return scores
+
+
+def corpus_score(metric: BLEU | CHRF, references: Sequence[str], texts: Sequence[str]) -> Score:
+    """A corpus score with its interval, both from sacrebleu's per-line counts: texts are read once."""
+    counts = metric._extract_corpus_statistics(list(texts), [list(references)])
+    counts = np.array(counts, dtype=float)  # (n, k)
+
+    def score(sums: np.ndarray) -> float:
+        return metric._compute_score_from_stats(sums.tolist()).score
+
+    low, high = interval_of_score(counts, score)
+    return {"value": score(counts.sum(axis=0)), "low": low, "high": high, "n": len(texts)}
 
 
 def line_score(reference: str, prediction: str | None) -> float:
@@ -159,18 +169,6 @@ def _bleu() -> BLEU:
 
 def _chrf() -> CHRF:
     return CHRF()
-
-
-def _corpus_score(metric: BLEU | CHRF, references: Sequence[Example], texts: list[str]) -> Score:
-    """A corpus score with its interval, both from sacrebleu's per-line counts: texts are read once."""
-    counts = metric._extract_corpus_statistics(texts, [[reference.code for reference in references]])
-    counts = np.array(counts, dtype=float)  # (n, k)
-
-    def score(sums: np.ndarray) -> float:
-        return metric._compute_score_from_stats(sums.tolist()).score
-
-    low, high = interval_of_score(counts, score)
-    return {"value": score(counts.sum(axis=0)), "low": low, "high": high, "n": len(texts)}
 
 
 class _AlreadySplit:

@@ -27,6 +27,7 @@ ROW_IDENTITY = (*RUN_IDENTITY, "row", "definition")  # in the laboratory two row
 MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
 # suite -> what a line must have
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
+                "benchmarks": ("value", "unit", "minutes", "parameters"),
                 "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "run", "seed", "device", "threads", "data.path", "data.workers",

@@ -17,6 +17,7 @@ import tyro
 
 from data.atomic_files import write_atomically
 from data.example import DataError
+from experiments.benchmarks.tables import page_section
 from experiments.laboratory.page import claims_page, math_table, suite_sections, write_plots
 from experiments.laboratory.suite import names
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
@@ -40,7 +41,7 @@ class Measured:
     """Append the rows of a measuring command's JSON file."""
 
     file: Annotated[Path, tyro.conf.Positional]  # written with --json
-    suite: str = "speed"  # speed, checks or gradient_norms
+    suite: str = "speed"  # speed, checks, benchmarks or gradient_norms
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,14 @@ def make_pages(root: Path) -> None:
 
 
 def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
-    """docs/results.md: measurements and single runs, then the suites of the laboratory."""
-    of_laboratory = names()
+    """docs/results.md: measurements and single runs, benchmarks, then the suites of the laboratory."""
+    elsewhere = {*names(), "benchmarks"}
     others = {
         name: [line for line in lines if "accepts" not in line]
         for name, lines in suites.items()
-        if name not in of_laboratory
+        if name not in elsewhere
     }
-    return results_page(others) + suite_sections(suites)
+    return results_page(others) + page_section(suites.get("benchmarks", [])) + suite_sections(suites)
 
 
 def with_table(page: Path, table: str, name: str = "results") -> str:

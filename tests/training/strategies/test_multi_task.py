@@ -57,7 +57,7 @@ def nl2bash(tmp_path, monkeypatch):
     folder = tmp_path / "codegen" / "nl2bash"
     folder.mkdir(parents=True)
     (folder / "all.nl").write_text("".join(f"list files of {i}\n" for i in range(60)))
-    (folder / "all.cm").write_text("".join(f"ls {i}\n" for i in range(60)))
+    (folder / "all.cm").write_text("".join(f"tool{i} {i}\n" for i in range(60)))
 
 
 def test_another_corpus_is_another_task(nl2bash):

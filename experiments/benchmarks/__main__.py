@@ -1,0 +1,132 @@
+"""The project's result on a published benchmark, from nothing, beside what others have published.
+
+    python -m experiments.benchmarks django           pretraining, training, a reverse model, scores: about 100 minutes
+    python -m experiments.benchmarks hearthstone      also nl2bash, conala; each goes on where it was stopped
+    python -m experiments.benchmarks mbpp --run_untrusted       runs the programs that the network writes: no sandbox
+    python -m experiments.benchmarks django --json FILE         rows for `python -m experiments.results measured`
+
+The predictions stand in predictions.jsonl and report.html of the run that writes the code.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+import train
+from data.atomic_files import read_json
+from data.example import DataError
+from data.options import parse, run_and_report
+from data.splits import read_splits
+from evaluation.run_folder import read_run_folder
+from experiments.benchmarks.bash_grammar import grammar_template
+from experiments.benchmarks.columns import COLUMNS
+from experiments.benchmarks.published import NOTES
+from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
+from experiments.benchmarks.tables import result_table, score_rows
+from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from training.run_folder import is_finished, is_run, read_config
+
+STOPPED = 130  # exit status of a run that was interrupted
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which benchmark, and where its runs lie."""
+
+    name: Annotated[Literal["django", "hearthstone", "nl2bash", "conala", "mbpp"], tyro.conf.Positional]
+    run: str = ""  # folder of its runs; empty: runs/benchmark-NAME
+    data_path: str = ""  # folder of the corpus; empty: the cache, where `python -m data fetch` puts it
+    run_untrusted: bool = False  # mbpp: run the programs that the network writes; there is no sandbox yet
+    json: Path | None = None  # file for the rows
+
+
+def main(arguments: list[str]) -> int:
+    """Make what is missing, score it, print it beside what is published."""
+    settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.benchmarks")
+    check_writable(settings.json)
+    benchmark = BENCHMARKS[settings.name]
+    check_ready(settings, benchmark)
+    folder = Path(settings.run or f"runs/benchmark-{settings.name}")
+    status = make(settings, benchmark, folder)
+    if status:
+        return status
+    rows = measure(settings.name, benchmark, folder)
+    print(f"\n{result_table(settings.name, rows)}\n{NOTES[settings.name]}")
+    budget = rows[0]
+    print(about(benchmark, budget["minutes"], budget["parameters"]))
+    print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
+    facts = facts_of(read_json(folder / benchmark.scored / "environment.json"))
+    words = ["experiments.benchmarks", *arguments]
+    write_rows(settings.json, [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in rows])
+    return 0
+
+
+def check_ready(settings: Settings, benchmark: Benchmark) -> None:
+    """Refuse at once what would fail after an hour of training. Raises DataError."""
+    if "--run_untrusted" in benchmark.scoring and not settings.run_untrusted:
+        raise DataError(
+            f"{settings.name} is scored by running the programs that the network writes, and there is no sandbox yet; "
+            "add --run_untrusted where that is all right"
+        )
+    if settings.name == "nl2bash":
+        grammar_template("ls")
+
+
+def make(settings: Settings, benchmark: Benchmark, folder: Path) -> int:
+    """Make the runs that are not finished, score the last one; the exit status. Raises DataError."""
+    places = {stage.name: str(folder / stage.name) for stage in benchmark.stages}
+    data = ["--data.path", settings.data_path] if settings.data_path else []
+    for stage in benchmark.stages:
+        run = folder / stage.name
+        if is_finished(run):
+            print(f"{stage.name}: {run} is finished")
+            continue
+        print(f"{stage.name}: {run}", flush=True)
+        options = ["--resume"] if is_run(run) else [settings.name, *data, *filled(stage.options, places)]
+        status = call("train.py", "--run", str(run), *options)
+        if status:
+            return status
+    return call("eval.py", "--run", places[benchmark.scored], *filled(benchmark.scoring, places))
+
+
+def filled(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
+    """Options with the folders of the stages that they name."""
+    return [option.format(**places) for option in options]
+
+
+def call(script: str, *options: str) -> int:
+    """Run train.py or eval.py; STOPPED where it was interrupted. Raises DataError where it failed."""
+    status = subprocess.run([sys.executable, script, *options], cwd=ROOT).returncode
+    if status not in (0, STOPPED):
+        raise DataError(f"{script} {' '.join(options)} failed; the lines above say why")
+    return status
+
+
+def measure(name: str, benchmark: Benchmark, folder: Path) -> list[dict[str, Any]]:
+    """A row for each split and column: what was scored, the figure with its interval, time and size."""
+    run = folder / benchmark.scored
+    settings, _ = read_config(run, train.Settings)
+    splits = read_splits(settings.corpus, settings.data, settings.seed)
+    predictions = {(line["split"], line["id"]): line["prediction"] for line in read_run_folder(run).predictions}
+    seconds = [read_json(folder / stage.name / "budget.json")["seconds"] for stage in benchmark.stages]
+    sizes = [read_json(folder / stage / "environment.json")["parameters"] for stage in benchmark.decoding]
+    size = {"minutes": round(sum(seconds) / 60, 1), "parameters": sum(sizes)}
+    return [row | size for row in score_rows(name, splits, predictions, COLUMNS[name])]
+
+
+def about(benchmark: Benchmark, minutes: float, parameters: int) -> str:
+    """Time and size, beside what they may be."""
+    allowed = f" of {benchmark.minutes:g}" if benchmark.minutes else ""
+    room = f" of {benchmark.parameters / 1e6:g}" if benchmark.parameters else ""
+    networks = f"networks in use: {parameters / 1e6:.1f}{room} M parameters"
+    return f"training: {minutes:.1f}{allowed} minutes in all; {networks}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_and_report(main, sys.argv[1:]))

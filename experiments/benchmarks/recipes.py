@@ -1,0 +1,88 @@
+"""How each benchmark's result is made: runs of train.py one after the other, then one of eval.py.
+
+Settings were chosen on lines held out of the training part; dev and test lines are seen by the last command alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of train.py; `{name}` in an option stands for the folder of an earlier one."""
+
+    name: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The runs behind one result. The last stage but those that `scoring` names writes the code."""
+
+    stages: tuple[Stage, ...]
+    scored: str  # the stage whose network writes the code
+    scoring: tuple[str, ...] = ()  # options of eval.py; `{name}`: a network that helps to choose
+    minutes: float | None = None  # of training that are allowed in all
+    parameters: float | None = None  # that all networks used in decoding may have
+
+    @property
+    def decoding(self) -> list[str]:
+        """The stages whose networks are used when code is written."""
+        return [
+            stage.name for stage in self.stages
+            if stage.name == self.scored or any(f"{{{stage.name}}}" in option for option in self.scoring)
+        ]  # fmt: skip
+
+
+def pretrained(steps: int, *options: str) -> Stage:
+    """Text infilling on mined code and text: the objective that helped most in the suite `pretraining`."""
+    return Stage(
+        "pretrained",
+        (
+            "--data.shards", "mined", "--pretraining.steps", str(steps), "--pretraining.objectives.pairs", "0",
+            "--pretraining.objectives.infilling", "1", "--pretraining.label_smoothing", "0",
+            "--training.steps", "0", "--training.epochs", "0", *options,
+        ),
+    )  # fmt: skip
+
+
+BEAM = ("--beam", "8", "--parsing_first")
+LONG = ("--data.max_source_length", "512", "--data.max_target_length", "640", "--evaluation.max_new_tokens", "640")
+REVERSE = Stage("reverse", ("--data.reverse", "--init.from", "{pretrained}", "--training.epochs", "6"))
+
+BENCHMARKS = {
+    "django": Benchmark(
+        stages=(
+            pretrained(9400, "--data.held_out", "1000", "--data.vocab_size", "4000"),
+            Stage("tuned", ("--init.from", "{pretrained}", "--data.held_out", "1000", "--training.epochs", "16")),
+            REVERSE,
+        ),
+        scored="tuned", scoring=(*BEAM, "--reverse", "{reverse}"), minutes=100, parameters=15e6,
+    ),
+    "hearthstone": Benchmark(
+        stages=(Stage("tuned", (*LONG, "--data.batch_tokens", "2048", "--training.epochs", "120")),),
+        scored="tuned", scoring=("--beam", "4"), minutes=100, parameters=15e6,
+    ),
+    "nl2bash": Benchmark(
+        stages=(
+            pretrained(4700, "--data.vocab_size", "4000"),
+            Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "20")),
+        ),
+        scored="tuned", scoring=("--beam", "4"),
+    ),
+    "conala": Benchmark(
+        stages=(
+            pretrained(9400, "--data.vocab_size", "4000"),
+            Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "40")),
+        ),
+        scored="tuned", scoring=BEAM,
+    ),
+    "mbpp": Benchmark(
+        stages=(
+            pretrained(9400, "--data.vocab_size", "4000"),
+            Stage("tuned", (*LONG, "--init.from", "{pretrained}", "--training.epochs", "40")),
+        ),
+        scored="tuned", scoring=("--beam", "4", "--run_untrusted"),
+    ),
+}  # fmt: skip

@@ -1,0 +1,104 @@
+"""Figures of a benchmark: ours, of what learns nothing, and the published ones, in columns that compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.example import Example
+from data.held_out import duplicates
+from data.splits import Splits
+from evaluation.baselines import baseline_predictions
+from experiments.benchmarks.columns import COLUMNS, Column
+from experiments.benchmarks.published import NOTES, PUBLISHED
+from experiments.laboratory.tables import as_text
+from experiments.result_tables import code, table
+
+HEAD = """
+## Published benchmarks
+
+Made from nothing by one command each; in brackets 95% intervals *over examples*. Figures compare within a column.
+"""
+NOTHING = "–"
+OURS = "this project"
+
+
+def score_rows(
+    name: str, splits: Splits, predictions: Mapping[tuple[str, str], str], columns: Mapping[str, Column]
+) -> list[dict[str, Any]]:
+    """Every split, whole and without the pairs that stand in training too: ours, and what learns nothing.
+
+    `predictions`: (split, id) -> code; of a split that has none nothing is said.
+    """
+    rows = []
+    for split, examples in splits.tests.items():
+        references = [example for example in examples if (split, example.id) in predictions]
+        if not references:
+            continue
+        codes = {OURS: [predictions[split, example.id] for example in references]}
+        codes |= baseline_predictions(splits.train, [example.nl or "" for example in references])
+        known = duplicates(splits.published, references)
+        new = [index for index, example in enumerate(references) if example.id not in known]
+        parts = {split: range(len(references)), f"{split}, new pairs": new}
+        if len(new) in (0, len(references)):
+            del parts[f"{split}, new pairs"]
+        for part, indices in parts.items():
+            asked = [references[index] for index in indices]
+            for who, written in codes.items():
+                rows += figures(name, part, who, asked, [written[index] for index in indices], columns)
+    return rows
+
+
+def figures(
+    name: str, part: str, who: str, references: Sequence[Example], codes: Sequence[str], columns: Mapping[str, Column]
+) -> list[dict[str, Any]]:
+    """One row a column."""
+    rows = []
+    for column, score in columns.items():
+        found = score(references, codes)
+        rounded = {key: round(float(found[key]), 2) for key in ("value", "low", "high")}
+        rows.append({
+            "row": f"{name}, {part}, {column}" + ("" if who == OURS else f", {who}"), "part": part, "who": who,
+            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded,
+        })  # fmt: skip
+    return rows
+
+
+def table_cells(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and lines: each part of the benchmark with what learns nothing below it, then what is published."""
+    columns = list(COLUMNS[name])
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        line = lines.setdefault((row["part"], row["who"]), {"n": f"{row['n']:,}"})
+        line[row["column"]] = f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+    cells = [
+        [part if who == OURS else f"  {who}", line["n"], *(line.get(column, NOTHING) for column in columns)]
+        for (part, who), line in lines.items()
+    ]
+    for published in PUBLISHED[name]:
+        shown = [f"{published.figures[column]:.1f}" if column in published.figures else NOTHING for column in columns]
+        note = f"; {published.note}" if published.note else ""
+        cells.append([f"published: {published.name}{note}", "", *shown])
+    units = [f"{column} (%)" if "BLEU" not in column else column for column in columns]
+    return ["lines", "n", *units], cells
+
+
+def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table for the terminal."""
+    return as_text(*table_cells(name, rows))
+
+
+def page_section(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The section of docs/results.md, a table for each benchmark; of several results of one the last."""
+    parts = [HEAD]
+    for name in COLUMNS:
+        of_name = [line for line in lines if line["row"].startswith(f"{name}, ")]
+        parts.append(f"\n### {name}\n\n")
+        if not of_name:
+            parts.append("Not run.\n")
+            continue
+        newest = of_name[-1]
+        rows = [line for line in of_name if line["commit"] == newest["commit"]]
+        made = f"{newest['minutes']:.1f} minutes of training in all, {newest['parameters'] / 1e6:.1f} M parameters"
+        parts.append(f"{table(*table_cells(name, rows))}\n{NOTES[name]} {made}; {code(newest['command'])}\n")
+    return "".join(parts)
