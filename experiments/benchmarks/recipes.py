@@ -48,7 +48,7 @@ def pretrained(steps: int, *options: str) -> Stage:
 
 
 BEAM = ("--beam", "8", "--parsing_first")
-LONG = ("--data.max_source_length", "512", "--data.max_target_length", "640", "--evaluation.max_new_tokens", "640")
+LONG = ("--data.max_target_length", "512", "--evaluation.max_new_tokens", "512")
 REVERSE = Stage("reverse", ("--data.reverse", "--init.from", "{pretrained}", "--training.epochs", "6"))
 
 BENCHMARKS = {
