@@ -43,7 +43,7 @@ class Mixture:
     functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
 
     def __post_init__(self) -> None:
-        self.functions = import_objectives(self.objectives)
+        self.functions = import_objectives(self.objectives, self.strategies.auxiliary)
 
     def on(self, epoch: int) -> frozenset[str]:
         """The objectives that are on in an epoch."""
@@ -117,8 +117,13 @@ def one_text(example: Example) -> Example:
     return example if example.nl is None else replace(example, nl=None, code=f"{example.nl}\n{example.code}")
 
 
-def import_objectives(objectives: ObjectivesConfig) -> dict[str, Callable[..., Any]]:
-    """The functions of the objectives in use, and no others: a run's code hash covers what it has imported."""
+def import_objectives(objectives: ObjectivesConfig, auxiliary: str = "none") -> dict[str, Callable[..., Any]]:
+    """The functions of the objectives in use, and no others: a run's code hash covers what it has imported.
+
+    Of the `auxiliary` task (training/strategies/auxiliary.py) the function is imported and not given back.
+    """
+    if auxiliary != "none":
+        objective(auxiliary)
     if objectives.match:
         importlib.import_module("training.matching")  # measured at the end of the phase
     return {name: objective(name) for name in FUNCTIONS if getattr(objectives, name)}

@@ -26,7 +26,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     """
     about = {name: corpus.about for name, corpus in corpora.items()}
     for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
-        import_objectives(getattr(run.settings, name).objectives)
+        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary)
     content = describe_environment(
         run.settings.seed,
         run.device,

@@ -61,5 +61,6 @@ METRICS = {
     "rephrased": passed("rephrased", "rephrased"),
     "dev_new": exact("exact_match_without_duplicates", "dev lines not in training, exact"),
     "dev": exact("exact_match", "dev lines, exact"),
+    "robustness": exact("robustness", "right dev lines that stay right when perturbed", PERTURBED),
     "dev_perturbed": exact("exact_match", "perturbed dev lines, exact", PERTURBED),
 }

@@ -33,9 +33,9 @@ from training.mixture import import_objectives
 from training.settings_file import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
-TUNING_SHARE = 4  # tuning has a quarter of the budget
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
+HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
 OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
 
 Line = dict[str, Any]
@@ -81,28 +81,35 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     """A run of a row. Raises DataError where its settings cannot be together."""
     changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
     networks, of_teacher = changes.pop(NETWORKS, 0), changes.pop(TEACHER, "")
-    teacher = make_trial(suite, of_teacher, 1) if of_teacher else None
+    teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
         changes["strategies.teacher"] = of_teacher  # whoever makes the run puts the folder in its place
     if tuning:
-        changes["training.steps"] = changes["training.steps"] // TUNING_SHARE
+        changes["training.steps"] = changes["training.steps"] // suite.tuning_share
         if not networks and "pretraining.steps" in changes:
-            changes["pretraining.steps"] = changes["pretraining.steps"] // TUNING_SHARE
+            changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
     options, network = options_of(changes, seed), None
     asked = hash_of(settings_of(options))  # of pretraining and training as one run: it is refused where that would be
     if networks:
-        network = make_network(suite, row, seed, changes, networks)
+        new = new_heads(changes)
+        of_network = {name: value for name, value in changes.items() if name not in new}
+        network = make_network(suite, row, seed, of_network, networks)
         asked = short_hash([asked, network.asked, network.seed])
-        head = f"model.{changes.get('strategies.auxiliary')}_head"  # that fine-tuning needs too
-        options = options_of(
-            {name: changes[name] for name in changes if not belongs(name, OF_A_NETWORK) or name == head}, seed
-        )
+        options = options_of({n: v for n, v in changes.items() if n in new or not belongs(n, OF_A_NETWORK)}, seed)
     if teacher is not None:
         asked = short_hash([asked, teacher.asked])
     chosen = tuple((tuned or {}).items())
     return Trial(
         suite.name, row, seed, options, asked, definition(suite, row), chosen, tuning, network, teacher
     )
+
+
+def new_heads(changes: Changes) -> set[str]:
+    """Heads that pretraining has no use for: fine-tuning adds them to a network that others begin with too."""
+    return {
+        head for head, objectives in HEADS.items()
+        if changes.get(head) and not any(changes.get(f"pretraining.objectives.{name}") for name in objectives)
+    }  # fmt: skip
 
 
 def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:
@@ -160,7 +167,8 @@ def code_of(trials: Iterable[Trial]) -> Code:
         if settings.data.shards:
             with contextlib.suppress(DataError):  # a corpus that is still to be built: its runs say so
                 read_pretraining(settings.data, settings.corpus)
-        import_objectives(settings.training.objectives)  # also of a run that only pretrains: its recipe's
+        # Also of a run that only pretrains: its recipe's.
+        import_objectives(settings.training.objectives, settings.strategies.auxiliary)
         if settings.pretrains:
             import_objectives(settings.pretraining.objectives)
     files = imported_files(ROOT)

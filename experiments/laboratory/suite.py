@@ -8,7 +8,7 @@ makes a row of every value but the base's own, "model.feed_forward=gelu". A row 
 
 Three words are no settings of train.py: "corpus", which stands first on its command line, "networks" and "teacher".
 With "networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned in turn.
-With "teacher": "large" they learn from the first run of the row "large" as it stands, untuned.
+With "teacher": "large" they learn from the run of the same seed of the row "large" as it stands, untuned.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Suite:
     smallest: Mapping[str, float] = field(default_factory=lambda: {"loss": 0.002, "score": 2.0})  # effects that count
     score: str = "in_distribution"  # the split whose score stands second
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
+    tuning_share: int = 4  # tuning has so much less of the budget
     seeds: Mapping[str, int] = field(default_factory=dict)  # row -> seeds, where not 10 of the base and 5 of the others
 
     def against(self, row: str) -> str:

@@ -9,8 +9,9 @@ by delta, of each source by itself, and all norms over one source's S x d_model 
              (Zhu et al. 2020, algorithm 1)
     noise    delta random with |delta| = epsilon, in fgm's place: a control that costs as much
 
-A step takes two passes (fgm, noise) or as many as there are ascents (freelb). The passes share the loss evenly. The
-same idea on words is data/perturb.py: `perturb` of the pairs have typos, synonyms or words left out, at no cost.
+A step takes two passes (fgm, noise) or as many as there are ascents (freelb). The passes share the loss evenly, and
+the dropout masks: a gradient under one mask says little of the loss under another, so FreeLB's authors keep them too.
+The same idea on words is data/perturb.py: `perturb` of the pairs have typos, synonyms or words left out, at no cost.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from data.batches import Batch
 from model.transformer import Transformer
+from training.checkpoints import random_states, restore_random_states
 from training.strategies.config import StrategiesConfig
 
 
@@ -41,6 +43,7 @@ def passes(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> It
         yield share
         return
     delta = start(model, batch, strategies)  # (B, S, d_model)
+    masks = random_states()  # from which the first pass draws its dropout
     with shifted(model, batch.source, delta):
         yield share
     for _ in range(n_passes(strategies) - 1):
@@ -51,8 +54,11 @@ def passes(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> It
         else:
             delta = project(delta.detach() + strategies.ascent_rate * unit(gradient(delta)), epsilon)
         delta = delta.detach().requires_grad_()
+        following = random_states()
+        restore_random_states(masks)
         with shifted(model, batch.source, delta):
             yield share
+        restore_random_states(following)
 
 
 def start(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> Tensor:

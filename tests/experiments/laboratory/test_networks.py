@@ -64,7 +64,9 @@ def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
     assert strategy.network.asked == trial.network.asked and strategy.asked != trial.asked
     assert "--strategies.layer_decay=0.5" in strategy.options
     tags = make_trial(suite_of(1, **{"model.tag_head": True, "strategies.auxiliary": "tag"}), "spans", 3)
-    assert "--model.tag_head" in tags.options and "--model.tag_head" in tags.network.options
+    assert "--model.tag_head" in tags.options and tags.network.asked == trial.network.asked, "a new head"
+    taught = make_trial(suite_of(1, **{"model.tag_head": True, "pretraining.objectives.tag": 0.5}), "spans", 3)
+    assert "--model.tag_head" in taught.network.options and "--model.tag_head" not in taught.options
 
 
 def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
@@ -72,15 +74,15 @@ def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
     assert "--pretraining.steps=8" in make_trial(suite_of(1), "spans", 0, tuning=True).network.options
 
 
-def test_a_teacher_is_the_first_run_of_its_row():
+def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
     student = {"teacher": "spans", "strategies.sequence_level": True}
     suite = Suite("t", "T", {**SIZES, "networks": 1}, rows={"spans": SPANS, "student": student})
     trial = make_trial(suite, "student", 4)
-    assert trial.teacher == make_trial(suite, "spans", 1) and trial.network.asked != trial.teacher.network.asked
+    assert trial.teacher == make_trial(suite, "spans", 4) and trial.network.asked != trial.teacher.network.asked
     assert "--strategies.teacher=spans" in trial.options  # until the run is made
     places = Places(Path("results"), Path("runs"), Code("0", ()))
     options = with_folders(trial, places)
-    assert f"--strategies.teacher=runs/{trial.teacher.asked}-seed-1" in options
+    assert f"--strategies.teacher=runs/{trial.teacher.asked}-seed-4" in options
     assert "--strategies.teacher=spans" not in options
     assert trial_of(json.loads(as_json(trial, places))["trial"]) == trial
     rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}

@@ -45,6 +45,16 @@ def test_the_second_pass_is_epsilon_away_and_weights_stay(make_model, batch, adv
     assert not model.embedding._forward_hooks
 
 
+@pytest.mark.parametrize("adversary", ["fgm", "noise", "freelb"])
+def test_all_passes_have_the_same_dropout_masks_and_the_next_batch_has_others(make_model, batch, adversary):
+    model = make_model(dropout=0.5).train()
+    strategies = StrategiesConfig(adversary=adversary, epsilon=1e-9)  # as good as no shift
+    _, losses = watch(model, batch, strategies)
+    assert len(losses) > 1 and losses == pytest.approx([losses[0]] * len(losses), rel=1e-5)
+    _, others = watch(model, batch, strategies)
+    assert abs(others[0] - losses[0]) > 1e-3
+
+
 def test_fgm_goes_where_the_loss_rises_fastest(make_model, batch):
     """By differences: along no other direction of the same length does the loss of a source rise more."""
     model = make_model().double()
