@@ -15,13 +15,13 @@ from collections.abc import Iterable
 from data.code_tokens import split_tokens
 
 ARGUMENT = "ARG"
-SEPARATORS = {"|", "|&", "||", "&&", "&", ";", ";;", "(", "$(", "`", "\n", "<(", ">(", "!"}  # a program's name follows
+SEPARATORS = {"|", "|&", "||", "&&", "&", ";", ";;", "(", "$(", "`", "\n", "<(", ">("}  # a program's name follows
 KEYWORDS = {"if", "then", "elif", "else", "while", "until", "do", "{", "time"}  # and after these
 WRAPPERS = {"sudo", "nohup", "exec", "command", "xargs", "env", "-exec", "-execdir", "-ok", "-okdir"}  # and these
-SIGNS = {"{}", r"\;", "+", r"\(", r"\)", "}", "fi", "done", "in", "esac"}  # words that say how, not what
+SIGNS = {"!", r"\!", "{}", r"\;", "+", r"\(", r"\)", "}", "fi", "done", "in", "esac"}  # words that say how, not what
 OPERATOR = re.compile(r"[\d&]*[<>|&;()]+|\$\(|`|\n")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
-FLAG = re.compile(r"-[A-Za-z](?=\d+$)|--?[A-Za-z][\w-]*|-\d+$")  # without the value that is written into it
+FLAG = re.compile(r"-[A-Za-z](?=\d[\d,.:-]*$)|--?[A-Za-z][\w-]*|-\d+$")  # without the value that is written into it
 TAKES_VALUE = {"-I", "-n", "-P", "-L", "-d", "-s", "-E", "-a"}  # flags of xargs that a word follows
 
 
@@ -38,14 +38,14 @@ def template_of_words(words: Iterable[str]) -> str:
         if OPERATOR.fullmatch(word) or word in KEYWORDS:
             found.append(word)
             expected = word in SEPARATORS or word in KEYWORDS
+        elif word in SIGNS:
+            found.append(word)
         elif expected and not ASSIGNMENT.match(word) and not word.startswith("-") and last not in TAKES_VALUE:
             found.append(word)
             expected = word in WRAPPERS
         elif flag := FLAG.match(word):
             found.append("-" + ARGUMENT if flag[0][1].isdigit() else flag[0])
             expected = expected or word in WRAPPERS
-        elif word in SIGNS:
-            found.append(word)
         elif not found or found[-1] != ARGUMENT:
             found.append(ARGUMENT)
         last = word

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from data.bash_template import command_template
 from data.cache import cache_folder
-from data.code_tokens import split_tokens
 from data.config import DataConfig
 from data.example import DataError
 from data.held_out import part_of
@@ -115,10 +114,10 @@ def conala(folder: Path, mend: str) -> Parts:
 
 
 def is_held_out(record: Record) -> bool:
-    """Whether a pair of CoNaLa is in the tenth that its code's tokens fall into; what cannot be read is not."""
+    """Whether a pair of CoNaLa is in the tenth that its code without blanks falls into; what cannot be read is not."""
     if record.example is None:
         return False
-    return part_of("\0".join(split_tokens(record.example.code)).encode("utf-8", "surrogatepass"), 10) == 0
+    return part_of("".join(record.example.code.split()).encode("utf-8", "surrogatepass"), 10) == 0
 
 
 def hearthstone(folder: Path, mend: str) -> Parts:

@@ -28,10 +28,12 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """
     source = open_source(name, data, seed, training_tests=False)
-    tests = {split: seen_as(examples, data) for split, examples in source.splits().items()}
+    tests = dict(source.splits())
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
     published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
-    train, held_out = hold_out(published, data.held_out, seed)
+    train, held_out = hold_out(published, data.held_out, seed)  # whatever they are seen as
+    train, held_out, published = (list(seen_as(part, data)) for part in (train, held_out, published))
+    tests = {split: seen_as(examples, data) for split, examples in tests.items()}
     train = train[: data.train_limit or None]
     if not tests:
         tests, published = {"held_out": held_out}, train

@@ -27,6 +27,7 @@ import tyro
 from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.run_folder import read_json_lines
+from experiments.child import run_child
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
 def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
     """Pretrain an encoder on masked tokens, then on matching, and ask it about held-out functions. Raises DataError."""
     for folder, options in ((f"{run}-mlm", MASKED), (run, [*MATCHED, "--init.from", f"{run}-mlm"])):
-        if subprocess.run([sys.executable, "train.py", "--run", folder, *options], cwd=ROOT).returncode:
+        if run_child([sys.executable, "train.py", "--run", folder, *options], ROOT):
             raise DataError(f"the training of {folder} failed, so nothing was measured; the lines above say why")
     facts = facts_of(json.loads((ROOT / run / "environment.json").read_text(encoding="utf-8")))
     found = next(record for record in read_json_lines(ROOT / run / "metrics.jsonl") if "matching_accuracy" in record)

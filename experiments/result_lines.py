@@ -24,7 +24,10 @@ from training.trial import step_cap
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
 ROW_IDENTITY = (*RUN_IDENTITY, "row", "definition")  # in the laboratory two rows may share a run
-MEASUREMENT_IDENTITY = ("suite", "row", "command", "code_hash", "commit", "machine", "threads")
+MEASUREMENT_IDENTITY = (
+    "suite", "row", "command", "code_hash", "commit", "machine", "threads",
+    "config_hash_of_run", "data_hash", "seed", "scored_by",  # of benchmarks
+)  # fmt: skip
 # suite -> what a line must have
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
                 "benchmarks": ("value", "unit", "minutes", "parameters"),

@@ -10,9 +10,8 @@ The predictions stand in predictions.jsonl and report.html of the run that write
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +28,11 @@ from experiments.benchmarks.columns import COLUMNS
 from experiments.benchmarks.published import NOTES
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
+from experiments.child import run_child
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from experiments.result_lines import settings_that_count, short_hash
+from training.code_hash import code_hash
+from training.command_line import read_training_command
 from training.run_folder import is_finished, is_run, read_config
 
 STOPPED = 130  # exit status of a run that was interrupted
@@ -52,16 +55,17 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
     benchmark = BENCHMARKS[settings.name]
     check_ready(settings, benchmark)
-    folder = Path(settings.run or f"runs/benchmark-{settings.name}")
-    status = make(settings, benchmark, folder)
+    folder = Path(settings.run or f"runs/benchmark-{settings.name}").absolute()
+    path = str(Path(settings.data_path).absolute()) if settings.data_path else ""
+    status = make(settings.name, benchmark, folder, path)
     if status:
         return status
-    rows = measure(settings.name, benchmark, folder)
+    rows = measure(settings.name, benchmark, folder, path)
     print(f"\n{result_table(settings.name, rows)}\n{NOTES[settings.name]}")
     budget = rows[0]
     print(about(benchmark, budget["minutes"], budget["parameters"]))
     print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
-    facts = facts_of(read_json(folder / benchmark.scored / "environment.json"))
+    facts = facts_of(environment(folder / benchmark.scored)) | identity_of(folder / benchmark.scored)
     words = ["experiments.benchmarks", *arguments]
     write_rows(settings.json, [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in rows])
     return 0
@@ -78,21 +82,38 @@ def check_ready(settings: Settings, benchmark: Benchmark) -> None:
         grammar_template("ls")
 
 
-def make(settings: Settings, benchmark: Benchmark, folder: Path) -> int:
-    """Make the runs that are not finished, score the last one; the exit status. Raises DataError."""
+def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
+    """Make the runs that are not finished, score the last one; the exit status. `path`: of the data. Raises DataError.
+    """
     places = {stage.name: str(folder / stage.name) for stage in benchmark.stages}
-    data = ["--data.path", settings.data_path] if settings.data_path else []
     for stage in benchmark.stages:
-        run = folder / stage.name
+        run, options = folder / stage.name, [name, *filled(stage.options, places)]
+        if is_run(run):
+            check_settings(run, options)
         if is_finished(run):
             print(f"{stage.name}: {run} is finished")
             continue
         print(f"{stage.name}: {run}", flush=True)
-        options = ["--resume"] if is_run(run) else [settings.name, *data, *filled(stage.options, places)]
-        status = call("train.py", "--run", str(run), *options)
+        data = ["--data.path", path] if path else []
+        status = call("train.py", "--run", str(run), *(["--resume"] if is_run(run) else [*options, *data]))
         if status:
             return status
-    return call("eval.py", "--run", places[benchmark.scored], *filled(benchmark.scoring, places))
+    data = ["--data_path", path] if path else []
+    return call("eval.py", "--run", places[benchmark.scored], *filled(benchmark.scoring, places), *data)
+
+
+def check_settings(run: Path, options: list[str]) -> None:
+    """Refuse a run that an older recipe has made, or begun. Raises DataError."""
+    made, _ = read_config(run, train.Settings)
+    if comparable(made) != comparable(read_training_command(train.Settings, options, "")[0]):
+        raise DataError(f"{run} was made with other settings than today's recipe; choose another --run, or delete it")
+
+
+def comparable(settings: train.Settings) -> train.Settings:
+    """Settings without what names a place, or follows from the data."""
+    return replace(
+        settings, run="", data=replace(settings.data, path=""), model=replace(settings.model, vocab_size=1)
+    )
 
 
 def filled(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
@@ -102,22 +123,39 @@ def filled(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
 
 def call(script: str, *options: str) -> int:
     """Run train.py or eval.py; STOPPED where it was interrupted. Raises DataError where it failed."""
-    status = subprocess.run([sys.executable, script, *options], cwd=ROOT).returncode
+    status = run_child([sys.executable, script, *options], ROOT)
     if status not in (0, STOPPED):
         raise DataError(f"{script} {' '.join(options)} failed; the lines above say why")
     return status
 
 
-def measure(name: str, benchmark: Benchmark, folder: Path) -> list[dict[str, Any]]:
+def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[dict[str, Any]]:
     """A row for each split and column: what was scored, the figure with its interval, time and size."""
     run = folder / benchmark.scored
     settings, _ = read_config(run, train.Settings)
-    splits = read_splits(settings.corpus, settings.data, settings.seed)
+    data = replace(settings.data, path=path) if path else settings.data
+    splits = read_splits(settings.corpus, data, settings.seed)
     predictions = {(line["split"], line["id"]): line["prediction"] for line in read_run_folder(run).predictions}
     seconds = [read_json(folder / stage.name / "budget.json")["seconds"] for stage in benchmark.stages]
-    sizes = [read_json(folder / stage / "environment.json")["parameters"] for stage in benchmark.decoding]
+    sizes = [environment(folder / stage)["parameters"] for stage in benchmark.decoding]
     size = {"minutes": round(sum(seconds) / 60, 1), "parameters": sum(sizes)}
     return [row | size for row in score_rows(name, splits, predictions, COLUMNS[name])]
+
+
+def environment(run: Path) -> dict[str, Any]:
+    """What a run has written down of where it was made."""
+    return read_json(run / "environment.json")
+
+
+def identity_of(run: Path) -> dict[str, Any]:
+    """What tells results of one command apart: settings, data, seed, and the code that scores."""
+    config = settings_that_count(read_json(run / "config.json"))
+    scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").glob("*.py")]
+    found = environment(run)
+    return {
+        "config_hash_of_run": short_hash(config), "data_hash": found["data_hash"], "seed": found["seed"],
+        "scored_by": code_hash(ROOT, scoring),
+    }  # fmt: skip
 
 
 def about(benchmark: Benchmark, minutes: float, parameters: int) -> str:

@@ -7,11 +7,16 @@ data/bash_template.py goes by words; here quotes, substitutions and redirections
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from data.bash_template import command_template, template_of_words
+from data.code_tokens import split_tokens
 from data.example import DataError
+
+OPEN_BRACE = re.compile(r"\$\{[^}]*\Z")  # bashlex 0.18 looks for the other one for ever
+SUBSTITUTIONS = ("commandsubstitution", "processsubstitution")
 
 
 def grammar_template(command: str) -> str:
@@ -20,6 +25,8 @@ def grammar_template(command: str) -> str:
         import bashlex
     except ModuleNotFoundError:
         raise DataError('bashlex is not installed (pip install -e ".[bash]")') from None
+    if any(OPEN_BRACE.search(word) for word in split_tokens(command, "bash")):
+        return command_template(command)
     try:
         trees = bashlex.parse(command)
     except Exception:  # bashlex raises its own errors, NotImplementedError, and on odd input nearly any other
@@ -30,9 +37,10 @@ def grammar_template(command: str) -> str:
 def flat(node: Any, command: str) -> Iterator[str]:
     """The words and operators below a node, substitutions in their brackets."""
     if node.kind in ("word", "assignment"):
-        inside = [part for part in node.parts if part.kind in ("commandsubstitution", "processsubstitution")]
+        inside = [part for part in node.parts if part.kind in SUBSTITUTIONS]
         for part in inside:
-            yield "$("
+            sign = command[part.pos[0] : part.pos[0] + 2]
+            yield sign if sign in ("<(", ">(") else "$("
             yield from flat(part.command, command)
             yield ")"
         if not inside:
@@ -44,5 +52,5 @@ def flat(node: Any, command: str) -> Iterator[str]:
     elif node.kind in ("pipe", "operator", "reservedword"):
         yield command[slice(*node.pos)]
     else:
-        for part in getattr(node, "list", None) or getattr(node, "parts", ()):
+        for part in (*(getattr(node, "list", None) or getattr(node, "parts", ())), *getattr(node, "redirects", ())):
             yield from flat(part, command)

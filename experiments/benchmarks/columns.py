@@ -63,10 +63,14 @@ def bash_tokens(command: str) -> list[str]:
 
 
 EXACT = share(lambda example, code: exact_match(example.code, code, example.language))
+THROUGH_AST = share(lambda example, code: tranx_form(example.code, "") == tranx_form(code, ""))
 TEMPLATE = share(lambda example, code: grammar_template(example.code) == grammar_template(code))
 COLUMNS: dict[str, dict[str, Column]] = {
     "django": {"strict": EXACT, "TranX's protocol": same_form(tranx_form), "TAE's protocol": same_form(tae_form)},
-    "hearthstone": {"exact": EXACT, "literature's BLEU": sentence_bleu, "corpus BLEU": token_bleu(card_tokens)},
+    "hearthstone": {
+        "exact": EXACT, "through the AST": THROUGH_AST, "literature's BLEU": sentence_bleu,
+        "corpus BLEU": token_bleu(card_tokens),
+    },
     "nl2bash": {"exact": EXACT, "template": TEMPLATE, "BLEU": token_bleu(bash_tokens)},
     "conala": {"exact": EXACT, "BLEU": token_bleu(card_tokens)},
     "mbpp": {"tests passed": tests_passed},

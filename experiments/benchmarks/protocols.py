@@ -2,7 +2,8 @@
 
     strict   token by token as in this project (evaluation/exact_match.py)
     TranX    code goes through Python's parser, so quotes, blanks and needless parentheses do not count, and a string
-             that stands in quotes in the description is a slot on both sides (Yin and Neubig 2018, 4.1)
+             that stands in quotes in the description is a slot on both sides (Yin and Neubig 2018, 4.1), which makes
+             no two that differ equal
     TAE      the same, and everything in lower case (Norouzi, Tang and Cao 2021, 3.1)
     cards    mean over the cards of a smoothed sentence BLEU over words, parts of names and signs (Ling et al. 2016;
              Yin and Neubig 2017, 5.1)
@@ -27,10 +28,9 @@ def tranx_form(code: str, description: str) -> str:
         warnings.simplefilter("ignore")
         for text in (code.strip(), completed(code.strip())):
             try:
-                tree = ast.parse(text)
+                return ast.unparse(with_slots(ast.parse(text), quoted_values(description)))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
-            return ast.unparse(with_slots(tree, quoted_values(description)))
     return " ".join(code.split())
 
 
@@ -55,9 +55,9 @@ def with_slots(tree: ast.AST, slots: dict[str, str]) -> ast.AST:
 
 def card_bleu(references: Sequence[str], predictions: Sequence[str]) -> list[float]:
     """Smoothed sentence BLEU of each card, 0 to 100. Smoothing is NIST's, the third of Chen and Cherry 2014."""
-    bleu = BLEU(tokenize="none", smooth_method="exp", effective_order=False)
+    bleu = BLEU(tokenize="none", smooth_method="exp", force=True)
     return [
-        bleu.sentence_score(" ".join(card_tokens(prediction)), [" ".join(card_tokens(reference))]).score
+        bleu.corpus_score([" ".join(card_tokens(prediction))], [[" ".join(card_tokens(reference))]]).score
         for reference, prediction in zip(references, predictions, strict=True)
     ]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.example import Example
+from data.example import DataError, Example
 from data.held_out import duplicates
 from data.splits import Splits
 from evaluation.baselines import baseline_predictions
-from experiments.benchmarks.columns import COLUMNS, Column
+from evaluation.metrics import exact_matches, pack_bits
+from experiments.benchmarks.columns import COLUMNS, EXACT, Column
 from experiments.benchmarks.published import NOTES, PUBLISHED
 from experiments.laboratory.tables import as_text
 from experiments.result_tables import code, table
+from training.trial import step_cap
 
 HEAD = """
 ## Published benchmarks
@@ -28,11 +30,14 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """Every split, whole and without the pairs that stand in training too: ours, and what learns nothing.
 
-    `predictions`: (split, id) -> code; of a split that has none nothing is said.
+    `predictions`: (split, id) -> code. Raises DataError where one is missing: nothing is skipped, but in a trial.
     """
     rows = []
     for split, examples in splits.tests.items():
+        examples = list(examples)
         references = [example for example in examples if (split, example.id) in predictions]
+        if len(references) < len(examples) and not step_cap():
+            raise DataError(f"{split}: {len(references)} of {len(examples)} lines were decoded; score the run again")
         if not references:
             continue
         codes = {OURS: [predictions[split, example.id] for example in references]}
@@ -56,10 +61,11 @@ def figures(
     rows = []
     for column, score in columns.items():
         found = score(references, codes)
+        bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == OURS else {}
         rounded = {key: round(float(found[key]), 2) for key in ("value", "low", "high")}
         rows.append({
             "row": f"{name}, {part}, {column}" + ("" if who == OURS else f", {who}"), "part": part, "who": who,
-            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded,
+            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded, **bits,
         })  # fmt: skip
     return rows
 
@@ -98,7 +104,8 @@ def page_section(lines: Sequence[Mapping[str, Any]]) -> str:
             parts.append("Not run.\n")
             continue
         newest = of_name[-1]
-        rows = [line for line in of_name if line["commit"] == newest["commit"]]
+        same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
+        rows = [line for line in of_name if all(line.get(key) == newest.get(key) for key in same)]
         made = f"{newest['minutes']:.1f} minutes of training in all, {newest['parameters'] / 1e6:.1f} M parameters"
         parts.append(f"{table(*table_cells(name, rows))}\n{NOTES[name]} {made}; {code(newest['command'])}\n")
     return "".join(parts)

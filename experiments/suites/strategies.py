@@ -47,8 +47,7 @@ def at_cost(cost: float, plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 MORE_PAIRS = {"data.train_limit": 4000, "training.steps": 2400, "training.evaluate_every": 100}
-# Both rows with the prefix: what is held out is drawn by the description's text.
-BASH = {"corpus": "nl2bash", "training.steps": 1200, "evaluation.perturbed": False, "data.prefix": "nl2bash: "}
+BASH = {"corpus": "nl2bash", "training.steps": 1200, "evaluation.perturbed": False}
 STUDENT = MORE_PAIRS | {
     "pretraining.steps": 0, "model.d_model": 96, "model.d_ff": 256, "model.n_encoder_layers": 2,
     "model.n_decoder_layers": 2, "evaluation.perturbed": False,

@@ -20,6 +20,9 @@ from data.bash_template import command_template
         ("echo $(date +%s)", "echo $( date ARG )"),
         ("grep 'a | b' f 2>&1", "grep ARG 2>& ARG"),
         ("for f in *; do mv $f x; done", "for ARG in ARG ; do mv ARG ; done"),
+        ("find . -type f ! -name x", "find ARG -type ARG ! -name ARG"),
+        ("if ! grep -q x f; then ls; fi", "if ! grep -q ARG ; then ls ; fi"),
+        ("sort -k1,1 -k 2 f | cut -f1,3-5", "sort -k -k ARG | cut -f"),
         ("", ""),
     ],
 )

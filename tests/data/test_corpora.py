@@ -179,8 +179,8 @@ def test_the_cache_is_read_when_no_folder_is_given(tmp_path, monkeypatch):
 
 COUNTS = {
     "django": {"train": 16000, "dev": 1000},
-    "nl2bash": {"train": 9249, "dev": 1030, "test": 1027},
-    "conala": {"train": 2172, "held_out": 206},
+    "nl2bash": {"train": 9266, "dev": 1015, "test": 1025},
+    "conala": {"train": 2135, "held_out": 243},
     "hearthstone": {"train": 533, "dev": 66},
     "mbpp": {"train": 374, "dev": 90, "test": 500},
 }

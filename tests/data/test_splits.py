@@ -37,6 +37,17 @@ def test_without_another_split_what_is_held_out_is_scored_and_is_no_duplicate(tm
     assert not {e.nl for e in splits.published} & {e.nl for e in splits.held_out}
 
 
+def test_the_same_pairs_are_held_out_however_they_are_seen(tmp_path):
+    write(tmp_path / "train.jsonl", range(50))
+    write(tmp_path / "test.jsonl", [7])
+    plain, turned = read(tmp_path, held_out=5), read(tmp_path, held_out=5, reverse=True, prefix="describe: ")
+    ids = [[example.id for example in splits.held_out] for splits in (plain, turned)]
+    assert ids[0] == ids[1] and len(ids[0]) == 5
+    assert turned.held_out[0].nl == "describe: " + plain.held_out[0].code
+    (scored,) = turned.tests["test"]
+    assert (scored.nl, scored.code) == ("describe: x + 7", "add 7") and scored.nl in {e.nl for e in turned.published}
+
+
 def test_a_corpus_without_a_training_part_can_be_scored_alone(tmp_path):
     write(tmp_path / "test.jsonl", range(3))
     splits = read(tmp_path)

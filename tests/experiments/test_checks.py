@@ -89,9 +89,7 @@ def test_matching_is_learned_by_a_pretrained_encoder_and_held_against_the_words(
     (run / "environment.json").write_text(json.dumps(ENVIRONMENT))
     found = {"matching_accuracy": 0.7, "matching_bag_of_words": 0.625, "matching_questions": 80}
     (run / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + json.dumps(found) + "\n")
-    monkeypatch.setattr(
-        checks.subprocess, "run", lambda command, **_: ran.append(command) or SimpleNamespace(returncode=0)
-    )
+    monkeypatch.setattr(checks, "run_child", lambda command, _: ran.append(command) or 0)
     assert checks.main(["matching", "--run", str(run), "--json", str(tmp_path / "rows.json")]) == 0
     (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert (row["value"], row["unit"], row["n"], row["met"]) == (7.5, "points", 80, True)

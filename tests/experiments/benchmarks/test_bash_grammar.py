@@ -16,6 +16,8 @@ from experiments.benchmarks.bash_grammar import grammar_template
         ('ls "$(dirname $x)"', "ls $( dirname ARG )"),
         ("ls `pwd` -l", "ls $( pwd ) -l"),
         ("sort <a 2>/dev/null", "sort < ARG > ARG"),
+        ("while read l; do echo $l; done < f", "while read ARG ; do echo ARG ; done < ARG"),
+        ("comm <(sort a) <(sort b)", "comm <( sort ARG ) <( sort ARG )"),
         ("a | b && c -d 1", "a | b && c -d ARG"),
         ("for f in *; do mv $f x; done", "for ARG in ARG ; do mv ARG ; done"),
     ],
@@ -27,8 +29,8 @@ def test_substitutions_and_redirections_are_parsed(command, template):
 
 def test_what_does_not_parse_goes_by_words():
     pytest.importorskip("bashlex")
-    broken = "find . -name 'a | wc -l"
-    assert grammar_template(broken) == command_template(broken)
+    for broken in ("find . -name 'a | wc -l", "PS1='${c'", "groups $(who | cut -d' ${' -f 1)"):
+        assert grammar_template(broken) == command_template(broken)
 
 
 def test_without_bashlex_the_extra_is_named(monkeypatch):

@@ -1,6 +1,7 @@
 """The command on a toy corpus: it makes what is missing, goes on, scores, and says what it compares with."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
     ]  # fmt: skip
     assert command.main(arguments) == 0
     said = capfd.readouterr().out
-    assert "ASN, supervised attention" in said and "79.2" in said and "of 100 minutes in all" in said
+    assert "ASN + attention" in said and "79.2" in said and "of 100 minutes in all" in said
     rows = {row["row"]: row for row in json.loads(file.read_text())}
     nearest = rows["hearthstone, dev, exact, nearest description"]
     assert (nearest["value"], nearest["n"], nearest["unit"]) == (pytest.approx(100 / 6, abs=0.01), 6, "%")
@@ -57,6 +58,10 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
     lines = [json.loads(line) for line in (tmp_path / "docs/results/benchmarks.jsonl").read_text().splitlines()]
     page = page_section(lines)
     assert "| dev, new pairs | 5 |" in page and "published: LPN" in page and "Not run." in page
+    longer = replace(RECIPE, stages=(Stage("tuned", (*TINY, "--training.learning_rate", "2e-3")),), scoring=())
+    monkeypatch.setitem(command.BENCHMARKS, "hearthstone", longer)
+    assert run_and_report(command.main, arguments) == 2
+    assert "other settings than today's recipe" in capfd.readouterr().err
 
 
 def test_programs_of_a_network_are_not_run_unasked(capsys):
