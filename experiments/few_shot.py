@@ -1,8 +1,7 @@
 """How well a network learns an unseen family of generated tasks from k examples.
 
     python train.py --run runs/plain --data.generated_without keys values best_key look_up
-    python train.py --run runs/fomaml --data.generated_without keys values best_key look_up --strategies.meta fomaml \
-        --training.accumulate 4
+    python train.py --run runs/fomaml --data.generated_without keys values best_key look_up --strategies.meta fomaml
     python -m experiments.few_shot runs/plain runs/fomaml --operations keys values best_key look_up
 
 Each run's network is fine-tuned on k tasks that use one of the operations, for a number of steps on all k of them, once
