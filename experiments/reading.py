@@ -32,7 +32,7 @@ from experiments.measurement import check_writable, facts_here, measured_row, wr
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.corpus import Corpus, read_corpora
-from training.device import set_threads
+from training.device import collect_garbage_seldom, set_threads
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.pretrained import first_tokenizer
@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
     suite, found = load_suite(settings.suite), {}
     corpora, tokenizer = None, None
+    collect_garbage_seldom()  # as train.py does
     for row, run in pretrainings(suite).items():
         set_threads(run.threads)
         if corpora is None:  # rows share data and vocabulary

@@ -41,13 +41,16 @@ class Mixture:
     monolingual: Sequence[Example] = ()  # mined code (tae)
     strategies: StrategiesConfig = StrategiesConfig()  # what they change about pairs
     functions: dict[str, Callable[..., Any]] = field(init=False)  # of the objectives in use
+    on_in: dict[int, frozenset[str]] = field(default_factory=dict, init=False)  # epoch -> what `on` has found
 
     def __post_init__(self) -> None:
         self.functions = import_objectives(self.objectives, self.strategies.auxiliary)
 
     def on(self, epoch: int) -> frozenset[str]:
         """The objectives that are on in an epoch."""
-        return frozenset(name for name in self.functions if self.objectives.is_on(name, epoch))
+        if epoch not in self.on_in:  # asked for every example
+            self.on_in[epoch] = frozenset(name for name in self.functions if self.objectives.is_on(name, epoch))
+        return self.on_in[epoch]
 
     def items(self, example: Example, epoch: int) -> Iterator[tuple[Item, Example]]:
         """The example under each objective that it is taken under, each with the example that it was made of."""

@@ -46,7 +46,7 @@ def poisson_spans(
     kept = length - covered
     count = max(1, min(int(covered / mean_span + generator.random()), kept + 1))
     lengths = generator.multinomial(covered, [1 / count] * count).tolist()
-    places = sorted(generator.choice(kept + 1, count, replace=False).tolist())  # kept tokens before each span
+    places = sorted(generator.permutation(kept + 1)[:count].tolist())  # kept tokens before each span
     spans, before = [], 0
     for place, size in zip(places, lengths, strict=True):
         spans.append((place + before, place + before + size))

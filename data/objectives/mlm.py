@@ -28,7 +28,7 @@ def masked_language_modelling(
     if whole_words:
         places = places_of_words([len(pieces) for *_, pieces in tokenizer.encode_words(text)], hidden, generator)
     else:
-        places = generator.choice(len(ids), hidden, replace=False).tolist() if ids else []
+        places = generator.permutation(len(ids))[:hidden].tolist()  # faster than `choice` without replacement
     chances = generator.random(len(places)).tolist()
     pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, len(places)).tolist()
     for place, chance, piece in zip(places, chances, pieces, strict=True):

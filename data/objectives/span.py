@@ -55,7 +55,8 @@ def random_spans(
     count = int(covered / mean_span + generator.random())
     count = max(1, min(count, covered, kept + 1, most or length))
     # A span stands before one of the kept tokens or at the end, and no two at the same place.
-    places = sorted(generator.choice(kept + 1, count, replace=False).tolist())  # count numbers
-    cuts = sorted(generator.choice(covered - 1, count - 1, replace=False).tolist()) if count > 1 else []
+    # `permutation` and a cut are faster than `choice` without replacement.
+    places = sorted(generator.permutation(kept + 1)[:count].tolist())  # count numbers
+    cuts = sorted(generator.permutation(covered - 1)[: count - 1].tolist()) if count > 1 else []
     edges = [0, *(cut + 1 for cut in cuts), covered]  # count + 1 edges of the spans among the covered tokens
     return [(place + start, place + end) for place, start, end in zip(places, edges, edges[1:])]

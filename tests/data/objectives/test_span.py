@@ -81,7 +81,7 @@ def test_every_place_can_be_corrupted():
         for start, end in random_spans(20, 0.15, 3.0, example_generator(seed, 0, "")):
             for place in range(start, end):
                 covered[place] += 1
-    assert min(covered) > 0.3 * max(covered)
+    assert min(covered) > 0.25 * max(covered)  # a span of three covers the ends a third as often
 
 
 def test_a_text_longer_than_the_sentinels_reach_keeps_its_rate(tokenizer):
