@@ -27,9 +27,9 @@ NEVER_MINED = {
     "tellina": "the NL2Bash corpus was made for it",
 }
 
-TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing"}
+TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing", "__tests__", "spec", "specs"}  # in small letters
 FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "_bundled", "_vendor", "vendor"}
-TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest|^_sysconfigdata.*)\.py$")
+TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest|^_sysconfigdata.*|.*\.(?:test|spec))\.\w+$")
 GENERATED = re.compile(
     rb"^(?:#|\"\"\"|''').*(?:auto-?generated|generated (?:from|by|automatically)|do not edit)",
     re.IGNORECASE | re.MULTILINE,
@@ -97,7 +97,8 @@ def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place:
 def is_own_code(inside: str) -> bool:
     """False for tests and for other packages' files; `inside` is the path inside the package."""
     *folders, file = inside.split("/")
-    return not TEST_FILE.match(file) and not (TEST_FOLDERS | FOREIGN_FOLDERS).intersection(folders)
+    lowered = {folder.lower() for folder in folders}
+    return not TEST_FILE.match(file) and not TEST_FOLDERS & lowered and not FOREIGN_FOLDERS.intersection(folders)
 
 
 def is_generated(content: bytes) -> bool:

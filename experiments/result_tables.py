@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -202,9 +203,9 @@ def checks_table(lines: list[Line]) -> str:
     return table(["what", "value", "target", "met", "machine", "command"], rows)
 
 
-def readme_table(suites: dict[str, list[Line]]) -> str:
-    """README's table: what was promised and what came out."""
-    rows = [readme_row(target, suites.get(target.suite, [])) for target in TARGETS]
+def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = ()) -> str:
+    """README's table: what was promised and what came out; `effects`: rows about suites of the laboratory."""
+    rows = [*(readme_row(target, suites.get(target.suite, [])) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval over the examples of one run, which is not one over runs; in square "
         "brackets the baselines on the same examples. How each figure was made: "
@@ -338,8 +339,10 @@ def ratio(value: dict[str, float]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as minutes with one decimal."""
-    return "–" if seconds is None else f"{seconds / 60:.1f} min"
+    """Seconds as minutes with one decimal; less than one as seconds."""
+    if seconds is None:
+        return "–"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
 
 
 def mebibytes(value: float | None) -> str:

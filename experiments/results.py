@@ -18,7 +18,7 @@ import tyro
 from data.atomic_files import write_atomically
 from data.example import DataError
 from experiments.benchmarks.tables import page_section
-from experiments.laboratory.page import claims_page, math_table, suite_sections, write_plots
+from experiments.laboratory.page import claims_page, effect_rows, math_table, suite_sections, write_plots
 from experiments.laboratory.suite import names
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
@@ -78,7 +78,7 @@ def make_pages(root: Path) -> None:
     """Write docs/results.md, docs/claims.md, its pictures, and the tables of two other pages. Raises DataError."""
     suites = read_suites(root / "docs" / "results")
     readme, math = root / "README.md", root / "docs" / "the_math.md"
-    text = with_table(readme, readme_table(suites)) if readme.exists() else None
+    text = with_table(readme, readme_table(suites, effect_rows(suites))) if readme.exists() else None
     derived = with_table(math, math_table(suites), "pieces") if math.exists() else None
     write_atomically(root / "docs" / "results.md", whole_page(suites))
     write_atomically(root / "docs" / "claims.md", claims_page(suites))

@@ -42,7 +42,9 @@ class Stream:
     mixture: Mixture
     data: DataConfig
     bad: BadRecords
-    part: tuple[int, int] = (0, 1)  # (k, n): of n processes this is the k-th, each with its own n-th of an epoch
+    # (k, n): of n processes this is the k-th. Each has its own n-th of an epoch's examples; how many batches they make
+    # differs by a few, so processes that wait for each other end an epoch with the one that has the fewest.
+    part: tuple[int, int] = (0, 1)
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property

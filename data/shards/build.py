@@ -36,9 +36,9 @@ from data.cache import sources_hash
 from data.example import DataError
 from data.learned_tokenizer import learned_tokenizer
 from data.programs import run_jobs
-from data.shards.contamination import benchmarks_of, languages_of
-from data.shards.duplicates import N_BANDS, find_duplicates
-from data.shards.sources import LANGUAGES, Origin, Unit, units_of
+from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
+from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
+from data.shards.sources import LANGUAGES, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
 from data.shards.store import CARD, FORMAT, TOKENIZER, sha256
 from data.tokenizer import Tokenizer
 
@@ -50,6 +50,11 @@ SOURCES = (  # what decides what comes out
     "shards/sources", "shards/store",
 )  # fmt: skip
 NAMES = sorted(set(LANGUAGES.values()))  # of languages, by number
+FILTERS = {  # what the data card says of them; how much each took stands beside it
+    "benchmark window": f"{WINDOW} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW - 1} tokens",
+    "near duplicate": f"similarity {ALIKE}", "longest line": f"{LONGEST_LINE} characters",
+    "mean line": f"{MEAN_LINE} characters", "letters": f"at least {LEAST_LETTERS:.0%}", "largest package": "a third",
+}  # fmt: skip
 
 
 def build(
@@ -120,8 +125,16 @@ def plan_of(
         "program": sources_hash(DATA / f"{name}.py" for name in SOURCES),
         "libraries": {name: metadata.version(name) for name in ("datasketch", "numpy", "sentencepiece")},
     }
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return {"hash": digest, "origins": [origin.name for origin in origins], "units": len(units)}
+    return {
+        "hash": json_hash(parts), "targets": json_hash(targets), "origins": [origin.name for origin in origins],
+        "units": len(units),
+    }
+
+
+def json_hash(content: Any) -> str:
+    """16 hexadecimal digits of a JSON value."""
+    text = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def stamp(path: str) -> tuple[int, int]:
@@ -301,8 +314,8 @@ def data_card(
         "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
         "sources": sources, **totals, "characters_by_language": under("characters: ", shards),
         "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
-        "left_out": under("left out: ", [total]) | chosen,
-        "benchmarks": plan["benchmarks"], "languages": NAMES,
+        "filters": FILTERS, "left_out": under("left out: ", [total]) | chosen,
+        "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": NAMES,
         "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "shards": listed,
     }
 

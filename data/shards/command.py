@@ -47,7 +47,7 @@ def run_build(command: Build) -> None:
     print(f"{megabytes:.1f} MB of files{speed}; the corpus is in {out}")
     print(f"pretrain on it with --data.shards {out if command != Build() else MINED}")
     if command.json:
-        write_json(Path(command.json), card)
+        write_json(Path(command.json), card | {"seconds": round(time.time() - began, 1)})
 
 
 def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any]]:

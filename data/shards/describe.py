@@ -26,7 +26,7 @@ from data.tokenizer import SEGMENT, Tokenizer
 SAMPLE = 5000  # examples that are decoded for what needs the text
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 WORD = re.compile(r"\w+")
-LEFT_ALONE = ("rename", "denoise")  # of fine-tuning
+LONGEST_SHOWN = 160  # tokens of an item that is shown
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ def run_describe(command: Describe) -> None:
     figures = corpus_figures(examples)
     print(show_card(examples.card))
     print("\n" + show_figures(figures))
-    for lines in shown_objectives(examples, command.examples, command.seed):
-        print("\n" + lines)
+    shown = list(shown_objectives(examples, command.examples, command.seed))
+    print("".join(f"\n{lines}\n" for lines in shown), end="")
     place = Path(command.plot) if command.plot else folder / "corpus.png"
     write_atomically(place, picture(examples.card, figures))
     print(f"\npicture: {place}")
     if command.json:
-        write_json(Path(command.json), figures)
+        write_json(Path(command.json), figures | {"card": examples.card, "shown": shown})
 
 
 def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
     for number, name in enumerate(FUNCTIONS):
         shown = 0
         turned = sample[number * len(sample) // len(FUNCTIONS) :] + sample  # others for each objective
-        for example in turned if name not in LEFT_ALONE else ():
+        for example in turned if name != "rename" else ():  # it changes an example before another objective
             if shown == n:
                 break
             others = {"all": {"others": sample}, "neighbours": {"others": neighbours.of(example)}}
@@ -159,7 +159,7 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
             if name == "pairs" and example.nl is None:
                 continue
             item = objective(name)(example, examples.tokenizer, example_generator(seed, 0, example.id), **given)
-            if item is not None and len(item.source) + len(item.target) <= 160:
+            if item is not None and len(item.source) + len(item.target) <= LONGEST_SHOWN:
                 shown += 1
                 yield f"{name}, {example.id}\n{show_item(item, examples.tokenizer)}"
 

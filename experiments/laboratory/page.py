@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from experiments.laboratory import tables
@@ -13,6 +14,7 @@ from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.result_tables import table as markdown
+from experiments.targets import EFFECTS
 
 Line = dict[str, Any]
 IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
@@ -73,6 +75,28 @@ def in_one_line(analysis: Analysis, row: str) -> str:
         parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {analysis.verdict(row, metric)}")
     trap = "; the loss sees the answer, the score decides" if row in analysis.suite.exposed else ""
     return "; ".join(parts) + trap
+
+
+def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
+    """README's rows of what was promised of a suite's rows: what, target, result, machine, command."""
+    rows = []
+    for target in EFFECTS:
+        analysis = analyse(load_suite(target.suite), lines.get(target.suite, []))
+        metric, against = METRICS[target.metric], analysis.suite.against(target.row)
+        effect, found = analysis.effects[target.metric].get((target.row, against)), "not run"
+        if effect is not None:
+            means = [fmean(analysis.values[target.metric][row].values()) for row in (target.row, against)]
+            interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
+            found = (
+                f"{metric.write(means[0])}{metric.unit} after {metric.write(means[1])}{metric.unit}, "
+                f"{metric.write(effect.mean, True)} {metric.difference_unit} ({interval}); "
+                f"{'met' if effect.mean >= target.at_least else '**not met**'}"
+                f"{'' if effect.decides else ', **not enough runs** for a verdict'}"
+            )
+        machines = "; ".join(dict.fromkeys(line["machine"] for line in analysis.lines.get(target.row, [])))
+        wanted = f"at least {target.at_least:+g} {metric.difference_unit}"
+        rows.append([target.what, wanted, found, machines, f"`python -m experiments.ablate {target.suite}`"])
+    return rows
 
 
 def claims_page(lines: Mapping[str, list[Line]]) -> str:

@@ -44,6 +44,17 @@ def test_the_rate_and_the_mean_span_are_the_settings(long_examples, tokenizer):
         assert abs(covered / spans - mean) < 0.05
 
 
+def test_items_have_the_rate_and_the_mean_span_that_were_asked_for(long_examples, tokenizer):
+    hidden = masks = total = 0
+    for example in long_examples:
+        item = item_of(example, tokenizer, infilling_rate=0.2, mean_span=4.0)
+        of_item = item.source.count(tokenizer.mask_id)
+        masks += of_item
+        hidden += len(item.target) - len(item.source) + of_item
+        total += len(item.target) - 1
+    assert total > 100_000 and abs(hidden / total - 0.2) < 0.01 and abs(hidden / masks - 4.0) < 0.05
+
+
 def test_lengths_are_poissons(long_examples):
     lengths = Counter()
     for example in long_examples:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import pytest
 
@@ -85,23 +86,25 @@ def test_a_build_that_was_broken_off_anywhere_ends_with_the_same_bytes(folder, b
 def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(folder, tmp_path, monkeypatch, module):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     place = tmp_path / "killed"
-    command = [sys.executable, "-m", "data", "build", str(folder), "--out", str(place), "--vocab_size", "600"]
+    small = "import sys; from data import __main__; from data.shards import sources; sources.UNIT_BYTES = 4000; "
+    small += "sys.exit(__main__.main())"
+    command = [sys.executable, "-c", small, "build", str(folder), "--out", str(place), "--vocab_size", "600"]
     for number in range(60):  # enough for a while
         (folder / f"more{number}.py").write_text(module(1000 + 10 * number))
     killed = 0
-    for wanted in ("work/*.json", "work/kept", "00*.ids"):  # in the middle of each stage
+    for wanted, n in (("work/00*.json", 4), ("work/kept", 1), ("tokenizer.model", 1), ("00*.ids", 4)):  # in each stage
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(list(place.glob(wanted))) < 3 and not (place / "work/kept").exists():
-            time.sleep(0.02)
+        while process.poll() is None and len(list(place.glob(wanted))) < n:
+            time.sleep(0.005)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             killed += 1
         process.wait()
-    assert killed >= 2
+    assert killed == 4 and not (place / "corpus.json").exists()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     whole = tmp_path / "whole"
     subprocess.run([*command[:-3], str(whole), *command[-2:]], check=True, stdout=subprocess.DEVNULL)
-    assert contents(place) == contents(whole)
+    assert contents(place) == contents(whole) and len(list(place.glob("*.ids"))) > 10
 
 
 def test_asked_for_again_nothing_is_made(folder, built, monkeypatch):
@@ -245,3 +248,5 @@ def test_the_card_names_sources_and_hashes(folder, built):
             assert hashlib.sha256((place / f"{shard['name']}{end}").read_bytes()).hexdigest() == digest
     (source,) = card["sources"]
     assert source["name"] == "project" and source["characters"] == card["characters"] > 10_000
+    assert source["licence"] == "as the folder says" and datetime.fromisoformat(card["date"])
+    assert card["filters"]["benchmark window"] == "13 tokens" and card["filters"]["near duplicate"] == "similarity 0.8"

@@ -94,13 +94,20 @@ def test_a_build_leaves_out_the_function_and_no_more(folder, built):
     file = folder / "part0" / "module0.py"
     before = file.read_text(encoding="utf-8")
     file.write_text(before + "\n\n" + inside(LONG) + "\n\n" + inside(SHORT.replace("self", "key")), encoding="utf-8")
+    renamed = WHOLE.replace("first_repeated", "find").replace("string", "text").replace("letter", "c")
+    planted = {"module1": renamed, "module2": WHOLE.replace("    ", "  "), "module3": inside(LINE)}
+    for number, (name, code) in enumerate(planted.items(), 1):
+        path = folder / f"part{number % 3}" / f"{name}.py"
+        path.write_text(path.read_text(encoding="utf-8") + "\n\n" + code, encoding="utf-8")
     clean, _ = built(folder, out="clean")
     place, card = built(folder, targets=TARGETS, out="decontaminated")
     codes = {name: {e.code for e in [*ShardedExamples(p), *ShardedExamples(p, held_out=True)]}
              for name, p in (("clean", clean), ("decontaminated", place))}
     gone = codes["clean"] - codes["decontaminated"]
-    assert len(gone) == 1 and "self . cache" in gone.pop()
-    assert card["left_out"]["django, by window"] == 1
+    found = {what: card["left_out"][what] for what in ("django, by window", "django, by line", "mbpp, by function")}
+    assert found == {"django, by window": 1, "django, by line": 1, "mbpp, by function": 2}
+    assert len(gone) == 3 and sum("self . cache" in code for code in gone) == 1  # of two alike one stood in the first
+    assert any("def find(text)" in code for code in gone)
     assert card["benchmarks"] == {
         "django": {"targets": 3, "too short": 1}, "mbpp": {"targets": 1, "too short": 0},
     }

@@ -14,6 +14,7 @@ from data.example import BadRecords, evenly
 from data.shards import store
 from data.shards.store import ShardedExamples, write_shard
 from data.tokenizer import train_tokenizer
+from training import stream
 from training.config import ObjectivesConfig
 from training.corpus import read_pretraining
 from training.mixture import Mixture
@@ -94,14 +95,33 @@ def test_the_parts_of_several_processes_are_disjoint_and_equally_long(corpus, to
     assert stream_of(corpus, tokenizer).order(0).tolist() != stream_of(corpus, tokenizer).order(1).tolist()
 
 
-def test_a_stream_goes_on_from_any_step(corpus, tokenizer):
+@pytest.mark.parametrize("chunk", [5, 16384])
+def test_the_batches_of_several_processes_share_an_epoch(corpus, tokenizer, monkeypatch, chunk):
+    """Each item is made by one of them, and is what one process alone would have made."""
+    monkeypatch.setattr(stream, "CHUNK", chunk)
+
+    def items(part):
+        return {
+            id: (tuple(source[source != tokenizer.pad_id].tolist()), tuple(target[target != tokenizer.pad_id].tolist()))
+            for batch in stream_of(corpus, tokenizer, part).one_epoch()
+            for id, source, target in zip(batch.ids, batch.source, batch.target)
+        }
+
+    alone, parts = items((0, 1)), [items((k, 2)) for k in range(2)]
+    assert len(alone) == 46 and not parts[0].keys() & parts[1].keys()
+    assert parts[0] | parts[1] == alone
+
+
+@pytest.mark.parametrize(("part", "chunk"), [((0, 1), 16384), ((0, 1), 10), ((1, 2), 10)])
+def test_a_stream_goes_on_from_any_step(corpus, tokenizer, monkeypatch, part, chunk):
+    monkeypatch.setattr(stream, "CHUNK", chunk)
     batches = []
-    for place, batch in stream_of(corpus, tokenizer).batches():
+    for place, batch in stream_of(corpus, tokenizer, part).batches():
         batches.append((place, batch.ids, batch.target.tolist()))
         if len(batches) == 30:
             break
     for done in (0, 7, 11, 12, 25):
-        rest = stream_of(corpus, tokenizer).batches(batches[done][0])
+        rest = stream_of(corpus, tokenizer, part).batches(batches[done][0])
         place, batch = next(rest)
         assert (place, batch.ids, batch.target.tolist()) == batches[done + 1]
     assert batches[-1][0].epoch >= 2 and Place() not in [place for place, *_ in batches]
