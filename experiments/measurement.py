@@ -35,7 +35,7 @@ def measured_row(
     """
     found = {"row": row, "command": shown_command(arguments), **facts, **values}
     for target in TARGETS:
-        if (target.suite, target.rows) == (suite, (row,)):
+        if (target.suite, target.row) == (suite, row):
             found |= {"target": target.wanted, "met": reached(target, found)}
     return found
 

@@ -219,29 +219,18 @@ def readme_row(target: Target, lines: list[Line]) -> list[str]:
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
     """
-    shown = [line for row in target.rows for line in current(lines, row)]
+    shown = current(lines, target.row)
     if not shown:
         return [target.what, target.wanted, NOT_RUN, "", ""]
     between = "; " if len(shown) == 1 else ", "
     results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
-    several = len(target.rows) > 1
-    if several or len(shown) > 1:
-        label = "row" if several else "machine"
-        results = [f"{line[label]}: {result}" for line, result in zip(shown, results, strict=True)]
-    if several:
-        results += [f"{row}: {NOT_RUN}" for row in target.rows if row not in [line["row"] for line in shown]]
-        results += ["**not enough runs** for a verdict"] if few_seeds(lines, target.rows) else []
+    if len(shown) > 1:
+        results = [f"{line['machine']}: {result}" for line, result in zip(shown, results, strict=True)]
     return [
         target.what, target.wanted, "; ".join(results),
         "; ".join(dict.fromkeys(line["machine"] for line in shown)),
         " ".join(dict.fromkeys(code(line["command"]) for line in shown)),
     ]
-
-
-def few_seeds(lines: list[Line], rows: tuple[str, ...]) -> bool:
-    """Whether some row has too few seeds for a verdict."""
-    seeds = [{line["seed"] for line in lines if line["row"] == row} for row in rows]
-    return min(len(found) for found in seeds) < SEEDS_FOR_A_VERDICT
 
 
 def current(lines: list[Line], row: str) -> list[Line]:

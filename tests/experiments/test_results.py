@@ -6,7 +6,7 @@ import pytest
 
 from data.example import DataError
 from evaluation.metrics import unpack_bits
-from experiments.laboratory.page import claims_page, math_table
+from experiments.laboratory.page import claims_page, effect_rows, math_table
 from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
 from experiments.results import ROOT, main, whole_page, with_table
@@ -167,7 +167,7 @@ def test_the_committed_pages_are_those_of_the_committed_lines():
     readme = ROOT / "README.md"
     if not readme.exists():
         pytest.skip("there is no README.md here")
-    assert readme.read_text(encoding="utf-8") == with_table(readme, readme_table(suites))
+    assert readme.read_text(encoding="utf-8") == with_table(readme, readme_table(suites, effect_rows(suites)))
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])
@@ -197,10 +197,16 @@ def test_the_score_without_duplicates_comes_first_and_baselines_stand_beside(run
 
 def test_one_run_each_is_not_enough_for_a_verdict(run):
     lines = [run_line(run, "django_1000", row) for row in ("pretrained", "not pretrained")]
-    suites = {"django_1000": lines}
-    assert "not enough runs" in readme_table(suites) and "**not enough runs**" in results_page(suites)
+    assert "**not enough runs**" in results_page({"django_1000": lines})
     seeds = [line | {"seed": seed} for line in lines for seed in range(5)]
-    assert "not enough runs" not in readme_table({"django_1000": seeds})
+    assert "not enough runs" not in results_page({"django_1000": seeds}).partition("Django with 1,000")[2]
+
+
+def test_effects_of_suites_stand_in_the_readme_with_interval_and_seeds():
+    rows = effect_rows(read_suites(ROOT / "docs" / "results"))
+    assert any("+10.3 points (+9.4 to +11.2 over 5 seeds); met" in row[2] for row in rows)  # a committed campaign
+    assert all(row[2] == "not run" for row in effect_rows({}))
+    assert "| not run |" in readme_table({}, effect_rows({})).splitlines()[-3]
 
 
 def test_bf16_stands_beside_float32_seed_by_seed(run):
