@@ -1,9 +1,10 @@
 """Does pretraining help a small network that learns to write Python lines from few descriptions, and which?
 
 Every run is fine-tuned until its held-out loss has not fallen for six looks in a row, whatever it began with, and keeps
-the weights of its best look; runs on all pairs end at 12,000 steps, where it still falls a little. Learning rates of fine-tuning are each row's own, one of three. All rows have one
-vocabulary, of the mined corpus and Django's training lines. Steps of pretraining are those in which a row reads its
-tokens of text (`python -m experiments.reading pretraining`).
+the weights of its best look; runs on all pairs end at 12,000 steps, where it still falls a little. Learning rates of
+fine-tuning are each row's own, one of three. All rows have one vocabulary, of the mined corpus and Django's training
+lines. Steps of pretraining are those in which a row reads its tokens of text (`python -m experiments.reading
+pretraining`).
 """
 
 from __future__ import annotations
