@@ -116,7 +116,7 @@ CONCLUSIONS = (
     "With 300 pairs nothing is learnt without pretraining, and a fifteenth of the new lines with it.",
     "With all 15,000 pairs the gain is gone: the held-out loss is the same, and fewer lines are exact. "
     "`python -m experiments.line_kinds pretraining \"nothing, all pairs\" \"infilling, 8 M, all pairs\"` says where: "
-    "lines whose every token is known gain a little, those with a token that must be copied piece by piece lose.",
+    "lines whose every token is known are as before, those with a token that must be copied piece by piece lose.",
     "The base is bare: what teaches a new network to copy in `python train.py django`, restored lines and made-up "
     "names, is off in all rows, and with the same pairs that recipe is far above them. What pretraining adds to it has "
     "not been asked.",
