@@ -30,7 +30,7 @@ class Row:
         """What experiments/targets.py asks of this row, and whether it is met."""
         line = {"ratio": self.ratio, "value": median(self.values)}
         for target in TARGETS:
-            if target.suite == "speed" and target.rows == (self.name,):
+            if target.suite == "speed" and target.row == self.name:
                 return {"target": target.wanted, "met": reached(target, line)}
         return {"target": "reported", "met": None}
 
