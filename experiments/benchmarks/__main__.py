@@ -24,7 +24,6 @@ from data.options import parse, run_and_report
 from data.splits import read_splits
 from evaluation.run_folder import read_run_folder
 from experiments.benchmarks.bash_grammar import grammar_template
-from experiments.benchmarks.columns import COLUMNS
 from experiments.benchmarks.published import NOTES
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
@@ -139,7 +138,7 @@ def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[di
     seconds = [read_json(folder / stage.name / "budget.json")["seconds"] for stage in benchmark.stages]
     sizes = [environment(folder / stage)["parameters"] for stage in benchmark.decoding]
     size = {"minutes": round(sum(seconds) / 60, 1), "parameters": sum(sizes)}
-    return [row | size for row in score_rows(name, splits, predictions, COLUMNS[name])]
+    return [row | size for row in score_rows(name, splits, predictions)]
 
 
 def environment(run: Path) -> dict[str, Any]:

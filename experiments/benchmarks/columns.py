@@ -63,8 +63,8 @@ def bash_tokens(command: str) -> list[str]:
 
 
 EXACT = share(lambda example, code: exact_match(example.code, code, example.language))
-THROUGH_AST = share(lambda example, code: tranx_form(example.code, "") == tranx_form(code, ""))
-TEMPLATE = share(lambda example, code: grammar_template(example.code) == grammar_template(code))
+THROUGH_AST = same_form(lambda code, _: tranx_form(code, ""))
+TEMPLATE = same_form(lambda code, _: grammar_template(code))
 COLUMNS: dict[str, dict[str, Column]] = {
     "django": {"strict": EXACT, "TranX's protocol": same_form(tranx_form), "TAE's protocol": same_form(tae_form)},
     "hearthstone": {

@@ -1,6 +1,7 @@
 """How each benchmark's result is made: runs of train.py one after the other, then one of eval.py.
 
-Settings were chosen on lines held out of the training part, never by dev or test lines.
+The settings are first guesses: none of them has been run yet. They are to be chosen on lines held out of the training
+part, never by dev or test lines.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from data.held_out import duplicates
 from data.splits import Splits
 from evaluation.baselines import baseline_predictions
 from evaluation.metrics import exact_matches, pack_bits
-from experiments.benchmarks.columns import COLUMNS, EXACT, Column
+from experiments.benchmarks.columns import COLUMNS, EXACT
 from experiments.benchmarks.published import NOTES, PUBLISHED
 from experiments.laboratory.tables import as_text
 from experiments.result_tables import code, table
@@ -25,9 +25,7 @@ NOTHING = "–"
 OURS = "this project"
 
 
-def score_rows(
-    name: str, splits: Splits, predictions: Mapping[tuple[str, str], str], columns: Mapping[str, Column]
-) -> list[dict[str, Any]]:
+def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], str]) -> list[dict[str, Any]]:
     """Every split, whole and without the pairs that stand in training too: ours, and what learns nothing.
 
     `predictions`: (split, id) -> code. Raises DataError where one is missing: nothing is skipped, but in a trial.
@@ -50,16 +48,16 @@ def score_rows(
         for part, indices in parts.items():
             asked = [references[index] for index in indices]
             for who, written in codes.items():
-                rows += figures(name, part, who, asked, [written[index] for index in indices], columns)
+                rows += figures(name, part, who, asked, [written[index] for index in indices])
     return rows
 
 
 def figures(
-    name: str, part: str, who: str, references: Sequence[Example], codes: Sequence[str], columns: Mapping[str, Column]
+    name: str, part: str, who: str, references: Sequence[Example], codes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One row a column."""
     rows = []
-    for column, score in columns.items():
+    for column, score in COLUMNS[name].items():
         found = score(references, codes)
         bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == OURS else {}
         rounded = {key: round(float(found[key]), 2) for key in ("value", "low", "high")}
