@@ -79,9 +79,10 @@ def in_one_line(analysis: Analysis, row: str) -> str:
 
 def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
     """README's rows of what was promised of a suite's rows: what, target, result, machine, command."""
-    rows = []
+    suites = {target.suite for target in EFFECTS}
+    analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
     for target in EFFECTS:
-        analysis = analyse(load_suite(target.suite), lines.get(target.suite, []))
+        analysis = analyses[target.suite]
         metric, against = METRICS[target.metric], analysis.suite.against(target.row)
         effect, found = analysis.effects[target.metric].get((target.row, against)), "not run"
         if effect is not None:

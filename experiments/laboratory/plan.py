@@ -35,8 +35,9 @@ from training.settings_file import to_dict
 ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
-HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
 OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
+# Head -> the objectives that teach it.
+HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
 
 Line = dict[str, Any]
 
