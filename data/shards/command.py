@@ -32,7 +32,6 @@ class Build:
     vocab_size: int = 4000  # pieces that the corpus's tokenizer learns
     tokenizer: str = ""  # file of a tokenizer to use instead, such as a run's tokenizer.model
     benchmarks: str = ""  # folder of the published corpora whose dev and test lines must not occur; empty: the cache
-    contaminated: bool = False  # look for no benchmark's lines, to measure what that changes
     workers: int = 0  # processes; 0: one per core
     json: str = ""  # file that gets the data card
 
@@ -53,8 +52,7 @@ def run_build(command: Build) -> None:
 def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any]]:
     """(folder, data card) of what is asked for, made now or before; `places`: benchmarks that lie elsewhere."""
     origins = origins_of(command)
-    targets = {} if command.contaminated else read_targets(command.benchmarks, places)
-    settings = targets, command.vocab_size, command.tokenizer
+    settings = read_targets(command.benchmarks, places), command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
     if out is None:
         out = cache_folder("corpora", plan_of(origins, units_of(origins), *settings)["hash"]).absolute()

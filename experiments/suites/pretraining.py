@@ -145,7 +145,7 @@ SUITE = Suite(
         },
         "nothing, 300 pairs": FEW_PAIRS,
         "infilling, 8 M, 300 pairs": INFILLING | MORE | FEW_PAIRS,
-        # `python -m data build --contaminated --out corpora/contaminated` makes what it is pretrained on.
+        # `python -m experiments.contamination plant --out corpora/contaminated` makes what it is pretrained on.
         "infilling, contaminated": {**INFILLING, "data.shards": "corpora/contaminated"},
         "infilling, both texts": {**INFILLING, "pretraining.objectives.both_texts": True},
     },
