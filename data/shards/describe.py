@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,12 +19,14 @@ from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
 from data.objectives.matching import Neighbours
 from data.shards.command import show_card
+from data.shards.picture import picture
 from data.shards.store import INDEX, KINDS, ShardedExamples
 from data.tokenizer import SEGMENT, Tokenizer
 
 SAMPLE = 5000  # examples that are decoded for what needs the text
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 WORD = re.compile(r"\w+")
+MOST_PIECES = 6  # longer words are counted together
 LONGEST_SHOWN = 160  # tokens of an item that is shown
 
 
@@ -70,14 +71,16 @@ def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
     words, identifiers = Counter(), Counter()
     for example in evenly(examples, SAMPLE):
         count_pieces(example, examples.tokenizer, words, identifiers)
-    ordered = sorted(used.tolist(), reverse=True)
+    covered = numpy.cumsum(numpy.sort(used)[::-1]) / max(1, used.sum())  # by the k + 1 most frequent pieces
     return {
         "lengths": {name: quantiles(values) for name, values in lengths.items()},
         "histograms": {name: histogram(values) for name, values in lengths.items()},
         "vocabulary": {
             "pieces": int(len(used)), "never used": int((used == 0).sum()),
-            "tokens of the 1,000 most frequent": sum(ordered[:1000]) / max(1, sum(ordered)),
+            "tokens of the 1,000 most frequent": float(covered[:1000][-1]),
+            "covered by the 1, 2, 4, ... most frequent": covered[powers_of_two(len(covered))].tolist(),
         },
+        "pieces of words": shares(words), "pieces of identifiers": shares(identifiers),
         "pieces per word": mean(words), "pieces per identifier": mean(identifiers),
         "words in one piece": words[1] / max(1, sum(words.values())),
         "identifiers in one piece": identifiers[1] / max(1, sum(identifiers.values())),
@@ -110,6 +113,18 @@ def count_pieces(example: Example, tokenizer: Tokenizer, words: Counter[int], id
 def mean(counts: Counter[int]) -> float:
     """Mean of what was counted."""
     return sum(value * n for value, n in counts.items()) / max(1, sum(counts.values()))
+
+
+def shares(counts: Counter[int]) -> list[float]:
+    """Shares of those of 1, 2, ... pieces; the last one: of MOST_PIECES and more."""
+    whole = max(1, sum(counts.values()))
+    found = [counts[pieces] / whole for pieces in range(1, MOST_PIECES)]
+    return [*found, 1 - sum(found) if counts else 0.0]
+
+
+def powers_of_two(end: int) -> list[int]:
+    """Places of the 1st, 2nd, 4th, ... of so many, and of the last."""
+    return [*(2**power - 1 for power in range(end.bit_length()) if 2**power < end), end - 1]
 
 
 def quantiles(values: numpy.ndarray) -> dict[str, float]:
@@ -195,31 +210,3 @@ def readable(ids: Sequence[int], tokenizer: Tokenizer) -> str:
         if token is not None:
             text += f" {tokenizer.readable(token)} "
     return text.strip()
-
-
-def picture(card: dict[str, Any], figures: dict[str, Any]) -> bytes:
-    """Lengths by kind, shares by source and by language, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    lengths, *shares = figure.subplots(1, 3, width_ratios=(4, 3, 3))
-    for name, counts in figures["histograms"].items():
-        lengths.plot([2**power for power in range(len(counts))], counts, marker="o", markersize=3, label=name)
-    lengths.set(xscale="log", xlabel="length in tokens (up to)", ylabel="examples", title="How long the examples are")
-    lengths.set_xscale("log", base=2)
-    lengths.legend(frameon=False)
-    of = {"source": {source["name"]: source["characters"] for source in card["sources"]}}
-    of["language"] = card["characters_by_language"]
-    whole = max(1, card["characters"])
-    for axes, (what, characters) in zip(shares, of.items()):
-        largest = sorted(characters.items(), key=lambda pair: -pair[1])[:12]
-        axes.barh([name for name, _ in largest], [100 * n / whole for _, n in largest])
-        axes.invert_yaxis()
-        axes.set(xlabel="share of the characters (%)", title=f"Characters by {what}")
-    for axes in (lengths, *shares):
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()

@@ -28,6 +28,11 @@ def test_a_corpus_is_described_in_figures_a_picture_and_examples(described, tmp_
     assert figures["lengths"]["description"]["n"] == figures["lengths"]["code of it"]["n"] == 72
     assert figures["card"] == read_card(place) and figures["vocabulary"]["pieces"] > 300
     assert figures["pieces per word"] >= 1 and 0 < figures["identifiers in one piece"] <= 1
+    covered = figures["vocabulary"]["covered by the 1, 2, 4, ... most frequent"]
+    assert covered == sorted(covered) and covered[-1] == pytest.approx(1)
+    for what in ("words", "identifiers"):
+        assert sum(figures[f"pieces of {what}"]) == pytest.approx(1)
+    assert figures["pieces of words"][0] == pytest.approx(figures["words in one piece"])
     for shown in ("project", "left out:", "python", "per identifier", "as the folder says"):
         assert shown in said
     for name in FUNCTIONS:
