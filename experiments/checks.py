@@ -87,7 +87,7 @@ def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
             raise DataError("`python -m data build` failed, so nothing was measured; the lines above say why")
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
     facts, whole = facts_asked_of(Path(sys.executable)), card["characters"]
-    megabytes = {"value": round(card["characters_by_language"]["python"] / 1e6, 1), "unit": "MB"}
+    megabytes = {"value": round(card["code_by_language"]["python"] / 1e6, 1), "unit": "MB"}
     largest = {"value": round(100 * max(source["characters"] for source in card["sources"]) / whole, 1), "unit": "%"}
     speed = {"value": round(card["bytes_read"] / 1e6 / first.seconds, 2), "unit": "MB/s"}
     measured = {

@@ -313,6 +313,8 @@ def data_card(
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
         "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
         "sources": sources, **totals, "characters_by_language": under("characters: ", shards),
+        # Described functions stand in the corpus with their descriptions and among the code without: once here.
+        "code_by_language": under("once: ", shards),
         "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
         "filters": FILTERS, "left_out": under("left out: ", [total]) | chosen,
         "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": NAMES,

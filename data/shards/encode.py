@@ -39,6 +39,7 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
         counts["tokens"] += len(ids[-1])
         counts["held_out"] += is_held_out(id)
         counts[f"characters: {language}"] += len(code)
+        counts[f"once: {language}"] += len(code) if kind == "code" else 0
         counts["characters: text"] += len(nl or "")
         counts[f"examples: {kind}"] += 1
     stop_if_alone()

@@ -61,8 +61,8 @@ def draw_coverage(axes: Any, vocabulary: Mapping[str, Any]) -> None:
     axes.set_xscale("log", base=2)
     axes.set(xlabel="most frequent pieces of the vocabulary", ylabel="share of all tokens (%)", ylim=(0, 100),
              title="Vocabulary coverage")  # fmt: skip
-    axes.text(0.97, 0.05, f"{vocabulary['never used']:,} of {vocabulary['pieces']:,} pieces\nare never used", ha="right",
-              transform=axes.transAxes)  # fmt: skip
+    unused = f"{vocabulary['never used']:,} of {vocabulary['pieces']:,} pieces\nare never used"
+    axes.text(0.97, 0.05, unused, ha="right", transform=axes.transAxes)
 
 
 def draw_pieces(axes: Any, figures: Mapping[str, Any]) -> None:

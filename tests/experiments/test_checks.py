@@ -69,7 +69,7 @@ def test_a_corpus_is_built_once_and_asked_for_once_more(monkeypatch, capsys):
 
     def watched(command):
         ran.append(command)
-        card = {"characters": 400, "characters_by_language": {"python": 300e6}, "bytes_read": 500e6,
+        card = {"characters": 400, "code_by_language": {"python": 300e6}, "bytes_read": 500e6,
                 "sources": [{"characters": 100}, {"characters": 300}]}  # fmt: skip
         Path(command[command.index("--json") + 1]).write_text(json.dumps(card))
         return SimpleNamespace(status=0, seconds=100.0 if len(ran) == 1 else 1.5)

@@ -169,6 +169,10 @@ def test_other_languages_are_cut_at_lines_and_their_licence_is_cut_off(folder, b
     assert "\n".join(piece.code for piece in pieces).startswith("function part0") and len(pieces) > 2
     assert all(len(piece.code) <= 1300 and piece.nl is None for piece in pieces)
     assert card["characters_by_language"]["javascript"] == sum(len(piece.code) for piece in pieces)
+    python = [example for example in examples(place) if example.language == "python"]
+    alone = [example for example in python if example.nl is None]  # functions with a description are among them too
+    assert card["code_by_language"]["python"] == sum(len(example.code) for example in alone)
+    assert card["characters_by_language"]["python"] == sum(len(example.code) for example in python)
 
 
 def test_whole_files_are_held_out(built, folder):
