@@ -150,6 +150,11 @@ TARGETS = (
         "reading the mined corpus, largest share of a training step, one thread", "checks",
         "reading, largest share of a step", (("value",),), "at most 1%", at_most=1.0,
     ),
+    *(
+        Target(f"memory of {step} a corpus of 1 GB beside one of 100 MB", "checks", f"corpus, memory of {step}",
+               (("value",),), "at most 1.15 times", at_most=1.15)  # fmt: skip
+        for step in ("building", "reading")
+    ),
     Target(
         "description-code matching, points of the network above a bag of words", "checks",
         "matching, network above bag of words", (("value",),), "above 0", at_least=0.1,
