@@ -25,13 +25,14 @@ def example(index):
 
 def corpora(settings):
     """Two tiny corpora in the place of the mined one and the user's."""
-    from training.corpus import Corpus
+    from training.corpus import Corpus, add_tasks
 
     examples = [example(index) for index in range(40)]
     unlabelled = [Example(f"text:{e.id}", None, e.code) for e in examples]
     about = {"data_hash": "0"}
     both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
-    return both | {"training": Corpus(examples[:32], examples[32:], BadRecords(), about)}
+    pairs = Corpus(examples[:32], examples[32:], BadRecords(), about)
+    return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks else pairs}
 
 
 @pytest.fixture(scope="module")

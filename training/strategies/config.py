@@ -59,6 +59,8 @@ class StrategiesConfig:
             raise ValueError("strategies.meta has a loop of its own: leave out adversary, auxiliary and teacher")
         if self.sequence_level and not self.teacher:
             raise ValueError("strategies.sequence_level needs a teacher: give strategies.teacher a run folder")
+        if self.sequence_level and self.tasks:
+            raise ValueError("strategies.sequence_level has the teacher write code, not other tasks: leave out tasks")
         if self.lora_rank and (self.last_layers or self.unfreeze_every):
             raise ValueError("strategies.lora_rank freezes the whole network; leave out last_layers and unfreeze_every")
         if self.last_layers and self.unfreeze_every:
