@@ -1,23 +1,26 @@
 """How well a network learns an unseen family of generated tasks from k examples.
 
-    python train.py --run runs/plain --data.generated_without keys values best_key look_up
-    python train.py --run runs/fomaml --data.generated_without keys values best_key look_up --strategies.meta fomaml
-    python -m experiments.few_shot runs/plain runs/fomaml --operations keys values best_key look_up
+    python -m experiments.ablate strategies_meta --runs runs/meta
+    python -m experiments.few_shot runs/meta/*-seed-[1-5]
 
+Runs that were trained without the operations of the family (`--data.generated_without`), plainly or by meta-learning.
 Each run's network is fine-tuned on k tasks that use one of the operations, for a number of steps on all k of them, once
-for each draw of k tasks, and scored on others. k = 0 is the network as it is. The same draws for every run.
+for each draw of k tasks, and scored on others. k = 0 is the network as it is. Runs of one seed have the same draws.
+Meta-learning is set against plain training seed by seed, where both have at least two seeds in common.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any
 
 import torch
 import tyro
+from tqdm import tqdm
 
 import train
 from data.batches import collate
@@ -28,14 +31,18 @@ from data.splits import read_splits
 from data.tokenizer import Tokenizer
 from evaluation.evaluate import run_tests
 from evaluation.predict import predict
-from experiments.laboratory.statistics import t_interval
+from experiments.laboratory.statistics import paired_effect, t_interval
 from experiments.laboratory.tables import as_text
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
+from experiments.suites.strategies import SUITE as STRATEGIES
+from experiments.suites.strategies_meta import FAMILY
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.device import seed_everything
 from training.pretrained import load_trained
 from training.run_folder import read_config
+
+PLAIN = "none"  # strategies.meta of a run without meta-learning
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,9 @@ class Settings:
     """Which runs, which family, how many examples."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]  # run folders, each trained without the operations
-    operations: tuple[str, ...]  # the family: every task of it has one of them
+    operations: tuple[str, ...] = FAMILY  # every task of the family has one of them
     k: tuple[int, ...] = (5, 20, 100)  # examples
-    draws: int = 5  # of k examples
+    draws: int = 3  # of k examples
     tasks: int = 200  # scored
     steps: int = 40  # of fine-tuning
     learning_rate: float = 1e-3  # of Adam
@@ -53,39 +60,74 @@ class Settings:
 
 
 def main(arguments: list[str]) -> int:
-    """Fine-tune and score each run for each k and draw, print a table."""
+    """Fine-tune and score each run for each k and draw, print two tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.few_shot")
     check_writable(settings.json)
-    words, rows, cells = ["experiments.few_shot", *arguments], [], []
-    for run in settings.runs:
-        found = measure(run, settings)
-        rows += [
-            measured_row("few_shot", f"{run.name}, k {k}", words, facts_here(), values=scores)
-            for k, scores in found.items()
-        ]
-        cells.append([run.name, *(in_words(scores) for scores in found.values())])
-    print(as_text(["tests passed (%)", *(f"k = {k}" for k in (0, *settings.k))], cells), end="")
+    configs = {run: config_of(run, settings) for run in settings.runs}
+    found: dict[str, dict[int, dict[int, float]]] = {}  # kind -> k -> seed -> mean over draws
+    for run, config in tqdm(configs.items(), desc="runs", disable=None):
+        if config.model.cross_attention:  # else it does not see the description: a suite's positive control
+            kind = "plain" if config.strategies.meta == PLAIN else config.strategies.meta
+            for k, scores in measure(run, config, settings).items():
+                found.setdefault(kind, {}).setdefault(k, {})[config.seed] = 100 * fmean(scores)
+    counts = (0, *settings.k)
+    cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
+    print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
+    words, facts = ["experiments.few_shot", *arguments], facts_here()
+    rows = [
+        measured_row("few_shot", f"{kind}, k {k}", words, facts, value=round(fmean(seeds.values()), 1), unit="%",
+                     seeds={str(seed): score for seed, score in seeds.items()})
+        for kind, of_k in found.items() for k, seeds in of_k.items()
+    ]  # fmt: skip
+    rows += compare(found, words, facts)
     write_rows(settings.json, rows)
     return 0
 
 
-def in_words(scores: Sequence[float]) -> str:
-    """Mean and 95% interval over draws, in percent."""
-    mean = 100 * sum(scores) / len(scores)
-    if len(scores) < 2:
-        return f"{mean:.1f}"
-    low, high = t_interval(scores, 0.95)
-    return f"{mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def measure(run: Path, settings: Settings) -> dict[int, list[float]]:
-    """k -> share of tasks whose tests pass, one number a draw. Raises DataError."""
+def config_of(run: Path, settings: Settings) -> train.Settings:
+    """The run's settings. Raises DataError where it has seen the family."""
     config = read_config(run, train.Settings)[0]
-    seen = set(config.data.generated_without)
-    if config.corpus != "generated" or not set(settings.operations) <= seen:
+    if config.corpus != "generated" or not set(settings.operations) <= set(config.data.generated_without):
         raise DataError(
             f"{run} has seen the family; train it with --data.generated_without {' '.join(settings.operations)}"
         )
+    return config
+
+
+def in_words(scores: Mapping[int, float]) -> str:
+    """Mean and 95% interval over seeds."""
+    mean = fmean(scores.values())
+    if len(scores) < 2:
+        return f"{mean:.1f}"
+    low, high = t_interval(list(scores.values()), 0.95)
+    return f"{mean:.1f} ({low:.1f} to {high:.1f})"
+
+
+def compare(
+    found: Mapping[str, Mapping[int, Mapping[int, float]]], words: list[str], facts: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Print each kind of meta-learning against plain training, and return the rows.
+
+    `p_corrected` counts the tests of the suite `strategies`, of which this is one: Holm's correction of its smallest p.
+    """
+    rows, cells = [], []
+    for kind in found if "plain" in found else ():
+        for k, scores in found[kind].items() if kind != "plain" else ():
+            effect = paired_effect(found["plain"][k], scores)
+            if effect is not None:
+                corrected = min(1.0, STRATEGIES.family * effect.p)
+                values = {"value": round(effect.mean, 1), "unit": "points", "low": effect.low, "high": effect.high,
+                          "seeds": effect.n, "p": effect.p, "p_corrected": corrected}  # fmt: skip
+                rows.append(measured_row("few_shot", f"{kind} after plain, k {k}", words, facts, **values))
+                interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
+                cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", f"{corrected:.3f}"])
+    if cells:
+        print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
+    return rows
+
+
+def measure(run: Path, config: train.Settings, settings: Settings) -> dict[int, list[float]]:
+    """k -> share of tasks whose tests pass, one number a draw. Raises DataError."""
     data = replace(
         config.data, generated_without=(), generated_only=settings.operations, generated_train=100 * max(settings.k),
         generated_test=20 * settings.tasks, held_out=0,

@@ -66,12 +66,21 @@ class Analysis:
     def answer(self, claim: Claim) -> Answer:
         """What the runs say of a claim."""
         comparison = claim.row, claim.against
+        effect, adjusted = self.effects[claim.metric].get(comparison), self.adjusted_p(claim)
         scores = self.values[self.suite.score].get(claim.against, {}).values()
-        effect, adjusted = (found[claim.metric].get(comparison) for found in (self.effects, self.adjusted))
         base = fmean(scores) / 100 if scores else None
         measured = self.values[claim.metric].get(claim.against, {}).values()
         at_the_edge = METRICS[claim.metric].unit == "%" and measured and not FLOOR <= fmean(measured) <= 100 - FLOOR
-        return answer(claim, effect, 1.0 if adjusted is None else adjusted, base, bool(at_the_edge))
+        return answer(claim, effect, adjusted, base, bool(at_the_edge))
+
+    def adjusted_p(self, claim: Claim) -> float:
+        """By Holm over the suite, or over the family that the claims are of; what is not run has p = 1."""
+        if not self.suite.family:
+            return self.adjusted[claim.metric].get((claim.row, claim.against), 1.0)
+        effects = {one.id: self.effects[one.metric].get((one.row, one.against)) for one in self.suite.claims}
+        found = {name: 1.0 if effect is None else effect.p for name, effect in effects.items()}
+        elsewhere = range(self.suite.family - len(found))
+        return holm(found | {f"elsewhere {number}": 1.0 for number in elsewhere})[claim.id]
 
     def spread(self, metric: str) -> float | None:
         """Standard deviation of the base over its seeds."""

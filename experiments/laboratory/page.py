@@ -31,10 +31,11 @@ Made by `python -m experiments.results` from the suites in `experiments/suites/`
 `docs/results/*.jsonl`; changes by hand are overwritten.
 
 Each claim was written down before the first run that tests it; a test asks git. *Replicated*: after Holm's correction
-over the suite the effect is there, on the side where the source has it, and at least as large as the smallest that
-counts (a claim that two are equal: the 90% interval over runs lies wholly inside plus or minus that). *Contradicted*:
-as much on the other side. *No effect*: the 90% interval lies wholly inside. *Undecided at this power*: anything else.
-*Out of regime*: the condition under which the source's finding means anything is not met here.
+over the suite (`strategies`: over its claims) the effect is there, on the side where the source has it, and at least as
+large as the smallest that counts (a claim that two are equal: the 90% interval over runs lies wholly inside plus or
+minus that). *Contradicted*: as much on the other side. *No effect*: the 90% interval lies wholly inside. *Undecided at
+this power*: anything else. *Out of regime*: the condition under which the source's finding means anything is not met
+here.
 """
 
 

@@ -50,6 +50,7 @@ class Suite:
     compared: Mapping[str, str] = field(default_factory=dict)  # row -> the row it is set against; else the base
     exposed: tuple[str, ...] = ()  # rows in which the loss sees the answer: only the score counts
     claims: tuple[Claim, ...] = ()
+    family: int = 0  # Holm corrects claims over so many tests, theirs and some made elsewhere; 0: over all rows
     conclusions: tuple[str, ...] = ()  # what the runs have taught, in sentences, for docs/results.md
     smallest: Mapping[str, float] = field(default_factory=lambda: {"loss": 0.002, "score": 2.0})  # effects that count
     score: str = "in_distribution"  # the split whose score stands second
@@ -87,6 +88,7 @@ def check_suite(suite: Suite) -> Suite:
         "its base has no training.steps": not isinstance(suite.base.get("training.steps"), int),
         f"its score {suite.score!r} is none of {', '.join(known)}": suite.score not in known,
         "its smallest effects need loss and score": {*suite.smallest} != {"loss", "score"},
+        "its family is smaller than its claims are many": 0 < suite.family < len(suite.claims),
         "the metric of a claim is unknown": any(claim.metric not in known for claim in suite.claims),
         "data.path is a factor: a suite reads one set of data": any(
             "data.path" in changes for changes in ({**suite.factors}, *suite.rows.values())

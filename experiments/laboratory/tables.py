@@ -88,6 +88,11 @@ def notes(analysis: Analysis) -> list[str]:
         f"Differences are paired over seeds; p by Holm over the suite, effects at {ERROR:g}; the smallest that count "
         f"are {smallest}.",
     ]
+    if analysis.suite.family:
+        found.append(
+            f"Claims are corrected among themselves ({analysis.suite.family} tests, one or two of each strategy); all "
+            "that the table shows beside them is exploratory."
+        )
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
     found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]

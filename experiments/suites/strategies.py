@@ -12,7 +12,8 @@ Stated before the first run: the setting in which each strategy's paper claims a
 New lines are dev lines that do not stand in the training lines. All networks are pretrained, but for the students,
 which have a quarter of the parameters of their teacher.
 
-Meta-learning is measured by `experiments/few_shot.py`. Everything else that the rows show is exploratory.
+Meta-learning has a suite of its own, `strategies_meta`, whose networks `experiments/few_shot.py` measures. The claims
+and its own are corrected among themselves; everything else that the rows show is exploratory.
 
 All rows of a setting get the FLOPs of its plain row, so their steps differ (`training/strategies/cost.py`; a teacher's
 forward pass counts, its own training does not, and neither do the lines that it writes before a student begins). Each
@@ -139,6 +140,7 @@ SUITE = Suite(
     tuned={"training.learning_rate": (5e-4, 1e-3, 2e-3, 4e-3)},
     tuning_share=2,  # a quarter of 600 steps would be warm-up for the most part
     claims=CLAIMS,
+    family=len(CLAIMS) + 1,  # and meta-learning's
     score="dev_new",
     splits=("dev", "dev_perturbed", "robustness"),
     smallest={"loss": 0.02, "score": 1.0},

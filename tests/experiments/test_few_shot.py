@@ -1,6 +1,7 @@
 """Few-shot adaptation of a tiny run: a row for each k, the same draws for all, and what has seen the family refused."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -27,7 +28,11 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI_STEPS", raising=False)
-        assert run_and_report(train.main, [*TINY, "--run", str(folder / "a"), "--data.generated_without", *FAMILY]) == 0
+        for name, seed in (("a", 0), ("b", 1)):
+            words = [*TINY, "--seed", str(seed), "--data.generated_without", *FAMILY, "--run"]
+            assert run_and_report(train.main, [*words, str(folder / name)]) == 0
+            meta = [str(folder / f"meta-{name}"), "--strategies.meta", "fomaml"]
+            assert run_and_report(train.main, [*words, *meta]) == 0
         assert run_and_report(train.main, [*TINY, "--run", str(folder / "seen")]) == 0
     return folder
 
@@ -36,13 +41,25 @@ def call(*options):
     return run_and_report(few_shot.main, [*map(str, options), "--operations", *FAMILY, "--tasks", "3"])
 
 
-def test_every_k_is_measured_once_a_draw(runs, tmp_path, capsys):
+def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp_path, capsys):
     given = ["--k", 2, 4, "--draws", 2, "--steps", 2, "--json", tmp_path / "rows.json"]
-    assert call(runs / "a", *given) == 0
-    rows = json.loads((tmp_path / "rows.json").read_text())
-    assert [row["row"] for row in rows] == ["a, k 0", "a, k 2", "a, k 4"]
-    assert [len(row["values"]) for row in rows] == [1, 2, 2]
+    assert call(runs / "a", runs / "b", runs / "meta-a", runs / "meta-b", *given) == 0
+    rows = {row["row"]: row for row in json.loads((tmp_path / "rows.json").read_text())}
+    assert list(rows) == [
+        *(f"{kind}, k {k}" for kind in ("plain", "fomaml") for k in (0, 2, 4)),
+        *(f"fomaml after plain, k {k}" for k in (0, 2, 4)),
+    ]  # fmt: skip
+    assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["seeds"] == 2
+    assert rows["fomaml after plain, k 0"]["p_corrected"] >= rows["fomaml after plain, k 0"]["p"]
     assert "k = 4" in capsys.readouterr().out
+
+
+def test_the_difference_is_paired_by_seeds(capsys):
+    found = {"plain": {5: {1: 10.0, 2: 20.0, 3: 33.0}}, "reptile": {5: {1: 13.0, 2: 24.0, 4: 99.0}}}
+    (row,) = few_shot.compare(found, ["experiments.few_shot"], {})
+    assert (row["row"], row["value"], row["seeds"]) == ("reptile after plain, k 5", 3.5, 2)
+    assert row["p"] == pytest.approx(2 * (0.5 - math.atan(3.5 / 0.5) / math.pi)), "Cauchy: t of one degree of freedom"
+    assert few_shot.compare({"reptile": {5: {1: 1.0, 2: 2.0}}}, ["experiments.few_shot"], {}) == []
 
 
 def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):

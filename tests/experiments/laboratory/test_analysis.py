@@ -1,6 +1,7 @@
 """A suite's lines: which of them count, what is said of them, and how often wrongly where nothing is to be found."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,7 @@ def test_a_row_that_is_not_there_is_refused(field):
         ({"smallest": {"loss": 0.1}}, "loss and score"), ({"factors": {"data.path": ("a", "b")}}, "data.path"),
         ({"rows": {"short": {"evaluation.limit": 5}}}, "evaluation.limit"),
         ({"rows": {CONTROL: {"model.d_ff": 8}}}, "two rows are called"),
+        ({"family": 1, "claims": SUITE.claims * 2}, "family"),
     ],
 )  # fmt: skip
 def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
@@ -140,6 +142,18 @@ def test_what_is_not_run_yet_counts_in_the_correction():
     few, all_of_them = (analyse(SUITE, chosen) for chosen in (some, lines))
     assert few.effects["loss"][pair] == all_of_them.effects["loss"][pair]
     assert few.adjusted["loss"][pair] >= all_of_them.adjusted["loss"][pair]
+
+
+def test_a_family_corrects_claims_among_themselves():
+    lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
+    claim, pair = SUITE.claims[0], ("model.d_ff=16", BASE)
+    raw = analyse(SUITE, lines).effects["loss"][pair].p
+    for family, times in ((1, 1), (7, 7)):  # of one claim, the others being made elsewhere
+        found = analyse(replace(SUITE, family=family), lines)
+        assert found.adjusted_p(claim) == pytest.approx(min(1, times * raw))
+        assert found.adjusted["loss"] == analyse(SUITE, lines).adjusted["loss"], "the table's stay"
+    assert analyse(SUITE, lines).adjusted_p(claim) == analyse(SUITE, lines).adjusted["loss"][pair]
+    assert any("exploratory" in note for note in notes(found))
 
 
 def test_two_rows_that_share_a_run_both_keep_its_line(tmp_path):

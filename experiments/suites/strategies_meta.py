@@ -1,0 +1,40 @@
+"""Networks for `experiments/few_shot.py`: do they learn an unseen family of tasks from few examples?
+
+No run sees the operations on dictionaries. Plain training on all other tasks at once is the control; first-order MAML
+and Reptile see the same examples as often, in batches of one task, four of them a step. The suite itself tells how well
+they know the families that they were trained on. What Finn et al. 2017 claim, that the unseen family is learnt from k
+examples more quickly, is tested by
+
+    python -m experiments.few_shot RUNS/*-seed-[1-5]
+"""
+
+from __future__ import annotations
+
+from experiments.laboratory.suite import Suite
+from experiments.suites.base import BASE
+
+FAMILY = ("keys", "values", "best_key", "look_up")  # operations of the unseen tasks
+STEPS = 1600
+AT_ONCE = 4  # batches, each of one task
+
+META = {"training.accumulate": AT_ONCE, "training.steps": STEPS // AT_ONCE, "training.warmup_steps": 50}
+
+SUITE = Suite(
+    name="strategies_meta",
+    title="Meta-learning: the tasks that were seen",
+    base={
+        **BASE,
+        "model.preset": "modern",
+        "model.copy_head": True,
+        "model.dropout": 0.0,
+        "data.generated_operations": 0,
+        "data.generated_without": FAMILY,
+        "training.steps": STEPS,
+    },
+    rows={
+        "FOMAML": {**META, "strategies.meta": "fomaml"},
+        "Reptile": {**META, "strategies.meta": "reptile"},
+    },
+    tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
+    tuning_share=2,
+)
