@@ -30,9 +30,10 @@ NEVER_MINED = {
 TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing", "__tests__", "spec", "specs"}  # in small letters
 FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "_bundled", "_vendor", "vendor"}
 TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest|^_sysconfigdata.*|.*\.(?:test|spec))\.\w+$")
-GENERATED = re.compile(
-    rb"^(?:#|\"\"\"|''').*(?:auto-?generated|generated (?:from|by|automatically)|do not edit)",
-    re.IGNORECASE | re.MULTILINE,
+SAYS_SO = rb".*(?:auto-?generated|generated (?:from|by|automatically)|do not edit)"
+GENERATED = re.compile(rb"^(?:\xef\xbb\xbf)?(?:#|\"\"\"|''')" + SAYS_SO, re.IGNORECASE | re.MULTILINE)  # Python's
+GENERATED_ELSEWHERE = re.compile(  # a line of comment, in one language or another
+    rb"^(?:\xef\xbb\xbf)?\s*(?:#|//|/\*|\*|--|<!--|;|%|\.\. )" + SAYS_SO, re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -101,9 +102,9 @@ def is_own_code(inside: str) -> bool:
     return not TEST_FILE.match(file) and not TEST_FOLDERS & lowered and not FOREIGN_FOLDERS.intersection(folders)
 
 
-def is_generated(content: bytes) -> bool:
+def is_generated(content: bytes, language: str = "python") -> bool:
     """True when the head of a file says that a program wrote it (tables of character sets, grammars)."""
-    return bool(GENERATED.search(content[:1000]))
+    return bool((GENERATED if language == "python" else GENERATED_ELSEWHERE).search(content[:1000]))
 
 
 def module_name(inside: str) -> str:

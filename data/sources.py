@@ -6,6 +6,7 @@ from data.config import DataConfig
 from data.example import DataError, Source
 
 NAMES = ("generated", "mined", "django", "nl2bash", "conala", "hearthstone", "mbpp", "files")
+BENCHMARKS = tuple(name for name in NAMES if name not in ("generated", "mined", "files"))  # published, with test lines
 
 
 def open_source(name: str, config: DataConfig, seed: int, training_tests: bool = True) -> Source:

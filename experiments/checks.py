@@ -22,10 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy
 import tyro
 
 from data.example import DataError
 from data.options import parse, run_and_report
+from evaluation.intervals import interval_of_score
 from evaluation.run_folder import read_json_lines
 from experiments.child import run_child
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
@@ -109,7 +111,10 @@ def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
     found = next(record for record in read_json_lines(ROOT / run / "metrics.jsonl") if "matching_accuracy" in record)
     network, counted, n = (found[f"matching_{name}"] for name in ("accuracy", "bag_of_words", "questions"))
     ahead = {"value": round(100 * (network - counted), 1), "unit": "points"}
-    beside = {"network": network, "bag_of_words": counted, "n": n}
+    by_function = numpy.array(found["matching_by_function"])  # (functions, 3): asked, right by each
+    low, high = interval_of_score(by_function, lambda sums: 100 * (sums[1] - sums[2]) / sums[0])
+    beside = {"low": round(low, 1), "high": round(high, 1), "network": network, "bag_of_words": counted, "n": n,
+              "functions": len(by_function)}  # fmt: skip
     return [measured_row("checks", "matching, network above bag of words", arguments, facts, **ahead, **beside)]
 
 

@@ -17,11 +17,9 @@ over the seeds of fine-tuning.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +32,7 @@ from data.example import DataError, Example
 from data.held_out import part_of
 from data.options import parse, run_and_report
 from data.shards.command import MINED, corpus_folder
-from data.shards.store import CARD, FILES, KINDS, TOKENIZER, ShardedExamples, sha256, write_shard
+from data.shards.store import CARD, FILES, KINDS, TOKENIZER, ShardedExamples, corpus_hash, sha256, write_shard
 from data.splits import read_splits
 from evaluation.intervals import interval_of_mean
 from evaluation.metrics import unpack_bits
@@ -133,9 +131,9 @@ def write_corpus(
         "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in FILES}, "origin": "planted",
     }  # fmt: skip
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
-    digest = sha256_of(json.dumps([shard["sha256"]]).encode()).hexdigest()[:16]
     benchmarks = {name: found for name, found in card["benchmarks"].items() if name != CORPUS}  # so that a run warns
-    card = card | totals | {"hash": digest, "shards": [shard], "benchmarks": benchmarks}
+    card = card | totals | {"shards": [shard], "benchmarks": benchmarks}
+    card["hash"] = corpus_hash(card)
     write_json(out / CARD, card)
     return card
 

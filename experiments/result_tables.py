@@ -343,7 +343,8 @@ def measured(line: Line) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit."""
     if line["suite"] == "checks" and line["unit"] == "s":
         return duration(line["value"])
-    return in_unit(line["value"], line["unit"])
+    interval = f" ({line['low']:g} to {line['high']:g})" if "low" in line else ""
+    return in_unit(line["value"], line["unit"]) + interval
 
 
 def in_unit(value: float, unit: str) -> str:

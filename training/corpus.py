@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from data.example import BadRecords, DataError, Example, evenly
 from data.held_out import data_hash
 from data.learned_tokenizer import learned_tokenizer
 from data.slots import hide
-from data.sources import open_source
+from data.sources import BENCHMARKS, open_source
 from data.splits import read_splits
 from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
@@ -90,7 +91,12 @@ def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
 
 def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
     """What to pretrain on before `corpus`: a built corpus (data.shards), or what is mined here and now."""
-    return read_shards(data, corpus) if data.shards else read_mined(data)
+    if data.shards:
+        return read_shards(data, corpus)
+    if corpus in BENCHMARKS:
+        print(f"warning: nobody has looked whether what is mined now holds dev or test lines of {corpus}; pretrain "
+              "with --data.shards mined, where they are left out", file=sys.stderr)  # fmt: skip
+    return read_mined(data)
 
 
 def read_shards(data: DataConfig, corpus: str) -> Corpus:

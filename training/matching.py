@@ -33,6 +33,7 @@ class Accuracy(NamedTuple):
     network: float
     bag_of_words: float
     n: int
+    by_function: list[tuple[int, int, int]]  # questions about it, how many the network, the bag of words has right
 
 
 def matching_accuracy(
@@ -40,19 +41,25 @@ def matching_accuracy(
     masked_share: float, longest: int,
 ) -> Accuracy | None:
     """On pairs of at most `longest` tokens; None where hardly any function has a neighbour to be confused with."""
-    scored = list(asked(held_out, tokenizer, masked_share, longest, QUESTIONS))
-    if len(scored) < 2:
+    questions = list(asked(held_out, tokenizer, masked_share, longest, QUESTIONS))
+    if len(questions) < 2:
         return None
+    functions, scored = zip(*questions, strict=True)
     fitted = asked(train, tokenizer, masked_share, longest, FITTED)
-    baseline = BagOfWords([texts(item, tokenizer) for item in fitted])
-    right = [baseline.matches(*texts(item, tokenizer)[:2]) == bool(item.labels[0]) for item in scored]
-    return Accuracy(network_accuracy(model, tokenizer, scored), sum(right) / len(right), len(scored))
+    baseline = BagOfWords([texts(item, tokenizer) for _, item in fitted])
+    counted = [baseline.matches(*texts(item, tokenizer)[:2]) == bool(item.labels[0]) for item in scored]
+    answered = network_answers(model, tokenizer, scored)
+    sums: dict[str, list[int]] = {}
+    for function, *right in zip(functions, answered, counted, strict=True):
+        sums[function] = [old + new for old, new in zip(sums.get(function, (0, 0, 0)), (1, *right), strict=True)]
+    n = len(scored)
+    return Accuracy(sum(answered) / n, sum(counted) / n, n, [tuple(of_one) for of_one in sums.values()])
 
 
 def asked(
     examples: Sequence[Example], tokenizer: Tokenizer, masked_share: float, longest: int, about: int
-) -> Iterator[Item]:
-    """About so many questions about the described functions, the same each time.
+) -> Iterator[tuple[str, Item]]:
+    """(the function's id, question): about so many questions about the described functions, the same each time.
 
     Of many functions some are asked about, at even distances; of few each is, several times, with other draws.
     """
@@ -64,22 +71,22 @@ def asked(
             generator = example_generator(0, draw, example.id)
             item = description_code_matching(example, tokenizer, generator, neighbours.of(example), masked_share)
             if item is not None and len(item.source) <= longest:
-                yield item
+                yield example.id, item
 
 
 @torch.no_grad()
-def network_accuracy(model: Transformer, tokenizer: Tokenizer, items: Sequence[Item]) -> float:
-    """Share of the items that the match head answers as they are labelled."""
-    was_training, right = model.training, 0
+def network_answers(model: Transformer, tokenizer: Tokenizer, items: Sequence[Item]) -> list[bool]:
+    """Which of the items the match head answers as they are labelled."""
+    was_training, right = model.training, []
     model.eval()
     device = model.embedding.weight.device
     for first in range(0, len(items), BATCH):
         part = items[first : first + BATCH]
         batch = collate(part, [""] * len(part), tokenizer).to(device)
         answers = match_logits(model, batch) > 0  # (B)
-        right += int((answers == (batch.labels[:, 0] == 1)).sum())
+        right += (answers == (batch.labels[:, 0] == 1)).tolist()
     model.train(was_training)
-    return right / len(items)
+    return right
 
 
 def texts(item: Item, tokenizer: Tokenizer) -> tuple[str, str, int]:

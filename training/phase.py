@@ -263,7 +263,7 @@ def show_matching(run: Run, phase: Phase) -> None:
     if found is not None:
         figures = {
             "matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words,
-            "matching_questions": found.n,
+            "matching_questions": found.n, "matching_by_function": found.by_function,
         }  # fmt: skip
         append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
         print(

@@ -39,7 +39,7 @@ from data.programs import run_jobs
 from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGES, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
-from data.shards.store import CARD, FORMAT, TOKENIZER, sha256
+from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, sha256
 from data.tokenizer import Tokenizer
 
 TOKENIZER_EXAMPLES = 40_000
@@ -81,7 +81,7 @@ def build_here(
     if (out / CARD).is_file():
         card = read_json(out / CARD)
         if card.get("plan") == plan["hash"]:
-            check_shards(out, card)
+            check_files(out, card)
             tidy(out, card)
             return card
         raise DataError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
@@ -94,15 +94,6 @@ def build_here(
     write_json(out / CARD, card)
     tidy(out, card)
     return card
-
-
-def check_shards(out: Path, card: dict[str, Any]) -> None:
-    """Raise DataError where a shard is not as it was built."""
-    for shard in card["shards"]:
-        for end, digest in shard["sha256"].items():
-            path = out / f"{shard['name']}{end}"
-            if not path.is_file() or sha256(path) != digest:
-                raise DataError(f"{path} is gone or damaged; delete {out} and build again")
 
 
 def tidy(out: Path, card: dict[str, Any]) -> None:
@@ -309,17 +300,18 @@ def data_card(
     totals = {name: sum(shard[name] for shard in shards) for name in ("examples", "held_out", "tokens", "characters")}
     fields = ("name", "examples", "held_out", "tokens", "sha256", "origin")
     listed = [{name: shard[name] for name in fields} for shard in shards]
-    return {
+    card = {
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
-        "hash": hashlib.sha256(json.dumps([shard["sha256"] for shard in listed]).encode()).hexdigest()[:16],
         "sources": sources, **totals, "characters_by_language": under("characters: ", shards),
         # Described functions stand in the corpus with their descriptions and among the code without: once here.
         "code_by_language": under("once: ", shards),
         "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
         "filters": FILTERS, "left_out": under("left out: ", [total]) | chosen,
         "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": NAMES,
-        "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "shards": listed,
+        "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "tokenizer": sha256(out / TOKENIZER),
+        "shards": listed,
     }
+    return card | {"hash": corpus_hash(card)}
 
 
 def under(prefix: str, counts: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -15,9 +15,10 @@ from data.atomic_files import write_json
 from data.cache import cache_folder
 from data.example import DataError
 from data.shards.build import build, plan_of
-from data.shards.contamination import BENCHMARKS, read_targets
+from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
-from data.shards.store import CARD, read_card
+from data.shards.store import CARD, check_files, read_card
+from data.sources import BENCHMARKS
 
 MINED = "mined"  # data.shards of the corpus that is built when nothing is named
 
@@ -69,6 +70,7 @@ def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
     else:
         folder = Path(shards).expanduser()
         card = read_card(folder)
+        check_files(folder, card)
     if corpus in BENCHMARKS and corpus not in card["benchmarks"]:
         print(f"warning: nobody has looked whether {folder} holds dev or test lines of {corpus}; build it again with "
               "--benchmarks", file=sys.stderr)  # fmt: skip

@@ -24,11 +24,10 @@ from data.config import DataConfig
 from data.corpora import LANGUAGES as CORPUS_LANGUAGES
 from data.example import DataError
 from data.python_functions import Function, definitions, functions
-from data.sources import NAMES, open_source
+from data.sources import BENCHMARKS, open_source
 
 WINDOW = 13  # tokens
 SHORTEST_LINE = 8  # tokens of the shortest target that is looked for as a whole line
-BENCHMARKS = tuple(name for name in NAMES if name not in ("generated", "mined", "files"))
 Tokens = tuple[str, ...]
 
 

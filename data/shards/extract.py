@@ -104,7 +104,7 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     try:
         content = path.read_bytes()
         counts["bytes"] += len(content)
-        if is_generated(content):
+        if is_generated(content, language):
             counts["left out: generated files"] += 1
             return None
         with tokenize.open(path) if language == "python" else open(path, encoding="utf-8-sig") as file:

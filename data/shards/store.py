@@ -14,6 +14,7 @@ for them in the order of their numbers.
 from __future__ import annotations
 
 import hashlib
+import json
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ INDEX = numpy.dtype([
 ])  # fmt: skip
 KINDS = ("function", "code", "text")  # described functions; code without a description; prose
 OPEN = 16  # shards that are mapped at a time
-FORMAT = 1
+FORMAT = 2
 
 
 def ids_type(vocab_size: int) -> str:
@@ -133,6 +134,21 @@ def read_card(folder: Path) -> dict[str, Any]:
     if card.get("format") != FORMAT:
         raise DataError(f"{folder} was built by another version of this project; build it again")
     return card
+
+
+def corpus_hash(card: dict[str, Any]) -> str:
+    """16 hexadecimal digits of all that the corpus's files hold."""
+    digests = [card["tokenizer"], *([shard["name"], shard["sha256"]] for shard in card["shards"])]
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_files(folder: Path, card: dict[str, Any]) -> None:
+    """Raise DataError where a file of the corpus is not as it was built."""
+    expected = {TOKENIZER: card["tokenizer"]}
+    expected |= {f"{shard['name']}{end}": digest for shard in card["shards"] for end, digest in shard["sha256"].items()}
+    for name, digest in expected.items():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            raise DataError(f"{folder / name} is gone or damaged; delete {folder} and build again")
 
 
 def sha256(path: Path) -> str:

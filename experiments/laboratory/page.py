@@ -10,7 +10,7 @@ from typing import Any
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import METRICS, Metric
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.result_tables import table as markdown
@@ -46,7 +46,7 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
     taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
-    notes = "\n\n".join(tables.notes(analysis))
+    notes = "\n\n".join([*tables.notes(analysis), tables.hours_note(lines)])
     return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
 
 
@@ -87,18 +87,29 @@ def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
         metric, against = METRICS[target.metric], analysis.suite.against(target.row)
         effect, found = analysis.effects[target.metric].get((target.row, against)), "not run"
         if effect is not None:
-            means = [fmean(analysis.values[target.metric][row].values()) for row in (target.row, against)]
+            values = [analysis.values[target.metric][row] for row in (target.row, against)]
+            seeds = values[0].keys() & values[1].keys()
+            means = [metric.write(fmean(of_row[seed] for seed in seeds)) + metric.unit for of_row in values]
             interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
+            beside = tables.strongest_baseline(analysis, against, target.metric)
             found = (
-                f"{metric.write(means[0])}{metric.unit} after {metric.write(means[1])}{metric.unit}, "
-                f"{metric.write(effect.mean, True)} {metric.difference_unit} ({interval}); "
-                f"{'met' if effect.mean >= target.at_least else '**not met**'}"
+                f"{means[0]} after {means[1]}{f' [{beside}]' if beside else ''}, "
+                f"{metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"
+                f"{against_all(metric, *values)}); {'met' if effect.mean >= target.at_least else '**not met**'}"
                 f"{'' if effect.decides else ', **not enough runs** for a verdict'}"
             )
         machines = "; ".join(dict.fromkeys(line["machine"] for line in analysis.lines.get(target.row, [])))
         wanted = f"at least {target.at_least:+g} {metric.difference_unit}"
         rows.append([target.what, wanted, found, machines, f"`python -m experiments.ablate {target.suite}`"])
     return rows
+
+
+def against_all(metric: Metric, row: Mapping[int, float], base: Mapping[int, float]) -> str:
+    """The difference from all seeds of the other row, where it has more than are paired."""
+    if not base.keys() - row.keys():
+        return ""
+    difference = metric.write(fmean(row.values()) - fmean(base.values()), True)
+    return f"; {difference} after the mean of all its {len(base)} seeds"
 
 
 def claims_page(lines: Mapping[str, list[Line]]) -> str:

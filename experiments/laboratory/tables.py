@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
+from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
@@ -96,7 +98,8 @@ def notes(analysis: Analysis) -> list[str]:
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
     found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
-    return [*found, *(note for note in (power_note(analysis), cost_note(analysis)) if note)]
+    more = power_note(analysis), baseline_note(analysis), cost_note(analysis)
+    return [*found, *(note for note in more if note)]
 
 
 def power_note(analysis: Analysis) -> str:
@@ -108,6 +111,40 @@ def power_note(analysis: Analysis) -> str:
             seeds = analysis.seeds_needed(row, metric)
             needed.append(f"{row} {'more than 1,000' if seeds is None else seeds}")
     return f"Seeds that would decide what is undecided: {', '.join(needed)}." if needed else ""
+
+
+def baseline_note(analysis: Analysis) -> str:
+    """What needs no network, on the same lines: of the base and of every row that others are compared with."""
+    metric = analysis.suite.score
+    rows = [row for row in rows_of(analysis.suite) if row in (BASE, analysis.suite.compared.get(row))]
+    found = [(row, strongest_baseline(analysis, row, metric)) for row in rows]
+    shown = "; ".join(f"{row}: {beside}" for row, beside in found if beside)
+    return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
+
+
+def strongest_baseline(analysis: Analysis, row: str, metric: str) -> str:
+    """The name and the value of the best baseline of a row's runs, on the same examples; nothing where none has any."""
+    found: dict[str, list[float]] = {}
+    for line in analysis.lines.get(row, []):
+        for name, scores in line.get("baselines", {}).items():
+            value = METRICS[metric].of({"scores": scores})
+            if value is not None:
+                found.setdefault(name, []).append(value)
+    if not found:
+        return ""
+    name = max(found, key=lambda name: fmean(found[name]))
+    return f"{name} {METRICS[metric].write(fmean(found[name]))}{METRICS[metric].unit}"
+
+
+def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
+    """What the suite has cost: every run that has a line, tuning too, and every network once."""
+    runs = [line for line in lines if "wall_seconds" in line]
+    made = {(line["pretraining"]["config_hash"], line["pretraining"]["seed"]): line["pretraining"]["budget"]
+            for line in runs if "pretraining" in line}  # fmt: skip
+    hours = sum(line["threads"] * line["wall_seconds"] for line in runs) / 3600
+    before = sum(budget["wall_seconds"] for budget in made.values()) / 3600
+    networks = f", and {before:.1f} for {len(made)} networks that were pretrained before" if before else ""
+    return f"Core-hours: {hours:.1f} for {len(runs)} runs, tuning and scoring included{networks}."
 
 
 def cost_note(analysis: Analysis) -> str:

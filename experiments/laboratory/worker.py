@@ -116,7 +116,8 @@ def make_run(trial: Trial, places: Places) -> int:
     command = command_of({"command": ["train.py", *with_folders(trial, places)]})
     line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
     if trial.network is not None:
-        line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs))
+        made_by = command_of({"command": ["train.py", *with_folders(trial.network, places)]})
+        line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs)) | {"command": made_by}
     append_line(places.results, line)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0

@@ -87,12 +87,14 @@ def test_matching_is_learned_by_a_pretrained_encoder_and_held_against_the_words(
     ran, run = [], tmp_path / "match"
     run.mkdir()
     (run / "environment.json").write_text(json.dumps(ENVIRONMENT))
-    found = {"matching_accuracy": 0.7, "matching_bag_of_words": 0.625, "matching_questions": 80}
+    found = {"matching_accuracy": 0.7, "matching_bag_of_words": 0.625, "matching_questions": 80,
+             "matching_by_function": [[2, 2, 1]] * 6 + [[2, 1, 1]] * 28 + [[2, 2, 2]] * 6}  # fmt: skip
     (run / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + json.dumps(found) + "\n")
     monkeypatch.setattr(checks, "run_child", lambda command, _: ran.append(command) or 0)
     assert checks.main(["matching", "--run", str(run), "--json", str(tmp_path / "rows.json")]) == 0
     (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert (row["value"], row["unit"], row["n"], row["met"]) == (7.5, "points", 80, True)
+    assert 0 < row["low"] < 7.5 < row["high"] < 20 and row["functions"] == 40
     first, second = ({*command} for command in ran)
     assert "--model.mlm_head" in first and "--model.match_head" in second
     assert ran[0][3] == f"{run}-mlm" == ran[1][ran[1].index("--init.from") + 1]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.config import DataConfig
-from data.example import BadRecords, evenly
+from data.example import BadRecords, DataError, evenly
 from data.shards import store
 from data.shards.store import ShardedExamples, write_shard
 from data.tokenizer import train_tokenizer
@@ -46,8 +46,11 @@ def corpus(tmp_path, tokenizer):
 
 
 def write_card(folder, shards):
-    card = {"format": 1, "hash": "abc", "languages": ["bash", "python"], "sources": [], "benchmarks": {}}
-    (folder / "corpus.json").write_text(json.dumps(card | {"shards": shards}))
+    card = {"format": store.FORMAT, "hash": "abc", "languages": ["bash", "python"], "sources": [], "benchmarks": {}}
+    for shard in shards:
+        shard["sha256"] = {end: store.sha256((folder / shard["name"]).with_suffix(end)) for end in store.FILES}
+    files = {"tokenizer": store.sha256(folder / "tokenizer.model"), "shards": shards}
+    (folder / "corpus.json").write_text(json.dumps(card | files))
 
 
 def as_texts(examples):
@@ -132,6 +135,21 @@ def test_training_reads_it_and_holds_out_what_the_build_held_out(corpus):
     assert as_texts(read.train) == TEXTS[:27] + TEXTS[30:49] and len(read.held_out) == 4
     assert read.about["data_hash"] == "abc" and read.about["train"] == 46
     assert len(read_pretraining(DataConfig(shards=str(corpus), mined_limit=5), "files").train) == 5
+
+
+@pytest.mark.parametrize("name", ["00003.ids", "00000.index", "tokenizer.model"])
+def test_training_refuses_a_file_that_is_not_as_it_was_built(corpus, name):
+    content = (corpus / name).read_bytes()
+    (corpus / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=f"{name} is gone or damaged"):
+        read_pretraining(DataConfig(shards=str(corpus)), "files")
+
+
+def test_what_is_mined_now_is_warned_of_where_there_is_a_benchmark(monkeypatch, capsys):
+    monkeypatch.setattr("training.corpus.read_mined", lambda _: "mined")
+    assert read_pretraining(DataConfig(), "files") == "mined" and capsys.readouterr().err == ""
+    assert read_pretraining(DataConfig(), "django") == "mined"
+    assert "--data.shards mined" in capsys.readouterr().err
 
 
 def test_a_corpus_in_which_nobody_looked_for_the_benchmark_is_warned_of(corpus, capsys):
