@@ -107,14 +107,14 @@ CONCLUSIONS = (
     "again, and masked language modelling, which trains the encoder alone and costs least.",
     "In proportion: the nearest training line with its words substituted, which learns nothing, is right about twice "
     "as many new lines as the best pretrained network here. The base is bare: what teaches a new network to copy in "
-    "`python train.py django`, restored lines and made-up names, is off in all rows. With the same pairs that recipe is "
-    "far above them, and one seed of it, pretrained by masked language modelling and spans, was worse than without "
+    "`python train.py django`, restored lines and made-up names, is off in all rows. With the same pairs that recipe "
+    "is far above them, and one seed of it, pretrained by masked language modelling and spans, was worse than without "
     "(Django with 1,000 training pairs, above).",
     "Span corruption, T5's own, is hardly better than nothing here. That is a contradiction of T5's finding that ways "
     "to hide tokens are alike, at this size and at equal text; spans take half the FLOPs of infilling, and more than "
     "masked language modelling.",
-    "Causal language modelling lowers the loss and leaves the score where it was. A guess: it teaches what a line looks "
-    "like, and not to take words from the description.",
+    "Causal language modelling lowers the loss and leaves the score where it was. A guess: it teaches what a line "
+    "looks like, and not to take words from the description.",
     "What did not help, or not so that five seeds can tell: spans, putting lines in order, identifiers and tags beside "
     "spans.",
     "Four times as much text under infilling adds another point. It is lines with words to copy that gain most.",
@@ -125,8 +125,8 @@ CONCLUSIONS = (
     "pretraining \"nothing, all pairs\" \"infilling, 8 M, all pairs\"` says where: lines whose every token is known "
     "are as before, those with a token that must be copied piece by piece lose. All of these runs end at 12,000 steps, "
     "where the held-out loss still falls a little: neither kind is at its end.",
-    "A described function as one text, description and code, instead of its description alone: a little less, so far as "
-    "one network each can tell.",
+    "A described function as one text, description and code, instead of its description alone: a little less, so far "
+    "as one network each can tell.",
     "The lowest of the three learning rates was the best in most rows; lower ones were not tried.",
     "One network was pretrained for each row, two for those of 8 M tokens: the intervals say little about other "
     "pretrainings.",
