@@ -18,6 +18,7 @@ class DataConfig:
     reverse: bool = False  # learn to describe code: code is read, its description is written
     prefix: str = ""  # text in front of every description: the name of the task, for a network that knows several
     slots: bool = False  # strings that stand in quotes in a description are put back instead of being spelled
+    name_slots: bool = False  # so are names: words of a description that look like code
     packages: tuple[str, ...] = ()  # installed packages mined beside the standard library
     shards: str = ""  # folder that `python -m data build` has made, to pretrain on, or "mined": made when it is missing
     strict: bool = False  # a bad training record is an error instead of being counted and skipped
@@ -49,6 +50,8 @@ class DataConfig:
                 f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "
                 "all: fewer make no tasks of six operations"
             )
+        if self.name_slots and not self.slots:
+            raise ValueError("data.name_slots is nothing by itself; add --data.slots")
         for name in ("generated_train", "generated_test"):
             if getattr(self, name) < 1:
                 raise ValueError(f"data.{name}={getattr(self, name)} must be at least 1")

@@ -1,54 +1,86 @@
-"""String literals of a description as slots: what stands in quotes is put back, not spelled (`--data.slots`).
+"""What a description names letter by letter as slots: put back, not spelled (`--data.slots`, `--data.name_slots`).
 
     description   suffix set to string '.upload'      ->   suffix set to string SLOT0
     code          f ( suffix = '.upload' )            ->   f ( suffix = SLOT0 )
 
+With names too:
+
+    description   call m.group with int_part          ->   call NAME0.NAME1 with NAME2
+    code          m . group ( int_part )              ->   NAME0 . NAME1 ( NAME2 )
+
 Slots are found in the description alone, so they are the same where the code is not known yet. A literal of the code
 that stands in the description letter by letter, quotes included, becomes its slot; any other stays, and has to be
-written. After decoding every slot is its literal again, exactly. (TranX does the same by values and before it is
-scored, Yin and Neubig 2018; here scores see whole code.)
+written. A name is a word that no English text has: with an underscore, a digit, capitals inside, or a point between it
+and its neighbour. After decoding every slot is its text again, exactly. (TranX does the same with literals, by values
+and before it is scored, Yin and Neubig 2018; here scores see whole code.)
 """
 
 from __future__ import annotations
 
+import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
+from data.config import DataConfig
 from data.example import Example
 
 # In a description an apostrophe inside a word opens nothing, and quotes close on their own line.
 QUOTED = re.compile(r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)(?!\w)""")
 LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
-SLOT = re.compile(r"\bSLOT(\d+)\b")
+WORD = r"(?<!\w)[A-Za-z_]\w*"
+IN_TEXT = re.compile(rf"{QUOTED.pattern}|{WORD}(?:\.{WORD})*")  # a quoted string, or words joined by points
+IN_CODE = re.compile(rf"{LITERAL.pattern}|{WORD}")
+NAME_LIKE = re.compile(r"_|\d|[a-z][A-Z]|[A-Z]{2}")
+SLOT = re.compile(r"(?<!\w)(?P<prefix>[rbuRBU]{0,2})(?P<slot>(?:SLOT|NAME)\d+)\b")  # r'...' becomes rSLOT0
+NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
 
 
-def literals(description: str) -> list[str]:
-    """The quoted strings of a description, quotes included, each once; none where it has the name of a slot."""
-    if SLOT.search(description):
-        return []
-    return list(dict.fromkeys(found[0] for found in QUOTED.finditer(description)))
+def slots(description: str, data: DataConfig) -> dict[str, str]:
+    """What is hidden in a description, quotes included -> its slot; nothing where it has the name of a slot."""
+    if not data.slots or SLOT.search(description):
+        return {}
+    found = [match[0] for match in IN_TEXT.finditer(description)]
+    strings = dict.fromkeys(text for text in found if text[0] in "'\"")
+    hidden = {text: f"SLOT{number}" for number, text in enumerate(strings)}
+    if data.name_slots:
+        words = dict.fromkeys(part for text in found if text not in strings for part in name_parts(text))
+        hidden |= {word: f"NAME{number}" for number, word in enumerate(words)}
+    return hidden
 
 
-def hide_in_description(description: str) -> str:
-    """The description with its quoted strings as slots."""
-    return with_slots(QUOTED, literals(description), description)
+def name_parts(chain: str) -> list[str]:
+    """The names in words that are joined by points: all of several, one where it looks like code."""
+    parts = chain.split(".")
+    return [part for part in parts if part not in NOT_HIDDEN and (len(parts) > 1 or NAME_LIKE.search(part))]
 
 
-def hide(example: Example) -> Example:
-    """A pair with slots on both sides."""
-    if example.nl is None:
+def hide_in_description(description: str, data: DataConfig) -> str:
+    """The description as the network sees it."""
+    return with_slots(IN_TEXT, slots(description, data), description)
+
+
+def hide(example: Example, data: DataConfig) -> Example:
+    """A pair with slots on both sides, where there are any."""
+    hidden = slots(example.nl or "", data)
+    if not hidden:
         return example
-    found = literals(example.nl)
-    return replace(example, nl=with_slots(QUOTED, found, example.nl), code=with_slots(LITERAL, found, example.code))
+    nl, code = with_slots(IN_TEXT, hidden, example.nl), with_slots(IN_CODE, hidden, example.code)
+    return replace(example, nl=nl, code=code)
 
 
-def with_slots(pattern: re.Pattern[str], found: Sequence[str], text: str) -> str:
-    """The text with slots for those of the pattern's matches that are among the literals `found`."""
-    return pattern.sub(lambda match: f"SLOT{found.index(match[0])}" if match[0] in found else match[0], text)
+def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -> str:
+    """The text with slots for what is hidden among the pattern's matches, each as a whole or between its points."""
+
+    def slot(match: re.Match[str]) -> str:
+        if match[0][0] in "'\"":
+            return hidden.get(match[0], match[0])
+        return ".".join(hidden.get(part, part) for part in match[0].split("."))
+
+    return pattern.sub(slot, text)
 
 
-def restore(code: str, description: str) -> str:
-    """Code with the literals of the description in their slots; a slot that was made up stays."""
-    found = literals(description)
-    return SLOT.sub(lambda match: found[int(match[1])] if int(match[1]) < len(found) else match[0], code)
+def restore(code: str, description: str, data: DataConfig) -> str:
+    """Code with the description's texts in their slots; a slot that was made up stays."""
+    hidden = {slot: text for text, slot in slots(description, data).items()}
+    return SLOT.sub(lambda match: match["prefix"] + hidden.get(match["slot"], match["slot"]), code)

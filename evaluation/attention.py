@@ -22,7 +22,7 @@ def attention_maps(
 ) -> list[dict[str, Any]]:
     """For each example the pieces, the last layer's cross-attention as the mean over heads, and the copied share."""
     pairs = [replace(example, code=code) for example, code in zip(examples, predictions, strict=True)]
-    seen = [hide(pair) if data.slots else pair for pair in pairs]
+    seen = [hide(pair, data) for pair in pairs]
     return [
         attention_map(model, tokenizer, source_ids(pair.nl or "", tokenizer, data.max_source_length), pair.code)
         for pair in seen

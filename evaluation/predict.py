@@ -44,12 +44,12 @@ def predict_candidates(
 ) -> tuple[list[list[Candidate]], int]:
     """At most `n_best` of the beam's hypotheses for each description, likeliest first; how many had to be cut.
 
-    With `data.slots` the network sees and writes slots, and what comes back has literals in their places.
+    With `data.slots` the network sees and writes slots, and what comes back has texts in their places.
     Descriptions of similar length are decoded together, so that little is padding.
     """
     device = next(model.parameters()).device
     special = special_ids(tokenizer)
-    texts = [hide_in_description(text) for text in descriptions] if data.slots else descriptions
+    texts = [hide_in_description(text, data) for text in descriptions]
     sources = [source_ids(text, tokenizer, data.max_source_length) for text in texts]
     n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length for text in texts)
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
@@ -69,12 +69,11 @@ def predict_candidates(
             for row, of_row in zip(rows, of_rows, strict=True):
                 candidates[row] = of_row
             bar.update(len(rows))
-    if data.slots:
-        candidates = [
-            [one._replace(code=restore(one.code, text)) for one in of_one]
-            for of_one, text in zip(candidates, descriptions, strict=True)
-        ]
-    return candidates, n_cut
+    restored = [
+        [one._replace(code=restore(one.code, text, data)) for one in of_one]
+        for of_one, text in zip(candidates, descriptions, strict=True)
+    ]
+    return restored, n_cut
 
 
 def draw(
@@ -83,7 +82,7 @@ def draw(
 ) -> list[str]:
     """`n` random programs for one description."""
     device = next(model.parameters()).device
-    text = hide_in_description(description) if data.slots else description
+    text = hide_in_description(description, data)
     ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)
     generator = torch.Generator(device).manual_seed(seed)
     outputs = sample(
@@ -91,7 +90,7 @@ def draw(
         generator,
     )
     codes = [tokenizer.decode(output) for output in outputs]
-    return [restore(code, description) for code in codes] if data.slots else codes
+    return [restore(code, description, data) for code in codes]
 
 
 def special_ids(tokenizer: Tokenizer) -> SpecialIds:

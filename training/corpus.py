@@ -74,9 +74,8 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
         "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
         "data_hash": data_hash(splits.train),
     }
-    if data.slots:
-        splits = replace(splits, train=[*map(hide, splits.train)], held_out=[*map(hide, splits.held_out)])
-    return Corpus(splits.train, splits.held_out, splits.bad, about)
+    train, held_out = ([hide(pair, data) for pair in part] for part in (splits.train, splits.held_out))
+    return Corpus(train, held_out, splits.bad, about)
 
 
 def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:

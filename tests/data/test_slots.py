@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.config import DataConfig
 from data.example import Example
-from data.slots import hide, hide_in_description, literals, restore
+from data.slots import hide, hide_in_description, restore, slots
+
+QUOTES = ("'a'", '"b c"', "''", "'", '"')
+STRINGS, NAMES, NOTHING = DataConfig(slots=True), DataConfig(slots=True, name_slots=True), DataConfig()
 
 
 def pair(nl, code):
@@ -27,24 +31,53 @@ def pair(nl, code):
     ],
 )  # fmt: skip
 def test_what_is_quoted_in_the_description_is_hidden_on_both_sides(nl, code, hidden_nl, hidden_code):
-    hidden = hide(pair(nl, code))
+    hidden = hide(pair(nl, code), STRINGS)
     assert (hidden.nl, hidden.code) == (hidden_nl, hidden_code)
-    assert hide_in_description(nl) == hidden_nl
-    assert restore(hidden.code, nl) == code
+    assert hide_in_description(nl, STRINGS) == hidden_nl
+    assert restore(hidden.code, nl, STRINGS) == code
+    assert hide(pair(nl, code), NOTHING) == pair(nl, code) and restore(code, nl, NOTHING) == code
+
+
+@pytest.mark.parametrize(
+    ("nl", "code", "hidden_nl", "hidden_code"),
+    [
+        ("call m.group with int_part.", "m . group ( int_part )", "call NAME0.NAME1 with NAME2.",
+         "NAME0 . NAME1 ( NAME2 )"),
+        ("set self.name to MAX_2", "self . name = MAX_2", "set self.NAME0 to NAME1", "self . NAME0 = NAME1"),
+        ("raise a ValueError with 'a_b'", "raise ValueError ( 'a_b' )", "raise a NAME0 with SLOT0",
+         "raise NAME0 ( SLOT0 )"),
+        ("if x is None, return value", "return value", "if x is None, return value", "return value"),
+        ("with raw string 'a_b', my_x", "re . f ( r'a_b' , my_x , 'my_x' )", "with raw string SLOT0, NAME0",
+         "re . f ( rSLOT0 , NAME0 , 'my_x' )"),
+        ("my_x and my_xy", "my_xy0 + my_x + 0x1f", "NAME0 and NAME1", "my_xy0 + NAME0 + 0x1f"),
+    ],
+)  # fmt: skip
+def test_words_that_look_like_code_are_hidden_too(nl, code, hidden_nl, hidden_code):
+    hidden = hide(pair(nl, code), NAMES)
+    assert (hidden.nl, hidden.code) == (hidden_nl, hidden_code)
+    assert restore(hidden.code, nl, NAMES) == code
+
+
+def test_name_slots_need_slots():
+    with pytest.raises(ValueError, match="add --data.slots"):
+        DataConfig(name_slots=True)
 
 
 def test_a_slot_that_was_made_up_stays():
-    assert restore("f(SLOT3, SLOT0)", "call f with 'a'") == "f(SLOT3, 'a')"
+    assert restore("f(SLOT3, SLOT0)", "call f with 'a'", STRINGS) == "f(SLOT3, 'a')"
 
 
 def test_text_without_a_description_stays():
-    assert hide(Example("e:1", None, "a = 'x'")).code == "a = 'x'"
+    assert hide(Example("e:1", None, "a = 'x'"), STRINGS).code == "a = 'x'"
 
 
-@given(st.lists(st.sampled_from(["'a'", '"b c"', "word", "it's", "''", "'", '"', "\n", "x ="]), max_size=8),
-       st.lists(st.sampled_from(["'a'", '"b c"', "x", "=", "''", "(", "f"]), max_size=8))  # fmt: skip
-def test_hiding_and_restoring_is_lossless(nl, code):
+@pytest.mark.parametrize("data", [STRINGS, NAMES], ids=["strings", "names"])
+@given(
+    st.lists(st.sampled_from([*QUOTES, "word", "it's", "\n", "x =", "my_x", "a.b.c", "self.d1"]), max_size=8),
+    st.lists(st.sampled_from([*QUOTES, "x", "=", "(", "f", "r'a'", "my_x", "a", ".", "b", "d1"]), max_size=8),
+)
+def test_hiding_and_restoring_is_lossless(data, nl, code):
     nl, code = " ".join(nl), " ".join(code)
-    hidden = hide(pair(nl, code))
-    assert restore(hidden.code, nl) == code
-    assert not set(literals(nl)) & set(literals(hidden.nl))
+    hidden = hide(pair(nl, code), data)
+    assert restore(hidden.code, nl, data) == code
+    assert not slots(nl, data).keys() & slots(hidden.nl, data).keys()

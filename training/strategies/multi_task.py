@@ -66,7 +66,7 @@ def with_tasks(
             found[task] = [summary(example, corpus, data.prefix) for example in train]
         else:
             other = read_splits(task, replace(data, path="", prefix=f"{task}: ", train_limit=0), seed).train
-            found[task] = [hide(example) for example in other] if data.slots else other
+            found[task] = [hide(example, data) for example in other]
         if not found[task]:
             raise DataError(f"strategies.tasks: {task} has nothing to train on; leave it out")
     return Tasks(found, temperature)
