@@ -52,6 +52,8 @@ class DataConfig:
             )
         if self.name_slots and not self.slots:
             raise ValueError("data.name_slots is nothing by itself; add --data.slots")
+        if self.slots and self.reverse:
+            raise ValueError("data.slots are found in descriptions that are read; leave them out with data.reverse")
         for name in ("generated_train", "generated_test"):
             if getattr(self, name) < 1:
                 raise ValueError(f"data.{name}={getattr(self, name)} must be at least 1")

@@ -58,9 +58,11 @@ def test_words_that_look_like_code_are_hidden_too(nl, code, hidden_nl, hidden_co
     assert restore(hidden.code, nl, NAMES) == code
 
 
-def test_name_slots_need_slots():
+def test_slots_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="add --data.slots"):
         DataConfig(name_slots=True)
+    with pytest.raises(ValueError, match="with data.reverse"):
+        DataConfig(slots=True, reverse=True)
 
 
 def test_a_slot_that_was_made_up_stays():
