@@ -4,7 +4,7 @@
 
 Django is a benchmark of copying: three of five dev lines hold a word that no training line has. A difference of two
 rows says more where it is known whether it is theirs, or that of lines whose every word is known. Means over the seeds
-of a row, of the code of its last line; kinds go by the lines that the first row has trained on.
+of a row, of the code that has most of its lines; kinds go by the lines that the first row has trained on.
 """
 
 from __future__ import annotations
@@ -60,14 +60,16 @@ def main(arguments: list[str]) -> int:
 
 
 def lines_of(lines: Sequence[dict[str, Any]], row: str, split: str) -> list[dict[str, Any]]:
-    """The row's lines that count, of the code of its last one. Raises DataError where there is none."""
+    """The row's lines of the code that has most, the newest of several. Raises DataError where there is none."""
     found = [
         line for line in lines
         if line["row"] == row and not line.get("tuning") and look_up(line, ("bits", split, "exact"))
     ]  # fmt: skip
     if not found:
         raise DataError(f"no result line of a row {row!r} has which lines of {split} are right; check the row's name")
-    return [line for line in found if line["code_hash"] == found[-1]["code_hash"]]
+    codes = [line["code_hash"] for line in reversed(found)]  # the newest first
+    code = max(dict.fromkeys(codes), key=codes.count)
+    return [line for line in found if line["code_hash"] == code]
 
 
 def share_right(lines: Sequence[dict[str, Any]], split: str) -> numpy.ndarray:

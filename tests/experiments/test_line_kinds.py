@@ -8,7 +8,7 @@ from data.example import Example
 from data.options import run_and_report
 from evaluation.metrics import pack_bits
 from experiments import line_kinds
-from experiments.line_kinds import kinds_of, main, share_right
+from experiments.line_kinds import kinds_of, lines_of, main, share_right
 
 
 def example(number, code):
@@ -31,6 +31,13 @@ def test_kinds_go_by_what_training_has_and_by_length():
 def test_a_row_is_the_mean_of_its_seeds():
     lines = [{"bits": {"dev": {"exact": pack_bits(bits)}}} for bits in ([1, 0, 1], [1, 0, 0])]
     assert share_right(lines, "dev").tolist() == [1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("codes, kept", [("aab", "aa"), ("ab", "b"), ("abba", "aa"), ("abbb", "bbb")])
+def test_the_code_that_has_most_lines_counts_and_the_newest_of_several(codes, kept):
+    line = {"row": "plain", "bits": {"dev": {"exact": ""}}}
+    found = lines_of([line | {"code_hash": code} for code in codes], "plain", "dev")
+    assert "".join(line["code_hash"] for line in found) == kept
 
 
 @pytest.fixture
