@@ -35,7 +35,7 @@ def test_a_row_is_the_mean_of_its_seeds():
 
 @pytest.mark.parametrize("codes, kept", [("aab", "aa"), ("ab", "b"), ("abba", "aa"), ("abbb", "bbb")])
 def test_the_code_that_has_most_lines_counts_and_the_newest_of_several(codes, kept):
-    line = {"row": "plain", "bits": {"dev": {"exact": ""}}}
+    line = {"row": "plain", "bits": {"dev": {"exact": "AA"}}}
     found = lines_of([line | {"code_hash": code} for code in codes], "plain", "dev")
     assert "".join(line["code_hash"] for line in found) == kept
 
