@@ -10,9 +10,10 @@ With names too:
 
 Slots are found in the description alone, so they are the same where the code is not known yet. A literal of the code
 that stands in the description letter by letter, quotes included, becomes its slot; any other stays, and has to be
-written. A name is a word that no English text has: with an underscore, a digit, capitals inside, or a point between it
-and its neighbour. After decoding every slot is its text again, exactly. (TranX does the same with literals, by values
-and before it is scored, Yin and Neubig 2018; here scores see whole code.)
+written, and so has one that touches its neighbours, as in return'a': its slot could not be told from them. A name is a
+word that no English text has: with an underscore, a digit, capitals inside, or a point between it and its neighbour.
+After decoding every slot is its text again, exactly. (TranX does the same with literals, by values and before it is
+scored, Yin and Neubig 2018; here scores see whole code.)
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ QUOTED = re.compile(r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=
 LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
 WORD = r"(?<!\w)[A-Za-z_]\w*"
 IN_TEXT = re.compile(rf"{QUOTED.pattern}|{WORD}(?:\.{WORD})*")  # a quoted string, or words joined by points
-IN_CODE = re.compile(rf"{LITERAL.pattern}|{WORD}")
+IN_CODE = re.compile(rf"{LITERAL.pattern}|{WORD}(?!['\"])")  # the r of r'...' is no name
 NAME_LIKE = re.compile(r"_|\d|[a-z][A-Z]|[A-Z]{2}")
 SLOT = re.compile(r"(?<!\w)(?P<prefix>[rbuRBU]{0,2})(?P<slot>(?:SLOT|NAME)\d+)\b")  # r'...' becomes rSLOT0
 NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
@@ -61,12 +62,12 @@ def hide_in_description(description: str, data: DataConfig) -> str:
 
 
 def hide(example: Example, data: DataConfig) -> Example:
-    """A pair with slots on both sides, where there are any."""
+    """A pair with slots on both sides, where there are any; one that would not come back as it was stays as it is."""
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
     nl, code = with_slots(IN_TEXT, hidden, example.nl), with_slots(IN_CODE, hidden, example.code)
-    return replace(example, nl=nl, code=code)
+    return replace(example, nl=nl, code=code) if restore(code, example.nl, data) == example.code else example
 
 
 def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -> str:

@@ -35,7 +35,7 @@ from experiments.laboratory.statistics import paired_effect, t_interval
 from experiments.laboratory.tables import as_text
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from experiments.suites.strategies import SUITE as STRATEGIES
-from experiments.suites.strategies_meta import FAMILY
+from experiments.suites.strategies_meta import CLAIMED, FAMILY
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.device import seed_everything
@@ -64,12 +64,12 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.few_shot")
     check_writable(settings.json)
     configs = {run: config_of(run, settings) for run in settings.runs}
+    configs = {run: config for run, config in configs.items() if config.model.cross_attention}  # not a suite's control
+    check_distinct(configs)
     found: dict[str, dict[int, dict[int, float]]] = {}  # kind -> k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
-        if config.model.cross_attention:  # else it does not see the description: a suite's positive control
-            kind = "plain" if config.strategies.meta == PLAIN else config.strategies.meta
-            for k, scores in measure(run, config, settings).items():
-                found.setdefault(kind, {}).setdefault(k, {})[config.seed] = 100 * fmean(scores)
+        for k, scores in measure(run, config, settings).items():
+            found.setdefault(kind_of(config), {}).setdefault(k, {})[config.seed] = 100 * fmean(scores)
     counts = (0, *settings.k)
     cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
@@ -94,6 +94,22 @@ def config_of(run: Path, settings: Settings) -> train.Settings:
     return config
 
 
+def kind_of(config: train.Settings) -> str:
+    """How the run was trained."""
+    return "plain" if config.strategies.meta == PLAIN else config.strategies.meta
+
+
+def check_distinct(configs: Mapping[Path, train.Settings]) -> None:
+    """Refuse runs of which one would stand for another, and none. Raises DataError."""
+    if not configs:
+        raise DataError("no run is named that sees descriptions; give run folders")
+    of_seed: dict[tuple[str, int], Path] = {}
+    for run, config in configs.items():
+        other = of_seed.setdefault((kind_of(config), config.seed), run)
+        if other != run:
+            raise DataError(f"{other} and {run} are both {kind_of(config)} with seed {config.seed}; name one of them")
+
+
 def in_words(scores: Mapping[int, float]) -> str:
     """Mean and 95% interval over seeds."""
     mean = fmean(scores.values())
@@ -108,19 +124,23 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Print each kind of meta-learning against plain training, and return the rows.
 
-    `p_corrected` counts the tests of the suite `strategies`, of which this is one: Holm's correction of its smallest p.
+    One comparison was claimed beforehand. It is a test of the family of the suite `strategies`, whose other p-values
+    are not known here: `p_corrected` is p times their number, the strictest that Holm's correction can be.
     """
     rows, cells = [], []
     for kind in found if "plain" in found else ():
         for k, scores in found[kind].items() if kind != "plain" else ():
             effect = paired_effect(found["plain"][k], scores)
             if effect is not None:
-                corrected = min(1.0, STRATEGIES.family * effect.p)
                 values = {"value": round(effect.mean, 1), "unit": "points", "low": effect.low, "high": effect.high,
-                          "seeds": effect.n, "p": effect.p, "p_corrected": corrected}  # fmt: skip
+                          "seeds": effect.n, "p": effect.p}  # fmt: skip
+                said = "exploratory"
+                if (kind, k) == CLAIMED:
+                    values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
+                    said = f"{values['p_corrected']:.3f}"
                 rows.append(measured_row("few_shot", f"{kind} after plain, k {k}", words, facts, **values))
                 interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
-                cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", f"{corrected:.3f}"])
+                cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", said])
     if cells:
         print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
     return rows

@@ -120,7 +120,8 @@ CONCLUSIONS = (
     "Four times as much text under infilling adds another point. It is lines with words to copy that gain most.",
     "As many FLOPs spent on fine-tuning alone, without pretraining, gain next to nothing (three seeds): the held-out "
     "loss has long turned when they are spent.",
-    "The gain falls with the number of pairs: six points at 300, ten at 1,000, none at 15,000.",
+    "The gain is largest in the middle: six points at 300 pairs, of nearly none that are right without, ten at 1,000; "
+    "at 15,000 there is none.",
     "With all 15,000 pairs the held-out loss is the same, and fewer lines are exact. `python -m experiments.line_kinds "
     "pretraining \"nothing, all pairs\" \"infilling, 8 M, all pairs\"` says where: lines whose every token is known "
     "are as before, those with a token that must be copied piece by piece lose. All of these runs end at 12,000 steps, "
@@ -129,8 +130,8 @@ CONCLUSIONS = (
     "as one network each can tell.",
     "Decontamination is worth nothing that can be measured here. It leaves out 52 functions for Django, of which a row "
     "reads two or three; with half of the new dev lines planted, ten copies of each in what the row reads, the planted "
-    "half gained no more than the other beyond what the runs can tell (`python -m experiments.contamination effect`: "
-    "under four points).",
+    "half gained no more than the other, so far as the runs can tell (`python -m experiments.contamination effect`: the "
+    "interval ends at four points).",
     "The lowest of the three learning rates was the best in most rows; lower ones were not tried.",
     "One network was pretrained for each row, two for those of 8 M tokens: the intervals say little about other "
     "pretrainings.",

@@ -6,6 +6,9 @@ they know the families that they were trained on. What Finn et al. 2017 claim, t
 examples more quickly, is tested by
 
     python -m experiments.few_shot RUNS/*-seed-[1-5]
+
+Stated before the first run: first-order MAML passes more tests than plain training after 20 examples, by at least 5
+points. Reptile and the other numbers of examples are exploratory.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from experiments.laboratory.suite import Suite
 from experiments.suites.base import BASE
 
 FAMILY = ("keys", "values", "best_key", "look_up")  # operations of the unseen tasks
+CLAIMED = "fomaml", 20  # what passes more tests after so many examples than plain training
 STEPS = 1600
 AT_ONCE = 4  # batches, each of one task
 

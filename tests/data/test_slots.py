@@ -9,6 +9,8 @@ from data.example import Example
 from data.slots import hide, hide_in_description, restore, slots
 
 QUOTES = ("'a'", '"b c"', "''", "'", '"')
+IN_DESCRIPTIONS = [*QUOTES, "word", "it's", "\n", "x =", "my_x", "a.b.c", "self.d1", "r.match"]
+IN_CODE = [*QUOTES, "x", "=", "(", "f", "r'a'", "my_x", "a", ".", "b", "d1", "r"]
 STRINGS, NAMES, NOTHING = DataConfig(slots=True), DataConfig(slots=True, name_slots=True), DataConfig()
 
 
@@ -49,6 +51,7 @@ def test_what_is_quoted_in_the_description_is_hidden_on_both_sides(nl, code, hid
         ("if x is None, return value", "return value", "if x is None, return value", "return value"),
         ("with raw string 'a_b', my_x", "re . f ( r'a_b' , my_x , 'my_x' )", "with raw string SLOT0, NAME0",
          "re . f ( rSLOT0 , NAME0 , 'my_x' )"),
+        ("call r.match with 'a'", "r . match ( r'a' )", "call NAME0.NAME1 with SLOT0", "NAME0 . NAME1 ( rSLOT0 )"),
         ("my_x and my_xy", "my_xy0 + my_x + 0x1f", "NAME0 and NAME1", "my_xy0 + NAME0 + 0x1f"),
     ],
 )  # fmt: skip
@@ -56,6 +59,13 @@ def test_words_that_look_like_code_are_hidden_too(nl, code, hidden_nl, hidden_co
     hidden = hide(pair(nl, code), NAMES)
     assert (hidden.nl, hidden.code) == (hidden_nl, hidden_code)
     assert restore(hidden.code, nl, NAMES) == code
+
+
+@pytest.mark.parametrize("code", ["return'a'", "'a''b'", "f'a'", "'a'if x else y"])
+def test_a_literal_that_touches_its_neighbours_is_written(code):
+    nl = "the strings 'a' and 'b'"
+    hidden = hide(pair(nl, code), STRINGS)
+    assert restore(hidden.code, nl, STRINGS) == code and (hidden.code == code) == (hidden.nl == nl)
 
 
 def test_slots_that_cannot_be_are_refused():
@@ -75,11 +85,12 @@ def test_text_without_a_description_stays():
 
 @pytest.mark.parametrize("data", [STRINGS, NAMES], ids=["strings", "names"])
 @given(
-    st.lists(st.sampled_from([*QUOTES, "word", "it's", "\n", "x =", "my_x", "a.b.c", "self.d1"]), max_size=8),
-    st.lists(st.sampled_from([*QUOTES, "x", "=", "(", "f", "r'a'", "my_x", "a", ".", "b", "d1"]), max_size=8),
+    st.sampled_from(["", " "]),
+    st.lists(st.sampled_from(IN_DESCRIPTIONS), max_size=8),
+    st.lists(st.sampled_from(IN_CODE), max_size=8),
 )
-def test_hiding_and_restoring_is_lossless(data, nl, code):
-    nl, code = " ".join(nl), " ".join(code)
+def test_hiding_and_restoring_is_lossless(data, between, nl, code):
+    nl, code = " ".join(nl), between.join(code)
     hidden = hide(pair(nl, code), data)
     assert restore(hidden.code, nl, data) == code
     assert not slots(nl, data).keys() & slots(hidden.nl, data).keys()

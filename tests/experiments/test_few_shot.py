@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from data.example import Example
 from data.objectives.pairs import pairs
 from data.options import run_and_report
 from experiments import few_shot
+from experiments.suites.strategies import SUITE as STRATEGIES
 from training.batch_loss import batch_loss
 from training.pretrained import load_trained
 from training.run_folder import read_config
@@ -33,6 +35,7 @@ def runs(tmp_path_factory):
             assert run_and_report(train.main, [*words, str(folder / name)]) == 0
             meta = [str(folder / f"meta-{name}"), "--strategies.meta", "fomaml"]
             assert run_and_report(train.main, [*words, *meta]) == 0
+        shutil.copytree(folder / "a", folder / "a-again")
         assert run_and_report(train.main, [*TINY, "--run", str(folder / "seen")]) == 0
     return folder
 
@@ -50,8 +53,21 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
         *(f"fomaml after plain, k {k}" for k in (0, 2, 4)),
     ]  # fmt: skip
     assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["seeds"] == 2
-    assert rows["fomaml after plain, k 0"]["p_corrected"] >= rows["fomaml after plain, k 0"]["p"]
     assert "k = 4" in capsys.readouterr().out
+
+
+def test_the_claimed_comparison_alone_is_corrected():
+    plain, better = {1: 10.0, 2: 20.0, 3: 30.0, 4: 25.0}, {1: 20.1, 2: 30.0, 3: 40.2, 4: 34.9}
+    found = {"plain": {5: plain, 20: plain}, "fomaml": {5: better, 20: better}}
+    few, claimed = few_shot.compare(found, ["experiments.few_shot"], {})
+    assert "p_corrected" not in few and 0 < claimed["p"] < 0.001
+    assert claimed["p_corrected"] == pytest.approx(7 * claimed["p"]) and STRATEGIES.family == 7
+
+
+def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
+    assert call(runs / "a", runs / "a-again") == 2
+    assert "both plain with seed 0; name one" in capsys.readouterr().err
+    assert call() == 2
 
 
 def test_the_difference_is_paired_by_seeds(capsys):
