@@ -30,11 +30,12 @@ NEVER_MINED = {
 TEST_FOLDERS = {"test", "tests", "idle_test", "testing", "_testing", "__tests__", "spec", "specs"}  # in small letters
 FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "_bundled", "_vendor", "vendor"}
 TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest|^_sysconfigdata.*|.*\.(?:test|spec))\.\w+$")
-SAYS_SO = rb".*(?:auto-?generated|generated (?:from|by|automatically)|do not edit)"
+SAYS_SO = rb".*(?:auto-?generated|automatically generated|generated (?:from|by|automatically)|do not edit)"
 GENERATED = re.compile(rb"^(?:\xef\xbb\xbf)?(?:#|\"\"\"|''')" + SAYS_SO, re.IGNORECASE | re.MULTILINE)  # Python's
 GENERATED_ELSEWHERE = re.compile(  # a line of comment, in one language or another
-    rb"^(?:\xef\xbb\xbf)?\s*(?:#|//|/\*|\*|--|<!--|;|%|\.\. )" + SAYS_SO, re.IGNORECASE | re.MULTILINE
+    rb"^(?:\xef\xbb\xbf)?\s*(?:#|//|/\*|\*|--|;|%)" + SAYS_SO, re.IGNORECASE | re.MULTILINE
 )
+GENERATED_TEXT = re.compile(rb"^(?:\xef\xbb\xbf)?(?:<!--|\.\. )" + SAYS_SO, re.IGNORECASE | re.MULTILINE)
 
 
 class NoPythonFiles(DataError):
@@ -104,7 +105,8 @@ def is_own_code(inside: str) -> bool:
 
 def is_generated(content: bytes, language: str = "python") -> bool:
     """True when the head of a file says that a program wrote it (tables of character sets, grammars)."""
-    return bool((GENERATED if language == "python" else GENERATED_ELSEWHERE).search(content[:1000]))
+    marks = {"python": GENERATED, "text": GENERATED_TEXT}.get(language, GENERATED_ELSEWHERE)
+    return bool(marks.search(content[:1000]))
 
 
 def module_name(inside: str) -> str:

@@ -6,13 +6,14 @@
 
 What decontamination leaves out of the mined corpus is too little to be measured by leaving it in: a row that reads a
 twentieth of the corpus meets two or three of the pieces. So an upper bound is measured: a part of the corpus that the
-row reads once, with planted lines that it reads many times. The two halves of the dev lines are alike and one network
-is asked both, so that neither the corpus nor the vocabulary nor Django's manner of writing can make the difference:
+row reads once, with planted lines that it reads many times. Which half a line is in is a matter of chance and one
+network is asked both, so that neither the corpus nor the vocabulary nor Django's manner of writing can make the
+difference:
 
     effect = (contaminated - clean) on the planted lines - (contaminated - clean) on the others,
 
-in points of exact match, over dev lines whose code is in no training line. Intervals are over lines (bootstrap) and
-over the seeds of fine-tuning.
+in points of exact match, over dev lines whose code is in no training line. Intervals are over lines (bootstrap, those
+of one code together) and over the seeds of fine-tuning.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from data.options import parse, run_and_report
 from data.shards.command import MINED, corpus_folder
 from data.shards.store import CARD, FILES, KINDS, TOKENIZER, ShardedExamples, corpus_hash, sha256, write_shard
 from data.splits import read_splits
-from evaluation.intervals import interval_of_mean
+from evaluation.intervals import interval_of_score
 from evaluation.metrics import unpack_bits
 from experiments.laboratory.statistics import t_interval
 from experiments.laboratory.tables import as_text
 from experiments.line_kinds import lines_of
-from experiments.measurement import ROOT
+from experiments.measurement import ROOT, check_writable, facts_here, measured_row, write_rows
 from experiments.result_lines import read_suite
 
 CORPUS, SPLIT = "django", "dev"
@@ -64,6 +65,7 @@ class Effect:
     clean: str = "infilling"
     contaminated: str = "infilling, contaminated"
     data_path: str = ""  # folder of the benchmark; empty: the cache
+    json: Path | None = None  # file for the row
 
 
 Command = Annotated[Plant, tyro.conf.subcommand("plant")] | Annotated[Effect, tyro.conf.subcommand("effect")]
@@ -75,7 +77,7 @@ def main(arguments: list[str]) -> int:
     if isinstance(command, Plant):
         plant(command)
     else:
-        compare(command)
+        compare(command, ["experiments.contamination", *arguments])
     return 0
 
 
@@ -131,20 +133,26 @@ def write_corpus(
         "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in FILES}, "origin": "planted",
     }  # fmt: skip
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
-    benchmarks = {name: found for name, found in card["benchmarks"].items() if name != CORPUS}  # so that a run warns
-    card = card | totals | {"shards": [shard], "benchmarks": benchmarks}
+    kept = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
+    card = {name: card[name] for name in kept} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
+        name: found for name, found in card["benchmarks"].items() if name != CORPUS  # so that a run warns
+    }}  # fmt: skip
     card["hash"] = corpus_hash(card)
     write_json(out / CARD, card)
     return card
 
 
-def compare(command: Effect) -> None:
-    """Print both halves under both rows, and the effect. Raises DataError where seeds or lines do not fit."""
+def compare(command: Effect, words: list[str]) -> None:
+    """Print both halves under both rows, and the effect. Raises DataError where seeds, code or lines do not fit."""
+    check_writable(command.json)
     found = read_suite(ROOT / "docs" / "results", command.suite)
-    rights = [rights_by_seed(lines_of(found, row, SPLIT)) for row in (command.clean, command.contaminated)]
+    of_rows = [lines_of(found, row, SPLIT) for row in (command.clean, command.contaminated)]
+    codes = {line["code_hash"] for of_row in of_rows for line in of_row}
+    rights = [rights_by_seed(of_row) for of_row in of_rows]
     seeds = sorted(rights[0].keys() & rights[1].keys())
-    if len(seeds) < 2:
-        raise DataError(f"{command.clean!r} and {command.contaminated!r} have no two seeds in common; run them")
+    if len(seeds) < 2 or len(codes) > 1:
+        both = f"{command.clean!r} and {command.contaminated!r}"
+        raise DataError(f"{both} have no two seeds of one code in common; run them")
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     clean, contaminated = (numpy.array([of_row[seed] for seed in seeds]) for of_row in rights)  # (seeds, n)
     if clean.shape[1] != len(lines):
@@ -157,9 +165,15 @@ def compare(command: Effect) -> None:
         for name, chosen in halves.items()
     ]  # fmt: skip
     print(as_text(["lines", "n", f"{command.clean} (%)", f"{command.contaminated} (%)", "difference"], cells), end="")
-    effect, over_lines, over_seeds = effect_of(contaminated - clean, *halves.values())
-    print(f"effect of reading the answers: {effect:+.1f} points ({over_lines[0]:+.1f} to {over_lines[1]:+.1f} over "
+    spaced = [" ".join(line.code.split()) for line in lines]
+    effect, over_codes, over_seeds = effect_of(contaminated - clean, *halves.values(), spaced)
+    print(f"effect of reading the answers: {effect:+.1f} points ({over_codes[0]:+.1f} to {over_codes[1]:+.1f} over "
           f"lines, {over_seeds[0]:+.1f} to {over_seeds[1]:+.1f} over {len(seeds)} seeds)")  # fmt: skip
+    low, high = (round(end, 1) for end in over_codes)
+    row = measured_row("checks", "contamination, effect of reading the answers", words, facts_here(),
+                       value=round(effect, 1), unit="points", low=low, high=high, over="lines", seeds=len(seeds),
+                       over_seeds=[round(end, 1) for end in over_seeds])  # fmt: skip
+    write_rows(command.json, [row])
 
 
 def rights_by_seed(lines: Sequence[dict[str, Any]]) -> dict[int, numpy.ndarray]:
@@ -168,18 +182,22 @@ def rights_by_seed(lines: Sequence[dict[str, Any]]) -> dict[int, numpy.ndarray]:
 
 
 def effect_of(
-    differences: numpy.ndarray, planted: numpy.ndarray, others: numpy.ndarray
+    differences: numpy.ndarray, planted: numpy.ndarray, others: numpy.ndarray, codes: Sequence[str]
 ) -> tuple[float, tuple[float, float], tuple[float, float]]:
     """Points of the planted lines above the others, its interval over lines, and over seeds.
 
-    differences: contaminated - clean, (seeds, n). A line's weight makes the mean over all lines that of the one half
-    less that of the other, so that one bootstrap draws from both.
+    differences: contaminated - clean, (seeds, n). Lines of one code were planted together and are drawn together.
     """
-    n = planted.sum() + others.sum()
-    weights = 100 * n * (planted / planted.sum() - others / others.sum())
-    weighed = (differences * weights)[:, planted | others]
-    of_seeds = weighed.mean(axis=1)
-    return float(of_seeds.mean()), interval_of_mean(weighed.mean(axis=0)), t_interval(list(of_seeds), 0.95)
+    def points(sums: numpy.ndarray) -> float:
+        return 100 * (sums[0] / sums[1] - sums[2] / sums[3])
+
+    of_lines = [planted * differences, planted + 0 * differences, others * differences, others + 0 * differences]
+    columns = numpy.array(of_lines)  # (4, seeds, n)
+    _, group = numpy.unique(codes, return_inverse=True)  # (n,): which code
+    of_codes = numpy.zeros((group.max() + 1, 4))
+    numpy.add.at(of_codes, group, columns.mean(axis=1).T)
+    of_seeds = [points(of_seed) for of_seed in columns.sum(axis=2).T]
+    return points(of_codes.sum(axis=0)), interval_of_score(of_codes, points), t_interval(of_seeds, 0.95)
 
 
 if __name__ == "__main__":

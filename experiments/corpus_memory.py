@@ -57,35 +57,38 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.corpus_memory")
     check_writable(settings.json)
     found = {size: measure(size, settings.batches) for size in (settings.small, settings.large)}
-    head = ["corpus (MB)", *(f"{step} ({unit})" for step in STEPS for unit in ("MiB", "s", "MB/s"))]
+    head = ["corpus (MB)", *(f"{step} ({unit})" for step in STEPS for unit in ("MiB", "s")), "building (MB/s)"]
     cells = [
-        [f"{size / 1e6:,.1f}", *(cell for step in STEPS for cell in cells_of(measured[step], size))]
-        for size, measured in found.items()
+        [f"{measured['bytes'] / 1e6:,.1f}", *(cell for step in STEPS for cell in cells_of(measured[step])),
+         f"{measured['bytes'] / 1e6 / measured['building']['seconds']:.2f}"]
+        for measured in found.values()
     ]  # fmt: skip
     print(as_text(head, cells), end="")
     words, facts = ["experiments.corpus_memory", *arguments], facts_here()
     rows = []
     for step in STEPS:
         small, large = (found[size][step]["peak_mib"] for size in (settings.small, settings.large))
-        values = {"value": round(large / small, 2), "unit": "times", "sizes": {str(n): found[n][step] for n in found}}
+        sizes = {str(size): measured[step] | {"bytes": measured["bytes"]} for size, measured in found.items()}
+        values = {"value": round(large / small, 2), "unit": "times", "sizes": sizes}
         rows.append(measured_row("checks", f"corpus, memory of {step}", words, facts, **values))
         print(f"{step}: {large / small:.2f} times the memory")
     write_rows(settings.json, rows)
     return 0
 
 
-def cells_of(measured: dict[str, float], size: int) -> list[str]:
-    """Memory, time, speed."""
-    return [f"{measured['peak_mib']:,.0f}", f"{measured['seconds']:.0f}", f"{size / 1e6 / measured['seconds']:.2f}"]
+def cells_of(measured: dict[str, float]) -> list[str]:
+    """Memory, time."""
+    return [f"{measured['peak_mib']:,.0f}", f"{measured['seconds']:.0f}"]
 
 
-def measure(size: int, batches: int) -> dict[str, dict[str, Any]]:
-    """Peak memory and seconds of each step, of a corpus of so many bytes. Raises DataError where one fails."""
+def measure(size: int, batches: int) -> dict[str, Any]:
+    """Peak memory and seconds of each step, of a corpus of about so many bytes. Raises DataError where one fails."""
     with tempfile.TemporaryDirectory() as folder:
         modules, out = Path(folder, "modules"), Path(folder, "corpus")
         write_corpus(modules, size)
+        written = sum(path.stat().st_size for path in modules.rglob("*.py"))
         build = [sys.executable, "-m", "data", "build", str(modules), "--out", str(out), "--workers", "2"]
-        measured = {}
+        measured: dict[str, Any] = {"bytes": written}
         for step, command in zip(STEPS, (build, [sys.executable, "-c", READER, str(out), str(batches)]), strict=True):
             watched = watch(command)
             if watched.status:
@@ -110,7 +113,7 @@ def write_corpus(folder: Path, size: int) -> None:
 def module_of(draw: numpy.random.Generator, words: numpy.ndarray, number: int) -> str:
     """About FILE bytes."""
     functions = []
-    for k in range(FILE // 700):
+    for k in range(FILE // 760):
         drawn = words[draw.integers(0, len(words), 75)]
         body = "\n".join(f"    {a} = {b}({c}, {draw.integers(1000)})" for a, b, c in drawn[:60].reshape(20, 3).tolist())
         functions.append(f'def {drawn[0]}_{number}_{k}({drawn[2]}):\n    """{" ".join(drawn[60:])}."""\n{body}\n')

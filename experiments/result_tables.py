@@ -207,8 +207,8 @@ def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = (
     """README's table: what was promised and what came out; `effects`: rows about suites of the laboratory."""
     rows = [*(readme_row(target, suites.get(target.suite, [])) for target in TARGETS), *effects]
     note = (
-        "In round brackets the 95% interval over the examples of one run, which is not one over runs; in square "
-        "brackets the baselines on the same examples. How each figure was made: "
+        "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
+        "over runs; in square brackets the baselines on the same examples. How each figure was made: "
         "[docs/results.md](docs/results.md).\n"
     )
     return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
@@ -343,7 +343,8 @@ def measured(line: Line) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit."""
     if line["suite"] == "checks" and line["unit"] == "s":
         return duration(line["value"])
-    interval = f" ({line['low']:g} to {line['high']:g})" if "low" in line else ""
+    over = f" over {line['over']}" if "over" in line else ""
+    interval = f" ({line['low']:g} to {line['high']:g}{over})" if "low" in line else ""
     return in_unit(line["value"], line["unit"]) + interval
 
 

@@ -40,6 +40,10 @@ WIDTH = 200  # characters of a line that a long one is cut into
 HEAD = 40  # lines in which a file's licence stands
 COMMENTS = ("#", "//", "--", ";", "..")  # what a line of comment begins with, in one language or another
 LONG_COMMENTS = {"/*": "*/", "<!--": "-->"}
+LICENCE_FILE = re.compile(  # by its name without the ending
+    r"(?:un|mit[-_.]?)?licen[sc]es?(?:[-_.](?:mit|apache|bsd|gpl|lgpl|mpl|\d.*))*|copying(?:\.\w+)?|copyrights?|notices?|patents",
+    re.IGNORECASE,
+)
 LICENCE = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|without warrant", re.IGNORECASE)
 Found = tuple[str, str, str | None, str, str, str]  # kind, id, description, code, language, key
 
@@ -101,6 +105,9 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
 
     UTF-8 is expected, of Python what the file declares.
     """
+    if language == "text" and LICENCE_FILE.fullmatch(path.stem):
+        counts["left out: licence files"] += 1
+        return None
     try:
         content = path.read_bytes()
         counts["bytes"] += len(content)

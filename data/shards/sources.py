@@ -30,7 +30,6 @@ LANGUAGES = {  # by the end of a file's name
     ".rb": "ruby", ".php": "php", ".kt": "kotlin", ".scala": "scala", ".swift": "swift", ".sql": "sql", ".r": "r",
     ".jl": "julia", ".md": "text", ".rst": "text", ".txt": "text",
 }  # fmt: skip
-LICENCE_FILE = re.compile(r"(?:licen[sc]e|copying|copyright|notice|patents)s?\b", re.IGNORECASE)  # nobody's prose
 LONGEST_LINE, MEAN_LINE, LEAST_LETTERS = 1000, 100, 0.25  # as in Chen et al. 2021, section 3.1
 PROJECT = "codegen-transformer"  # whose dependencies are mined when nothing is named
 
@@ -113,7 +112,7 @@ def licence_of(name: str) -> str:
 
 
 def folder_origin(folder: Path) -> Origin:
-    """The files of a folder whose languages are known, without tests, licences, hidden folders and benchmarks' code.
+    """The files of a folder whose languages are known, without tests, hidden folders and benchmarks' own code.
 
     Raises DataError where it is no folder or has no such file.
     """
@@ -135,8 +134,7 @@ def folder_files(folder: Path) -> Iterator[tuple[str, Path]]:
         for name in names:
             path = Path(place, name)
             inside = path.relative_to(folder).as_posix()
-            is_licence = LICENCE_FILE.match(name) and LANGUAGES.get(path.suffix.lower()) == "text"
-            if path.suffix.lower() in LANGUAGES and is_own_code(inside) and not is_licence and path.is_file():
+            if path.suffix.lower() in LANGUAGES and is_own_code(inside) and path.is_file():
                 yield inside, path
 
 

@@ -31,7 +31,7 @@ Made by `python -m experiments.results` from the suites in `experiments/suites/`
 `docs/results/*.jsonl`; changes by hand are overwritten.
 
 Each claim was written down before the first run that tests it; a test asks git. *Replicated*: after Holm's correction
-over the suite (`strategies`: over its claims) the effect is there, on the side where the source has it, and at least as
+over the suite, or over its family of claims, the effect is there, on the side where the source has it, and at least as
 large as the smallest that counts (a claim that two are equal: the 90% interval over runs lies wholly inside plus or
 minus that). *Contradicted*: as much on the other side. *No effect*: the 90% interval lies wholly inside. *Undecided at
 this power*: anything else. *Out of regime*: the condition under which the source's finding means anything is not met
@@ -105,11 +105,11 @@ def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
 
 
 def against_all(metric: Metric, row: Mapping[int, float], base: Mapping[int, float]) -> str:
-    """The difference from all seeds of the other row, where it has more than are paired."""
+    """The difference from all seeds of the base, where it has more than are paired."""
     if not base.keys() - row.keys():
         return ""
     difference = metric.write(fmean(row.values()) - fmean(base.values()), True)
-    return f"; {difference} after the mean of all its {len(base)} seeds"
+    return f"; {difference} against all {len(base)} seeds of the base"
 
 
 def claims_page(lines: Mapping[str, list[Line]]) -> str:

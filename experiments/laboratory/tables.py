@@ -92,8 +92,8 @@ def notes(analysis: Analysis) -> list[str]:
     ]
     if analysis.suite.family:
         found.append(
-            f"Claims are corrected among themselves ({analysis.suite.family} tests, one or two of each strategy); all "
-            "that the table shows beside them is exploratory."
+            f"Claims are corrected among themselves, {analysis.suite.family} tests in all, some of them made "
+            "elsewhere; what the table shows beside them is exploratory."
         )
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
@@ -116,9 +116,12 @@ def power_note(analysis: Analysis) -> str:
 def baseline_note(analysis: Analysis) -> str:
     """What needs no network, on the same lines: of the base and of every row that others are compared with."""
     metric = analysis.suite.score
-    rows = [row for row in rows_of(analysis.suite) if row in (BASE, analysis.suite.compared.get(row))]
-    found = [(row, strongest_baseline(analysis, row, metric)) for row in rows]
-    shown = "; ".join(f"{row}: {beside}" for row, beside in found if beside)
+    of_baseline: dict[str, list[str]] = {}
+    for row in rows_of(analysis.suite):
+        beside = strongest_baseline(analysis, row, metric)
+        if beside and row in (BASE, *analysis.suite.compared.values()):
+            of_baseline.setdefault(beside, []).append(row)
+    shown = "; ".join(f"{' and '.join(rows)}: {beside}" for beside, rows in of_baseline.items())
     return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
 
 
@@ -139,10 +142,10 @@ def strongest_baseline(analysis: Analysis, row: str, metric: str) -> str:
 def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
     """What the suite has cost: every run that has a line, tuning too, and every network once."""
     runs = [line for line in lines if "wall_seconds" in line]
-    made = {(line["pretraining"]["config_hash"], line["pretraining"]["seed"]): line["pretraining"]["budget"]
-            for line in runs if "pretraining" in line}  # fmt: skip
+    networks = [(line["threads"], line["pretraining"]) for line in runs if "pretraining" in line]
+    made = {(one["config_hash"], one["seed"]): (threads, one["budget"]) for threads, one in networks}
     hours = sum(line["threads"] * line["wall_seconds"] for line in runs) / 3600
-    before = sum(budget["wall_seconds"] for budget in made.values()) / 3600
+    before = sum(threads * budget["wall_seconds"] for threads, budget in made.values()) / 3600
     networks = f", and {before:.1f} for {len(made)} networks that were pretrained before" if before else ""
     return f"Core-hours: {hours:.1f} for {len(runs)} runs, tuning and scoring included{networks}."
 

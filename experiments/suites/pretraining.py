@@ -130,8 +130,8 @@ CONCLUSIONS = (
     "as one network each can tell.",
     "Decontamination is worth nothing that can be measured here. It leaves out 52 functions for Django, of which a row "
     "reads two or three; with half of the new dev lines planted, ten copies of each in what the row reads, the planted "
-    "half gained no more than the other, so far as the runs can tell (`python -m experiments.contamination effect`: the "
-    "interval ends at four points).",
+    "half gained no more than the other, so far as the runs can tell (`python -m experiments.contamination effect`, "
+    "an interval of six points).",
     "The lowest of the three learning rates was the best in most rows; lower ones were not tried.",
     "One network was pretrained for each row, two for those of 8 M tokens: the intervals say little about other "
     "pretrainings.",

@@ -6,6 +6,7 @@ import numpy
 import pytest
 
 from data.config import DataConfig
+from data.example import DataError
 from data.options import run_and_report
 from data.shards.build import build
 from data.shards.sources import folder_origin
@@ -54,6 +55,8 @@ def test_a_planted_corpus_holds_a_share_of_the_clean_one_and_half_of_the_new_lin
     assert sorted(added) == sorted(3 * list(wanted)) and 8 < len(wanted) < 28
     assert is_new.sum() == 36
     assert "django" not in planted.card["benchmarks"], "a run on it warns"
+    with pytest.raises(DataError, match="holds another corpus"):
+        build([folder_origin(corpus.parent / "source")], tmp_path / "out", {}, 600, "", 1)
     assert run_and_report(main, [*words, "--data_path", str(django)]) == 2
     assert "is not empty" in capsys.readouterr().err
 
@@ -65,15 +68,35 @@ def test_spacing_does_not_put_a_line_on_the_other_side(django):
 
 
 def test_the_effect_is_the_difference_of_two_differences():
-    planted = numpy.array([True, True, False, False, False, False])
-    others = numpy.array([False, False, True, True, True, False])  # the last line is in training
-    differences = numpy.array([[1, 1, 1, 0, 0, 1], [1, 0, 1, 0, 0, 1]])
-    effect, (low, high), (low_seeds, high_seeds) = effect_of(differences, planted, others)
+    planted = numpy.tile([True, True, False, False, False, False], 20)
+    others = numpy.tile([False, False, True, True, True, False], 20)  # the last of six lines is in training
+    differences = numpy.tile([[1, 1, 1, 0, 0, 1], [1, 0, 1, 0, 0, 1]], 20)
+    codes = [str(n) for n in range(120)]
+    effect, (low, high), (low_seeds, high_seeds) = effect_of(differences, planted, others, codes)
     by_hand = [100 * (1 - 1 / 3), 100 * (1 / 2 - 1 / 3)]
     assert effect == pytest.approx(sum(by_hand) / 2)
     assert low < effect < high
     half = 12.7062 * (by_hand[0] - by_hand[1]) / 2  # t of one degree of freedom; half the difference is s / sqrt(2)
     assert (low_seeds, high_seeds) == pytest.approx((effect - half, effect + half), rel=1e-4)
+
+
+@pytest.mark.parametrize("of_planted, of_others, expected", [(1, 1, 0.0), (1, 0, 100.0)])
+def test_what_all_lines_have_in_common_has_no_interval(of_planted, of_others, expected):
+    planted = numpy.arange(100) % 2 == 0
+    differences = numpy.where(planted, of_planted, of_others) * numpy.ones((3, 1), dtype=int)
+    effect, over_lines, over_seeds = effect_of(differences, planted, ~planted, [str(n // 4) for n in range(100)])
+    assert effect == expected and over_lines == (expected, expected) and over_seeds == (expected, expected)
+
+
+def test_lines_of_one_code_count_as_one_draw():
+    draw = numpy.random.default_rng(0)
+    planted = numpy.arange(80) % 2 == 0
+    differences = draw.integers(-1, 2, (1, 80)).repeat(2, axis=0)
+    alone = effect_of(differences, planted, ~planted, [str(n) for n in range(80)])
+    copied = [numpy.tile(part, 4) for part in (planted, ~planted)]
+    codes = [str(n) for n in range(80)] * 4
+    together = effect_of(numpy.tile(differences, 4), *copied, codes)
+    assert together[0] == pytest.approx(alone[0]) and together[1] == pytest.approx(alone[1])
 
 
 def test_two_rows_are_compared_on_both_halves(tmp_path, django, monkeypatch, capsys):
@@ -89,7 +112,9 @@ def test_two_rows_are_compared_on_both_halves(tmp_path, django, monkeypatch, cap
     (results / "toy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setattr(contamination, "ROOT", tmp_path)
     words = ["effect", "--suite", "toy", "--data_path", str(django)]
-    assert run_and_report(main, words) == 0
+    assert run_and_report(main, [*words, "--json", str(tmp_path / "rows.json")]) == 0
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert (row["value"], row["low"], row["seeds"]) == (100.0, 100.0, 2)
     printed = capsys.readouterr().out
     assert "effect of reading the answers: +100.0 points" in printed and "over 2 seeds" in printed
     assert [line.split()[-1] for line in printed.splitlines()[2:4]] == ["+100.0", "+0.0"]
