@@ -114,7 +114,7 @@ def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
     by_function = numpy.array(found["matching_by_function"])  # (functions, 3): asked, right by each
     low, high = interval_of_score(by_function, lambda sums: 100 * (sums[1] - sums[2]) / sums[0])
     beside = {"low": round(low, 1), "high": round(high, 1), "network": network, "bag_of_words": counted, "n": n,
-              "over": f"{len(by_function)} functions"}  # fmt: skip
+              "functions": len(by_function)}  # fmt: skip
     return [measured_row("checks", "matching, network above bag of words", arguments, facts, **ahead, **beside)]
 
 

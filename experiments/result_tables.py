@@ -343,7 +343,8 @@ def measured(line: Line) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit."""
     if line["suite"] == "checks" and line["unit"] == "s":
         return duration(line["value"])
-    over = f" over {line['over']}" if "over" in line else ""
+    units = line.get("over", f"{line['functions']} functions" if "functions" in line else "")
+    over = f" over {units}" if units else ""
     interval = f" ({line['low']:g} to {line['high']:g}{over})" if "low" in line else ""
     return in_unit(line["value"], line["unit"]) + interval
 

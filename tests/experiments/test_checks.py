@@ -94,7 +94,7 @@ def test_matching_is_learned_by_a_pretrained_encoder_and_held_against_the_words(
     assert checks.main(["matching", "--run", str(run), "--json", str(tmp_path / "rows.json")]) == 0
     (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert (row["value"], row["unit"], row["n"], row["met"]) == (7.5, "points", 80, True)
-    assert 0 < row["low"] < 7.5 < row["high"] < 20 and row["over"] == "40 functions"
+    assert 0 < row["low"] < 7.5 < row["high"] < 20 and row["functions"] == 40
     first, second = ({*command} for command in ran)
     assert "--model.mlm_head" in first and "--model.match_head" in second
     assert ran[0][3] == f"{run}-mlm" == ran[1][ran[1].index("--init.from") + 1]
