@@ -353,6 +353,8 @@ def in_unit(value: float, unit: str) -> str:
     """A number with its unit, a share in per cent."""
     if unit == "share":
         return f"{value:.0%}"
+    if unit == "times":
+        return f"{value:.2f} times"
     return f"{value:.1f} {unit}" if value < 100 else f"{number(value)} {unit}"
 
 
