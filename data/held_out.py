@@ -18,7 +18,12 @@ LARGEST_SHARE = 0.1  # of the training examples, so that a small corpus is not h
 
 def normalised_pair(example: Example) -> str:
     """Description and code with every run of blanks replaced by one, NUL between them."""
-    return " ".join((example.nl or "").split()) + "\0" + " ".join(example.code.split())
+    return spaced(example.nl or "") + "\0" + spaced(example.code)
+
+
+def spaced(text: str) -> str:
+    """The text with every run of blanks made one."""
+    return " ".join(text.split())
 
 
 def hold_out(examples: Sequence[Example], n: int, seed: int) -> tuple[list[Example], list[Example]]:

@@ -67,7 +67,7 @@ def hide(example: Example, data: DataConfig) -> Example:
     if not hidden:
         return example
     nl, code = with_slots(IN_TEXT, hidden, example.nl), with_slots(IN_CODE, hidden, example.code)
-    return replace(example, nl=nl, code=code) if restore(code, example.nl, data) == example.code else example
+    return replace(example, nl=nl, code=code) if put_back(code, hidden) == example.code else example
 
 
 def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -> str:
@@ -83,5 +83,10 @@ def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -
 
 def restore(code: str, description: str, data: DataConfig) -> str:
     """Code with the description's texts in their slots; a slot that was made up stays."""
-    hidden = {slot: text for text, slot in slots(description, data).items()}
-    return SLOT.sub(lambda match: match["prefix"] + hidden.get(match["slot"], match["slot"]), code)
+    return put_back(code, slots(description, data))
+
+
+def put_back(code: str, hidden: Mapping[str, str]) -> str:
+    """Code with what is hidden in its slots."""
+    texts = {slot: text for text, slot in hidden.items()}
+    return SLOT.sub(lambda match: match["prefix"] + texts.get(match["slot"], match["slot"]), code)

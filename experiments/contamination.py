@@ -30,7 +30,7 @@ import tyro
 from data.atomic_files import write_json
 from data.config import DataConfig
 from data.example import DataError, Example
-from data.held_out import part_of
+from data.held_out import part_of, spaced
 from data.options import parse, run_and_report
 from data.shards.command import MINED, corpus_folder
 from data.shards.store import CARD, FILES, KINDS, TOKENIZER, ShardedExamples, corpus_hash, sha256, write_shard
@@ -83,15 +83,15 @@ def main(arguments: list[str]) -> int:
 
 def is_planted(example: Example) -> bool:
     """Whether the line is of the planted half: lines of one code, however spaced, are together."""
-    return part_of(" ".join(example.code.split()).encode("utf-8"), 2) == 0
+    return part_of(spaced(example.code).encode("utf-8"), 2) == 0
 
 
 def dev_lines(data: DataConfig, seed: int) -> tuple[list[Example], numpy.ndarray]:
     """Django's dev lines and which of them (n,) have a code that is in no training line, whatever the description."""
     splits = read_splits(CORPUS, data, seed)
-    known = {" ".join(example.code.split()) for example in (*splits.train, *splits.held_out)}
+    known = {spaced(example.code) for example in (*splits.train, *splits.held_out)}
     lines = list(splits.tests[SPLIT])
-    return lines, numpy.array([" ".join(example.code.split()) not in known for example in lines])
+    return lines, numpy.array([spaced(example.code) not in known for example in lines])
 
 
 def plant(command: Plant) -> None:
@@ -108,16 +108,16 @@ def plant(command: Plant) -> None:
         for number, code in enumerate(codes) for copy in range(command.copies)
     ]  # fmt: skip
     kept, asked = clean[:: command.share], held_out[:: command.share]
-    card = write_corpus(out, folder, [*kept, *planted], asked)
+    card = write_corpus(out, clean, [*kept, *planted], asked)
     print(f"{len(codes):,} lines of {CORPUS}'s {SPLIT} split, {command.copies} copies each, among {len(kept):,} "
           f"examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
 
 
 def write_corpus(
-    out: Path, source: Path, train: Sequence[Example], held_out: Sequence[Example]
+    out: Path, source: ShardedExamples, train: Sequence[Example], held_out: Sequence[Example]
 ) -> dict[str, Any]:
-    """Write examples as one shard with the tokenizer of the corpus in `source`, and return its data card."""
-    card, tokenizer = ShardedExamples(source).card, ShardedExamples(source).tokenizer
+    """Write examples as one shard with the tokenizer of the corpus `source`, and return its data card."""
+    card, tokenizer = source.card, source.tokenizer
     rows, ids = [], []
     for example in (*train, *held_out):
         described = [] if example.nl is None else tokenizer.encode(example.nl)
@@ -165,8 +165,8 @@ def compare(command: Effect, words: list[str]) -> None:
         for name, chosen in halves.items()
     ]  # fmt: skip
     print(as_text(["lines", "n", f"{command.clean} (%)", f"{command.contaminated} (%)", "difference"], cells), end="")
-    spaced = [" ".join(line.code.split()) for line in lines]
-    effect, over_codes, over_seeds = effect_of(contaminated - clean, *halves.values(), spaced)
+    of_lines = [spaced(line.code) for line in lines]
+    effect, over_codes, over_seeds = effect_of(contaminated - clean, *halves.values(), of_lines)
     print(f"effect of reading the answers: {effect:+.1f} points ({over_codes[0]:+.1f} to {over_codes[1]:+.1f} over "
           f"lines, {over_seeds[0]:+.1f} to {over_seeds[1]:+.1f} over {len(seeds)} seeds)")  # fmt: skip
     low, high = (round(end, 1) for end in over_codes)
@@ -191,8 +191,8 @@ def effect_of(
     def points(sums: numpy.ndarray) -> float:
         return 100 * (sums[0] / sums[1] - sums[2] / sums[3])
 
-    of_lines = [planted * differences, planted + 0 * differences, others * differences, others + 0 * differences]
-    columns = numpy.array(of_lines)  # (4, seeds, n)
+    once = numpy.ones_like(differences)
+    columns = numpy.array([planted * differences, planted * once, others * differences, others * once])  # (4, seeds, n)
     _, group = numpy.unique(codes, return_inverse=True)  # (n,): which code
     of_codes = numpy.zeros((group.max() + 1, 4))
     numpy.add.at(of_codes, group, columns.mean(axis=1).T)

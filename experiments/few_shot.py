@@ -127,20 +127,25 @@ def compare(
     One comparison was claimed beforehand. It is a test of the family of the suite `strategies`, whose other p-values
     are not known here: `p_corrected` is p times their number, the strictest that Holm's correction can be.
     """
+    if "plain" not in found:
+        return []
+    effects = {
+        (kind, k): paired_effect(found["plain"][k], scores)
+        for kind, of_k in found.items() if kind != "plain" for k, scores in of_k.items()
+    }  # fmt: skip
     rows, cells = [], []
-    for kind in found if "plain" in found else ():
-        for k, scores in found[kind].items() if kind != "plain" else ():
-            effect = paired_effect(found["plain"][k], scores)
-            if effect is not None:
-                values = {"value": round(effect.mean, 1), "unit": "points", "low": effect.low, "high": effect.high,
-                          "seeds": effect.n, "p": effect.p}  # fmt: skip
-                said = "exploratory"
-                if (kind, k) == CLAIMED:
-                    values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
-                    said = f"{values['p_corrected']:.3f}"
-                rows.append(measured_row("few_shot", f"{kind} after plain, k {k}", words, facts, **values))
-                interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
-                cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", said])
+    for (kind, k), effect in effects.items():
+        if effect is None:
+            continue
+        values = {"value": round(effect.mean, 1), "unit": "points", "low": effect.low, "high": effect.high,
+                  "seeds": effect.n, "p": effect.p}  # fmt: skip
+        said = "exploratory"
+        if (kind, k) == CLAIMED:
+            values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
+            said = f"{values['p_corrected']:.3f}"
+        rows.append(measured_row("few_shot", f"{kind} after plain, k {k}", words, facts, **values))
+        interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
+        cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", said])
     if cells:
         print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
     return rows

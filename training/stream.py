@@ -131,8 +131,10 @@ class Stream:
         """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""
         k, n = self.part
         generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
-        numbers = numpy.arange(len(examples), dtype=numpy.int32)  # the order is all that grows with the corpus
-        order = examples.drawn(generator) if isinstance(examples, Tasks) else generator.permutation(numbers)
+        if isinstance(examples, Tasks):
+            order = examples.drawn(generator)
+        else:  # four bytes an example: the order is all that grows with the corpus
+            order = generator.permutation(numpy.arange(len(examples), dtype=numpy.int32))
         return order[: len(order) // n * n][k::n]
 
     def check_lengths(self) -> None:

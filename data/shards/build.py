@@ -39,7 +39,7 @@ from data.programs import run_jobs
 from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGES, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
-from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, sha256
+from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, json_hash, sha256
 from data.tokenizer import Tokenizer
 
 TOKENIZER_EXAMPLES = 40_000
@@ -120,12 +120,6 @@ def plan_of(
         "hash": json_hash(parts), "targets": json_hash(targets), "origins": [origin.name for origin in origins],
         "units": len(units),
     }
-
-
-def json_hash(content: Any) -> str:
-    """16 hexadecimal digits of a JSON value."""
-    text = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def stamp(path: str) -> tuple[int, int]:

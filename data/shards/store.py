@@ -139,7 +139,13 @@ def read_card(folder: Path) -> dict[str, Any]:
 def corpus_hash(card: dict[str, Any]) -> str:
     """16 hexadecimal digits of all that the corpus's files hold."""
     digests = [card["tokenizer"], *([shard["name"], shard["sha256"]] for shard in card["shards"])]
-    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
+    return json_hash(digests)
+
+
+def json_hash(content: Any) -> str:
+    """16 hexadecimal digits of a JSON value."""
+    text = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def check_files(folder: Path, card: dict[str, Any]) -> None:
