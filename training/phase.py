@@ -32,6 +32,7 @@ from training.run_folder import append_metrics
 from training.strategies.averaging import average_checkpoints
 from training.strategies.config import StrategiesConfig
 from training.strategies.cost import step_flops
+from training.strategies.distillation import Teacher
 from training.strategies.layer_wise import freeze, rates
 from training.strategies.lora import add_lora, merge_lora
 from training.strategies.sequence_level import taught
@@ -77,7 +78,8 @@ class Phase:
     clock: Clock
     read: dict[str, int]  # bad records that were counted before the phase began
     strategies: StrategiesConfig  # of fine-tuning (chapter 3.2); pretraining has none
-    teacher: Transformer | None  # whose probabilities are learnt too
+    teacher: Teacher | None  # whose probabilities are learnt too
+    teacher_flops: int = 0  # of its passes that the budget has
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
 
@@ -98,7 +100,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
-    teacher = run.teacher if name == "training" and strategies.teacher_weight else None
+    teacher = Teacher(run.teacher) if strategies.teacher and strategies.teacher_weight else None
     if strategies.lora_rank:
         add_lora(run.model, strategies.lora_rank, strategies.lora_alpha)
     if not strategies.unfreeze_every:  # what is never trained has no place in the optimiser
@@ -174,15 +176,15 @@ def due(step: int, every: int) -> bool:
 def count(run: Run, phase: Phase, batches: list[Batch]) -> None:
     """Add a step to the run's budget."""
     counters, config = run.position.counters, run.settings.model
-    teacher = None if phase.teacher is None else phase.teacher.config
+    flops = sum(step_flops(config, batch, phase.strategies, run.position.step) for batch in batches)
+    teacher_flops = 0 if phase.teacher is None else phase.teacher.flops
     added = {
         "steps": 1,
         "examples": sum(len(batch.ids) for batch in batches),
         "tokens": sum(batch.n_tokens for batch in batches),
-        "training_flops": sum(
-            step_flops(config, batch, phase.strategies, run.position.step, teacher) for batch in batches
-        ),
+        "training_flops": flops + teacher_flops - phase.teacher_flops,
     }
+    phase.teacher_flops = teacher_flops
     for name, amount in added.items():
         counters[name] = counters.get(name, 0) + amount
     counters.update(phase.clock.read())

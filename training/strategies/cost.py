@@ -5,24 +5,23 @@ from __future__ import annotations
 from data.batches import Batch
 from model.config import ModelConfig
 from training.budget import batch_flops, real_lengths
-from training.flops import decoder_layer_flops, encoder_flops, forward_flops
+from training.flops import decoder_layer_flops, encoder_flops
 from training.strategies.adversarial import n_passes
 from training.strategies.config import StrategiesConfig
 from training.strategies.layer_wise import lowest_trained
 
 
-def step_flops(
-    config: ModelConfig, batch: Batch, strategies: StrategiesConfig, step: int, teacher: ModelConfig | None = None
-) -> int:
-    """FLOPs of all passes over a batch: the task beside it, the teacher's pass, and less where layers are frozen."""
+def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, step: int) -> int:
+    """FLOPs of all passes over a batch: the task beside it too, and less where layers are frozen.
+
+    A teacher counts its own (`training/strategies/distillation.py`), as it is asked about a pair once.
+    """
     one_pass = batch_flops(config, batch)
     if batch.beside is not None:
         one_pass += batch_flops(config, batch.beside)
     lowest = lowest_trained(strategies, step)
     if lowest is not None:
         one_pass -= sum(frozen_flops(config, *pair, lowest) for pair in zip(*real_lengths(batch), strict=True))
-    if teacher is not None:
-        one_pass += sum(forward_flops(teacher, *pair) for pair in zip(*real_lengths(batch), strict=True))
     return n_passes(strategies) * one_pass
 
 

@@ -5,11 +5,15 @@
 At every target position the student also learns the teacher's probabilities of all tokens, both softened by the
 temperature T. By the student's log P the gradient of the KL is (p_s^T - p_t^T) / T; the factor T^2 keeps it as large as
 that of the pairs whatever T is. P is equation (3), with copying mixed in where there is a copy head: teacher and
-student need the same vocabulary and nothing else in common. A step costs one more forward pass, the teacher's.
+student need the same vocabulary and nothing else in common.
+
+A teacher learns nothing, so what it says of a pair does not change: it is asked once (`Teacher`), and what costs a
+forward pass in the first epoch is read from memory in those after it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,8 +25,47 @@ from data.example import DataError
 from data.tokenizer import Tokenizer
 from model.heads import copying_log_probs
 from model.transformer import Transformer
+from training.budget import real_lengths
+from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
 from training.pretrained import load_network, load_tokenizer, network_config
+
+KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
+
+
+class Teacher:
+    """A trained network, and what it has said so far.
+
+    Each pair is asked about by itself, without padding: its answer does not depend on the batch that it stands in, not
+    even by rounding, so that a resumed run, which has to ask again, goes on to the same bits.
+    """
+
+    def __init__(self, network: Transformer, kept: int = KEPT) -> None:
+        self.network, self.kept = network, kept
+        self.said: dict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = {}  # source, target -> (T, V)
+        self.flops = 0  # of its forward passes so far
+
+    def log_probs(self, batch: Batch) -> Tensor:
+        """log P of every token at the N real target positions of a batch: (N, V)."""
+        rows = enumerate(zip(*real_lengths(batch), strict=True))
+        return torch.cat([self.about(batch, row, *lengths) for row, lengths in rows])
+
+    @torch.no_grad()
+    def about(self, batch: Batch, row: int, n_source: int, n_target: int) -> Tensor:
+        """The same for one pair of the batch: (T, V)."""
+        source, target = batch.source[row : row + 1, :n_source], batch.target[row : row + 1, :n_target]
+        pair = tuple(source[0].tolist()), tuple(target[0].tolist())
+        if pair in self.said:
+            return self.said[pair]
+        masks = {"source_mask": torch.ones_like(source).bool(), "target_mask": torch.ones_like(target).bool()}
+        shifted = batch.decoder_input[row : row + 1, :n_target]
+        alone = replace(batch, source=source, target=target, decoder_input=shifted, **masks)
+        said, _ = token_log_probs(self.network, alone)
+        self.flops += forward_flops(self.network.config, n_source, n_target)
+        if said.numel() <= self.kept:
+            self.kept -= said.numel()
+            self.said[pair] = said
+        return said
 
 
 def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transformer | None:
@@ -46,12 +89,11 @@ def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transf
 
 
 def distillation_loss(
-    student: Transformer, teacher: Transformer, batch: Batch, label_smoothing: float, weight: float, temperature: float
+    student: Transformer, teacher: Teacher, batch: Batch, label_smoothing: float, weight: float, temperature: float
 ) -> Tensor:
     """The sum of the loss over the real target tokens of pairs."""
     log_probs, logits = token_log_probs(student, batch)  # (N, V) both
-    with torch.no_grad():
-        taught, _ = token_log_probs(teacher, batch)  # (N, V)
+    taught = teacher.log_probs(batch)  # (N, V)
     targets = batch.target[batch.target_mask]  # (N)
     if student.copy_head is None or student.config.adds_copy_scores:
         hard, _ = sequence_loss(log_probs, targets, label_smoothing)

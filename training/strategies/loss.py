@@ -10,11 +10,11 @@ from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
 from training.strategies.auxiliary import auxiliary_loss
 from training.strategies.config import StrategiesConfig
-from training.strategies.distillation import distillation_loss
+from training.strategies.distillation import Teacher, distillation_loss
 
 
 def strategy_loss(
-    model: Transformer, batch: Batch, loop: LoopConfig, strategies: StrategiesConfig, teacher: Transformer | None
+    model: Transformer, batch: Batch, loop: LoopConfig, strategies: StrategiesConfig, teacher: Teacher | None
 ) -> Tensor:
     """Sum of the loss over what the batch predicts; without strategies that of `batch_loss`."""
     if teacher is not None and batch.kind == "seq2seq":

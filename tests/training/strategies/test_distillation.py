@@ -3,9 +3,12 @@
 import pytest
 import torch
 
-from data.example import DataError
+from data.batches import collate
+from data.example import DataError, Example
+from data.objectives.pairs import pairs
 from training.batch_loss import batch_loss
-from training.strategies.distillation import distillation_loss, load_teacher, soft_loss, token_log_probs
+from training.flops import forward_flops
+from training.strategies.distillation import Teacher, distillation_loss, load_teacher, soft_loss, token_log_probs
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
@@ -29,13 +32,13 @@ def test_one_position_by_hand():
 def test_without_the_teachers_part_it_is_the_loss_of_the_pairs(make_model, batch, copying, smoothing):
     student, teacher = make_model(copy_head=copying), make_model(seed=1)
     plain, _ = batch_loss(student, batch, smoothing)
-    torch.testing.assert_close(distillation_loss(student, teacher, batch, smoothing, 0.0, 2.0), plain)
+    torch.testing.assert_close(distillation_loss(student, Teacher(teacher), batch, smoothing, 0.0, 2.0), plain)
 
 
 @pytest.mark.parametrize("copying", [False, True])
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(make_model, batch, copying):
     student = make_model(copy_head=copying)
-    loss = distillation_loss(student, make_model(copy_head=copying), batch, 0.0, 1.0, 2.0)
+    loss = distillation_loss(student, Teacher(make_model(copy_head=copying)), batch, 0.0, 1.0, 2.0)
     loss.backward()
     gradients = [p.grad.abs().max().item() for p in student.parameters() if p.grad is not None]
     assert abs(loss.item()) < 1e-3 and max(gradients) < 1e-3
@@ -51,10 +54,35 @@ def test_the_students_probabilities_come_nearer_to_the_teachers(make_model, batc
     before, optimizer = distance(), torch.optim.Adam(student.parameters(), 0.01)
     for _ in range(20):
         optimizer.zero_grad()
-        distillation_loss(student, teacher, batch, 0.0, 1.0, 1.0).backward()
+        distillation_loss(student, Teacher(teacher), batch, 0.0, 1.0, 1.0).backward()
         optimizer.step()
     assert distance() < 0.5 * before
     assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+@pytest.mark.parametrize("copying", [False, True])
+@pytest.mark.parametrize("kept", [2**20, 0])
+def test_a_teacher_says_what_its_network_says_and_is_asked_once_while_there_is_room(make_model, batch, copying, kept):
+    network = make_model(seed=1, copy_head=copying)
+    teacher = Teacher(network, kept)
+    expected = token_log_probs(network, batch)[0].detach()
+    torch.testing.assert_close(teacher.log_probs(batch), expected)
+    lengths = zip(batch.source_mask.sum(1).tolist(), batch.target_mask.sum(1).tolist(), strict=True)
+    once = sum(forward_flops(network.config, *pair) for pair in lengths)
+    assert teacher.flops == once
+    first = teacher.log_probs(batch)
+    assert teacher.flops == (once if kept else 2 * once)
+    assert torch.equal(first, teacher.log_probs(batch))
+
+
+def test_what_a_teacher_says_of_a_pair_does_not_depend_on_the_batch_around_it(make_model, tokenizer):
+    network = make_model(seed=1, copy_head=True)
+    short, long = Example("a", "add 1", "total += 1"), Example("b", "add 1 to the total", "total = total + 1 + 1")
+    items = [pairs(example, tokenizer, None) for example in (short, long)]
+    alone, together = (collate(items[:n], ["a", "b"][:n], tokenizer) for n in (1, 2))
+    n = len(items[0].target)
+    assert together.target_mask.shape[1] > n, "the short pair is padded"
+    assert torch.equal(Teacher(network).log_probs(alone), Teacher(network).log_probs(together)[:n])
 
 
 def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_path):
