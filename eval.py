@@ -30,10 +30,11 @@ from evaluation.n_best import Reverse
 from evaluation.predict import draw, predict
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
+from model.ensemble import Ensemble
 from model.transformer import Transformer
 from training.device import find_device, keep_freed_memory, set_threads
 from training.overview import about_memory
-from training.pretrained import load_trained
+from training.pretrained import load_trained, same_vocabulary
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
 
@@ -50,6 +51,7 @@ class Options:
     beam: int | None = None  # hypotheses kept by beam search; 1: greedy
     length_penalty: float | None = None  # alpha of beam search: log-probability / length^alpha
     parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
+    ensemble: tuple[str, ...] = ()  # folders of runs that write together with this one: their log-probabilities' mean
     reverse: str = ""  # folder of a run of code -> description (--data.reverse) that helps to choose among hypotheses
     reverse_weight: float | None = None  # of what it says: log P(description | code) for each token
     perturbed: bool = False  # score every split again with typos, with synonyms and with words left out
@@ -89,6 +91,8 @@ def main(argv: list[str]) -> int:
     keeps_memory = keep_freed_memory()
     device = find_device(options.device)
     model, tokenizer = load_trained(folder, settings.model)
+    if options.ensemble:
+        model = load_ensemble(folder, model, tokenizer, settings.data, options.ensemble)
     model.to(device)
     config = changed(settings.evaluation, options)
     if options.prompt is not None:
@@ -110,6 +114,24 @@ class Settings(TrainingSettings):
     """config.json of a run, as train.py writes it."""
 
     evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def load_ensemble(
+    folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, others: tuple[str, ...]
+) -> Ensemble:
+    """A run's network and those of other runs. Raises DataError where these see or write something else."""
+    networks = [model]
+    for other in map(Path, others):
+        settings, _ = read_config(other, Settings)
+        network, own = load_trained(other, settings.model)
+        if not same_vocabulary(own, tokenizer):
+            raise DataError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
+        for name in ("prefix", "slots", "name_slots", "reverse"):
+            theirs, ours = getattr(settings.data, name), getattr(data, name)
+            if theirs != ours:
+                raise DataError(f"{other} has data.{name}={theirs}, {folder} {ours}: they cannot write together")
+        networks.append(network)
+    return Ensemble(networks, others)
 
 
 def load_reverse(folder: Path, device: torch.device) -> Reverse:
@@ -145,8 +167,8 @@ def descriptions(prompt: str) -> Iterator[str]:
 
 
 def show_code(
-    description: str, model: Transformer, tokenizer: Tokenizer, config: EvaluationConfig, options: Options,
-    data: DataConfig,
+    description: str, model: Transformer | Ensemble, tokenizer: Tokenizer, config: EvaluationConfig,
+    options: Options, data: DataConfig,
 ) -> None:
     """Print the code for one description, or the programs that were drawn for it."""
     if options.prompt == "-":

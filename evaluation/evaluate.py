@@ -34,6 +34,7 @@ from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict_candidates
 from evaluation.programs import Outcome, run_programs
 from evaluation.run_folder import read_json
+from model.ensemble import Ensemble
 from model.transformer import Transformer
 
 SHOWN = 5  # descriptions whose code is printed at the end
@@ -52,8 +53,8 @@ class Scored:
 
 
 def evaluate_run(
-    run: Path, model: Transformer, tokenizer: Tokenizer, corpus: str, data: DataConfig, config: EvaluationConfig,
-    seed: int, reverse: Reverse | None = None,
+    run: Path, model: Transformer | Ensemble, tokenizer: Tokenizer, corpus: str, data: DataConfig,
+    config: EvaluationConfig, seed: int, reverse: Reverse | None = None,
 ) -> list[Scored]:
     """Decode and score every split but the training lines; write scores, predictions, attention maps and report.
 
@@ -63,7 +64,8 @@ def evaluate_run(
 
     model.eval()
     splits = read_splits(corpus, data, seed)
-    check_held_out(run, splits, data.path)
+    for one in (run, *helpers(model, None).get("ensemble", ())):
+        check_held_out(Path(one), splits, data.path)
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
@@ -83,16 +85,23 @@ def evaluate_run(
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
     }
     scores["signatures"] = signatures()
-    scores["evaluation"] = asdict(config) | ({"reverse": reverse.run} if reverse is not None else {})
+    scores["evaluation"] = asdict(config) | helpers(model, reverse)
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
-    if results and model.config.cross_attention:
+    network = model.networks[0] if isinstance(model, Ensemble) else model
+    if results and network.config.cross_attention:
         first = results[0]
-        maps = attention_maps(model, tokenizer, first.references[:3], first.predictions[:3], data)
+        maps = attention_maps(network, tokenizer, first.references[:3], first.predictions[:3], data)
         write_atomically(run / "attention.json", json.dumps(maps))
     write_report(run)
     return results
+
+
+def helpers(model: Transformer | Ensemble, reverse: Reverse | None) -> dict[str, Any]:
+    """The folders of the other networks that had a part in what is scored."""
+    ensemble = {"ensemble": model.runs} if isinstance(model, Ensemble) else {}
+    return ensemble | ({"reverse": reverse.run} if reverse is not None else {})
 
 
 def check_held_out(run: Path, splits: Splits, path: str) -> None:
@@ -105,7 +114,7 @@ def check_held_out(run: Path, splits: Splits, path: str) -> None:
     trained_on = read_json(run / "environment.json", {}).get("data_hash")
     if trained_on not in (None, data_hash(splits.train)):
         raise DataError(
-            f"{path} is not what {run} was trained on, so what is held out may have been learnt; "
+            f"{path} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
             "give the same file, or a folder with a test file"
         )
 
@@ -120,7 +129,7 @@ def first_lines(splits: Splits, limit: int) -> dict[str, list[Example]]:
 
 
 def evaluate_split(
-    split: str, references: list[Example], known: set[str], model: Transformer, tokenizer: Tokenizer,
+    split: str, references: list[Example], known: set[str], model: Transformer | Ensemble, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
     """Decode one split and score it: nothing is skipped, sources that are too long are cut.
@@ -152,8 +161,8 @@ def evaluate_split(
 
 
 def evaluate_perturbed(
-    clean: Scored, kind: str, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
-    reverse: Reverse | None = None,
+    clean: Scored, kind: str, model: Transformer | Ensemble, tokenizer: Tokenizer, data: DataConfig,
+    config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
     """A split again, its descriptions changed a little; `robustness`: of what was right before, the share that is.
 

@@ -14,6 +14,7 @@ from data.slots import hide_in_description, restore
 from data.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
+from model.ensemble import Ensemble
 from model.transformer import Transformer
 
 
@@ -31,7 +32,8 @@ def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -
 
 
 def predict(
-    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig, data: DataConfig
+    model: Transformer | Ensemble, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
+    data: DataConfig,
 ) -> tuple[list[str], int]:
     """The likeliest code for each description, in their order, and how many descriptions had to be cut."""
     candidates, n_cut = predict_candidates(model, tokenizer, descriptions, config, data)
@@ -39,8 +41,8 @@ def predict(
 
 
 def predict_candidates(
-    model: Transformer, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig, data: DataConfig,
-    name: str = "decoding", n_best: int = 1,
+    model: Transformer | Ensemble, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
+    data: DataConfig, name: str = "decoding", n_best: int = 1,
 ) -> tuple[list[list[Candidate]], int]:
     """At most `n_best` of the beam's hypotheses for each description, likeliest first; how many had to be cut.
 
@@ -77,7 +79,7 @@ def predict_candidates(
 
 
 def draw(
-    model: Transformer, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
+    model: Transformer | Ensemble, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
     config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:
     """`n` random programs for one description."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.ensemble import Ensemble, EnsembleRows
 from model.fast_decoding import FastRows
 from model.transformer import Transformer
 
@@ -76,11 +77,16 @@ class Rows:
 
 
 def encode_rows(
-    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int, beam: int = 1
-) -> Rows | FastRows:
+    model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int,
+    beam: int = 1,
+) -> Rows | FastRows | EnsembleRows:
     """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
+    if isinstance(model, Ensemble):
+        return EnsembleRows(
+            [encode_rows(one, source, source_mask, special, max_new_tokens, beam) for one in model.networks]
+        )
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
     # A network without one of its pieces steps through the readable modules.
@@ -90,7 +96,7 @@ def encode_rows(
 
 @torch.inference_mode()
 def greedy(
-    model: Transformer, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
+    model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
 ) -> list[list[int]]:
     """The most probable next token at every step.
 
@@ -119,7 +125,7 @@ class Sampling:
 
 @torch.inference_mode()
 def sample(
-    model: Transformer,
+    model: Transformer | Ensemble,
     source: Tensor,
     source_mask: Tensor,
     special: SpecialIds,
@@ -139,7 +145,7 @@ def sample(
 
 
 def generate(
-    model: Transformer,
+    model: Transformer | Ensemble,
     source: Tensor,
     source_mask: Tensor,
     special: SpecialIds,
@@ -215,7 +221,7 @@ class Beams:
 
 @torch.inference_mode()
 def beam_search(  # noqa: PLR0913 - one argument more than the house allows: each is a choice of its own
-    model: Transformer,
+    model: Transformer | Ensemble,
     source: Tensor,
     source_mask: Tensor,
     special: SpecialIds,

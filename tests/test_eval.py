@@ -11,6 +11,7 @@ import pytest
 import eval as eval_program
 import train
 from data.options import run_and_report
+from data.tokenizer import train_tokenizer
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
     --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
@@ -137,3 +138,22 @@ def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described,
     assert scores["test"]["exact_match_oracle"]["value"] >= scores["test"]["exact_match"]["value"]
     capsys.readouterr()
     assert "writes code" in refused(capsys, run, "--data_path", data, "--reverse", run)
+
+
+def test_networks_that_have_a_vocabulary_in_common_write_together(run, described, trained, tmp_path, capsys):
+    """A run beside itself says what it says alone; one of another kind is refused."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
+    assert call(run, "--data_path", data, "--beam", 2) == 0
+    alone = (run / "predictions.jsonl").read_text()
+    assert call(run, "--data_path", data, "--beam", 2, "--ensemble", run) == 0
+    assert (run / "predictions.jsonl").read_text() == alone
+    assert json.loads((run / "scores.json").read_text())["evaluation"]["ensemble"] == [str(run)]
+    capsys.readouterr()
+    assert "cannot write together" in refused(capsys, run, "--prompt", "x", "--ensemble", described)
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    texts = (f"{text} {word}" for text in ("zebra", "quilt") for word in "abcdefgh")
+    train_tokenizer(texts, 380).save(other / "tokenizer.model")
+    assert "another vocabulary" in refused(capsys, run, "--prompt", "x", "--ensemble", other)

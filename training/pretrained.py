@@ -176,6 +176,12 @@ def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer
     return model.eval(), tokenizer
 
 
+def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether every id stands for the same text in both."""
+    ids = range(one.vocab_size)
+    return one.vocab_size == other.vocab_size and one.pieces(ids) == other.pieces(ids)
+
+
 def load_tokenizer(run: Path) -> Tokenizer:
     """The tokenizer of a run, its own or its checkpoint's. Raises DataError."""
     if not (run / PretrainedTokenizer.file_name).is_dir():

@@ -18,6 +18,7 @@ from evaluation.evaluate import evaluate_run
 from evaluation.predict import Candidate
 from evaluation.programs import Outcome
 from model.config import preset
+from model.ensemble import Ensemble
 from model.transformer import Transformer
 
 
@@ -38,7 +39,7 @@ def pair(n):
 def score(tmp_path):
     """score(config, **data settings): the results of a small random network on the data folder, and scores.json."""
 
-    def score(config=None, seed=1, corpus="files", **data):
+    def score(config=None, seed=1, corpus="files", partners=(), **data):
         tokenizer = train_tokenizer([f"{p['nl']} {p['code']}" for p in map(pair, range(30))], 400)
         torch.manual_seed(0)
         sizes = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16)
@@ -47,7 +48,10 @@ def score(tmp_path):
         (run / "config.json").write_text("{}")
         data = DataConfig(**{"path": str(tmp_path / "data")} | data)
         config = config or EvaluationConfig(max_new_tokens=4)
-        results = evaluate_run(run, Transformer(sizes, tokenizer.pad_id), tokenizer, corpus, data, config, seed)
+        model = Transformer(sizes, tokenizer.pad_id)
+        if partners:
+            model = Ensemble([model, model], partners)
+        results = evaluate_run(run, model, tokenizer, corpus, data, config, seed)
         return results, json.loads((run / "scores.json").read_text())
 
     (tmp_path / "data").mkdir()
@@ -98,6 +102,16 @@ def test_held_out_lines_of_another_file_are_not_scored(score, tmp_path):
     write(tmp_path / "data" / "train.jsonl", [pair(n) for n in range(60)])
     with pytest.raises(DataError, match="not what .* was trained on"):
         score()
+
+
+def test_a_partner_that_was_trained_on_held_out_lines_writes_none_of_them(score, tmp_path):
+    """A run with another seed holds out other lines."""
+    partner = tmp_path / "partner"
+    partner.mkdir()
+    learnt = read_splits("files", DataConfig(path=str(tmp_path / "data")), 2).train
+    (partner / "environment.json").write_text(json.dumps({"data_hash": data_hash(learnt)}))
+    with pytest.raises(DataError, match="partner .* held out other lines"):
+        score(partners=[str(partner)])
 
 
 def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):

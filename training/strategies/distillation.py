@@ -28,7 +28,7 @@ from model.transformer import Transformer
 from training.budget import real_lengths
 from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
-from training.pretrained import load_network, load_tokenizer, network_config
+from training.pretrained import load_network, load_tokenizer, network_config, same_vocabulary
 
 KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
@@ -77,8 +77,7 @@ def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transf
         return None
     folder = Path(run)
     config, own = network_config(folder), load_tokenizer(folder)
-    ids = range(own.vocab_size)
-    if own.vocab_size != tokenizer.vocab_size or own.pieces(ids) != tokenizer.pieces(ids):
+    if not same_vocabulary(own, tokenizer):
         raise DataError(
             f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
             "takes its teacher's, or begin from a network that has it"

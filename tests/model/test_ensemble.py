@@ -1,0 +1,55 @@
+"""Ensembles against one network, and against both networks' whole forward passes."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from model.decoding import beam_search, greedy
+from model.ensemble import Ensemble
+
+N_NEW = 7
+
+
+def outputs(model, example, special) -> tuple:
+    """Greedy outputs and a beam's, with scores to compare."""
+    sources = example.source, example.source_mask, special, N_NEW
+    hypotheses = [one for of_one in beam_search(model, *sources, 3, n_best=3) for one in of_one]
+    return greedy(model, *sources), [one.ids for one in hypotheses], [one.score for one in hypotheses]
+
+
+def test_a_network_beside_itself_is_that_network(model, example, special):
+    *texts, scores = outputs(model, example, special)
+    *texts_of_two, scores_of_two = outputs(Ensemble([model, model]), example, special)
+    assert texts_of_two == texts and scores_of_two == pytest.approx(scores)
+
+
+@pytest.fixture
+def pair(tiny):
+    """Two networks with nothing in common but the vocabulary: one steps fast, one through the readable modules."""
+    return tiny("modern", copy_head=True), tiny("bart", speed="readable", d_model=24, n_encoder_layers=1)
+
+
+def mean_log_probs(pair, source, decoder_input):
+    """The normalised mean of the networks' log-probabilities at every target position: (T, V)."""
+    mask = torch.ones(1, len(source), dtype=torch.bool)
+    both = [network(source[None], mask, decoder_input[None])[0] for network in pair]  # (T, V) each
+    product = torch.exp(both[0] / 2) * torch.exp(both[1] / 2)
+    return torch.log(product / product.sum(dim=-1, keepdim=True))
+
+
+def test_each_token_and_score_is_of_the_mean(pair, example, special):
+    ensemble = Ensemble(pair)
+    sources = [source[mask] for source, mask in zip(example.source, example.source_mask, strict=True)]
+    chosen = greedy(ensemble, example.source, example.source_mask, special, N_NEW)
+    beams = beam_search(ensemble, example.source, example.source_mask, special, N_NEW, 3, n_best=3)
+    alone = [greedy(one, example.source, example.source_mask, special, N_NEW) for one in pair]
+    assert chosen not in alone
+    for source, ids, hypotheses in zip(sources, chosen, beams, strict=True):
+        for output in (ids, *(one.ids for one in hypotheses)):
+            target = torch.tensor(output if len(output) == N_NEW else [*output, special.end_id])
+            log_probs = mean_log_probs(pair, source, F.pad(target[:-1], (1, 0), value=special.decoder_start_id))
+            if output is ids:
+                assert log_probs.argmax(dim=-1).tolist() == target.tolist()
+            for one in hypotheses:
+                if one.ids == output:
+                    assert one.log_prob == pytest.approx(log_probs.gather(-1, target[:, None]).sum().item())
