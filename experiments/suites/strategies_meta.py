@@ -9,6 +9,9 @@ examples more quickly, is tested by
 
 Stated before the first run: first-order MAML passes more tests than plain training after 20 examples, by at least 5
 points. Reptile and the other numbers of examples are exploratory.
+
+At first the inner steps of both had the rate 0.1. First-order MAML diverged with it, in training, before the unseen
+family was ever looked at; 0.03 and 0.01 do not, and 0.01 ends 200 steps of the tuning seed at the lower loss.
 """
 
 from __future__ import annotations
@@ -36,8 +39,8 @@ SUITE = Suite(
         "training.steps": STEPS,
     },
     rows={
-        "FOMAML": {**META, "strategies.meta": "fomaml"},
-        "Reptile": {**META, "strategies.meta": "reptile"},
+        "FOMAML": {**META, "strategies.meta": "fomaml", "strategies.inner_rate": 0.01},
+        "Reptile": {**META, "strategies.meta": "reptile", "strategies.inner_rate": 0.1},
     },
     tuned={"training.learning_rate": (1e-3, 2e-3, 4e-3)},
     tuning_share=2,

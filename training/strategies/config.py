@@ -23,7 +23,7 @@ class StrategiesConfig:
     ascents: int = 3  # passes of freelb, each with an addition that is worse for the network
     ascent_rate: float = 0.2  # length of freelb's step from one addition to the next
     meta: Literal["none", "fomaml", "reptile"] = "none"  # learn to learn tasks (training/strategies/meta.py)
-    inner_rate: float = 0.1  # learning rate of the plain steps on one task
+    inner_rate: float = 0.01  # learning rate of the plain steps on one task
     inner_steps: int = 2  # how many of them
     perturb: float = 0.0  # share of the pairs whose description is changed a little (data/perturb.py)
     teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
