@@ -64,8 +64,9 @@ def evaluate_run(
 
     model.eval()
     splits = read_splits(corpus, data, seed)
-    for one in (run, *helpers(model, None).get("ensemble", ())):
-        check_held_out(Path(one), splits, data.path)
+    networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
+    for one in (run, *map(Path, partners)):
+        check_held_out(one, splits, data.path)
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
@@ -85,23 +86,17 @@ def evaluate_run(
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
     }
     scores["signatures"] = signatures()
-    scores["evaluation"] = asdict(config) | helpers(model, reverse)
+    ensemble = {"ensemble": partners} if partners else {}
+    scores["evaluation"] = asdict(config) | ensemble | ({"reverse": reverse.run} if reverse is not None else {})
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
-    network = model.networks[0] if isinstance(model, Ensemble) else model
-    if results and network.config.cross_attention:
+    if results and networks[0].config.cross_attention:
         first = results[0]
-        maps = attention_maps(network, tokenizer, first.references[:3], first.predictions[:3], data)
+        maps = attention_maps(networks[0], tokenizer, first.references[:3], first.predictions[:3], data)
         write_atomically(run / "attention.json", json.dumps(maps))
     write_report(run)
     return results
-
-
-def helpers(model: Transformer | Ensemble, reverse: Reverse | None) -> dict[str, Any]:
-    """The folders of the other networks that had a part in what is scored."""
-    ensemble = {"ensemble": model.runs} if isinstance(model, Ensemble) else {}
-    return ensemble | ({"reverse": reverse.run} if reverse is not None else {})
 
 
 def check_held_out(run: Path, splits: Splits, path: str) -> None:

@@ -40,6 +40,15 @@ def run(trained, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.fixture
+def data(tmp_path):
+    """A folder with one test line."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
+    return folder
+
+
 def call(run, *options):
     return run_and_report(eval_program.main, ["--run", str(run), "--device", "cpu", *map(str, options)])
 
@@ -51,12 +60,9 @@ def refused(capsys, run, *options):
     return said
 
 
-def test_scoring_that_failed_after_training_can_be_done_again(trained, run, tmp_path, capsys):
+def test_scoring_that_failed_after_training_can_be_done_again(trained, run, data, tmp_path, capsys):
     assert "test.jsonl:1" in refused(capsys, run)
-    data = tmp_path / "data"
-    data.mkdir()
     shutil.copy(trained / "train.jsonl", data)
-    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
     scores = tmp_path / "given" / "scores.json"
     assert call(run, "--data_path", data, "--json", scores) == 0
     assert json.loads((run / "scores.json").read_text())["test"]["exact_match"]["n"] == 1
@@ -125,10 +131,7 @@ def described(trained):
     return trained / "reverse"
 
 
-def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described, tmp_path, capsys):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
+def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described, data, capsys):
     given = ["--data_path", data, "--beam", 3, "--parsing_first", "--reverse", described, "--reverse_weight", 1,
              "--perturbed"]  # fmt: skip
     assert call(run, *given) == 0
@@ -140,11 +143,8 @@ def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described,
     assert "writes code" in refused(capsys, run, "--data_path", data, "--reverse", run)
 
 
-def test_networks_that_have_a_vocabulary_in_common_write_together(run, described, trained, tmp_path, capsys):
+def test_networks_that_have_a_vocabulary_in_common_write_together(run, described, data, tmp_path, capsys):
     """A run beside itself says what it says alone; one of another kind is refused."""
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "test.jsonl").write_text('{"nl": "add 3 to y", "code": "y += 3"}\n')
     assert call(run, "--data_path", data, "--beam", 2) == 0
     alone = (run / "predictions.jsonl").read_text()
     assert call(run, "--data_path", data, "--beam", 2, "--ensemble", run) == 0

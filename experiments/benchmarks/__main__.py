@@ -1,6 +1,6 @@
 """The project's result on a published benchmark, from nothing, beside what others have published.
 
-    python -m experiments.benchmarks django           pretraining, training, a reverse model, scores: about 100 minutes
+    python -m experiments.benchmarks django           three writers, a reverse model, scores: about 100 minutes
     python -m experiments.benchmarks hearthstone      also nl2bash, conala; each goes on where it was stopped
     python -m experiments.benchmarks mbpp --run_untrusted       runs the programs that the network writes: no sandbox
     python -m experiments.benchmarks django --json FILE         rows for `python -m experiments.results measured`

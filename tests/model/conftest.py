@@ -79,6 +79,11 @@ class Example:
     source_mask: Tensor  # (4, 8), lengths 8, 5, 2, 1
     decoder_input: Tensor  # (4, 6)
 
+    @property
+    def real_sources(self) -> list[Tensor]:
+        """The sources without their padding."""
+        return [source[mask] for source, mask in zip(self.source, self.source_mask, strict=True)]
+
 
 @pytest.fixture
 def example() -> Example:

@@ -55,16 +55,12 @@ def sequence_log_prob(model, source: Tensor, special: SpecialIds, ids: list[int]
     return log_probs.gather(-1, target[..., None]).sum().item()
 
 
-def real_sources(example) -> list[Tensor]:
-    return [source[mask] for source, mask in zip(example.source, example.source_mask)]
-
-
 # Greedy
 
 
 def test_greedy_takes_the_most_probable_token_of_the_whole_forward_pass(model, example, special):
     outputs = greedy(model, example.source, example.source_mask, special, N_NEW)
-    for source, output in zip(real_sources(example), outputs):
+    for source, output in zip(example.real_sources, outputs):
         prefix = [special.decoder_start_id]
         while len(prefix) <= N_NEW:
             log_probs = model(source[None], torch.ones(1, len(source), dtype=torch.bool), torch.tensor([prefix]))
@@ -123,7 +119,7 @@ def test_beam_one_is_greedy(model, example, special):
 
 def test_a_beams_score_is_the_models_log_probability_of_that_sequence(model, example, special):
     results = beam_search(model, example.source, example.source_mask, special, N_NEW, 4, 0.7, n_best=4)
-    for source, hypotheses in zip(real_sources(example), results):
+    for source, hypotheses in zip(example.real_sources, results):
         assert len(hypotheses) == 4
         for h in hypotheses:
             assert h.log_prob == pytest.approx(sequence_log_prob(model, source, special, h.ids, N_NEW))

@@ -29,27 +29,25 @@ def pair(tiny):
     return tiny("modern", copy_head=True), tiny("bart", speed="readable", d_model=24, n_encoder_layers=1)
 
 
-def mean_log_probs(pair, source, decoder_input):
-    """The normalised mean of the networks' log-probabilities at every target position: (T, V)."""
+def teacher_forced(pair, source, ids, special):
+    """One output's tokens (T,), and the networks' mean log-probabilities there from whole forward passes (T, V)."""
+    target = torch.tensor(ids if len(ids) == N_NEW else [*ids, special.end_id])
+    decoder_input = F.pad(target[None, :-1], (1, 0), value=special.decoder_start_id)
     mask = torch.ones(1, len(source), dtype=torch.bool)
-    both = [network(source[None], mask, decoder_input[None])[0] for network in pair]  # (T, V) each
+    both = [network(source[None], mask, decoder_input)[0] for network in pair]  # (T, V) each
     product = torch.exp(both[0] / 2) * torch.exp(both[1] / 2)
-    return torch.log(product / product.sum(dim=-1, keepdim=True))
+    return target, torch.log(product / product.sum(dim=-1, keepdim=True))
 
 
 def test_each_token_and_score_is_of_the_mean(pair, example, special):
     ensemble = Ensemble(pair)
-    sources = [source[mask] for source, mask in zip(example.source, example.source_mask, strict=True)]
     chosen = greedy(ensemble, example.source, example.source_mask, special, N_NEW)
     beams = beam_search(ensemble, example.source, example.source_mask, special, N_NEW, 3, n_best=3)
     alone = [greedy(one, example.source, example.source_mask, special, N_NEW) for one in pair]
     assert chosen not in alone
-    for source, ids, hypotheses in zip(sources, chosen, beams, strict=True):
-        for output in (ids, *(one.ids for one in hypotheses)):
-            target = torch.tensor(output if len(output) == N_NEW else [*output, special.end_id])
-            log_probs = mean_log_probs(pair, source, F.pad(target[:-1], (1, 0), value=special.decoder_start_id))
-            if output is ids:
-                assert log_probs.argmax(dim=-1).tolist() == target.tolist()
-            for one in hypotheses:
-                if one.ids == output:
-                    assert one.log_prob == pytest.approx(log_probs.gather(-1, target[:, None]).sum().item())
+    for source, ids, hypotheses in zip(example.real_sources, chosen, beams, strict=True):
+        target, log_probs = teacher_forced(pair, source, ids, special)
+        assert log_probs.argmax(dim=-1).tolist() == target.tolist()
+        for one in hypotheses:
+            target, log_probs = teacher_forced(pair, source, one.ids, special)
+            assert one.log_prob == pytest.approx(log_probs.gather(-1, target[:, None]).sum().item())
