@@ -61,7 +61,7 @@ def test_the_claimed_comparison_alone_is_corrected():
     found = {"plain": {5: plain, 20: plain}, "fomaml": {5: better, 20: better}}
     few, claimed = few_shot.compare(found, ["experiments.few_shot"], {})
     assert "p_corrected" not in few and 0 < claimed["p"] < 0.001
-    assert claimed["p_corrected"] == pytest.approx(7 * claimed["p"]) and STRATEGIES.family == 7
+    assert claimed["p_corrected"] == pytest.approx(8 * claimed["p"]) and STRATEGIES.family == 8
 
 
 def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
