@@ -1,10 +1,15 @@
-"""A command of the project run as a process of its own."""
+"""Commands of the project run as processes of their own."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+STOPPED = 130  # exit status of a run that was interrupted
 
 
 def run_child(command: Sequence[str], folder: Path) -> int:
@@ -19,3 +24,34 @@ def run_child(command: Sequence[str], folder: Path) -> int:
             return child.wait()
         except KeyboardInterrupt:
             continue
+
+
+def run_side_by_side(commands: Mapping[str, Sequence[str]], folder: Path, at_once: int) -> dict[str, int]:
+    """Run commands to their ends, `at_once` at a time, and give the exit status of each.
+
+    What a command says stands behind its name, as lines of several are mixed. When one fails, and on Ctrl-C, those that
+    run are waited for and no other is begun: its status is STOPPED.
+    """
+    stop = threading.Event()
+
+    def run(name: str) -> int:
+        if stop.is_set():
+            return STOPPED
+        child = subprocess.Popen(
+            commands[name], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        for line in child.stdout:
+            sys.stdout.write(f"{name:<{width}}  {line}")
+            sys.stdout.flush()
+        if status := child.wait():
+            stop.set()
+        return status
+
+    width = max(map(len, commands), default=0)
+    with ThreadPoolExecutor(at_once) as pool:
+        statuses = {name: pool.submit(run, name) for name in commands}
+        while True:
+            try:
+                return {name: status.result() for name, status in statuses.items()}
+            except KeyboardInterrupt:
+                stop.set()

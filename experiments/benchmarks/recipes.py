@@ -1,4 +1,4 @@
-"""How each benchmark's result is made: runs of train.py one after the other, then one of eval.py.
+"""How each benchmark's result is made: runs of train.py, then one of eval.py.
 
 The settings are first guesses: none of them has been run yet. They are to be chosen on lines held out of the training
 part, never by dev or test lines.
@@ -16,6 +16,11 @@ class Stage:
     name: str
     options: tuple[str, ...]
 
+    @property
+    def needs(self) -> bool:
+        """Whether an earlier run has to be finished first."""
+        return any("{" in option for option in self.options)
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -24,7 +29,7 @@ class Benchmark:
     stages: tuple[Stage, ...]
     scored: str  # the stage whose network writes the code
     scoring: tuple[str, ...] = ()  # options of eval.py; `{name}`: a network that helps to choose
-    minutes: float | None = None  # of training that are allowed in all
+    minutes: float | None = None  # of two cores' training that are allowed in all
     parameters: float | None = None  # that all networks used in decoding may have
 
     @property

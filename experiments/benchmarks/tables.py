@@ -104,6 +104,6 @@ def page_section(lines: Sequence[Mapping[str, Any]]) -> str:
         newest = of_name[-1]
         same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
         rows = [line for line in of_name if all(line.get(key) == newest.get(key) for key in same)]
-        made = f"{newest['minutes']:.1f} minutes of training in all, {newest['parameters'] / 1e6:.1f} M parameters"
+        made = f"{newest['minutes']:.1f} minutes of two cores' training, {newest['parameters'] / 1e6:.1f} M parameters"
         parts.append(f"{table(*table_cells(name, rows))}\n{NOTES[name]} {made}; {code(newest['command'])}\n")
     return "".join(parts)

@@ -40,7 +40,8 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
     ]  # fmt: skip
     assert command.main(arguments) == 0
     said = capfd.readouterr().out
-    assert "ASN + attention" in said and "79.2" in said and "of 100 minutes in all" in said
+    assert "ASN + attention" in said and "79.2" in said and "of 100 minutes of 2 cores" in said
+    assert "reverse  training step 3/3" in said  # two runs side by side, each line behind its name
     rows = {row["row"]: row for row in json.loads(file.read_text())}
     nearest = rows["hearthstone, dev, exact, nearest description"]
     assert (nearest["value"], nearest["n"], nearest["unit"]) == (pytest.approx(100 / 6, abs=0.01), 6, "%")
@@ -52,6 +53,10 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
         for stage in ("tuned", "reverse")
     ]
     assert one == sum(sizes)
+    seconds = [
+        json.loads((tmp_path / "runs" / stage / "budget.json").read_text())["seconds"] for stage in ("tuned", "reverse")
+    ]
+    assert rows["hearthstone, dev, exact"]["minutes"] == pytest.approx(sum(seconds) / 120, abs=0.06)
     assert command.main(arguments) == 0
     assert capfd.readouterr().out.count("is finished") == 2
     assert results(["measured", str(file), "--suite", "benchmarks"], tmp_path) == 0
@@ -74,4 +79,5 @@ def test_a_stage_that_fails_ends_the_command(tmp_path, monkeypatch, capfd):
     missing = str(tmp_path / "missing")
     run = ["hearthstone", "--run", str(tmp_path / "runs"), "--data_path", missing]
     assert run_and_report(command.main, run) == 2
-    assert "does not exist" in (said := capfd.readouterr().err) and "train.py" in said
+    said = capfd.readouterr()
+    assert "does not exist" in said.out and "train.py" in said.err
