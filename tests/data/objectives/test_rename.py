@@ -37,12 +37,6 @@ def test_keywords_builtins_dunders_self_and_short_words_stay():
         assert (renamed(text, text).nl, renamed(text, text).code) == (text, text)
 
 
-def test_a_slot_stays():
-    after = renamed("call NAME0.reverse with SLOT1", "NAME0 . reverse ( rSLOT1 , SLOT1 )")
-    new = re.fullmatch(r"NAME0 \. (\w+) \( rSLOT1 , SLOT1 \)", after.code)
-    assert new[1] != "reverse" and after.nl == f"call NAME0.{new[1]} with SLOT1"
-
-
 def test_only_whole_words_are_names():
     after = renamed("use load and reload", "load ( preload , load2 )")
     new = after.code.split(" ")[0]
