@@ -35,7 +35,8 @@ def score_table(results: list[Scored], run: RunFolder) -> str:
             cells = (f"{100 * gold:.1f}%" if key == "parses" else "-" for key in columns)
             rows.append(["  the references", "", *cells])
         for name, splits in run.baselines.items():
-            rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
+            if scored.split in splits:  # perturbed splits have none
+                rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(text.ljust(width) if column == 0 else text.rjust(width)

@@ -24,6 +24,13 @@ def test_shares_are_percent_with_their_interval_and_baselines_stand_below():
     assert lines[2].split()[:2] == ["dev", "4"] and lines[3].startswith("  nearest")
 
 
+def test_a_perturbed_split_has_no_baseline():
+    run = RunFolder(Path(), baselines={"nearest": {"dev": {"exact_match": SCORE}}})
+    typos = Scored("dev_typos", [Example("t", "d", "c")], ["c"], None, {"exact_match": SCORE})
+    names = [line.split()[0] for line in score_table([scored(), typos], run).splitlines()[2:]]
+    assert names == ["dev", "nearest", "dev_typos"]
+
+
 def test_what_was_not_scored_is_a_dash():
     other = Scored("test", [Example("t", "d", "c")], ["c"], None, {"bleu": SCORE | {"value": 12.0}})
     lines = score_table([scored(), other], RunFolder(Path())).splitlines()
