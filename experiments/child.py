@@ -35,6 +35,7 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], folder: Path, at_onc
     stop = threading.Event()
 
     def run(name: str) -> int:
+        """The exit status of one command, when it has ended."""
         if stop.is_set():
             return STOPPED
         child = subprocess.Popen(

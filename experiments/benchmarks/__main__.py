@@ -90,9 +90,9 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
     places = {stage.name: str(folder / stage.name) for stage in benchmark.stages}
     alone = [stage for stage in benchmark.stages if not stage.needs]
     groups = [alone, *([stage] for stage in benchmark.stages if stage.needs)]
+    data = ["--data.path", path] if path else []
     for group in groups:
         threads = ("--threads", "1") if len(group) > 1 else ()
-        data = ["--data.path", path] if path else []
         commands = {}
         for stage in group:
             run, options = folder / stage.name, [name, *filled((*stage.options, *threads), places)]

@@ -19,17 +19,22 @@ time.sleep(20)
 """
 
 
-def test_a_child_that_is_interrupted_has_time_to_save(tmp_path):
-    """Both get the signal, as both do from a terminal; the child's is its own handler's status, not a kill's."""
-    relay = (
+def start_parent(body):
+    """A process that runs `body`, in which `child` is a command that is slow to save, in a process group of its own."""
+    head = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from experiments.child import run_child\n"
-        "print('status', run_child([sys.executable, '-c', sys.argv[1]], Path('.')))\n"
+        "from experiments.child import run_child, run_side_by_side\n"
+        "child = [sys.executable, '-c', sys.argv[1]]\n"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", relay, SLOW_TO_SAVE], stdout=subprocess.PIPE, text=True, start_new_session=True
+    return subprocess.Popen(
+        [sys.executable, "-c", head + body, SLOW_TO_SAVE], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def test_a_child_that_is_interrupted_has_time_to_save():
+    """Both get the signal, as both do from a terminal; the child's is its own handler's status, not a kill's."""
+    parent = start_parent("print('status', run_child(child, Path('.')))")
     assert parent.stdout.readline() == "ready\n"
     timer = threading.Timer(0.1, os.killpg, (parent.pid, signal.SIGINT))
     timer.start()
@@ -73,16 +78,7 @@ def test_none_is_begun_after_one_that_failed(tmp_path):
 
 
 def test_an_interrupt_waits_for_those_that_run_and_begins_no_other():
-    relay = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from experiments.child import run_side_by_side\n"
-        "commands = {name: [sys.executable, '-c', sys.argv[1]] for name in 'abc'}\n"
-        "print('statuses', run_side_by_side(commands, Path('.'), 2))\n"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", relay, SLOW_TO_SAVE], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    parent = start_parent("print('statuses', run_side_by_side(dict.fromkeys('abc', child), Path('.'), 2))")
     assert {parent.stdout.readline(), parent.stdout.readline()} == {"a  ready\n", "b  ready\n"}
     os.killpg(parent.pid, signal.SIGINT)
     said = parent.communicate(timeout=30)[0]
