@@ -117,7 +117,9 @@ SUITE = Suite(
     rows={
         "layer decay": {"strategies.layer_decay": 0.8},
         "unfreezing": {**at_cost(0.892, FEW_PAIRS), "strategies.unfreeze_every": 150},
+        "last layers": {**at_cost(0.692, FEW_PAIRS), "strategies.last_layers": 3},  # the decoder alone
         "LoRA": {"strategies.lora_rank": 8},  # as many steps, though frozen matrices need no gradient
+        "MLM": {**at_cost(1.473, FEW_PAIRS), "model.mlm_head": True, "strategies.auxiliary": "mlm"},
         "FGM": {**at_cost(2, FEW_PAIRS), "strategies.adversary": "fgm"},
         "FreeLB": {**at_cost(3, FEW_PAIRS), "strategies.adversary": "freelb"},
         "noise": {**at_cost(2, FEW_PAIRS), "strategies.adversary": "noise"},
