@@ -75,8 +75,8 @@ def main(arguments: list[str]) -> int:
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
     words, facts = ["experiments.few_shot", *arguments], facts_here()
     rows = [
-        measured_row("few_shot", f"{kind}, k {k}", words, facts, value=round(fmean(seeds.values()), 1), unit="%",
-                     seeds={str(seed): score for seed, score in seeds.items()})
+        measured_row("few_shot", f"{kind}, k {k}", words, facts, **rounded(fmean(seeds.values()), interval(seeds)),
+                     unit="%", over=f"{len(seeds)} seeds", seeds={str(seed): score for seed, score in seeds.items()})
         for kind, of_k in found.items() for k, seeds in of_k.items()
     ]  # fmt: skip
     rows += compare(found, words, facts)
@@ -110,13 +110,20 @@ def check_distinct(configs: Mapping[Path, train.Settings]) -> None:
             raise DataError(f"{other} and {run} are both {kind_of(config)} with seed {config.seed}; name one of them")
 
 
+def interval(scores: Mapping[int, float]) -> tuple[float, float] | None:
+    """95% interval over seeds; None where there is one."""
+    return t_interval(list(scores.values()), 0.95) if len(scores) > 1 else None
+
+
 def in_words(scores: Mapping[int, float]) -> str:
     """Mean and 95% interval over seeds."""
-    mean = fmean(scores.values())
-    if len(scores) < 2:
-        return f"{mean:.1f}"
-    low, high = t_interval(list(scores.values()), 0.95)
-    return f"{mean:.1f} ({low:.1f} to {high:.1f})"
+    mean, bounds = fmean(scores.values()), interval(scores)
+    return f"{mean:.1f}" + (f" ({bounds[0]:.1f} to {bounds[1]:.1f})" if bounds else "")
+
+
+def rounded(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
+    """What a row keeps of a mean and its interval."""
+    return {"value": round(mean, 1)} | ({"low": round(bounds[0], 1), "high": round(bounds[1], 1)} if bounds else {})
 
 
 def compare(
@@ -137,8 +144,8 @@ def compare(
     for (kind, k), effect in effects.items():
         if effect is None:
             continue
-        values = {"value": round(effect.mean, 1), "unit": "points", "low": effect.low, "high": effect.high,
-                  "seeds": effect.n, "p": effect.p}  # fmt: skip
+        values = {**rounded(effect.mean, (effect.low, effect.high)), "unit": "points", "over": f"{effect.n} seeds",
+                  "p": effect.p}  # fmt: skip
         said = "exploratory"
         if (kind, k) == CLAIMED:
             values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)

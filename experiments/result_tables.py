@@ -36,6 +36,8 @@ TITLES = {
     "dropout": "Dropout: the fast masks against torch's",
     "bf16": "bf16 matrix products against float32, on a CPU that has them",
     "gradient_norms": "Gradients before the first step: pre-norm and post-norm",
+    "choosing": "Choosing among hypotheses: Django dev, exact match",
+    "few_shot": "Meta-learning: tests passed of an unseen family after k examples",
     "checks": "Checks",
 }
 BF16_KINDS = ("float32", "bf16")  # the rows
@@ -61,10 +63,10 @@ def section(suite: str, lines: list[Line]) -> str:
         return f"{NOT_RUN.capitalize()}.\n"
     if suite == "speed":
         return speed_table(lines)
-    if suite == "checks":
-        return checks_table(lines)
     if suite == "gradient_norms":
         return gradient_table(lines)
+    if all("value" in line for line in lines):
+        return checks_table(lines)
     if suite == "dropout":
         scores = dropout_table(lines)
     elif suite == "bf16":
@@ -340,13 +342,15 @@ def mebibytes(value: float | None) -> str:
 
 
 def measured(line: Line) -> str:
-    """The value of a measurement: a check's seconds as minutes, anything else with its unit."""
+    """The value of a measurement: a check's seconds as minutes, anything else with its unit; p where it was tested."""
     if line["suite"] == "checks" and line["unit"] == "s":
         return duration(line["value"])
     units = line.get("over", f"{line['functions']} functions" if "functions" in line else "")
     over = f" over {units}" if units else ""
     interval = f" ({line['low']:g} to {line['high']:g}{over})" if "low" in line else ""
-    return in_unit(line["value"], line["unit"]) + interval
+    tested = f"; p {line['p']:.3f}" if "p" in line else ""
+    corrected = f", {line['p_corrected']:.3f} corrected" if "p_corrected" in line else ""
+    return in_unit(line["value"], line["unit"]) + interval + tested + corrected
 
 
 def in_unit(value: float, unit: str) -> str:

@@ -52,7 +52,7 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
         *(f"{kind}, k {k}" for kind in ("plain", "fomaml") for k in (0, 2, 4)),
         *(f"fomaml after plain, k {k}" for k in (0, 2, 4)),
     ]  # fmt: skip
-    assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["seeds"] == 2
+    assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
 
 
@@ -73,7 +73,7 @@ def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
 def test_the_difference_is_paired_by_seeds(capsys):
     found = {"plain": {5: {1: 10.0, 2: 20.0, 3: 33.0}}, "reptile": {5: {1: 13.0, 2: 24.0, 4: 99.0}}}
     (row,) = few_shot.compare(found, ["experiments.few_shot"], {})
-    assert (row["row"], row["value"], row["seeds"]) == ("reptile after plain, k 5", 3.5, 2)
+    assert (row["row"], row["value"], row["over"]) == ("reptile after plain, k 5", 3.5, "2 seeds")
     assert row["p"] == pytest.approx(2 * (0.5 - math.atan(3.5 / 0.5) / math.pi)), "Cauchy: t of one degree of freedom"
     assert few_shot.compare({"reptile": {5: {1: 1.0, 2: 2.0}}}, ["experiments.few_shot"], {}) == []
 

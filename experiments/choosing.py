@@ -1,0 +1,100 @@
+"""What each way of choosing among hypotheses adds, on the networks of a finished benchmark.
+
+    python -m experiments.benchmarks django      makes them
+    python -m experiments.choosing               one network alone, then all that write together
+
+Exact match on the first split, Django's dev. The oracle takes a right hypothesis wherever there is one: no way of
+choosing can beat it. Nothing is chosen by these figures: the recipe was fixed on training lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from data.example import Example
+from data.options import parse, run_and_report
+from data.splits import read_splits
+from data.tokenizer import Tokenizer
+from eval import Settings as RunSettings
+from eval import load_ensemble, load_reverse
+from evaluation.metrics import Score, exact_matches, mean_score
+from evaluation.n_best import Reverse, choose, oracle
+from evaluation.predict import predict, predict_candidates
+from experiments.laboratory.tables import as_text
+from experiments.measurement import check_writable, facts_here, measured_row, write_rows
+from model.ensemble import Ensemble
+from model.transformer import Transformer
+from training.pretrained import load_trained
+from training.run_folder import read_config
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whose hypotheses, and what chooses."""
+
+    run: Path = Path("runs/benchmark-django/first")  # a run that writes code
+    ensemble: tuple[str, ...] = ("runs/benchmark-django/second", "runs/benchmark-django/third")  # write with it
+    reverse: str = "runs/benchmark-django/reverse"  # describes code
+    reverse_weight: float = 0.25  # of what it says
+    beam: int = 8  # hypotheses
+    json: Path | None = None  # file for the rows
+
+
+def main(arguments: list[str]) -> int:
+    """Decode by one network and by all, choose in each way, print the table. Raises DataError."""
+    settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.choosing")
+    check_writable(settings.json)
+    config, _ = read_config(settings.run, RunSettings)
+    model, tokenizer = load_trained(settings.run, config.model)
+    writers = {"one network": model.eval()}
+    if settings.ensemble:
+        together = load_ensemble(settings.run, model, tokenizer, config.data, settings.ensemble).eval()
+        writers[f"{len(settings.ensemble) + 1} networks"] = together
+    reverse = load_reverse(Path(settings.reverse), torch.device("cpu"))
+    split, examples = next(iter(read_splits(config.corpus, config.data, config.seed).tests.items()))
+    references = list(examples)
+    answers = {
+        f"{who}, {way}": codes
+        for who, writer in writers.items()
+        for way, codes in ways(writer, tokenizer, references, reverse, config, settings)
+    }
+    words, facts = ["experiments.choosing", *arguments], facts_here()
+    found = {way: mean_score([100.0 * right for right in answer]) for way, answer in answers.items()}
+    cells = [[way, f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"] for way, score in found.items()]
+    print(as_text([f"{len(references):,} lines of {split}", "exact (%)"], cells), end="")
+    rows = [measured_row("choosing", way, words, facts, unit="%", **rounded(score)) for way, score in found.items()]
+    write_rows(settings.json, rows)
+    return 0
+
+
+def ways(
+    writer: Transformer | Ensemble, tokenizer: Tokenizer, references: Sequence[Example], reverse: Reverse,
+    config: RunSettings, settings: Settings,
+) -> Iterator[tuple[str, Sequence[bool]]]:
+    """Each way of choosing, and for which references it is right."""
+    descriptions = [example.nl or "" for example in references]
+    plain = replace(config.evaluation, beam=1)
+    beam = replace(config.evaluation, beam=settings.beam, reverse_weight=settings.reverse_weight)
+    parsing = replace(beam, parsing_first=True)
+    greedy, _ = predict(writer, tokenizer, descriptions, plain, config.data)
+    yield "greedy", exact_matches(references, greedy)
+    hypotheses, _ = predict_candidates(writer, tokenizer, descriptions, beam, config.data, n_best=settings.beam)
+    yield f"beam {settings.beam}", exact_matches(references, choose(hypotheses, references, beam))
+    yield "what parses first", exact_matches(references, choose(hypotheses, references, parsing))
+    yield "reverse model", exact_matches(references, choose(hypotheses, references, beam, reverse))
+    yield "both", exact_matches(references, choose(hypotheses, references, parsing, reverse))
+    yield "oracle", oracle(hypotheses, references)
+
+
+def rounded(score: Score) -> dict[str, float]:
+    """What a row keeps of a score."""
+    return {"n": score["n"], **{key: round(float(score[key]), 2) for key in ("value", "low", "high")}}
+
+
+if __name__ == "__main__":
+    sys.exit(run_and_report(main, sys.argv[1:]))
