@@ -30,8 +30,8 @@ MEASUREMENT_IDENTITY = (
 )  # fmt: skip
 # suite -> what a line must have
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
-                "benchmarks": ("value", "unit", "minutes", "parameters"),
-                "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
+                "benchmarks": ("value", "unit", "minutes", "parameters"), "choosing": ("value", "unit"),
+                "few_shot": ("value", "unit"), "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "run", "seed", "device", "threads", "data.path", "data.workers",
 }

@@ -41,7 +41,7 @@ class Measured:
     """Append the rows of a measuring command's JSON file."""
 
     file: Annotated[Path, tyro.conf.Positional]  # written with --json
-    suite: str = "speed"  # speed, checks, benchmarks or gradient_norms
+    suite: str = "speed"  # speed, checks, benchmarks, choosing, few_shot or gradient_norms
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from evaluation.config import EvaluationConfig
 from evaluation.n_best import Reverse
 from evaluation.predict import Candidate
 from experiments import choosing
+from experiments.result_lines import measurement_lines
+from experiments.result_tables import results_page
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
     --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
@@ -61,6 +63,8 @@ def test_rows_tell_every_way_of_one_network_and_of_all(runs, capsys):
     assert [row["row"] for row in rows] == [f"{who}, {way}" for who in ("one network", "2 networks") for way in ways]
     values = [row["value"] for row in rows]
     assert values[5] >= max(values[:5]) and values[:6] == values[6:]  # beside itself a network says what it says alone
+    page = results_page({"choosing": measurement_lines(runs / "rows.json", "choosing")})
+    assert f"| one network, oracle | {values[5]:.1f} % (" in page
     assert "3 lines of test" in capsys.readouterr().out
     assert run_and_report(choosing.main, [*map(str, given[:4]), "--reverse", str(runs / "writer")]) == 2
     assert "writes code" in capsys.readouterr().err

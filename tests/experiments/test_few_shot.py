@@ -13,6 +13,8 @@ from data.example import Example
 from data.objectives.pairs import pairs
 from data.options import run_and_report
 from experiments import few_shot
+from experiments.result_lines import measurement_lines
+from experiments.result_tables import results_page
 from experiments.suites.strategies import SUITE as STRATEGIES
 from training.batch_loss import batch_loss
 from training.pretrained import load_trained
@@ -54,6 +56,8 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
     ]  # fmt: skip
     assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
+    page = results_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")})
+    assert "| fomaml after plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
 
 
 def test_the_claimed_comparison_alone_is_corrected():
