@@ -101,7 +101,7 @@ BENCHMARKS = {
     ),
     "mbpp": Benchmark(
         stages=(
-            pretrained(9400, "--data.vocab_size", "4000"),
+            pretrained(4700, "--data.vocab_size", "4000"),
             Stage("tuned", (*LONG, "--init.from", "{pretrained}", "--training.epochs", "40")),
         ),
         scored="tuned", scoring=("--beam", "4", "--run_untrusted"),
