@@ -22,11 +22,11 @@ from data.splits import read_splits
 from data.tokenizer import Tokenizer
 from eval import Settings as RunSettings
 from eval import load_ensemble, load_reverse
-from evaluation.metrics import Score, exact_matches, mean_score
+from evaluation.metrics import exact_matches, mean_score
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict, predict_candidates
 from experiments.laboratory.tables import as_text
-from experiments.measurement import check_writable, facts_here, measured_row, write_rows
+from experiments.measurement import check_writable, facts_here, measured_row, rounded, write_rows
 from model.ensemble import Ensemble
 from model.transformer import Transformer
 from training.pretrained import load_trained
@@ -58,16 +58,18 @@ def main(arguments: list[str]) -> int:
     reverse = load_reverse(Path(settings.reverse), torch.device("cpu"))
     split, examples = next(iter(read_splits(config.corpus, config.data, config.seed).tests.items()))
     references = list(examples)
-    answers = {
-        f"{who}, {way}": codes
+    found = {
+        f"{who}, {way}": mean_score([100.0 * is_right for is_right in right])
         for who, writer in writers.items()
-        for way, codes in ways(writer, tokenizer, references, reverse, config, settings)
+        for way, right in ways(writer, tokenizer, references, reverse, config, settings)
     }
     words, facts = ["experiments.choosing", *arguments], facts_here()
-    found = {way: mean_score([100.0 * right for right in answer]) for way, answer in answers.items()}
     cells = [[way, f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"] for way, score in found.items()]
     print(as_text([f"{len(references):,} lines of {split}", "exact (%)"], cells), end="")
-    rows = [measured_row("choosing", way, words, facts, unit="%", **rounded(score)) for way, score in found.items()]
+    rows = [
+        measured_row("choosing", way, words, facts, unit="%", n=score["n"], **rounded(score))
+        for way, score in found.items()
+    ]
     write_rows(settings.json, rows)
     return 0
 
@@ -89,11 +91,6 @@ def ways(
     yield "reverse model", exact_matches(references, choose(hypotheses, references, beam, reverse))
     yield "both", exact_matches(references, choose(hypotheses, references, parsing, reverse))
     yield "oracle", oracle(hypotheses, references)
-
-
-def rounded(score: Score) -> dict[str, float]:
-    """What a row keeps of a score."""
-    return {"n": score["n"], **{key: round(float(score[key]), 2) for key in ("value", "low", "high")}}
 
 
 if __name__ == "__main__":

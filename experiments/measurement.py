@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ def shown_command(arguments: list[str]) -> str:
             kept.append(word)
     cap = step_cap()
     return (f"CI_STEPS={cap} " if cap else "") + command_of({"command": ["-m", *kept]})
+
+
+def rounded(score: Mapping[str, float]) -> dict[str, float]:
+    """A score and its interval as a row has them."""
+    return {key: round(float(score[key]), 2) for key in ("value", "low", "high")}
 
 
 def write_rows(file: Path | None, rows: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from evaluation.metrics import exact_matches, pack_bits
 from experiments.benchmarks.columns import COLUMNS, EXACT
 from experiments.benchmarks.published import NOTES, PUBLISHED
 from experiments.laboratory.tables import as_text
+from experiments.measurement import rounded
 from experiments.result_tables import code, table
 from training.trial import step_cap
 
@@ -60,10 +61,9 @@ def figures(
     for column, score in COLUMNS[name].items():
         found = score(references, codes)
         bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == OURS else {}
-        rounded = {key: round(float(found[key]), 2) for key in ("value", "low", "high")}
         rows.append({
             "row": f"{name}, {part}, {column}" + ("" if who == OURS else f", {who}"), "part": part, "who": who,
-            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded, **bits,
+            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded(found), **bits,
         })  # fmt: skip
     return rows
 
