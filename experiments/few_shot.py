@@ -6,7 +6,8 @@
 Runs that were trained without the operations of the family (`--data.generated_without`), plainly or by meta-learning.
 Each run's network is fine-tuned on k tasks that use one of the operations, for a number of steps on all k of them, once
 for each draw of k tasks, and scored on others. k = 0 is the network as it is. Runs of one seed have the same draws.
-Meta-learning is set against plain training seed by seed, where both have at least two seeds in common.
+Meta-learning is set against plain training seed by seed, where both have at least two seeds in common; what began with
+a trained network, against plain training that did. A run that others of the named ones began with is not measured.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from training.device import seed_everything
 from training.pretrained import load_trained
 from training.run_folder import read_config
 
-PLAIN = "none"  # strategies.meta of a run without meta-learning
+PLAIN, THEN = "plain", ", then "
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ def main(arguments: list[str]) -> int:
     """Fine-tune and score each run for each k and draw, print two tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.few_shot")
     check_writable(settings.json)
-    configs = {run: config_of(run, settings) for run in settings.runs}
-    configs = {run: config for run, config in configs.items() if config.model.cross_attention}  # not a suite's control
+    configs = measured({run: config_of(run, settings) for run in settings.runs})
     check_distinct(configs)
     found: dict[str, dict[int, dict[int, float]]] = {}  # kind -> k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
@@ -84,19 +84,41 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def measured(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
+    """The runs but for a suite's control, which sees no descriptions, and for what others of them began with."""
+    begun = {before.resolve() for config in configs.values() if (before := begun_with(config))}
+    return {run: one for run, one in configs.items() if one.model.cross_attention and run.resolve() not in begun}
+
+
 def config_of(run: Path, settings: Settings) -> train.Settings:
-    """The run's settings. Raises DataError where it has seen the family."""
+    """The run's settings. Raises DataError where it has seen the family, or the run that it began with has."""
     config = read_config(run, train.Settings)[0]
     if config.corpus != "generated" or not set(settings.operations) <= set(config.data.generated_without):
         raise DataError(
             f"{run} has seen the family; train it with --data.generated_without {' '.join(settings.operations)}"
         )
+    if before := begun_with(config):
+        config_of(before, settings)
     return config
 
 
+def begun_with(config: train.Settings) -> Path | None:
+    """The fine-tuned run with whose network a run began. Raises DataError where that run is gone."""
+    folder = Path(config.init.from_)
+    return folder if config.init.from_ and read_config(folder, train.Settings)[0].fine_tunes else None
+
+
 def kind_of(config: train.Settings) -> str:
-    """How the run was trained."""
-    return "plain" if config.strategies.meta == PLAIN else config.strategies.meta
+    """How the run was trained, after how the run was that it began with."""
+    kind = PLAIN if config.strategies.meta == "none" else config.strategies.meta
+    before = begun_with(config)
+    return f"{kind_of(read_config(before, train.Settings)[0])}{THEN}{kind}" if before else kind
+
+
+def control_of(kind: str) -> str:
+    """The kind that was trained plainly where this one was not, or in the end was not."""
+    before, then, _ = kind.rpartition(THEN)
+    return f"{before}{then}{PLAIN}"
 
 
 def check_distinct(configs: Mapping[Path, train.Settings]) -> None:
@@ -134,11 +156,10 @@ def compare(
     One comparison was claimed beforehand. It is a test of the family of the suite `strategies`, whose other p-values
     are not known here: `p_corrected` is p times their number, the strictest that Holm's correction can be.
     """
-    if "plain" not in found:
-        return []
     effects = {
-        (kind, k): paired_effect(found["plain"][k], scores)
-        for kind, of_k in found.items() if kind != "plain" for k, scores in of_k.items()
+        (kind, k): paired_effect(found[control_of(kind)][k], scores)
+        for kind, of_k in found.items() if kind != control_of(kind) and control_of(kind) in found
+        for k, scores in of_k.items()
     }  # fmt: skip
     rows, cells = [], []
     for (kind, k), effect in effects.items():
@@ -150,7 +171,7 @@ def compare(
         if (kind, k) == CLAIMED:
             values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
             said = f"{values['p_corrected']:.3f}"
-        rows.append(measured_row("few_shot", f"{kind} after plain, k {k}", words, facts, **values))
+        rows.append(measured_row("few_shot", f"{kind} against plain, k {k}", words, facts, **values))
         interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
         cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", said])
     if cells:

@@ -17,6 +17,7 @@ from experiments.laboratory.suite import (
     BASE,
     CORPUS,
     NETWORKS,
+    START,
     TEACHER,
     TUNING_SEED,
     Changes,
@@ -54,7 +55,7 @@ class Trial:
     definition: str  # of its row
     tuned: tuple[tuple[str, Any], ...] = ()  # the values of the suite's tuned settings
     tuning: bool = False  # a short run that chooses them
-    network: Trial | None = None  # the run whose network it begins with, where rows' runs share them
+    network: Trial | None = None  # the run whose network it begins with: its row's, or one of another row
     teacher: Trial | None = None  # the run that it learns from
 
     @property
@@ -81,7 +82,7 @@ def words(changes: Changes) -> list[str]:
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
     """A run of a row. Raises DataError where its settings cannot be together."""
     changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
-    networks, of_teacher = changes.pop(NETWORKS, 0), changes.pop(TEACHER, "")
+    networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
         changes["strategies.teacher"] = of_teacher  # whoever makes the run puts the folder in its place
@@ -91,10 +92,13 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
             changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
     options, network = options_of(changes, seed), None
     asked = hash_of(settings_of(options))  # of pretraining and training as one run: it is refused where that would be
-    if networks:
+    if of_start or networks:
         new = new_heads(changes)
         of_network = {name: value for name, value in changes.items() if name not in new}
-        network = make_network(suite, row, seed, of_network, networks)
+        if of_start:
+            network = make_trial(suite, of_start, seed)
+        else:
+            network = make_network(suite, row, seed, of_network, networks)
         asked = short_hash([asked, network.asked, network.seed])
         options = options_of({n: v for n, v in changes.items() if n in new or not belongs(n, OF_A_NETWORK)}, seed)
     if teacher is not None:

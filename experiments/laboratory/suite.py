@@ -6,9 +6,10 @@ A suite file of experiments/suites/ is data. Settings are train.py's under their
 
 makes a row of every value but the base's own, "model.feed_forward=gelu". A row of several changes has its own name.
 
-Three words are no settings of train.py: "corpus", which stands first on its command line, "networks" and "teacher".
-With "networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned in turn.
-With "teacher": "large" they learn from the run of the same seed of the row "large" as it stands, untuned.
+Four words are no settings of train.py: "corpus", which stands first on its command line, "networks", "start" and
+"teacher". With "networks": 2 a row's runs do not pretrain each for itself: two networks are pretrained, and fine-tuned
+in turn. With "start": "plain" they begin with the run of the same seed of the row "plain" as it stands, untuned; with
+"teacher": "large" they learn from that of the row "large".
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from experiments.result_lines import SUITE_NAME, short_hash
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
-CORPUS, NETWORKS, TEACHER = "corpus", "networks", "teacher"  # no settings of train.py
+CORPUS, NETWORKS, START, TEACHER = "corpus", "networks", "start", "teacher"  # no settings of train.py
 BASE = "base"
 SAME = "base again"  # the A/A row: the base's last seeds set against its first
 CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
@@ -108,7 +109,7 @@ def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
     """Refuse what names a row that is not there. Raises DataError."""
     named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
-    named += [changes[TEACHER] for changes in rows.values() if changes.get(TEACHER)]
+    named += [changes[word] for changes in rows.values() for word in (START, TEACHER) if changes.get(word)]
     for name in named:
         if name not in rows:
             raise DataError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")

@@ -21,10 +21,10 @@ from training.pretrained import load_trained
 from training.run_folder import read_config
 
 FAMILY = ["total", "size"]
-TINY = """--device cpu --threads 1 --pretraining.steps 0 --training.steps 3 --data.vocab_size 500
-    --data.generated_train 300 --data.generated_test 4 --data.held_out 5 --model.d_model 16 --model.n_heads 2
-    --model.d_ff 16
-    --model.n_encoder_layers 1 --model.n_decoder_layers 1 --evaluation.max_new_tokens 8""".split()
+ANY = """--device cpu --threads 1 --pretraining.steps 0 --training.steps 3 --data.generated_train 300
+    --data.generated_test 4 --data.held_out 5 --evaluation.max_new_tokens 8""".split()
+TINY = [*ANY, *"""--data.vocab_size 500 --model.d_model 16 --model.n_heads 2 --model.d_ff 16
+    --model.n_encoder_layers 1 --model.n_decoder_layers 1""".split()]
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,12 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
     rows = {row["row"]: row for row in json.loads((tmp_path / "rows.json").read_text())}
     assert list(rows) == [
         *(f"{kind}, k {k}" for kind in ("plain", "fomaml") for k in (0, 2, 4)),
-        *(f"fomaml after plain, k {k}" for k in (0, 2, 4)),
+        *(f"fomaml against plain, k {k}" for k in (0, 2, 4)),
     ]  # fmt: skip
-    assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml after plain, k 4"]["over"] == "2 seeds"
+    assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml against plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
     page = results_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")})
-    assert "| fomaml after plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
+    assert "| fomaml against plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
 
 
 def test_the_claimed_comparison_alone_is_corrected():
@@ -77,14 +77,35 @@ def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
 def test_the_difference_is_paired_by_seeds(capsys):
     found = {"plain": {5: {1: 10.0, 2: 20.0, 3: 33.0}}, "reptile": {5: {1: 13.0, 2: 24.0, 4: 99.0}}}
     (row,) = few_shot.compare(found, ["experiments.few_shot"], {})
-    assert (row["row"], row["value"], row["over"]) == ("reptile after plain, k 5", 3.5, "2 seeds")
+    assert (row["row"], row["value"], row["over"]) == ("reptile against plain, k 5", 3.5, "2 seeds")
     assert row["p"] == pytest.approx(2 * (0.5 - math.atan(3.5 / 0.5) / math.pi)), "Cauchy: t of one degree of freedom"
     assert few_shot.compare({"reptile": {5: {1: 1.0, 2: 2.0}}}, ["experiments.few_shot"], {}) == []
 
 
+def go_on(runs, start, name, *words):
+    """A run that begins with the network of another."""
+    words = [*ANY, "--data.generated_without", *FAMILY, "--init.from", str(runs / start), *words]
+    assert run_and_report(train.main, [*words, "--run", str(runs / name)]) == 0
+    return runs / name
+
+
+def test_runs_that_began_with_trained_ones_are_set_against_each_other(runs, tmp_path):
+    begun = [
+        go_on(runs, start, f"{start}-{meta}", "--seed", seed, "--strategies.meta", meta)
+        for seed, start in (("0", "a"), ("1", "b")) for meta in ("none", "reptile")
+    ]  # fmt: skip
+    file = tmp_path / "rows.json"
+    assert call(runs / "a", runs / "b", *begun, "--k", 2, "--draws", 1, "--steps", 1, "--json", file) == 0
+    assert {row["row"] for row in json.loads(file.read_text())} == {
+        f"{what}, k {k}" for k in (0, 2)
+        for what in ("plain, then plain", "plain, then reptile", "plain, then reptile against plain")
+    }, "what they began with is not measured"  # fmt: skip
+
+
 def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):
-    assert call(runs / "seen") == 2
-    assert "has seen the family" in capsys.readouterr().err
+    for run in (runs / "seen", go_on(runs, "seen", "on")):
+        assert call(run) == 2
+        assert f"{runs / 'seen'} has seen the family" in capsys.readouterr().err
 
 
 def test_fine_tuning_learns_its_examples(runs):

@@ -10,7 +10,7 @@ import pytest
 
 from data.example import DataError
 from experiments.laboratory.plan import Code, make_trial
-from experiments.laboratory.suite import Suite, rows_of
+from experiments.laboratory.suite import BASE, Suite, rows_of
 from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
 from experiments.measurement import ROOT
 from experiments.result_lines import read_suite
@@ -90,6 +90,17 @@ def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
     assert other.asked != trial.asked, "another teacher is another run"
     with pytest.raises(DataError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"student": {"teacher": "nobody"}}))
+
+
+def test_a_run_begins_with_the_run_of_another_row_that_has_the_same_seed():
+    suite = Suite("t", "T", SIZES, rows={"on": {"start": BASE, "training.steps": 9}})
+    trial = make_trial(suite, "on", 4)
+    assert trial.network == make_trial(suite, BASE, 4) and trial.asked != trial.network.asked
+    assert not any(option.startswith(("--model", "--data.vocab_size")) for option in trial.options)
+    begun = make_trial(suite, "on", 0, tuning=True)
+    assert begun.network == make_trial(suite, BASE, 0), "a tuning run begins with a whole one"
+    with pytest.raises(DataError, match="there is no row 'nobody'"):
+        rows_of(replace(suite, rows={"on": {"start": "nobody"}}))
 
 
 @pytest.fixture
