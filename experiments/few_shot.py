@@ -33,7 +33,7 @@ from data.tokenizer import Tokenizer
 from evaluation.evaluate import run_tests
 from evaluation.predict import predict
 from experiments.laboratory.statistics import paired_effect, t_interval
-from experiments.laboratory.tables import as_text
+from experiments.laboratory.tables import as_text, p_in_words
 from experiments.measurement import check_writable, facts_here, measured_row, write_rows
 from experiments.suites.strategies import SUITE as STRATEGIES
 from experiments.suites.strategies_meta import CLAIMED, FAMILY
@@ -66,10 +66,11 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
     configs = measured({run: config_of(run, settings) for run in settings.runs})
     check_distinct(configs)
-    found: dict[str, dict[int, dict[int, float]]] = {}  # kind -> k -> seed -> mean over draws
+    kinds = sorted({*map(kind_of, configs.values())}, key=lambda kind: (THEN in kind, kind != control_of(kind), kind))
+    found: dict[str, dict[int, dict[int, float]]] = {kind: {} for kind in kinds}  # k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
         for k, scores in measure(run, config, settings).items():
-            found.setdefault(kind_of(config), {}).setdefault(k, {})[config.seed] = 100 * fmean(scores)
+            found[kind_of(config)].setdefault(k, {})[config.seed] = 100 * fmean(scores)
     counts = (0, *settings.k)
     cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
@@ -170,10 +171,10 @@ def compare(
         said = "exploratory"
         if (kind, k) == CLAIMED:
             values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
-            said = f"{values['p_corrected']:.3f}"
+            said = p_in_words(values["p_corrected"])
         rows.append(measured_row("few_shot", f"{kind} against plain, k {k}", words, facts, **values))
         interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
-        cells.append([f"{kind}, k = {k}", str(effect.n), interval, f"{effect.p:.3f}", said])
+        cells.append([f"{kind}, k = {k}", str(effect.n), interval, p_in_words(effect.p), said])
     if cells:
         print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
     return rows

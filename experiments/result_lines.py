@@ -144,7 +144,7 @@ def portable(value: Any) -> Any:
 
 
 def command_of(facts: dict[str, Any]) -> str:
-    """The command that made the run, absolute paths in it as PATH."""
+    """The command that made the run, absolute paths in it as PATH, several in a row as PATH..."""
     words = [str(word) for word in facts.get("command", [])]
     if not words:
         return ""
@@ -152,7 +152,7 @@ def command_of(facts: dict[str, Any]) -> str:
     for word in words:
         option, sign, value = word.partition("=")
         cleaned.append(f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word))
-    return shlex.join(["python", *cleaned])
+    return re.sub(r"\bPATH( PATH\b)+", "PATH...", shlex.join(["python", *cleaned]))
 
 
 def short_hash(value: Any) -> str:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
+from experiments.laboratory.tables import p_in_words
 from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
 from experiments.result_lines import look_up
 from experiments.targets import TARGETS, Target
@@ -348,8 +349,8 @@ def measured(line: Line) -> str:
     units = line.get("over", f"{line['functions']} functions" if "functions" in line else "")
     over = f" over {units}" if units else ""
     interval = f" ({line['low']:g} to {line['high']:g}{over})" if "low" in line else ""
-    tested = f"; p {line['p']:.3f}" if "p" in line else ""
-    corrected = f", {line['p_corrected']:.3f} corrected" if "p_corrected" in line else ""
+    tested = f"; p {p_in_words(line['p'])}" if "p" in line else ""
+    corrected = f", {p_in_words(line['p_corrected'])} corrected" if "p_corrected" in line else ""
     return in_unit(line["value"], line["unit"]) + interval + tested + corrected
 
 

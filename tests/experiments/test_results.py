@@ -7,7 +7,7 @@ import pytest
 from data.example import DataError
 from evaluation.metrics import unpack_bits
 from experiments.laboratory.page import claims_page, effect_rows, math_table
-from experiments.result_lines import append_line, measurement_lines, read_suites, run_line
+from experiments.result_lines import append_line, command_of, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
 from experiments.results import ROOT, main, whole_page, with_table
 
@@ -68,6 +68,7 @@ def test_a_line_holds_what_a_figure_needs_and_no_path_of_this_machine(run):
     assert line["held_out_loss"] == 0.75
     assert line["command"] == "python train.py django --data.path PATH --data.cache=PATH"
     assert str(run.parent) not in json.dumps(line) and "/data/" not in json.dumps(line)
+    assert command_of({"command": ["x.py", "/runs/1", "/runs/2", "/runs/3", "--k", 5]}) == "python x.py PATH... --k 5"
 
 
 def test_seed_threads_and_places_do_not_change_the_configuration_hash_but_settings_do(run):
