@@ -64,13 +64,14 @@ def main(arguments: list[str]) -> int:
     """Fine-tune and score each run for each k and draw, print two tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.few_shot")
     check_writable(settings.json)
-    configs = measured({run: config_of(run, settings) for run in settings.runs})
-    check_distinct(configs)
-    kinds = sorted({*map(kind_of, configs.values())}, key=lambda kind: (THEN in kind, kind != control_of(kind), kind))
-    found: dict[str, dict[int, dict[int, float]]] = {kind: {} for kind in kinds}  # k -> seed -> mean over draws
+    configs = without_beginnings({run: config_of(run, settings) for run in settings.runs})
+    kinds = {run: kind_of(config) for run, config in configs.items()}
+    check_distinct(configs, kinds)
+    in_order = sorted({*kinds.values()}, key=lambda kind: (THEN in kind, kind != control_of(kind), kind))
+    found: dict[str, dict[int, dict[int, float]]] = {kind: {} for kind in in_order}  # k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
         for k, scores in measure(run, config, settings).items():
-            found[kind_of(config)].setdefault(k, {})[config.seed] = 100 * fmean(scores)
+            found[kinds[run]].setdefault(k, {})[config.seed] = 100 * fmean(scores)
     counts = (0, *settings.k)
     cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
@@ -85,7 +86,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def measured(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
+def without_beginnings(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
     """The runs but for a suite's control, which sees no descriptions, and for what others of them began with."""
     begun = {before.resolve() for config in configs.values() if (before := begun_with(config))}
     return {run: one for run, one in configs.items() if one.model.cross_attention and run.resolve() not in begun}
@@ -122,15 +123,15 @@ def control_of(kind: str) -> str:
     return f"{before}{then}{PLAIN}"
 
 
-def check_distinct(configs: Mapping[Path, train.Settings]) -> None:
+def check_distinct(configs: Mapping[Path, train.Settings], kinds: Mapping[Path, str]) -> None:
     """Refuse runs of which one would stand for another, and none. Raises DataError."""
     if not configs:
         raise DataError("no run is named that sees descriptions; give run folders")
     of_seed: dict[tuple[str, int], Path] = {}
     for run, config in configs.items():
-        other = of_seed.setdefault((kind_of(config), config.seed), run)
+        other = of_seed.setdefault((kinds[run], config.seed), run)
         if other != run:
-            raise DataError(f"{other} and {run} are both {kind_of(config)} with seed {config.seed}; name one of them")
+            raise DataError(f"{other} and {run} are both {kinds[run]} with seed {config.seed}; name one of them")
 
 
 def interval(scores: Mapping[int, float]) -> tuple[float, float] | None:

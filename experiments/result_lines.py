@@ -151,8 +151,12 @@ def command_of(facts: dict[str, Any]) -> str:
     cleaned = []
     for word in words:
         option, sign, value = word.partition("=")
-        cleaned.append(f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word))
-    return re.sub(r"\bPATH( PATH\b)+", "PATH...", shlex.join(["python", *cleaned]))
+        shown = f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word)
+        if shown == "PATH" and cleaned and cleaned[-1] in ("PATH", "PATH..."):
+            cleaned[-1] = "PATH..."
+        else:
+            cleaned.append(shown)
+    return shlex.join(["python", *cleaned])
 
 
 def short_hash(value: Any) -> str:
