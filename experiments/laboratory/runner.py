@@ -32,7 +32,7 @@ class Job:
     @property
     def progress(self) -> str:
         """The last step that the run has written down, or else the run whose network it waits for, in words."""
-        for trial, what in ((self.trial, ""), (self.trial.network, "pretraining ")):
+        for trial, what in ((self.trial, ""), (self.trial.network, "the network it begins with, ")):
             if trial is not None:
                 records = read_json_lines_safely(folder_of(trial, self.folder.parent) / "metrics.jsonl")
                 if steps := [record.get("step", 0) for record in records]:

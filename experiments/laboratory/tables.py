@@ -146,19 +146,20 @@ def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
     made = {(one["config_hash"], one["seed"]): (threads, one["budget"]) for threads, one in networks}
     hours = sum(line["threads"] * line["wall_seconds"] for line in runs) / 3600
     before = sum(threads * budget["wall_seconds"] for threads, budget in made.values()) / 3600
-    networks = f", and {before:.1f} for {len(made)} networks that were pretrained before" if before else ""
+    networks = f", and {before:.1f} for {len(made)} networks that runs begin with" if before else ""
     return f"Core-hours: {hours:.1f} for {len(runs)} runs, tuning and scoring included{networks}."
 
 
 def cost_note(analysis: Analysis) -> str:
-    """What pretraining cost a row, beside its fine-tuning, where runs begin with networks that were made before."""
+    """What a row cost, where its runs begin with networks that were made before, theirs apart from its own."""
     costs = []
     for row, lines in analysis.lines.items():
         made = [(line["pretraining"]["budget"], line["budget"]) for line in lines if "pretraining" in line]
         if made:
             before, after = ([budgets[part] for budgets in made] for part in (0, 1))
             costs.append(f"{row} {cost_in_words(before)} + {cost_in_words(after)}")
-    return f"Tokens (millions) and training TFLOP, pretraining + fine-tuning: {'; '.join(costs)}." if costs else ""
+    said = "Tokens (millions) and training TFLOP, of the network that a run begins with + of the run"
+    return f"{said}: {'; '.join(costs)}." if costs else ""
 
 
 def cost_in_words(budgets: list[dict[str, float]]) -> str:
