@@ -153,7 +153,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
         if phase.strategies.meta == "none":
             total += backward(run, phase, batch, n_tokens)
         else:
-            total += meta_gradient(run.model, batch, phase.strategies, loop.label_smoothing).item()
+            total += meta_gradient(run.model, batch, loop, phase.strategies, 1 / len(batches)).item()
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)

@@ -51,6 +51,7 @@ class Checkpoint:
     folder: Path
     position: Position
     metrics_bytes: int  # length of metrics.jsonl when it was saved
+    between: bool = False  # saved because the run was stopped, between two that were due
 
 
 def save_checkpoint(
@@ -60,8 +61,9 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     more: dict[str, Tensors | None] | None = None,
     keep: int = 2,
+    between: bool = False,
 ) -> Path:
-    """Save everything a resumed run needs, then delete all but the newest `keep` checkpoints.
+    """Save everything a resumed run needs, then delete all but the newest `keep` checkpoints that were due.
 
     more: other named tensors, such as {"average": ...}; None values are left out. Raises CheckpointError when it
     cannot be written (full disk): the checkpoints that were there stay, and nothing half-written is left.
@@ -72,7 +74,7 @@ def save_checkpoint(
         remove(aside)
         aside.mkdir(parents=True)
         digests = {}
-        for name, content in checkpoint_files(run, position, model, optimizer, more or {}):
+        for name, content in checkpoint_files(run, position, model, optimizer, more or {}, between):
             write_synced(aside / name, content)
             digests[name] = hashlib.sha256(content).hexdigest()
         write_synced(aside / "manifest.json", json.dumps(digests, indent=2).encode())
@@ -85,7 +87,8 @@ def save_checkpoint(
 
 
 def checkpoint_files(
-    run: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer, more: dict[str, Tensors | None]
+    run: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
+    more: dict[str, Tensors | None], between: bool,
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file of a checkpoint, one at a time, so that one at a time is in memory."""
     yield "model.safetensors", as_bytes(weights_of(model))
@@ -94,7 +97,7 @@ def checkpoint_files(
     for name, tensors in more.items():
         if tensors is not None:
             yield f"{name}.safetensors", as_bytes(tensors)
-    state = {"position": asdict(position), "metrics_bytes": metrics_size(run)}
+    state = {"position": asdict(position), "metrics_bytes": metrics_size(run), "between": between}
     yield "state.json", json.dumps(state, indent=2).encode()
 
 
@@ -108,12 +111,17 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
     for folder in folders:
         damage = find_damage(folder)
         if damage is None:
-            state = json.loads((folder / "state.json").read_text())
-            return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"])
+            return read_checkpoint(folder)
         print(f"{folder} is damaged ({damage}); taking the checkpoint before it", file=sys.stderr)
     if folders:
         raise CheckpointError(f"{run}: none of its checkpoints is whole; start again with --overwrite")
     return None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """A checkpoint without its tensors."""
+    state = json.loads((folder / "state.json").read_text())
+    return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
 
 
 def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensors]:
@@ -158,12 +166,25 @@ def find_damage(folder: Path) -> str | None:
 def rotate(run: Path, newest: int, keep: int) -> None:
     """Delete all but the `keep` checkpoints up to step `newest`, and what killed runs left half-done.
 
-    Later ones than `newest` are of a run that went on from before them: they were damaged.
+    Later ones than `newest` are of a run that went on from before them: they were damaged. One that a stop saved stays
+    while an older one does, and is not counted: a run that was stopped has the others of one that was not.
     """
-    kept = [folder for folder in checkpoint_folders(run) if int(folder.name.split("-")[1].split(".")[0]) <= newest]
+    kept, n_due = [], 0
+    for folder in checkpoint_folders(run):
+        if int(folder.name.split("-")[1].split(".")[0]) <= newest and n_due < max(1, keep):
+            kept.append(folder)
+            n_due += not is_between(folder)
     for folder in (run / "checkpoints").glob("step-*"):
-        if folder not in kept[: max(1, keep)]:
+        if folder not in kept:
             remove(folder)
+
+
+def is_between(folder: Path) -> bool:
+    """Whether a stop saved a checkpoint between two that were due; a damaged one counts as due."""
+    try:
+        return read_checkpoint(folder).between
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:

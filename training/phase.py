@@ -163,9 +163,11 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises DataError."""
-    run.position.counters["wall_seconds"] = run.wall_seconds
+    position, loop = run.position, phase.loop
+    position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
-    save_checkpoint(run.folder, run.position, run.model, phase.optimizer, more, phase.loop.keep_checkpoints)
+    between = position.step < phase.total and not due(position.step, loop.checkpoint_every)
+    save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints, between)
 
 
 def due(step: int, every: int) -> bool:
@@ -247,7 +249,7 @@ def finish_phase(run: Run, phase: Phase) -> None:
     if weights is not None:
         copy_weights(weights, run.model)
     if phase.strategies.average_checkpoints:
-        average_checkpoints(run.folder, run.model, phase.strategies.average_checkpoints)
+        average_checkpoints(run.folder, run.model, phase.name, phase.strategies.average_checkpoints)
     if phase.strategies.lora_rank:
         merge_lora(run.model)
     if phase.loop.objectives.match:

@@ -11,7 +11,14 @@ from torch import nn
 
 from data import atomic_files
 from training import run_folder
-from training.checkpoints import CheckpointError, Position, find_checkpoint, load_checkpoint, save_checkpoint
+from training.checkpoints import (
+    CheckpointError,
+    Position,
+    checkpoint_folders,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from training.config import LoopConfig
 from training.ema import start_average, update_average
 from training.optimizer import make_optimizer
@@ -48,10 +55,10 @@ def train(model, optimizer, average, first, last):
         update_average(average, model, 0.9, step)
 
 
-def save(run, step, parts, keep=2):
+def save(run, step, parts, keep=2, between=False):
     model, optimizer, average = parts
     position = Position("training", step, step, counters={"best": 0.1 + 0.2})
-    return save_checkpoint(run, position, model, optimizer, {"average": average, "best": None}, keep)
+    return save_checkpoint(run, position, model, optimizer, {"average": average, "best": None}, keep, between)
 
 
 def same(left, right):
@@ -90,6 +97,18 @@ def test_the_newest_checkpoints_are_kept(tmp_path):
     for step in (5, 9, 10, 100):
         save(tmp_path, step, parts, keep=2)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-10", "step-100"]
+
+
+def test_what_a_stop_saved_takes_no_place_of_what_was_due(tmp_path):
+    parts = start()
+    for step, between in ((5, False), (10, False), (13, True)):
+        save(tmp_path, step, parts, keep=2, between=between)
+    kept = [path.name for path in checkpoint_folders(tmp_path)]
+    assert kept == ["step-13", "step-10", "step-5"] and find_checkpoint(tmp_path).between
+    save(tmp_path, 15, parts, keep=2)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["step-15", "step-13", "step-10"]
+    save(tmp_path, 20, parts, keep=2)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["step-20", "step-15"]
 
 
 def flip_a_bit(folder):

@@ -10,19 +10,24 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import checkpoint_folders
+from training.checkpoints import checkpoint_folders, read_checkpoint
 from training.ema import copy_weights
 from training.weights import read_tensors
 
 
 @torch.no_grad()
-def average_checkpoints(run: Path, model: nn.Module, last: int) -> int:
-    """Give the model the mean of the newest `last` checkpoints of a run; how many there were."""
+def average_checkpoints(run: Path, model: nn.Module, phase: str, last: int) -> None:
+    """Give the model the mean of the newest `last` checkpoints of a phase, and say so where there are fewer.
+
+    What was saved because the run was stopped does not count: it would not be there if it had not been.
+    """
     device = next(model.parameters()).device
-    folders = checkpoint_folders(run)[:last]
+    found = map(read_checkpoint, checkpoint_folders(run))
+    folders = [one.folder for one in found if one.position.phase == phase and not one.between][:last]
     total: dict[str, Tensor] = {}
     for folder in folders:
         for name, tensor in read_tensors(folder / "model.safetensors", device).items():
             total[name] = total.get(name, 0) + tensor.double() / len(folders)
     copy_weights(total, model)
-    return len(folders)
+    if len(folders) < last:
+        print(f"{phase} saved {len(folders)} checkpoints, fewer than {last}: the network is the mean of these")

@@ -8,8 +8,8 @@ what they lead to moves theta:
               (Finn, Abbeel and Levine 2017, 5.2), which leaves out what theta' owes to theta
     reptile   (theta - theta') / (rate steps), the mean of the gradients on the way (Nichol, Achiam and Schulman 2018)
 
-Both see every example once, so a step costs what a plain one costs. The outer step is the optimiser's, on the sum over
-the batches of a step (`training.accumulate`): a mean over several tasks.
+Both see every example once, so a step costs what a plain one costs. The outer step is the optimiser's, on the mean over
+the batches of a step (`training.accumulate`), each of another task.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from data.batches import Batch
 from data.example import Example
 from model.transformer import Transformer
 from training.batch_loss import batch_loss, n_predicted
+from training.config import LoopConfig
+from training.device import autocast
 from training.strategies.config import StrategiesConfig
 
 
@@ -32,8 +34,10 @@ def task_of(example: Example) -> str:
     return operations[0] if operations else example.language
 
 
-def meta_gradient(model: Transformer, batch: Batch, strategies: StrategiesConfig, label_smoothing: float) -> Tensor:
-    """Add the gradient of one task's batch to that of the weights, which stay; the sum of the loss on the way.
+def meta_gradient(
+    model: Transformer, batch: Batch, loop: LoopConfig, strategies: StrategiesConfig, share: float
+) -> Tensor:
+    """Add `share` times the gradient of one task's batch to that of the weights, which stay; the loss's sum on the way.
 
     A batch of fewer rows than parts has one row a part, and fewer parts.
     """
@@ -44,14 +48,13 @@ def meta_gradient(model: Transformer, batch: Batch, strategies: StrategiesConfig
     parts = split(batch, strategies.inner_steps + query)
     total = torch.zeros(())
     for part in parts[: len(parts) - query]:
-        loss = part_gradient(model, part, weights, label_smoothing)
-        total = total + loss
+        total = total + part_gradient(model, part, weights, loop)
         with torch.no_grad():
             for weight in weights:
                 if weight.grad is not None:
                     weight.sub_(strategies.inner_rate * weight.grad)
     if query:
-        total = total + part_gradient(model, parts[-1], weights, label_smoothing)
+        total = total + part_gradient(model, parts[-1], weights, loop)
         found = [weight.grad for weight in weights]
     else:
         way = strategies.inner_rate * len(parts)
@@ -59,15 +62,16 @@ def meta_gradient(model: Transformer, batch: Batch, strategies: StrategiesConfig
     with torch.no_grad():
         for weight, first, old, new in zip(weights, start, before, found, strict=True):
             weight.copy_(first)
-            weight.grad = new if old is None else old if new is None else old + new
+            weight.grad = old if new is None else share * new + (0.0 if old is None else old)
     return total
 
 
-def part_gradient(model: Transformer, part: Batch, weights: list[Tensor], label_smoothing: float) -> Tensor:
+def part_gradient(model: Transformer, part: Batch, weights: list[Tensor], loop: LoopConfig) -> Tensor:
     """Put the gradient of a part's mean loss, and nothing else, on the weights; the sum of the loss."""
     for weight in weights:
         weight.grad = None
-    loss, _ = batch_loss(model, part, label_smoothing)
+    with autocast(part.source.device, loop.bf16):
+        loss, _ = batch_loss(model, part, loop.label_smoothing)
     (loss / max(1, n_predicted(part))).backward()
     return loss.detach()
 

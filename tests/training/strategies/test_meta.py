@@ -1,5 +1,6 @@
 """Meta-gradients against copies of the network that really take the inner steps; batches of one task."""
 
+import contextlib
 import copy
 
 import pytest
@@ -9,7 +10,7 @@ from data.config import DataConfig
 from data.example import DataError, Example
 from data.generated.source import generated_source
 from training.batch_loss import batch_loss, n_predicted
-from training.config import ObjectivesConfig
+from training.config import LoopConfig, ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.config import StrategiesConfig
 from training.strategies.meta import meta_gradient, some_rows, split, task_of
@@ -33,9 +34,12 @@ def after(model, batch, rate):
     return moved
 
 
+LOOP = LoopConfig(label_smoothing=0.0)
+
+
 def of_meta(model, batch, **settings):
     model.zero_grad(set_to_none=True)
-    total = meta_gradient(model, batch, StrategiesConfig(**settings), 0.0)
+    total = meta_gradient(model, batch, LOOP, StrategiesConfig(**settings), 1.0)
     return total, {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
 
@@ -71,14 +75,26 @@ def test_reptile_with_one_step_is_plain_training(make_model, batch):
 
 
 @pytest.mark.parametrize("meta", ["fomaml", "reptile"])
-def test_weights_stay_and_batches_of_a_step_add_up(make_model, batch, meta):
+def test_weights_stay_and_a_step_takes_the_mean_over_its_batches(make_model, batch, meta):
     model, strategies = make_model(), StrategiesConfig(meta=meta)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    _, once = of_meta(model, batch, meta=meta)
-    meta_gradient(model, batch, strategies, 0.0)
+    other = some_rows(batch, torch.tensor([2, 0]))
+    (_, one), (_, two) = of_meta(model, batch, meta=meta), of_meta(model, other, meta=meta)
+    model.zero_grad(set_to_none=True)
+    for part in (batch, other):
+        meta_gradient(model, part, LOOP, strategies, 1 / 2)
     assert_close({name: weight.grad for name, weight in model.named_parameters()},
-                 {name: 2 * gradient for name, gradient in once.items()})  # fmt: skip
+                 {name: (one[name] + two[name]) / 2 for name in one})  # fmt: skip
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+
+
+def test_bf16_reaches_the_inner_steps(make_model, batch, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "training.strategies.meta.autocast", lambda device, bf16: asked.append(bf16) or contextlib.nullcontext()
+    )
+    meta_gradient(make_model(), batch, LoopConfig(bf16=True), StrategiesConfig(meta="reptile"), 1.0)
+    assert asked == [True, True]
 
 
 def test_parts_of_a_batch_are_its_rows(batch):

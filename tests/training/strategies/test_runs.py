@@ -40,3 +40,11 @@ def test_a_strategy_changes_the_run_and_survives_a_kill(run, teacher, tmp_path, 
     assert run(tmp_path / "cut", options, kill_at=5) == "killed"
     assert run(tmp_path / "cut", [*options, "--resume"]) == 0
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole") != weights(teacher)
+
+
+def test_an_average_does_not_hold_what_a_stop_saved(run, tmp_path):
+    options = [*OPTIONS, *STRATEGIES["averaging"].split(), "--training.checkpoint_every", "4"]
+    assert run(tmp_path / "whole", options) == 0
+    assert run(tmp_path / "stopped", options, signal_at=6) == 130
+    assert run(tmp_path / "stopped", [*options, "--resume"]) == 0
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
