@@ -34,7 +34,7 @@ from model.ensemble import Ensemble
 from model.transformer import Transformer
 from training.device import find_device, keep_freed_memory, set_threads
 from training.overview import about_memory
-from training.pretrained import load_trained, same_vocabulary
+from training.pretrained import load_trained, same_vocabulary, seen_otherwise
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
 
@@ -126,10 +126,8 @@ def load_ensemble(
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
             raise DataError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
-        for name in ("prefix", "slots", "name_slots", "reverse"):
-            theirs, ours = getattr(settings.data, name), getattr(data, name)
-            if theirs != ours:
-                raise DataError(f"{other} has data.{name}={theirs}, {folder} {ours}: they cannot write together")
+        if difference := seen_otherwise(data, settings.data):
+            raise DataError(f"{other} cannot write together with {folder}: it was trained with {difference}")
         networks.append(network)
     return Ensemble(networks, others)
 

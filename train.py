@@ -90,7 +90,7 @@ def main(argv: list[str]) -> int:
     tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
     model = Transformer(settings.model, tokenizer.pad_id).to(device)
-    teacher = load_teacher(settings.strategies.teacher, tokenizer, device)
+    teacher = load_teacher(settings.strategies.teacher, tokenizer, settings.data, device)
     check_lengths(settings, corpora, tokenizer)
     open_run(folder, resume, overwrite)  # from here on the folder is written to
     if not resume:

@@ -41,7 +41,7 @@ def slots(description: str, data: DataConfig) -> dict[str, str]:
     """What is hidden in a description, quotes included -> its slot; nothing where it has the name of a slot."""
     if not data.slots or SLOT.search(description):
         return {}
-    found = [match[0] for match in IN_TEXT.finditer(description)]
+    found = [match[0] for match in IN_TEXT.finditer(description.removeprefix(data.prefix))]
     strings = dict.fromkeys(text for text in found if text[0] in "'\"")
     hidden = {text: f"SLOT{number}" for number, text in enumerate(strings)}
     if data.name_slots:
@@ -58,7 +58,8 @@ def name_parts(chain: str) -> list[str]:
 
 def hide_in_description(description: str, data: DataConfig) -> str:
     """The description as the network sees it."""
-    return with_slots(IN_TEXT, slots(description, data), description)
+    prefix = data.prefix if description.startswith(data.prefix) else ""  # the task's name stays
+    return prefix + with_slots(IN_TEXT, slots(description, data), description.removeprefix(prefix))
 
 
 def hide(example: Example, data: DataConfig) -> Example:
@@ -66,7 +67,7 @@ def hide(example: Example, data: DataConfig) -> Example:
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
-    nl, code = with_slots(IN_TEXT, hidden, example.nl), with_slots(IN_CODE, hidden, example.code)
+    nl, code = hide_in_description(example.nl, data), with_slots(IN_CODE, hidden, example.code)
     return replace(example, nl=nl, code=code) if put_back(code, hidden) == example.code else example
 
 

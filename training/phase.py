@@ -26,6 +26,7 @@ from training.ema import averaged_weights, copy_weights, start_average
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
+from training.pretrained import new_heads
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run_folder import append_metrics
@@ -94,7 +95,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     strategies = settings.strategies if name == "training" else StrategiesConfig()
     if strategies.sequence_level:
-        corpus = taught(corpus, run.teacher, run.tokenizer, settings.data.max_target_length, run.folder)
+        corpus = taught(corpus, run.teacher, run.tokenizer, settings.data, run.folder)
     mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies)
     stream = Stream(mixture, settings.data, corpus.bad)
     total = loop.steps
@@ -102,7 +103,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
     teacher = Teacher(run.teacher) if strategies.teacher and strategies.teacher_weight else None
     if strategies.lora_rank:
-        add_lora(run.model, strategies.lora_rank, strategies.lora_alpha)
+        add_lora(run.model, strategies.lora_rank, strategies.lora_alpha, new_heads(settings))
     if not strategies.unfreeze_every:  # what is never trained has no place in the optimiser
         freeze(run.model, strategies, 1)
     optimizer = make_optimizer(run.model, loop, rates(run.model, strategies))

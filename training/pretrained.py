@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from data.config import DataConfig
 from data.example import DataError
 from data.piece_files import read_table
 from data.pretrained_tokenizer import PretrainedTokenizer
@@ -24,7 +25,6 @@ from data.tokenizer import Tokenizer
 from model.config import PRETRAINING_HEADS, ModelConfig
 from model.interop import ConversionError, Imported, fill, from_hugging_face, special_ids
 from model.transformer import Transformer
-from training.config import LoopConfig
 from training.corpus import Corpus, make_tokenizer
 from training.recipes import TrainingSettings
 from training.run_folder import CONFIG, is_run, read_config_values
@@ -33,7 +33,8 @@ from training.weights import load_weights, read_tensors
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 # Parts of our network that a checkpoint may lack: they start anew.
-NEW = tuple(f"{head}." for head in ("copy_head", *PRETRAINING_HEADS))
+HEADS = ("copy_head", *PRETRAINING_HEADS)
+NEW = tuple(f"{head}." for head in HEADS)
 
 
 def read_network(folder: Path) -> Imported:
@@ -125,6 +126,15 @@ def load_network(model: Transformer, folder: Path) -> None:
         raise DataError(f"{folder} does not hold the network that the run was begun with: {error}") from error
 
 
+def new_heads(settings: TrainingSettings) -> list[str]:
+    """The network's heads that the folder which it begins with has not; all of them where there is no folder."""
+    heads = [head for head in HEADS if getattr(settings.model, head)]
+    if not settings.init.from_:
+        return heads
+    before = network_config(Path(settings.init.from_))
+    return [head for head in heads if not getattr(before, head)]
+
+
 def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> Tokenizer:
     """The tokenizer of a new run: that of the folder that it begins from, its teacher's, or one learned. DataError."""
     given = settings.init.from_ or settings.strategies.teacher
@@ -133,8 +143,7 @@ def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> T
         return make_tokenizer(corpora, settings.data.vocab_size)
     tokenizer = load_tokenizer(folder) if is_own_run(folder) else read_tokenizer(folder)
     if isinstance(tokenizer, PretrainedTokenizer):
-        for name in ("pretraining", "training"):
-            check_objectives(name, getattr(settings, name), tokenizer)
+        check_objectives(settings, tokenizer)
     return tokenizer
 
 
@@ -151,7 +160,7 @@ def read_tokenizer(folder: Path) -> PretrainedTokenizer:
     return tokenizer
 
 
-def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer) -> None:
+def check_objectives(settings: TrainingSettings, tokenizer: PretrainedTokenizer) -> None:
     """Refuse objectives that need special tokens which this tokenizer has not. Raises DataError."""
     masks = (tokenizer.mask_id is not None, "a mask")
     own = (False, "words as this project's own tokenizer has them")
@@ -161,11 +170,18 @@ def check_objectives(name: str, loop: LoopConfig, tokenizer: PretrainedTokenizer
         **dict.fromkeys(("identifier", "tag", "match", "whole_words"), own),
         "next_sentence": (tokenizer.begin_id is not None, "a token that begins a text"),
     }
-    for objective, (has, what) in needs.items():
-        if (loop.steps or loop.epochs) and getattr(loop.objectives, objective) and not has:
-            raise DataError(
-                f"{name}.objectives.{objective} needs {what}, which the checkpoint's tokenizer has not; leave it out"
-            )
+    phases = {"pretraining": settings.pretrains, "training": settings.fine_tunes}
+    asked = {
+        f"{phase}.objectives.{objective}": objective
+        for phase, runs in phases.items() for objective in needs
+        if runs and getattr(getattr(settings, phase).objectives, objective)
+    }  # fmt: skip
+    if settings.strategies.auxiliary != "none":
+        asked["strategies.auxiliary"] = settings.strategies.auxiliary
+    for setting, objective in asked.items():
+        has, what = needs[objective]
+        if not has:
+            raise DataError(f"{setting} needs {what}, which the checkpoint's tokenizer has not; leave it out")
 
 
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
@@ -180,6 +196,14 @@ def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:
     """Whether every id stands for the same text in both."""
     ids = range(one.vocab_size)
     return one.vocab_size == other.vocab_size and one.pieces(ids) == other.pieces(ids)
+
+
+def seen_otherwise(data: DataConfig, other: DataConfig) -> str | None:
+    """The first setting by which two runs read or write other texts for the same examples, with both values."""
+    for name in ("prefix", "slots", "name_slots", "reverse"):
+        if getattr(data, name) != getattr(other, name):
+            return f"data.{name} {getattr(other, name)!r} instead of {getattr(data, name)!r}"
+    return None
 
 
 def load_tokenizer(run: Path) -> Tokenizer:

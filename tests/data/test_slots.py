@@ -94,3 +94,12 @@ def test_hiding_and_restoring_is_lossless(data, between, nl, code):
     hidden = hide(pair(nl, code), data)
     assert restore(hidden.code, nl, data) == code
     assert not slots(nl, data).keys() & slots(hidden.nl, data).keys()
+
+
+def test_the_name_of_a_task_in_front_of_a_description_is_no_slot():
+    data = DataConfig(slots=True, name_slots=True, prefix="django: ")
+    example = pair("django: from django.db import models as 'm'", "from django . db import models")
+    hidden = hide(example, data)
+    assert hidden.nl == "django: from NAME0.NAME1 import models as SLOT0"
+    assert hidden.code == "from NAME0 . NAME1 import models"
+    assert restore(hidden.code, example.nl, data) == example.code

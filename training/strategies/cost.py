@@ -14,20 +14,26 @@ from training.strategies.layer_wise import lowest_trained
 def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, step: int) -> int:
     """FLOPs of all passes over a batch: the task beside it too, and less where layers are frozen.
 
-    A teacher counts its own (`training/strategies/distillation.py`), as it is asked about a pair once.
+    A teacher counts its own (`training/strategies/distillation.py`), as it is asked about a pair once. What a frozen
+    matrix spares outside of the layers, as a tied output's, is not taken off.
     """
-    one_pass = batch_flops(config, batch)
-    if batch.beside is not None:
-        one_pass += batch_flops(config, batch.beside)
     lowest = lowest_trained(strategies, step)
-    if lowest is not None:
-        one_pass -= sum(frozen_flops(config, *pair, lowest) for pair in zip(*real_lengths(batch), strict=True))
+    one_pass = 0
+    for part in (batch, batch.beside):
+        if part is not None:
+            one_pass += batch_flops(config, part)
+        if part is not None and lowest is not None:
+            # Of a backward pass's two products an adversary needs one, the gradient of what goes in.
+            one_pass -= (1 if strategies.adversary != "none" else 2) * frozen_flops(config, part, lowest)
     return n_passes(strategies) * one_pass
 
 
-def frozen_flops(config: ModelConfig, source_length: int, target_length: int, lowest: int) -> int:
-    """FLOPs that the backward pass of a pair does not need where no layer below the depth `lowest` learns."""
+def frozen_flops(config: ModelConfig, batch: Batch, lowest: int) -> int:
+    """FLOPs of a batch's forward pass through the layers below the depth `lowest`."""
     n_encoder, n_decoder = config.n_encoder_layers, config.n_decoder_layers
-    decoder = max(0, n_decoder - lowest) * decoder_layer_flops(config, source_length, target_length)
-    encoder = min(n_encoder, max(0, n_encoder + n_decoder - lowest)) * encoder_flops(config, source_length) // n_encoder
-    return 2 * (decoder + encoder)
+    n_frozen_encoder = min(n_encoder, max(0, n_encoder + n_decoder - lowest))
+    sources, targets = real_lengths(batch)
+    encoder = n_frozen_encoder * sum(encoder_flops(config, length) for length in sources) // n_encoder
+    pairs = [(source, target) for source, target in zip(sources, targets, strict=True) if target]  # else no decoder
+    decoder = max(0, n_decoder - lowest) * sum(decoder_layer_flops(config, *pair) for pair in pairs)
+    return encoder + decoder

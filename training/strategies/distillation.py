@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.batches import Batch
+from data.config import DataConfig
 from data.example import DataError
 from data.tokenizer import Tokenizer
 from model.heads import copying_log_probs
@@ -28,7 +29,9 @@ from model.transformer import Transformer
 from training.budget import real_lengths
 from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
-from training.pretrained import load_network, load_tokenizer, network_config, same_vocabulary
+from training.pretrained import load_network, load_tokenizer, network_config, same_vocabulary, seen_otherwise
+from training.run_folder import CONFIG, read_config_values
+from training.settings_file import from_dict
 
 KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
@@ -68,10 +71,10 @@ class Teacher:
         return said
 
 
-def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transformer | None:
+def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch.device) -> Transformer | None:
     """The network of a run folder, which learns nothing any more; None where `run` is empty.
 
-    Raises DataError where there is no trained network, or its vocabulary is another.
+    Raises DataError where there is no trained network, or its vocabulary is another, or what it reads or writes.
     """
     if not run:
         return None
@@ -82,6 +85,9 @@ def load_teacher(run: str, tokenizer: Tokenizer, device: torch.device) -> Transf
             f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
             "takes its teacher's, or begin from a network that has it"
         )
+    other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
+    if difference := seen_otherwise(data, other):
+        raise DataError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
     teacher = Transformer(config, own.pad_id)
     load_network(teacher, folder)
     return teacher.to(device).eval().requires_grad_(False)

@@ -3,10 +3,13 @@
     W x + (alpha / r) B A x        A (r, d_in) random, B (d_out, r) zero at the start, so nothing is changed at first
 
 As in the paper, W are the query and the value projections of every attention (4.2), and A is drawn from a normal
-distribution. All else is frozen. After training B A is added to W: the network has its old shape, and costs no more.
+distribution. All else is frozen, but for heads that nothing has trained yet. After training B A is added to W: the
+network has its old shape, and costs no more.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +42,11 @@ def adapted(model: Transformer) -> list[nn.Linear]:
     return [getattr(attention, name) for attention in attentions for name in ADAPTED]
 
 
-def add_lora(model: Transformer, rank: int, alpha: float) -> None:
-    """Freeze the network and put thin matrices of `rank` beside its queries' and values' weights."""
+def add_lora(model: Transformer, rank: int, alpha: float, new_heads: Iterable[str] = ()) -> None:
+    """Freeze the network but for its new heads, and put thin matrices beside its queries' and values' weights."""
     model.requires_grad_(False)
+    for head in new_heads:
+        model.get_submodule(head).requires_grad_(True)
     for layer in adapted(model):
         parametrize.register_parametrization(layer, "weight", Addition(layer.weight, rank, alpha))
 

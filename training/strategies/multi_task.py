@@ -65,8 +65,8 @@ def with_tasks(
         if task == SUMMARY:
             found[task] = [summary(example, corpus, data.prefix) for example in train]
         else:
-            other = read_splits(task, replace(data, path="", prefix=f"{task}: ", train_limit=0), seed).train
-            found[task] = [hide(example, data) for example in other]
+            own = replace(data, path="", prefix=f"{task}: ", train_limit=0)
+            found[task] = [hide(example, own) for example in read_splits(task, own, seed).train]
         if not found[task]:
             raise DataError(f"strategies.tasks: {task} has nothing to train on; leave it out")
     return Tasks(found, temperature)

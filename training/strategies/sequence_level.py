@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from data.atomic_files import read_json, write_json
 from data.batches import pad
+from data.config import DataConfig
 from data.example import DataError, Example
 from data.tokenizer import Tokenizer
 from model.decoding import SpecialIds, beam_search
@@ -28,14 +29,14 @@ BEAM = 5  # as in the paper
 AT_ONCE = 64  # descriptions decoded together
 
 
-def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, longest: int, run: Path) -> Corpus:
+def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, data: DataConfig, run: Path) -> Corpus:
     """The corpus with the teacher's code for each of its training descriptions. Raises DataError.
 
-    `longest`: tokens of a source, and of a target. Held-out pairs stay as people wrote them.
+    Held-out pairs stay as people wrote them.
     """
     path = run / FILE
     if not path.exists():
-        write_json(path, dict(written(corpus.train, teacher, tokenizer, longest)))
+        write_json(path, dict(written(corpus.train, teacher, tokenizer, data)))
     codes = read_json(path)
     if [*codes] != [example.id for example in corpus.train]:
         raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
@@ -44,11 +45,12 @@ def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, longest: 
 
 
 def written(
-    examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, longest: int
+    examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, data: DataConfig
 ) -> Iterator[tuple[str, str]]:
     """(id, code) of each example, in their order. Descriptions of similar length are decoded together."""
     special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)
-    sources = [tokenizer.frame(tokenizer.encode(example.nl or ""))[:longest] for example in examples]
+    room = data.max_source_length - len(tokenizer.frame([]))
+    sources = [tokenizer.frame(tokenizer.encode(example.nl or "")[:room]) for example in examples]
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     codes = [""] * len(sources)
     device = teacher.embedding.weight.device
@@ -56,7 +58,8 @@ def written(
         for first in range(0, len(order), AT_ONCE):
             rows = order[first : first + AT_ONCE]
             source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
-            for row, best in zip(rows, beam_search(teacher, source, mask, special, longest, BEAM), strict=True):
+            found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM)
+            for row, best in zip(rows, found, strict=True):
                 codes[row] = tokenizer.decode(best[0].ids)
             bar.update(len(rows))
     return ((example.id, code) for example, code in zip(examples, codes, strict=True))

@@ -9,7 +9,6 @@ from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig, ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.config import StrategiesConfig
-from training.strategies.cost import step_flops
 from training.strategies.loss import strategy_loss
 
 
@@ -43,10 +42,3 @@ def test_the_task_is_about_the_pairs_own_examples(tokenizer, examples):
         labels, ids = batch.beside.labels[row], batch.beside.source[row]
         assert tokenizer.decode(ids[labels != IGNORE].tolist()) == example.code
         assert tokenizer.decode(ids[labels == 1].tolist()) == "total"
-
-
-def test_it_costs_one_pass_of_the_encoder(make_model, tokenizer, examples):
-    config = make_model(mlm_head=True).config
-    plain, batch = (batch_with(tokenizer, examples, task) for task in ("none", "mlm"))
-    without, together, alone = (step_flops(config, b, StrategiesConfig(), 1) for b in (plain, batch, batch.beside))
-    assert plain.beside is None and together - without == alone > 0

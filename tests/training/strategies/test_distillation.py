@@ -1,9 +1,12 @@
 """The soft loss has Hinton's gradient; the whole loss is the pairs' at weight 0 and the teacher's at weight 1."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from data.batches import collate
+from data.config import DataConfig
 from data.example import DataError, Example
 from data.objectives.pairs import pairs
 from training.batch_loss import batch_loss
@@ -91,9 +94,12 @@ def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_
 
     run(tmp_path / "teacher", ["--training.steps", "2"])
     tokenizer = Tokenizer.load(tmp_path / "teacher" / "tokenizer.model")
-    teacher = load_teacher(str(tmp_path / "teacher"), tokenizer, torch.device("cpu"))
+    folder, device, data = str(tmp_path / "teacher"), torch.device("cpu"), DataConfig()
+    teacher = load_teacher(folder, tokenizer, data, device)
     weights = read_tensors(tmp_path / "teacher" / "model.safetensors")
     assert torch.equal(teacher.embedding.weight, weights["embedding.weight"])
     assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
     with pytest.raises(DataError, match="another vocabulary"):
-        load_teacher(str(tmp_path / "teacher"), train_tokenizer(["something else"], 400), torch.device("cpu"))
+        load_teacher(folder, train_tokenizer(["something else"], 400), data, device)
+    with pytest.raises(DataError, match=r"data.prefix '' instead of 'files: '"):
+        load_teacher(folder, tokenizer, replace(data, prefix="files: "), device)

@@ -7,7 +7,7 @@ from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer, set_learning_rate
 from training.strategies.config import StrategiesConfig
-from training.strategies.cost import frozen_flops, step_flops
+from training.strategies.cost import step_flops
 from training.strategies.layer_wise import depths, freeze, rates
 
 
@@ -84,6 +84,5 @@ def test_frozen_layers_cost_no_backward_pass(make_model, batch):
     assert step_flops(config, batch, StrategiesConfig(last_layers=5), 1) == plain
     costs = [step_flops(config, batch, StrategiesConfig(last_layers=k), 1) for k in (1, 2, 3, 4)]
     assert costs == sorted(costs) and plain / 3 < costs[0] and costs[-1] == plain
-    assert frozen_flops(config, 7, 5, 0) > frozen_flops(config, 7, 5, 2) > frozen_flops(config, 7, 5, 3) > 0
     unfreezing = StrategiesConfig(unfreeze_every=10)
     assert [step_flops(config, batch, unfreezing, at) for at in (1, 11, 21, 31)] == costs

@@ -40,6 +40,14 @@ def test_it_starts_as_the_network_and_ends_with_its_shape(make_model, batch):
         assert torch.linalg.matrix_rank(weight.detach() - frozen[name]) <= 2 if id(weight) in moved else True
 
 
+def test_a_head_that_is_new_learns_too(make_model, batch):
+    model = make_model(copy_head=True, tag_head=True)
+    add_lora(model, 2, 4.0, ["copy_head"])
+    learn = {id(weight) for weight in model.parameters() if weight.requires_grad}
+    beside = {id(weight) for layer in adapted(model) for weight in layer.parametrizations.weight[0].parameters()}
+    assert learn == beside | {id(weight) for weight in model.copy_head.parameters()}
+
+
 def test_it_learns_few_numbers(make_model):
     model = make_model()
     n_layers = 2 + 2 * 2  # attentions: one of an encoder layer, two of a decoder layer

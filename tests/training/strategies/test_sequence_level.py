@@ -3,24 +3,27 @@
 import pytest
 import torch
 
+from data.config import DataConfig
 from data.example import BadRecords, DataError
 from model.decoding import SpecialIds, beam_search
 from training.corpus import Corpus
 from training.strategies import sequence_level
 from training.strategies.sequence_level import BEAM, taught
 
+DATA = DataConfig(max_target_length=4)  # shorter than the descriptions, which are read whole
+
 
 def test_the_code_of_each_training_line_is_the_teachers(make_model, tokenizer, examples, tmp_path, monkeypatch):
     teacher = make_model(seed=3, copy_head=True).eval()
     corpus = Corpus(list(examples), list(examples[:2]), BadRecords(), {"data_hash": "0"})
-    got = taught(corpus, teacher, tokenizer, 12, tmp_path)
+    got = taught(corpus, teacher, tokenizer, DATA, tmp_path)
     special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)
     for before, after in zip(examples, got.train, strict=True):
         source = torch.tensor([[*tokenizer.encode(before.nl), tokenizer.end_id]])
-        best = beam_search(teacher, source, torch.ones_like(source, dtype=torch.bool), special, 12, BEAM)[0][0]
+        best = beam_search(teacher, source, torch.ones_like(source, dtype=torch.bool), special, 4, BEAM)[0][0]
         assert (after.id, after.nl, after.code) == (before.id, before.nl, tokenizer.decode(best.ids))
     assert got.held_out == corpus.held_out and got.about == corpus.about
     monkeypatch.setattr(sequence_level, "beam_search", lambda *_: pytest.fail("it was written already"))
-    assert taught(corpus, teacher, tokenizer, 12, tmp_path) == got
+    assert taught(corpus, teacher, tokenizer, DATA, tmp_path) == got
     with pytest.raises(DataError, match="other training lines"):
-        taught(Corpus(list(examples[1:]), [], BadRecords(), {}), teacher, tokenizer, 12, tmp_path)
+        taught(Corpus(list(examples[1:]), [], BadRecords(), {}), teacher, tokenizer, DATA, tmp_path)
