@@ -44,6 +44,10 @@ class Settings:
     beam: int = 8  # hypotheses
     json: Path | None = None  # file for the rows
 
+    def __post_init__(self) -> None:
+        if self.beam < 2:
+            raise ValueError(f"beam={self.beam} leaves nothing to choose from; give at least 2")
+
 
 def main(arguments: list[str]) -> int:
     """Decode by one network and by all, choose in each way, print the table. Raises DataError."""
@@ -80,8 +84,8 @@ def ways(
 ) -> Iterator[tuple[str, Sequence[bool]]]:
     """Each way of choosing, and for which references it is right."""
     descriptions = [example.nl or "" for example in references]
-    plain = replace(config.evaluation, beam=1)
-    beam = replace(config.evaluation, beam=settings.beam, reverse_weight=settings.reverse_weight)
+    plain = replace(config.evaluation, beam=1, parsing_first=False)
+    beam = replace(plain, beam=settings.beam, reverse_weight=settings.reverse_weight)
     parsing = replace(beam, parsing_first=True)
     greedy, _ = predict(writer, tokenizer, descriptions, plain, config.data)
     yield "greedy", exact_matches(references, greedy)

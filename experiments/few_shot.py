@@ -7,7 +7,8 @@ Runs that were trained without the operations of the family (`--data.generated_w
 Each run's network is fine-tuned on k tasks that use one of the operations, for a number of steps on all k of them, once
 for each draw of k tasks, and scored on others. k = 0 is the network as it is. Runs of one seed have the same draws.
 Meta-learning is set against plain training seed by seed, where both have at least two seeds in common; what began with
-a trained network, against plain training that did. A run that others of the named ones began with is not measured.
+a trained network, against plain training that did. A run that others of the named ones began with is measured only
+where no other of its kind and seed is named.
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ class Settings:
     learning_rate: float = 1e-3  # of Adam
     json: Path | None = None  # file for the rows
 
+    def __post_init__(self) -> None:
+        for name in ("draws", "tasks", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not self.k or min(self.k) < 1:
+            raise ValueError(f"k={' '.join(map(str, self.k))} must be numbers of examples, each at least 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate={self.learning_rate} must be above 0")
+
 
 def main(arguments: list[str]) -> int:
     """Fine-tune and score each run for each k and draw, print two tables."""
@@ -87,9 +97,14 @@ def main(arguments: list[str]) -> int:
 
 
 def without_beginnings(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
-    """The runs but for a suite's control, which sees no descriptions, and for what others of them began with."""
+    """The runs but for a suite's control, which sees no descriptions, and for what others of them began with.
+
+    Such a beginning stays where no other run is of its kind and seed.
+    """
     begun = {before.resolve() for config in configs.values() if (before := begun_with(config))}
-    return {run: one for run, one in configs.items() if one.model.cross_attention and run.resolve() not in begun}
+    seeing = {run: (kind_of(one), one.seed) for run, one in configs.items() if one.model.cross_attention}
+    others = {what for run, what in seeing.items() if run.resolve() not in begun}
+    return {run: configs[run] for run, what in seeing.items() if run.resolve() not in begun or what not in others}
 
 
 def config_of(run: Path, settings: Settings) -> train.Settings:
@@ -163,6 +178,8 @@ def compare(
         for kind, of_k in found.items() if kind != control_of(kind) and control_of(kind) in found
         for k, scores in of_k.items()
     }  # fmt: skip
+    if alone := [kind for kind in found if control_of(kind) not in found]:
+        print(f"not compared, as no run is named that was trained plainly instead: {', '.join(alone)}", file=sys.stderr)
     rows, cells = [], []
     for (kind, k), effect in effects.items():
         if effect is None:
@@ -184,13 +201,16 @@ def compare(
 def measure(run: Path, config: train.Settings, settings: Settings) -> dict[int, list[float]]:
     """k -> share of tasks whose tests pass, one number a draw. Raises DataError."""
     data = replace(
-        config.data, generated_without=(), generated_only=settings.operations, generated_train=100 * max(settings.k),
-        generated_test=20 * settings.tasks, held_out=0,
+        config.data, generated_without=(), generated_only=settings.operations,
+        generated_train=100 * max(settings.k), generated_test=20 * settings.tasks, held_out=0,
     )
     splits = read_splits("generated", data, config.seed)
     tests = list(splits.tests["in_distribution"])[: settings.tasks]
     found: dict[int, list[float]] = {0: [score(*load_trained(run, config.model), tests, config)]}
     for k in settings.k:
+        if len(splits.train) < settings.draws * k:
+            raise DataError(f"{settings.draws} draws of {k} examples are more than the {len(splits.train)} that there "
+                            "are; lower --draws")  # fmt: skip
         found[k] = []
         for draw in range(settings.draws):
             examples = splits.train[draw * k : (draw + 1) * k]

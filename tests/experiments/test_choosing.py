@@ -68,3 +68,8 @@ def test_rows_tell_every_way_of_one_network_and_of_all(runs, capsys):
     assert "3 lines of test" in capsys.readouterr().out
     assert run_and_report(choosing.main, [*map(str, given[:4]), "--reverse", str(runs / "writer")]) == 2
     assert "writes code" in capsys.readouterr().err
+
+
+def test_a_beam_of_one_is_refused(capsys):
+    assert run_and_report(choosing.main, ["--beam", "1"]) == 2
+    assert "beam=1 leaves nothing to choose from" in capsys.readouterr().err

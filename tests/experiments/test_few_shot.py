@@ -99,8 +99,30 @@ def test_runs_that_began_with_trained_ones_are_set_against_each_other(runs, tmp_
     assert call(runs / "a", runs / "b", *begun, "--k", 2, "--draws", 1, "--steps", 1, "--json", file) == 0
     assert {row["row"] for row in json.loads(file.read_text())} == {
         f"{what}, k {k}" for k in (0, 2)
-        for what in ("plain, then plain", "plain, then reptile", "plain, then reptile against plain")
-    }, "what they began with is not measured"  # fmt: skip
+        for what in ("plain", "plain, then plain", "plain, then reptile", "plain, then reptile against plain")
+    }  # fmt: skip
+
+
+def test_what_others_began_with_is_measured_where_no_other_is_of_its_kind(runs):
+    start, other = runs / "a", runs / "a-again"
+    begun = go_on(runs, "a", "a-then", "--seed", "0")
+
+    def measured(*named):
+        return [*few_shot.without_beginnings({run: read_config(run, train.Settings)[0] for run in named})]
+
+    assert measured(start, begun) == [start, begun]
+    assert measured(start, other, begun) == [other, begun]
+
+
+@pytest.mark.parametrize("options", [["--k", "0"], ["--draws", "0"], ["--tasks", "0"], ["--learning_rate", "0"]])
+def test_impossible_numbers_are_refused(capsys, options):
+    assert run_and_report(few_shot.main, ["a", *options]) == 2
+    assert "must be" in capsys.readouterr().err
+
+
+def test_more_examples_than_there_are_are_refused(runs, capsys):
+    assert call(runs / "a", "--k", 2, "--draws", 500, "--steps", 1) == 2
+    assert "lower --draws" in capsys.readouterr().err
 
 
 def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):

@@ -8,9 +8,11 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import train
+from experiments.laboratory.analysis import analyse
 from experiments.laboratory.plan import make_plan, make_trial, words
 from experiments.laboratory.suite import BASE, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
 from experiments.measurement import ROOT
+from experiments.result_lines import read_suite
 from experiments.suites.base import BASE as SETTINGS
 from model.config import ModelConfig
 from training.command_line import read_training_command
@@ -86,6 +88,17 @@ def test_a_suite_can_be_run_and_has_its_controls(name):
 def test_no_two_claims_have_the_same_id():
     ids = [claim.id for name in names() for claim in load_suite(name).claims]
     assert len(ids) == len(set(ids)) >= 8
+
+
+@pytest.mark.parametrize("name", ["strategies", "strategies_meta"])
+def test_strategies_were_compared_at_equal_cost(name):
+    suite = load_suite(name)
+    lines = analyse(suite, read_suite(ROOT / "docs" / "results", name)).lines
+    spent = {row: {line["seed"]: line["budget"]["training_flops"] for line in of_row} for row, of_row in lines.items()}
+    for row in suite.rows:
+        for seed, flops in spent[row].items():
+            if (beside := spent[suite.against(row)].get(seed)) is not None:
+                assert flops == pytest.approx(beside, rel=0.06), f"{row}, seed {seed}"
 
 
 def git(*arguments: str) -> str:
