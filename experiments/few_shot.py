@@ -35,7 +35,7 @@ from evaluation.evaluate import run_tests
 from evaluation.predict import predict
 from experiments.laboratory.statistics import paired_effect, t_interval
 from experiments.laboratory.tables import as_text, p_in_words
-from experiments.measurement import check_writable, facts_here, measured_row, write_rows
+from experiments.measurement import check_writable, facts_here, measured_row, rounded, write_rows
 from experiments.suites.strategies import SUITE as STRATEGIES
 from experiments.suites.strategies_meta import CLAIMED, FAMILY
 from model.transformer import Transformer
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
     words, facts = ["experiments.few_shot", *arguments], facts_here()
     rows = [
-        measured_row("few_shot", f"{kind}, k {k}", words, facts, **rounded(fmean(seeds.values()), interval(seeds)),
+        measured_row("few_shot", f"{kind}, k {k}", words, facts, **figures(fmean(seeds.values()), interval(seeds)),
                      unit="%", over=f"{len(seeds)} seeds", seeds={str(seed): score for seed, score in seeds.items()})
         for kind, of_k in found.items() for k, seeds in of_k.items()
     ]  # fmt: skip
@@ -160,9 +160,9 @@ def in_words(scores: Mapping[int, float]) -> str:
     return f"{mean:.1f}" + (f" ({bounds[0]:.1f} to {bounds[1]:.1f})" if bounds else "")
 
 
-def rounded(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
+def figures(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
     """What a row keeps of a mean and its interval."""
-    return {"value": round(mean, 1)} | ({"low": round(bounds[0], 1), "high": round(bounds[1], 1)} if bounds else {})
+    return rounded({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
 
 
 def compare(
@@ -184,7 +184,7 @@ def compare(
     for (kind, k), effect in effects.items():
         if effect is None:
             continue
-        values = {**rounded(effect.mean, (effect.low, effect.high)), "unit": "points", "over": f"{effect.n} seeds",
+        values = {**figures(effect.mean, (effect.low, effect.high)), "unit": "points", "over": f"{effect.n} seeds",
                   "p": effect.p}  # fmt: skip
         said = "exploratory"
         if (kind, k) == CLAIMED:

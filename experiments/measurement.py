@@ -54,8 +54,8 @@ def shown_command(arguments: list[str]) -> str:
 
 
 def rounded(score: Mapping[str, float]) -> dict[str, float]:
-    """A score and its interval as a row has them."""
-    return {key: round(float(score[key]), 2) for key in ("value", "low", "high")}
+    """A score and its interval, where it has one, as a row has them."""
+    return {key: round(float(score[key]), 2) for key in ("value", "low", "high") if key in score}
 
 
 def write_rows(file: Path | None, rows: list[dict[str, Any]]) -> None:
