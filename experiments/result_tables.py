@@ -348,7 +348,7 @@ def measured(line: Line) -> str:
         return duration(line["value"])
     units = line.get("over", f"{line['functions']} functions" if "functions" in line else "")
     over = f" over {units}" if units else ""
-    interval = f" ({line['low']:g} to {line['high']:g}{over})" if "low" in line else ""
+    interval = f" ({line['low']:.1f} to {line['high']:.1f}{over})" if "low" in line else ""
     tested = f"; p {p_in_words(line['p'])}" if "p" in line else ""
     corrected = f", {p_in_words(line['p_corrected'])} corrected" if "p_corrected" in line else ""
     return in_unit(line["value"], line["unit"]) + interval + tested + corrected
