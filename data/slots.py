@@ -58,8 +58,13 @@ def name_parts(chain: str) -> list[str]:
 
 def hide_in_description(description: str, data: DataConfig) -> str:
     """The description as the network sees it."""
-    prefix = data.prefix if description.startswith(data.prefix) else ""  # the task's name stays
-    return prefix + with_slots(IN_TEXT, slots(description, data), description.removeprefix(prefix))
+    return described(description, slots(description, data), data)
+
+
+def described(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
+    """The description with slots for what is hidden; the name of the task in front of it stays."""
+    text = description.removeprefix(data.prefix)
+    return description.removesuffix(text) + with_slots(IN_TEXT, hidden, text)
 
 
 def hide(example: Example, data: DataConfig) -> Example:
@@ -67,7 +72,7 @@ def hide(example: Example, data: DataConfig) -> Example:
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
-    nl, code = hide_in_description(example.nl, data), with_slots(IN_CODE, hidden, example.code)
+    nl, code = described(example.nl, hidden, data), with_slots(IN_CODE, hidden, example.code)
     return replace(example, nl=nl, code=code) if put_back(code, hidden) == example.code else example
 
 

@@ -183,6 +183,12 @@ class Tokenizer:
             raise DataError(f"{path}: {error}") from error
 
 
+def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -> list[int]:
+    """The encoder's input for a description, cut to the longest source."""
+    room = max_source_length - len(tokenizer.frame([]))
+    return tokenizer.frame(tokenizer.encode(description)[:room])
+
+
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """Learn at most `vocab_size` pieces by the unigram model (Kudo 2018); the same texts give the same pieces.
 

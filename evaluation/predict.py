@@ -11,7 +11,7 @@ from tqdm import tqdm
 from data.batches import pad
 from data.config import DataConfig
 from data.slots import hide_in_description, restore
-from data.tokenizer import Tokenizer
+from data.tokenizer import Tokenizer, source_ids
 from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
 from model.ensemble import Ensemble
@@ -23,12 +23,6 @@ class Candidate(NamedTuple):
 
     code: str
     score: float  # log P / length^alpha; 0 of greedy decoding, which has only one
-
-
-def source_ids(description: str, tokenizer: Tokenizer, max_source_length: int) -> list[int]:
-    """The encoder's input for a description, cut to the longest source."""
-    room = max_source_length - len(tokenizer.frame([]))
-    return tokenizer.frame(tokenizer.encode(description)[:room])
 
 
 def predict(

@@ -127,9 +127,9 @@ def load_network(model: Transformer, folder: Path) -> None:
 
 
 def new_heads(settings: TrainingSettings) -> list[str]:
-    """The network's heads that the folder which it begins with has not; all of them where there is no folder."""
+    """The network's heads that the folder which it begins with has not: all, but where it is a run of this project."""
     heads = [head for head in HEADS if getattr(settings.model, head)]
-    if not settings.init.from_:
+    if not settings.init.from_ or not is_own_run(Path(settings.init.from_)):
         return heads
     before = network_config(Path(settings.init.from_))
     return [head for head in heads if not getattr(before, head)]

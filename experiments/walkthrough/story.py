@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from data.example import DataError
-from data.tokenizer import Tokenizer
+from data.tokenizer import Tokenizer, source_ids
 from eval import Settings
-from evaluation.predict import source_ids, special_ids
+from evaluation.predict import special_ids
 from experiments.walkthrough.trace import Trace, trace
 from model.decoding import greedy
 from model.transformer import Transformer

@@ -5,9 +5,8 @@ import torch
 
 from data.config import DataConfig
 from data.example import Example
-from data.tokenizer import train_tokenizer
+from data.tokenizer import source_ids, train_tokenizer
 from evaluation.attention import attention_maps
-from evaluation.predict import source_ids
 from model.config import preset
 from model.transformer import Transformer
 

@@ -3,9 +3,9 @@
 import pytest
 
 from data.config import DataConfig
-from data.tokenizer import train_tokenizer
+from data.tokenizer import source_ids, train_tokenizer
 from evaluation.config import EvaluationConfig
-from evaluation.predict import draw, predict, source_ids
+from evaluation.predict import draw, predict
 from model.config import preset
 from model.decoding import Sampling
 from model.transformer import Transformer

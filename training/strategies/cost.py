@@ -18,13 +18,12 @@ def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, 
     matrix spares outside of the layers, as a tied output's, is not taken off.
     """
     lowest = lowest_trained(strategies, step)
-    one_pass = 0
-    for part in (batch, batch.beside):
-        if part is not None:
-            one_pass += batch_flops(config, part)
-        if part is not None and lowest is not None:
-            # Of a backward pass's two products an adversary needs one, the gradient of what goes in.
-            one_pass -= (1 if strategies.adversary != "none" else 2) * frozen_flops(config, part, lowest)
+    parts = [batch] if batch.beside is None else [batch, batch.beside]
+    one_pass = sum(batch_flops(config, part) for part in parts)
+    if lowest is not None:
+        # Of a backward pass's two products an adversary needs one, the gradient of what goes in.
+        spared = 1 if strategies.adversary != "none" else 2
+        one_pass -= spared * sum(frozen_flops(config, part, lowest) for part in parts)
     return n_passes(strategies) * one_pass
 
 

@@ -19,7 +19,7 @@ from data.atomic_files import read_json, write_json
 from data.batches import pad
 from data.config import DataConfig
 from data.example import DataError, Example
-from data.tokenizer import Tokenizer
+from data.tokenizer import Tokenizer, source_ids
 from model.decoding import SpecialIds, beam_search
 from model.transformer import Transformer
 from training.corpus import Corpus
@@ -49,8 +49,7 @@ def written(
 ) -> Iterator[tuple[str, str]]:
     """(id, code) of each example, in their order. Descriptions of similar length are decoded together."""
     special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)
-    room = data.max_source_length - len(tokenizer.frame([]))
-    sources = [tokenizer.frame(tokenizer.encode(example.nl or "")[:room]) for example in examples]
+    sources = [source_ids(example.nl or "", tokenizer, data.max_source_length) for example in examples]
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     codes = [""] * len(sources)
     device = teacher.embedding.weight.device

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from data.tokenizer import train_tokenizer
+from data.tokenizer import source_ids, train_tokenizer
 from eval import Settings
 from evaluation.config import EvaluationConfig
-from evaluation.predict import source_ids, special_ids
+from evaluation.predict import special_ids
 from experiments.walkthrough.story import Story, alternatives
 from experiments.walkthrough.trace import trace
 from model.config import PRESETS, preset
