@@ -79,6 +79,8 @@ class Options:
             raise ValueError("temperature, top_k and top_p are of random draws; add --samples N")
         if self.samples and (self.beam is not None or self.length_penalty is not None):
             raise ValueError("beam and length_penalty are of a search, --samples draws instead; leave one of them out")
+        if self.prompt is not None and (self.reverse or self.parsing_first):
+            raise ValueError("reverse and parsing_first choose while a run is scored; leave them out, or --prompt")
         changed(EvaluationConfig(), self)
 
 
@@ -101,7 +103,11 @@ def main(argv: list[str]) -> int:
         return 0
     print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
-    reverse = load_reverse(Path(options.reverse), device) if options.reverse else None
+    if config.perturbed and data.reverse:
+        raise DataError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
+    if options.reverse and config.beam == 1:
+        raise DataError("--reverse chooses among the hypotheses of beam search; add --beam 8")
+    reverse = load_reverse(Path(options.reverse), data, device) if options.reverse else None
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results)
     if options.json:
@@ -132,11 +138,19 @@ def load_ensemble(
     return Ensemble(networks, others)
 
 
-def load_reverse(folder: Path, device: torch.device) -> Reverse:
-    """The network of a run that learned to describe code. Raises DataError where it learned something else."""
+def load_reverse(folder: Path, data: DataConfig, device: torch.device) -> Reverse:
+    """The network of a run that learned to describe the code of one that reads and writes after `data`.
+
+    Raises DataError where it learned something else.
+    """
     settings, _ = read_config(folder, Settings)
     if not settings.data.reverse:
         raise DataError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
+    if data.reverse:
+        raise DataError("--reverse chooses among hypotheses of code; the run itself writes descriptions")
+    if prefix := data.prefix or settings.data.prefix:
+        raise DataError(f"one of the runs reads texts behind {prefix!r}, which the other does not know; "
+                        "leave --reverse out")  # fmt: skip
     model, tokenizer = load_trained(folder, settings.model)
     return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 

@@ -5,7 +5,7 @@
     drops      a word is gone
 
 Only plain English words are touched. What the code has too, what is a part of a name or stands in quotes has to be
-copied, and nobody could guess it back.
+copied, and nobody could guess it back. Where code is read and its description is written, nothing is changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SYNONYMS = {word: [other for other in group if other != word] for group in GROUP
 
 def perturb(example: Example, kind: str, generator: numpy.random.Generator, share: float = 0.2) -> Example:
     """The example with `share` of the words that may be changed, at least one, changed. As it is where none may be."""
-    if example.nl is None:
+    if example.nl is None or example.language == "text":
         return example
     places = [place for place in plain_words(example.nl, example.code) if may_change(example.nl[slice(*place)], kind)]
     count = min(len(places), max(1, round(share * len(places))))

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     if settings.ensemble:
         together = load_ensemble(settings.run, model, tokenizer, config.data, settings.ensemble).eval()
         writers[f"{len(settings.ensemble) + 1} networks"] = together
-    reverse = load_reverse(Path(settings.reverse), torch.device("cpu"))
+    reverse = load_reverse(Path(settings.reverse), config.data, torch.device("cpu"))
     split, examples = next(iter(read_splits(config.corpus, config.data, config.seed).tests.items()))
     references = list(examples)
     found = {

@@ -29,6 +29,7 @@ from data.batches import collate
 from data.example import DataError, Example
 from data.objectives.pairs import pairs
 from data.options import parse, run_and_report
+from data.slots import hide
 from data.splits import read_splits
 from data.tokenizer import Tokenizer
 from evaluation.evaluate import run_tests
@@ -213,7 +214,7 @@ def measure(run: Path, config: train.Settings, settings: Settings) -> dict[int, 
                             "are; lower --draws")  # fmt: skip
         found[k] = []
         for draw in range(settings.draws):
-            examples = splits.train[draw * k : (draw + 1) * k]
+            examples = [hide(example, config.data) for example in splits.train[draw * k : (draw + 1) * k]]
             model, tokenizer = load_trained(run, config.model)
             fine_tune(model, tokenizer, examples, settings, draw)
             found[k].append(score(model, tokenizer, tests, config))

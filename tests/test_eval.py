@@ -131,7 +131,7 @@ def described(trained):
     return trained / "reverse"
 
 
-def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described, data, capsys):
+def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described, data, tmp_path, capsys):
     given = ["--data_path", data, "--beam", 3, "--parsing_first", "--reverse", described, "--reverse_weight", 1,
              "--perturbed"]  # fmt: skip
     assert call(run, *given) == 0
@@ -140,7 +140,16 @@ def test_hypotheses_are_chosen_by_a_reverse_model_and_by_parsing(run, described,
     assert scores["test_typos"]["exact_match"]["n"] == 1
     assert scores["test"]["exact_match_oracle"]["value"] >= scores["test"]["exact_match"]["value"]
     capsys.readouterr()
-    assert "writes code" in refused(capsys, run, "--data_path", data, "--reverse", run)
+    reverse = ["--data_path", data, "--beam", 3, "--reverse"]
+    assert "writes code" in refused(capsys, run, *reverse, run)
+    assert "writes descriptions" in refused(capsys, described, *reverse, described)
+    assert "add --beam" in refused(capsys, run, "--data_path", data, "--reverse", described)
+    assert "reads code" in refused(capsys, described, "--data_path", data, "--perturbed")
+    other = shutil.copytree(described, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["data"]["prefix"] = "describe: "
+    (other / "config.json").write_text(json.dumps(config))
+    assert "reads texts behind 'describe: '" in refused(capsys, run, *reverse, other)
 
 
 def test_networks_that_have_a_vocabulary_in_common_write_together(run, described, data, tmp_path, capsys):

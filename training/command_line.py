@@ -119,6 +119,10 @@ def check_together(settings: Settings) -> None:
                 f"{name}.patience={loop.patience} can never act: it counts held-out losses of training, so it needs "
                 "--training.evaluate_every and data.held_out above 0"
             )
+    if settings.data.reverse and (settings.strategies.perturb or settings.evaluation.perturbed):
+        raise DataError(
+            "perturbed changes descriptions that are read; with data.reverse they are written, so leave it out"
+        )
     task = settings.strategies.auxiliary
     if task != "none" and not getattr(settings.model, HEADS[task]):
         raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
@@ -126,6 +130,8 @@ def check_together(settings: Settings) -> None:
         if task not in TASKS or task == settings.corpus:
             others = ", ".join(name for name in TASKS if name != settings.corpus)
             raise DataError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
+    if len({*settings.strategies.tasks}) < len(settings.strategies.tasks):
+        raise DataError(f"strategies.tasks: {' '.join(settings.strategies.tasks)} names a task twice; name it once")
     loop, averaged = settings.training, settings.strategies.average_checkpoints
     if averaged and (loop.keep_checkpoints < averaged or not loop.checkpoint_every or loop.ema_decay or loop.patience):
         raise DataError(

@@ -84,7 +84,8 @@ def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
     train = with_tasks(
         corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed
     )
-    about = {"tasks": dict(zip([settings.corpus, *strategies.tasks], train.counts, strict=True))}
+    counts = dict(zip([settings.corpus, *strategies.tasks], train.counts, strict=True))
+    about = {"tasks": counts, "tasks_hash": data_hash(train)}
     return replace(corpus, train=train, about=corpus.about | about)
 
 

@@ -19,10 +19,10 @@ from training.run_folder import SCORES
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Versions, machine, threads, seed, and the hash of the data and of the checkpoint that the run begins with.
+    """Versions, machine, threads, seed, and hashes of data, teacher, and the checkpoint that the run begins with.
 
-    A run that goes on keeps the command and the date it was started with. Raises DataError where its training data
-    have changed since: the rest of its steps would not be those of an uninterrupted run.
+    A run that goes on keeps the command and the date it was started with. Raises DataError where its training data or
+    its teacher have changed since: the rest of its steps would not be those of an uninterrupted run.
     """
     about = {name: corpus.about for name, corpus in corpora.items()}
     for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
@@ -34,9 +34,14 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
+    teacher = run.settings.strategies.teacher
+    if teacher:
+        content["teacher_sha256"] = weights_hash(Path(teacher))
     path = run.folder / "environment.json"
     if path.exists():
         before = read_json(path)
+        if before.get("teacher_sha256") != content.get("teacher_sha256"):
+            raise DataError(f"the weights in {teacher} are not those that {run.folder} was begun with; bring them back")
         if before["data"] != json.loads(json.dumps(about)):
             changed = next(name for name in about if about[name] != before["data"].get(name))
             raise DataError(

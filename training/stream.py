@@ -167,8 +167,14 @@ class Stream:
         return [(item, id) for item, id in fitted if item is not None]
 
     def fit(self, item: Item, example: Example) -> Item | None:
-        """The item when it is short enough. A longer one is counted and cut (data.truncate) or skipped."""
+        """The item when it is short enough. A longer one is counted and cut (data.truncate) or skipped.
+
+        A task beside it that is longer, as it may read description and code, is counted and left out.
+        """
         longest = self.data.max_source_length, self.data.max_target_length
+        if item.beside is not None and len(item.beside.source) > longest[0]:
+            self.bad.add(f"without strategies.auxiliary: longer than {longest[0]} tokens", example.id)
+            item = replace(item, beside=None)
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item
         reason = f"longer than {longest[0]} + {longest[1]} tokens"

@@ -9,6 +9,7 @@ import pytest
 from data.example import Example
 from data.objectives import example_generator
 from data.perturb import GROUPS, KINDS, SYNONYMS, changed, perturb, plain_words
+from data.splits import reverse
 
 EXAMPLE = Example(
     "e:1",
@@ -27,6 +28,12 @@ def test_names_quotes_and_what_the_code_has_are_left_alone():
     ]  # fmt: skip
     assert words("describe django: call it") == ["call", "it"]
     assert words("open os.path with pre-fix of call(x) at the end.") == ["open", "with", "of", "at", "the", "end"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_code_that_is_read_is_left_alone(kind):
+    turned = reverse(EXAMPLE)
+    assert turned.nl == EXAMPLE.code and perturb(turned, kind, numpy.random.default_rng(0)) == turned
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -93,6 +93,9 @@ IMPOSSIBLE = {
     "--strategies.average_checkpoints 3": "as many training.keep_checkpoints",
     "django --strategies.tasks django": "choose among summary, nl2bash",
     "django --strategies.tasks summary --strategies.task_temperature 0.5": "at least 1",
+    "django --strategies.tasks summary summary": "names a task twice",
+    "django --data.reverse --strategies.perturb 0.5": "they are written",
+    "django --data.reverse --evaluation.perturbed": "they are written",
     "--strategies.sequence_level": "give strategies.teacher a run folder",
     "--strategies.meta reptile --strategies.adversary fgm": "a loop of its own",
     "--strategies.meta reptile --strategies.inner_rate 0": "above 0",
@@ -115,7 +118,8 @@ def test_what_cannot_be_is_refused_in_one_line(words):
     "words",
     [
         "--samples -1", "--beam 0", "--temperature 0", "--top_p 2", "--limit -1", "--prompt=", "--samples 5",
-        "--prompt x --temperature 0.8", "--prompt x --samples 2 --beam 4",
+        "--prompt x --temperature 0.8", "--prompt x --samples 2 --beam 4", "--prompt x --beam 4 --parsing_first",
+        "--prompt x --beam 4 --reverse runs/reverse",
     ],
 )
 def test_what_cannot_be_decoded_is_refused_in_one_line(words):

@@ -8,7 +8,8 @@ that of the pairs whatever T is. P is equation (3), with copying mixed in where 
 student need the same vocabulary and nothing else in common.
 
 A teacher learns nothing, so what it says of a pair does not change: it is asked once (`Teacher`), and what costs a
-forward pass in the first epoch is read from memory in those after it.
+forward pass in the first epoch is read from memory in those after it. Pairs that are new in every epoch (noised,
+renamed, perturbed) are asked about each time, and take room that others could use.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def token_log_probs(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
     """log P of every token at the N real target positions, and the vocabulary's logits there: (N, V) both."""
     memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
     states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
-    logits = model.logits(states)  # (B, T, V)
+    logits = model.logits(states).to(states.dtype)  # (B, T, V)
     if model.copy_head is None:
         log_probs = logits.log_softmax(dim=-1)
     else:

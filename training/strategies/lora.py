@@ -3,8 +3,8 @@
     W x + (alpha / r) B A x        A (r, d_in) random, B (d_out, r) zero at the start, so nothing is changed at first
 
 As in the paper, W are the query and the value projections of every attention (4.2), and A is drawn from a normal
-distribution. All else is frozen, but for heads that nothing has trained yet. After training B A is added to W: the
-network has its old shape, and costs no more.
+distribution. All else is frozen, but for heads that the network it begins with (`--init.from`) has not. After training
+B A is added to W: the network has its old shape, and costs no more.
 """
 
 from __future__ import annotations

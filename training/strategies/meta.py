@@ -29,9 +29,8 @@ from training.strategies.config import StrategiesConfig
 
 
 def task_of(example: Example) -> str:
-    """The first operation of a generated task; of other examples the language."""
-    operations = example.meta.get("ops")
-    return operations[0] if operations else example.language
+    """The language that is written and the first operation of a generated task; of other examples the language."""
+    return " ".join([example.language, *example.meta.get("ops", ())[:1]])
 
 
 def meta_gradient(

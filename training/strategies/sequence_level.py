@@ -4,12 +4,12 @@
 
 The student is trained on what its teacher writes instead of what people wrote: one mode of the teacher's distribution,
 which is easier to learn than all of it. It costs one pass of decoding over the training lines before the first step;
-what was written stays in the run folder, so a run that goes on does not write it again.
+what was written stays in the run folder, so a run that goes on, be it in the middle of it, does not write it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,30 +35,32 @@ def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, data: Dat
     Held-out pairs stay as people wrote them.
     """
     path = run / FILE
-    if not path.exists():
-        write_json(path, dict(written(corpus.train, teacher, tokenizer, data)))
-    codes = read_json(path)
-    if [*codes] != [example.id for example in corpus.train]:
+    codes = read_json(path) if path.exists() else {}
+    if codes.keys() - {example.id for example in corpus.train}:
         raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
+    for part in written(corpus.train, teacher, tokenizer, data, codes):
+        codes |= part
+        write_json(path, codes)
     train = [replace(example, code=codes[example.id]) for example in corpus.train]
     return replace(corpus, train=train)
 
 
 def written(
-    examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, data: DataConfig
-) -> Iterator[tuple[str, str]]:
-    """(id, code) of each example, in their order. Descriptions of similar length are decoded together."""
+    examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, data: DataConfig, known: Container[str]
+) -> Iterator[dict[str, str]]:
+    """Id -> code of the examples that are not known yet, part by part.
+
+    Descriptions of similar length are decoded together, the same ones whatever is known.
+    """
     special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)
     sources = [source_ids(example.nl or "", tokenizer, data.max_source_length) for example in examples]
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
-    codes = [""] * len(sources)
     device = teacher.embedding.weight.device
     with tqdm(total=len(sources), desc="the teacher writes", unit=" lines", leave=False, disable=None) as bar:
         for first in range(0, len(order), AT_ONCE):
             rows = order[first : first + AT_ONCE]
-            source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
-            found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM)
-            for row, best in zip(rows, found, strict=True):
-                codes[row] = tokenizer.decode(best[0].ids)
+            if any(examples[row].id not in known for row in rows):
+                source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
+                found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM)
+                yield {examples[row].id: tokenizer.decode(best[0].ids) for row, best in zip(rows, found, strict=True)}
             bar.update(len(rows))
-    return ((example.id, code) for example, code in zip(examples, codes, strict=True))

@@ -39,6 +39,18 @@ def test_without_the_teachers_part_it_is_the_loss_of_the_pairs(make_model, batch
 
 
 @pytest.mark.parametrize("copying", [False, True])
+def test_with_narrow_products_it_is_still_the_loss_of_the_pairs(make_model, batch, copying):
+    """And probabilities that were added up in float32 have the sum 1."""
+    student, teacher = make_model(copy_head=copying), make_model(seed=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        plain, _ = batch_loss(student, batch, 0.1)
+        loss = distillation_loss(student, Teacher(teacher), batch, 0.1, 0.0, 2.0)
+        sums = token_log_probs(student, batch)[0].exp().sum(-1)
+    torch.testing.assert_close(loss, plain)
+    torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+@pytest.mark.parametrize("copying", [False, True])
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(make_model, batch, copying):
     student = make_model(copy_head=copying)
     loss = distillation_loss(student, Teacher(make_model(copy_head=copying)), batch, 0.0, 1.0, 2.0)

@@ -14,6 +14,7 @@ from training.config import LoopConfig, ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.config import StrategiesConfig
 from training.strategies.meta import meta_gradient, some_rows, split, task_of
+from training.strategies.multi_task import summary
 from training.stream import Stream
 
 
@@ -113,7 +114,13 @@ def test_a_batch_holds_one_task(tokenizer):
         stream = Stream(mixture, DataConfig(batch_tokens=0, batch_examples=8), None)
         by_id = {example.id: task_of(example) for example in examples}
         found = [{by_id[id] for id in made.ids} for made in stream.one_epoch()]
-        assert max(map(len, found)) == tasks and set.union(*found) == {"a", "b", "c"}
+        assert max(map(len, found)) == tasks and set.union(*found) == {"python a", "python b", "python c"}
+
+
+def test_a_summary_is_another_task_than_its_pair():
+    pair = Example("g:1", "generated: add one", "x += 1", meta={"ops": ("a", "x")})
+    assert task_of(summary(pair, "generated", "generated: ")) != task_of(pair)
+    assert task_of(Example("b:1", "list files", "ls", "bash")) == "bash"
 
 
 def test_operations_are_left_out_and_picked():

@@ -1,6 +1,10 @@
 """Each strategy from the command line: it changes the run, and a run that was cut off goes on to the same bits."""
 
+import shutil
+
 import pytest
+
+from data.example import DataError
 
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
     --training.evaluate_every 4""".split()
@@ -48,3 +52,13 @@ def test_an_average_does_not_hold_what_a_stop_saved(run, tmp_path):
     assert run(tmp_path / "stopped", options, signal_at=6) == 130
     assert run(tmp_path / "stopped", [*options, "--resume"]) == 0
     assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+
+
+def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):
+    changed = shutil.copytree(teacher, tmp_path / "teacher")
+    options = [*OPTIONS, "--strategies.teacher", str(changed)]
+    assert run(tmp_path / "run", options, kill_at=5) == "killed"
+    weights = changed / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    with pytest.raises(DataError, match="are not those that .* was begun with"):
+        run(tmp_path / "run", [*options, "--resume"])

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from data.atomic_files import read_json
 from data.config import DataConfig
 from data.example import BadRecords, DataError
 from model.decoding import SpecialIds, beam_search
 from training.corpus import Corpus
 from training.strategies import sequence_level
-from training.strategies.sequence_level import BEAM, taught
+from training.strategies.sequence_level import BEAM, FILE, taught
 
 DATA = DataConfig(max_target_length=4)  # shorter than the descriptions, which are read whole
 
@@ -27,3 +28,28 @@ def test_the_code_of_each_training_line_is_the_teachers(make_model, tokenizer, e
     assert taught(corpus, teacher, tokenizer, DATA, tmp_path) == got
     with pytest.raises(DataError, match="other training lines"):
         taught(Corpus(list(examples[1:]), [], BadRecords(), {}), teacher, tokenizer, DATA, tmp_path)
+
+
+def test_a_teacher_that_was_interrupted_goes_on_with_the_lines_that_are_missing(
+    make_model, tokenizer, examples, tmp_path, monkeypatch
+):
+    """And decodes the same lines together, lest rounding make another code."""
+    monkeypatch.setattr(sequence_level, "AT_ONCE", 2)
+    teacher, decoded = make_model(seed=3, copy_head=True).eval(), []
+
+    def interrupted(model, source, *rest):
+        if len(decoded) == 2:
+            raise KeyboardInterrupt
+        decoded.append(source.tolist())
+        return beam_search(model, source, *rest)
+
+    corpus = Corpus(list(examples), [], BadRecords(), {})
+    whole = taught(corpus, teacher, tokenizer, DATA, tmp_path)
+    (tmp_path / FILE).unlink()
+    monkeypatch.setattr(sequence_level, "beam_search", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        taught(corpus, teacher, tokenizer, DATA, tmp_path)
+    assert len(read_json(tmp_path / FILE)) == 4
+    first, decoded[:] = [*decoded], []
+    assert taught(corpus, teacher, tokenizer, DATA, tmp_path) == whole
+    assert len(decoded) == 1 and decoded[0] not in first
