@@ -128,7 +128,9 @@ def begun_with(config: train.Settings) -> Path | None:
 
 def kind_of(config: train.Settings) -> str:
     """How the run was trained, after how the run was that it began with."""
-    kind = PLAIN if config.strategies.meta == "none" else config.strategies.meta
+    kind, at_once = config.strategies.meta, config.training.accumulate
+    if kind == "none":
+        kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
     before = begun_with(config)
     return f"{kind_of(read_config(before, train.Settings)[0])}{THEN}{kind}" if before else kind
 

@@ -12,6 +12,10 @@ which goes on with Adam, all examples in each step, where meta-learning took its
 Stated before the first run: first-order MAML passes more tests than plain training after 20 examples, by at least 5
 points. Reptile and the other numbers of examples are exploratory.
 
+A step of meta-learning takes four batches, so that it moves the weights 3.4 times less often than plain training; and
+first-order MAML's update uses only the last third of what it reads. The row "plain, four batches a step", added when
+both had been seen to lose, has plain gradients and as few steps: what it loses is not meta-learning's.
+
 Three more rows, exploratory, were added when the first runs had shown that at equal cost meta-learning is far from
 knowing even the tasks that it sees: they begin with the base's network, so all three know them, and go on plainly or by
 meta-learning for as many gradients again.
@@ -35,7 +39,8 @@ STEPS = 1600
 AT_ONCE = 4  # batches, each of one task
 FULL = 0.86  # examples in a batch of one task, the last ones of a task being part full, over those of a plain batch
 
-META = {"training.accumulate": AT_ONCE, "training.steps": round(STEPS / AT_ONCE / FULL), "training.warmup_steps": 50}
+FOUR = {"training.accumulate": AT_ONCE, "training.steps": STEPS // AT_ONCE, "training.warmup_steps": 50}
+META = {**FOUR, "training.steps": round(STEPS / AT_ONCE / FULL)}
 FOMAML = {**META, "strategies.meta": "fomaml", "strategies.inner_rate": 0.01}
 REPTILE = {**META, "strategies.meta": "reptile", "strategies.inner_rate": 0.1}
 
@@ -54,6 +59,7 @@ SUITE = Suite(
     rows={
         "FOMAML": FOMAML,
         "Reptile": REPTILE,
+        "plain, four batches a step": FOUR,
         "plain, then plain": {"start": "base"},
         "plain, then FOMAML": {**FOMAML, "start": "base"},
         "plain, then Reptile": {**REPTILE, "start": "base"},

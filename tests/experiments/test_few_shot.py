@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,6 +74,15 @@ def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
     assert call(runs / "a", runs / "a-again") == 2
     assert "both plain with seed 0; name one" in capsys.readouterr().err
     assert call() == 2
+
+
+def test_plain_training_with_fewer_steps_is_another_kind(runs):
+    config = read_config(runs / "a", train.Settings)[0]
+    fewer = replace(config, training=replace(config.training, accumulate=4))
+    kind = few_shot.kind_of(fewer)
+    assert (few_shot.kind_of(config), kind, few_shot.control_of(kind)) == ("plain", "plain, 4 batches a step", "plain")
+    meta = replace(fewer, strategies=replace(fewer.strategies, meta="reptile"))
+    assert few_shot.kind_of(meta) == "reptile"
 
 
 def test_the_difference_is_paired_by_seeds(capsys):
