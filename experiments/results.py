@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,21 +58,21 @@ Command = (
 
 
 def add(command: Add, folder: Path) -> None:
-    """Append a run's line and say so, or say that it is there already. Raises DataError."""
+    """Append a run's line, and say so or that it is there already. Raises DataError."""
     suite = command.suite or command.run.resolve().name
-    report(append_line(folder, run_line(command.run, suite, command.row, command.command)), folder, suite)
+    append([run_line(command.run, suite, command.row, command.command)], folder, suite)
 
 
 def add_measured(command: Measured, folder: Path) -> None:
     """Append the rows of a measurement. Raises DataError."""
-    for line in measurement_lines(command.file, command.suite):
-        report(append_line(folder, line), folder, command.suite)
+    append(measurement_lines(command.file, command.suite), folder, command.suite)
 
 
-def report(appended: bool, folder: Path, suite: str) -> None:
-    """Say what became of a line."""
-    path = folder / f"{suite}.jsonl"
-    print(f"appended to {path}" if appended else f"{path} has this result already; nothing was appended")
+def append(lines: Sequence[dict[str, Any]], folder: Path, suite: str) -> None:
+    """Append what the suite's file has not yet, and say how much that is."""
+    n = sum([append_line(folder, line) for line in lines])
+    path, already = folder / f"{suite}.jsonl", len(lines) - n
+    print(f"{n} appended to {path}" + (f"; {already} stood there already" if already else ""))
 
 
 def make_pages(root: Path) -> None:
