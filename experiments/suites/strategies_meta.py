@@ -45,17 +45,18 @@ FOMAML = {**META, "strategies.meta": "fomaml", "strategies.inner_rate": 0.01}
 REPTILE = {**META, "strategies.meta": "reptile", "strategies.inner_rate": 0.1}
 
 CONCLUSIONS = (
-    "The claim fails: at equal cost first-order MAML passes 24 points fewer tests of the unseen family than plain training "
-    "after 20 examples, and fewer after none, 5 and 100 too; Reptile stands between the two (\"Meta-learning: tests passed "
-    "of an unseen family after k examples\", above).",
-    "Why: at equal cost meta-learning hardly knows the tasks that it sees. That it takes fewer steps is a small part of "
-    "it: plain training with as few loses ten points of the seen tasks, where Reptile loses fifty and MAML seventy-five, "
-    "and four points of the unseen family after 20 examples.",
-    "Begun with a network that knows the seen tasks, both stay near it, and are still four to seven points behind plain "
-    "training after 20 examples (p 0.01 and 0.04, not corrected).",
-    "In proportion: a description says which task is meant, so that one network can learn all of them at once. Meta-"
-    "learning was made for tasks that contradict each other, where the same input has another answer in each. And what "
-    "is measured adapts by Adam with forty steps on all examples, not by the two plain steps that it was trained for.",
+    "The claim fails: at equal cost first-order MAML passes 24 points fewer tests of the unseen family than plain "
+    'training after 20 examples, and fewer after none, 5 and 100 too; Reptile stands between the two ("Meta-learning: '
+    'tests passed of an unseen family after k examples", above).',
+    "Why: at equal cost meta-learning hardly knows the tasks that it sees. That it takes fewer steps is a small part "
+    "of it: plain training with as few loses ten points of the seen tasks, where Reptile loses fifty and MAML "
+    "seventy-five, and four points of the unseen family after 20 examples.",
+    "Begun with a network that knows the seen tasks, both stay near it, and are still four to seven points behind "
+    "plain training after 20 examples (p 0.01 and 0.04, not corrected).",
+    "In proportion: a description says which task is meant, so that one network can learn all of them at once. "
+    "Meta-learning was made for tasks that contradict each other, where the same input has another answer in each. "
+    "And what is measured adapts by Adam with forty steps on all examples, not by the two plain steps that it was "
+    "trained for.",
     "The best learning rate of the rows that go on from a trained network is the lowest of the grid.",
 )
 
