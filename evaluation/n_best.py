@@ -16,7 +16,7 @@ import torch
 
 from data.batches import collate
 from data.example import Example, Item
-from data.tokenizer import Tokenizer
+from data.tokenizer import Tokenizer, source_ids
 from evaluation.config import EvaluationConfig
 from evaluation.exact_match import exact_match, parses
 from evaluation.predict import Candidate
@@ -69,7 +69,7 @@ def backward_scores(
     room = reverse.max_source_length - len(tokenizer.frame([]))
     items = [
         Item(
-            tokenizer.frame(tokenizer.encode(candidate.code)[:room]),
+            source_ids(candidate.code, tokenizer, reverse.max_source_length),
             tokenizer.frame(tokenizer.encode_target(description)[:room], target=True),
         )
         for of_one, description in zip(candidates, descriptions, strict=True)

@@ -35,12 +35,13 @@ def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, data: Dat
     Held-out pairs stay as people wrote them.
     """
     path = run / FILE
-    codes = read_json(path) if path.exists() else {}
-    if codes.keys() - {example.id for example in corpus.train}:
+    codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
+    if codes.keys() - ids:
         raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
-    for part in written(corpus.train, teacher, tokenizer, data, codes):
-        codes |= part
-        write_json(path, codes)
+    if codes.keys() < ids:  # else nothing need be encoded
+        for part in written(corpus.train, teacher, tokenizer, data, codes):
+            codes |= part
+            write_json(path, codes)
     train = [replace(example, code=codes[example.id]) for example in corpus.train]
     return replace(corpus, train=train)
 
