@@ -34,12 +34,13 @@ from model.ensemble import Ensemble
 from model.transformer import Transformer
 from training.device import find_device, keep_freed_memory, set_threads
 from training.overview import about_memory
-from training.pretrained import load_trained, same_vocabulary, seen_otherwise
+from training.pretrained import check_positions, load_trained, same_vocabulary, seen_otherwise
 from training.recipes import TrainingSettings
 from training.run_folder import read_config
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
-TURNED_ON = ("parsing_first", "perturbed", "run_untrusted")
+SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
+OF_SCORING = ("reverse", "parsing_first", "perturbed", "run_untrusted", "limit", "data_path", "json")
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ class Options:
             raise ValueError("temperature, top_k and top_p are of random draws; add --samples N")
         if self.samples and (self.beam is not None or self.length_penalty is not None):
             raise ValueError("beam and length_penalty are of a search, --samples draws instead; leave one of them out")
-        if self.prompt is not None and (self.reverse or self.parsing_first):
-            raise ValueError("reverse and parsing_first choose while a run is scored; leave them out, or --prompt")
-        changed(EvaluationConfig(), self)
+        if self.reverse_weight is not None and not self.reverse:
+            raise ValueError("reverse_weight is of a reverse model; add --reverse RUN, or leave it out")
+        for name in OF_SCORING:
+            if self.prompt is not None and getattr(self, name):
+                raise ValueError(f"{name} is for scoring a run; leave it out, or --prompt")
 
 
 def main(argv: list[str]) -> int:
@@ -89,14 +92,17 @@ def main(argv: list[str]) -> int:
     options = parse(Options, argv, Options(), __doc__)
     folder = Path(options.run)
     settings, _ = read_config(folder, Settings)
+    if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
+        own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
+        options = parse(Options, argv, Options(**own), __doc__)
+    config = changed(settings.evaluation, options)
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
     device = find_device(options.device)
     model, tokenizer = load_trained(folder, settings.model)
     if options.ensemble:
-        model = load_ensemble(folder, model, tokenizer, settings.data, options.ensemble)
+        model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble)
     model.to(device)
-    config = changed(settings.evaluation, options)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data)
@@ -123,10 +129,12 @@ class Settings(TrainingSettings):
 
 
 def load_ensemble(
-    folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, others: tuple[str, ...]
+    folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
+    others: tuple[str, ...],
 ) -> Ensemble:
-    """A run's network and those of other runs. Raises DataError where these see or write something else."""
+    """A run's network and those of other runs. Raises DataError where these see or write something else, or less."""
     networks = [model]
+    sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
         settings, _ = read_config(other, Settings)
         network, own = load_trained(other, settings.model)
@@ -134,6 +142,7 @@ def load_ensemble(
             raise DataError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
         if difference := seen_otherwise(data, settings.data):
             raise DataError(f"{other} cannot write together with {folder}: it was trained with {difference}")
+        check_positions(settings.model, sizes, f" of {other}; leave it out of --ensemble")
         networks.append(network)
     return Ensemble(networks, others)
 
@@ -156,11 +165,12 @@ def load_reverse(folder: Path, data: DataConfig, device: torch.device) -> Revers
 
 
 def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
-    """The run's own settings of evaluation with what the command line changes."""
-    given = {name: getattr(options, name) for name in CHOICES}
-    given = {name: value for name, value in given.items() if value is not None}
-    turned_on = {name: getattr(options, name) or getattr(config, name) for name in TURNED_ON}
-    return replace(config, **given, **turned_on)
+    """The run's own settings of evaluation with what the command line changes. Raises DataError."""
+    given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
+    try:
+        return replace(config, **{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def descriptions(prompt: str) -> Iterator[str]:

@@ -46,7 +46,6 @@ from training.device import (
     keep_freed_memory,
     seed_everything,
     set_threads,
-    warn_without_bf16,
 )
 from training.ema import update_average
 from training.optimizer import clip_gradient, set_learning_rate
@@ -64,6 +63,7 @@ from training.strategies.distillation import load_teacher
 from training.strategies.layer_wise import freeze
 from training.strategies.loss import strategy_loss
 from training.strategies.meta import meta_gradient
+from training.strategies.sequence_level import taught
 from training.weights import save_weights
 
 
@@ -84,7 +84,6 @@ def main(argv: list[str]) -> int:
     keeps_memory = keep_freed_memory()
     collect_garbage_seldom()
     seed_everything(settings.seed)
-    warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
 
     corpora = read_corpora(settings)
     tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
@@ -99,6 +98,7 @@ def main(argv: list[str]) -> int:
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN, teacher)
     write_environment(run, corpora)
     show_overview(settings, corpora, model, device, keeps_memory)
+    corpora["training"] = taught(corpora["training"], teacher, tokenizer, settings, folder)
 
     checkpoint = find_checkpoint(folder) if resume else None
     if checkpoint is not None:

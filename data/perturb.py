@@ -51,8 +51,12 @@ def perturb(example: Example, kind: str, generator: numpy.random.Generator, shar
     chosen = sorted(generator.permutation(len(places))[:count].tolist(), reverse=True)  # from the end: places stay
     text = example.nl
     for start, end in (places[index] for index in chosen):
-        text = text[:start] + changed(text[start:end], kind, generator) + text[end:]
-    return replace(example, nl=re.sub(r"(?<=\S) {2,}(?=\S)", " ", text) if kind == "drops" else text)
+        before, after = text[:start], text[end:]
+        if kind == "drops":  # with the blank beside it
+            text = before.removesuffix(" ") + (after if before.endswith(" ") else after.removeprefix(" "))
+        else:
+            text = before + changed(text[start:end], kind, generator) + after
+    return replace(example, nl=text)
 
 
 def plain_words(nl: str, code: str) -> list[tuple[int, int]]:
@@ -71,9 +75,7 @@ def may_change(word: str, kind: str) -> bool:
 
 
 def changed(word: str, kind: str, generator: numpy.random.Generator) -> str:
-    """The word after the change."""
-    if kind == "drops":
-        return ""
+    """The word after the change, a typo or a synonym."""
     if kind == "synonyms":
         return SYNONYMS[word][int(generator.integers(len(SYNONYMS[word])))]
     at, way = int(generator.integers(len(word) - 1)), int(generator.integers(3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from data.held_out import data_hash, duplicates
 from data.objectives import example_generator
 from data.perturb import KINDS, perturb
 from data.splits import Splits, read_splits
+from data.splits import reverse as turned
 from data.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
 from evaluation.baselines import baseline_predictions
@@ -66,7 +67,9 @@ def evaluate_run(
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
     for one in (run, *map(Path, partners)):
-        check_held_out(one, splits, data.path)
+        check_held_out(one, splits, splits.train, data.path)
+    if reverse is not None:
+        check_held_out(Path(reverse.run), splits, map(turned, splits.train), data.path)
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
@@ -99,15 +102,15 @@ def evaluate_run(
     return results
 
 
-def check_held_out(run: Path, splits: Splits, path: str) -> None:
+def check_held_out(run: Path, splits: Splits, train: Iterable[Example], path: str) -> None:
     """Refuse to score "held_out" where the file at `path` is not the one that the run was trained on.
 
-    Others of its lines would be held out. Raises DataError.
+    Others of its lines would be held out. `train`: what it should have seen. Raises DataError.
     """
     if "held_out" not in splits.tests:
         return
     trained_on = read_json(run / "environment.json", {}).get("data_hash")
-    if trained_on not in (None, data_hash(splits.train)):
+    if trained_on not in (None, data_hash(train)):
         raise DataError(
             f"{path} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
             "give the same file, or a folder with a test file"

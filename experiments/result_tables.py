@@ -264,6 +264,10 @@ def value_of(path: tuple[str, ...], line: Line) -> str:
         return ratio(found)
     if path[0] == "value":
         return measured(line)
+    if path[0] == "minutes":
+        return f"{found:.1f} minutes of two cores"
+    if path[0] == "parameters":
+        return f"{found / 1e6:.1f} M parameters"
     return f"{duration(found)} of training"
 
 

@@ -18,6 +18,7 @@ import tyro
 
 from data.atomic_files import write_atomically
 from data.example import DataError
+from experiments import six_strategies
 from experiments.benchmarks.tables import page_section
 from experiments.laboratory.page import claims_page, effect_rows, math_table, suite_sections, write_plots
 from experiments.laboratory.suite import names
@@ -79,7 +80,7 @@ def make_pages(root: Path) -> None:
     """Write docs/results.md, docs/claims.md, its pictures, and the tables of two other pages. Raises DataError."""
     suites = read_suites(root / "docs" / "results")
     readme, math = root / "README.md", root / "docs" / "the_math.md"
-    text = with_table(readme, readme_table(suites, effect_rows(suites))) if readme.exists() else None
+    text = with_table(readme, promises(suites)) if readme.exists() else None
     derived = with_table(math, math_table(suites), "pieces") if math.exists() else None
     write_atomically(root / "docs" / "results.md", whole_page(suites))
     write_atomically(root / "docs" / "claims.md", claims_page(suites))
@@ -90,15 +91,21 @@ def make_pages(root: Path) -> None:
     print("made docs/results.md and docs/claims.md" + (" and README.md's table" if text else "; there is no README.md"))
 
 
+def promises(suites: dict[str, list[dict[str, Any]]]) -> str:
+    """README's table: single measurements, effects of the suites, and the six strategies."""
+    return readme_table(suites, [*effect_rows(suites), six_strategies.readme_row(suites)])
+
+
 def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
-    """docs/results.md: measurements and single runs, benchmarks, then the suites of the laboratory."""
+    """docs/results.md: measurements and single runs, benchmarks, the six strategies, the suites of the laboratory."""
     elsewhere = {*names(), "benchmarks"}
     others = {
         name: [line for line in lines if "accepts" not in line]
         for name, lines in suites.items()
         if name not in elsewhere
     }
-    return results_page(others) + page_section(suites.get("benchmarks", [])) + suite_sections(suites)
+    whole = [results_page(others), page_section(suites.get("benchmarks", [])), six_strategies.page_section(suites)]
+    return "".join(whole) + suite_sections(suites)
 
 
 def with_table(page: Path, table: str, name: str = "results") -> str:

@@ -132,6 +132,14 @@ TARGETS = (
             ("Hearthstone dev, the literature's BLEU", "hearthstone, dev, literature's BLEU", "at least 70", 70),
         )
     ),
+    *(
+        Target(f"{name}: {what}", "benchmarks", row, ((key,),), wanted, at_most=most)
+        for name, row in (("Django", "django, dev, strict"), ("Hearthstone", "hearthstone, dev, literature's BLEU"))
+        for what, key, wanted, most in (
+            ("training in all", "minutes", "at most 100 minutes of two cores", 100),
+            ("all networks used in decoding", "parameters", "at most 15 M", 15e6),
+        )
+    ),
     *SPEED,
     Target(
         "quick start, peak memory of all processes", "checks", "quickstart peak memory", (("value",),),

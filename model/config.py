@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
-PRETRAINING_HEADS = ("mlm_head", "tag_head", "match_head")  # fields: heads that only pretraining uses
+PRETRAINING_HEADS = ("mlm_head", "tag_head", "match_head")  # fields: the encoder's, of objectives
 FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu", "none"]
 
 
@@ -52,7 +52,7 @@ class ModelConfig:
     dropout_output: float = 0.0  # of zeroing a value of what a whole stack gives (T5)
     copy_head: bool = False  # mix in copying from the source (pointer-generator; See, Liu and Manning 2017)
     copy_form: Literal["mixture", "scores"] = "mixture"  # the copy head's: shares of probability, or added to logits
-    mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019); pretraining needs it
+    mlm_head: bool = False  # a head that predicts masked source tokens (Devlin et al. 2019)
     tag_head: bool = False  # a head that tells identifiers from the rest of the code (Wang et al. 2021)
     match_head: bool = False  # a head that tells whether two texts belong together (model/heads.py)
     speed: Literal["fast", "readable"] = "fast"  # the same numbers; the readable forms show every step

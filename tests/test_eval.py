@@ -12,6 +12,9 @@ import eval as eval_program
 import train
 from data.options import run_and_report
 from data.tokenizer import train_tokenizer
+from model.transformer import Transformer
+from training.run_folder import read_config
+from training.weights import save_weights
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
     --model.d_model 16 --model.n_heads 2 --model.d_ff 32 --model.n_encoder_layers 1 --model.n_decoder_layers 1
@@ -119,6 +122,36 @@ def test_a_spoilt_run_is_named_in_one_line(run, tmp_path, capsys):
 def test_a_blank_or_broken_prompt_is_refused(run, capsys):
     assert "the prompt is empty" in refused(capsys, run, "--prompt", " ")
     assert "UTF-8 cannot encode" in refused(capsys, run, "--prompt", "add \udcff")
+
+
+def with_settings(run, name, **values):
+    """The run with other settings in one part of its config.json."""
+    config = json.loads((run / "config.json").read_text())
+    config[name] |= values
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def test_the_runs_own_switches_of_scoring_hold_until_they_are_turned_off(run, data, capsys):
+    with_settings(run, "evaluation", beam=2, parsing_first=True, perturbed=True)
+    for options, splits in (([], 4), (["--no_perturbed"], 1)):
+        assert call(run, "--data_path", data, *options) == 0
+        scores = json.loads((run / "scores.json").read_text())
+        assert scores["evaluation"]["parsing_first"] and len(scores["by_length"]) == splits
+    capsys.readouterr()
+    assert "set beam to 2" in refused(capsys, run, "--data_path", data, "--beam", 1)
+    assert "beam=0 must" in refused(capsys, run, "--data_path", data, "--beam", 0)
+    assert "limit=-1 must" in refused(capsys, run, "--data_path", data, "--limit", -1)
+    assert call(run, "--data_path", data, "--beam", 1, "--no_parsing_first", "--no_perturbed") == 0
+    assert call(run, "--prompt", "add 3 to y") == 0
+
+
+def test_a_partner_whose_learned_positions_end_too_early_is_refused(run, data, tmp_path, capsys):
+    short = shutil.copytree(run, tmp_path / "short")
+    with_settings(short, "model", positions="learned", max_length=4)
+    model = Transformer(read_config(short, eval_program.Settings)[0].model, 0)
+    save_weights(short / "model.safetensors", model)
+    with_settings(short, "data", max_source_length=4, max_target_length=4)
+    assert "longer than the 4 learned positions of" in refused(capsys, run, "--data_path", data, "--ensemble", short)
 
 
 @pytest.fixture(scope="module")

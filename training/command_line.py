@@ -11,7 +11,7 @@ from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from training.config import LoopConfig
-from training.pretrained import is_own_run, network_config
+from training.pretrained import check_positions, is_own_run, network_config
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
 from training.run_folder import is_run, read_config
 from training.strategies.multi_task import SUMMARY
@@ -123,15 +123,8 @@ def check_together(settings: Settings) -> None:
         raise DataError(
             "perturbed changes descriptions that are read; with data.reverse they are written, so leave it out"
         )
-    task = settings.strategies.auxiliary
-    if task != "none" and not getattr(settings.model, HEADS[task]):
-        raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
-    for task in settings.strategies.tasks:
-        if task not in TASKS or task == settings.corpus:
-            others = ", ".join(name for name in TASKS if name != settings.corpus)
-            raise DataError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
-    if len({*settings.strategies.tasks}) < len(settings.strategies.tasks):
-        raise DataError(f"strategies.tasks: {' '.join(settings.strategies.tasks)} names a task twice; name it once")
+    check_auxiliary(settings)
+    check_tasks(settings)
     loop, averaged = settings.training, settings.strategies.average_checkpoints
     if averaged and (loop.keep_checkpoints < averaged or not loop.checkpoint_every or loop.ema_decay or loop.patience):
         raise DataError(
@@ -140,10 +133,39 @@ def check_together(settings: Settings) -> None:
         )
     sizes = {f"data.{name}": getattr(settings.data, name) for name in ("max_source_length", "max_target_length")}
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
-    for name, size in sizes.items():
-        if settings.model.positions == "learned" and size > settings.model.max_length:
-            mend = "lower it" if settings.init.from_ else "lower it or raise --model.max_length"
-            raise DataError(f"{name}={size} is longer than the {settings.model.max_length} learned positions; {mend}")
+    mend = "; lower it" if settings.init.from_ else "; lower it or raise --model.max_length"
+    check_positions(settings.model, sizes, mend)
+
+
+def check_auxiliary(settings: Settings) -> None:
+    """Refuse an auxiliary task that nothing could be learned from. Raises DataError."""
+    task, data, model = settings.strategies.auxiliary, settings.data, settings.model
+    if task == "none":
+        return
+    if not getattr(model, HEADS[task]):
+        raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
+    language = "bash" if settings.corpus == "nl2bash" else data.language if settings.corpus == "files" else "python"
+    if task == "tag" and (data.reverse or language != "python"):
+        raise DataError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")
+    if 0 < settings.strategies.last_layers <= model.n_decoder_layers:
+        raise DataError(
+            f"strategies.auxiliary={task} teaches the encoder, of which strategies.last_layers="
+            f"{settings.strategies.last_layers} trains nothing; train more than the {model.n_decoder_layers} layers of "
+            "the decoder"
+        )
+
+
+def check_tasks(settings: Settings) -> None:
+    """Refuse other tasks that are none. Raises DataError."""
+    tasks = settings.strategies.tasks
+    for task in tasks:
+        if task not in TASKS or task == settings.corpus:
+            others = ", ".join(name for name in TASKS if name != settings.corpus)
+            raise DataError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
+    if len({*tasks}) < len(tasks):
+        raise DataError(f"strategies.tasks: {' '.join(tasks)} names a task twice; name it once")
+    if SUMMARY in tasks and settings.data.reverse:
+        raise DataError("strategies.tasks: with data.reverse the corpus's own task is the summary; leave it out")
 
 
 def with_prefix(settings: Settings) -> Settings:

@@ -12,7 +12,7 @@ from data.config import DataConfig
 from data.example import BadRecords, DataError, Example, evenly
 from data.held_out import data_hash
 from data.learned_tokenizer import learned_tokenizer
-from data.slots import hide
+from data.slots import SLOT, hide
 from data.sources import BENCHMARKS, open_source
 from data.splits import read_splits
 from data.tokenizer import Tokenizer
@@ -38,8 +38,9 @@ class Corpus:
 
     @property
     def words(self) -> list[str]:
-        """The identifiers of the training code, each once, of which made-up names are built."""
-        return list(dict.fromkeys(word for example in self.train for word in NAME.findall(example.code)))
+        """The identifiers of the training code, each once, of which made-up names are built. Slots are none."""
+        found = dict.fromkeys(word for example in self.train for word in NAME.findall(example.code))
+        return [word for word in found if not SLOT.fullmatch(word)]
 
     def mixture(
         self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int,
@@ -82,7 +83,8 @@ def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
     """The corpus with the examples of other tasks beside its own. Raises DataError."""
     strategies = settings.strategies
     train = with_tasks(
-        corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed
+        corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed,
+        corpus.bad,
     )
     counts = dict(zip([settings.corpus, *strategies.tasks], train.counts, strict=True))
     about = {"tasks": counts, "tasks_hash": data_hash(train)}

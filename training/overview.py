@@ -11,7 +11,8 @@ from data.example import BadRecords
 from model.transformer import Transformer
 from training.config import LoopConfig
 from training.corpus import Corpus
-from training.device import has_bf16
+from training.device import has_bf16, warn_without_bf16
+from training.pretrained import warn_of_known_lines
 from training.recipes import TrainingSettings
 
 PLACES_SHOWN = 3  # of each kind of bad record
@@ -25,6 +26,7 @@ def show_overview(
 
     keeps_memory: what `keep_freed_memory` has returned.
     """
+    warn_without_bf16(device, settings.pretraining.bf16 or settings.training.bf16)
     config = settings.model
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
@@ -43,6 +45,7 @@ def show_overview(
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
         show_bad_records(name, corpus.bad)
+    warn_of_known_lines(settings)
 
 
 def about(corpus: Corpus) -> str:

@@ -36,7 +36,6 @@ from training.strategies.cost import step_flops
 from training.strategies.distillation import Teacher
 from training.strategies.layer_wise import freeze, rates
 from training.strategies.lora import add_lora, merge_lora
-from training.strategies.sequence_level import taught
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
@@ -94,8 +93,6 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     """Begin a phase, or go on with it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     strategies = settings.strategies if name == "training" else StrategiesConfig()
-    if strategies.sequence_level:
-        corpus = taught(corpus, run.teacher, run.tokenizer, settings.data, run.folder)
     mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, strategies)
     stream = Stream(mixture, settings.data, corpus.bad)
     total = loop.steps
@@ -251,10 +248,19 @@ def finish_phase(run: Run, phase: Phase) -> None:
         copy_weights(weights, run.model)
     if phase.strategies.average_checkpoints:
         average_checkpoints(run.folder, run.model, phase.name, phase.strategies.average_checkpoints)
+        record_kept_loss(run, phase)
     if phase.strategies.lora_rank:
         merge_lora(run.model)
     if phase.loop.objectives.match:
         show_matching(run, phase)
+
+
+def record_kept_loss(run: Run, phase: Phase) -> None:
+    """Print, and write to metrics.jsonl, the held-out loss of weights that no step of training has had."""
+    loss = held_out_loss(run, phase)
+    if loss is not None:
+        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, "held_out_loss": loss})
+        print(f"{phase.name}: held-out loss of the mean {loss:.4f}")
 
 
 def show_matching(run: Run, phase: Phase) -> None:

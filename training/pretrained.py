@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
 def read_values(folder: Path) -> dict[str, Any]:
     """config.json, with what newer checkpoints say of decoding in generation_config.json alone. Raises DataError."""
     if not (folder / "config.json").is_file():
-        raise DataError(f"{folder} is no checkpoint's folder: it has no config.json; give --init.from another")
+        raise DataError(f"{folder} is no run and no checkpoint: it has no config.json; give another folder")
     path = folder / "generation_config.json"
     values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
     unsaid = [name for name in ("decoder_start_token_id", "bad_words_ids") if values.get(name) is None]
@@ -204,6 +206,35 @@ def seen_otherwise(data: DataConfig, other: DataConfig) -> str | None:
         if getattr(data, name) != getattr(other, name):
             return f"data.{name} {getattr(other, name)!r} instead of {getattr(data, name)!r}"
     return None
+
+
+def warn_of_known_lines(settings: TrainingSettings) -> None:
+    """Say so where a network that the run learns from may know by heart what the run holds out.
+
+    The seed says which lines of a corpus are held out, and of the same seed more are where more are asked for.
+    """
+    held_out = settings.data.held_out
+    for name, given in (("init.from", settings.init.from_), ("strategies.teacher", settings.strategies.teacher)):
+        if not given or not held_out or not is_own_run(Path(given)):
+            continue
+        values = read_config_values(Path(given))
+        trained = values["corpus"] == settings.corpus and (values["training"]["steps"] or values["training"]["epochs"])
+        if trained and (values["seed"] != settings.seed or values["data"]["held_out"] < held_out):
+            print(
+                f"warning: {name}={given} has learnt lines that are held out here, so the held-out loss flatters; with "
+                f"its own --seed {values['seed']} and --data.held_out {values['data']['held_out']} it would not",
+                file=sys.stderr,
+            )
+
+
+def check_positions(config: ModelConfig, sizes: Mapping[str, int], mend: str) -> None:
+    """Refuse lengths, by the names of their settings, that a network's learned positions do not reach. DataError.
+
+    `mend` ends the message.
+    """
+    for name, size in sizes.items():
+        if config.positions == "learned" and size > config.max_length:
+            raise DataError(f"{name}={size} is longer than the {config.max_length} learned positions{mend}")
 
 
 def load_tokenizer(run: Path) -> Tokenizer:

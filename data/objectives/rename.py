@@ -17,6 +17,8 @@ from dataclasses import replace
 import numpy
 
 from data.example import Example
+from data.perturb import TASK
+from data.slots import SLOT
 
 NAME = re.compile(r"(?<!\w)(?!__\w*__(?!\w))[A-Za-z_]\w*")  # __init__ and its like mean something and stay
 SHORTEST = 3  # letters of the shortest word that is replaced
@@ -30,10 +32,10 @@ def rename(example: Example, words: Sequence[str], generator: numpy.random.Gener
     """Replace, each with probability `share`, names and string literals that stand on both sides of a pair.
 
     `words`: identifiers of the training split, from which new names are built. A name has at least three letters and
-    is no keyword, builtin, `__name__` or `self`; it is replaced wherever it stands, by one that stood on neither side
-    (where the draw hits a name that is there already, the old one stays). What stands on one side only is not
-    touched. Tests are dropped: they call the old names. Unlabelled text is unchanged, and so is everything where
-    there are no words.
+    is no keyword, builtin, `__name__`, `self`, slot (data/slots.py) or name of a task in front; it is replaced wherever
+    it stands, by one that stood on neither side (where the draw hits a name that is there already, the old one stays).
+    What stands on one side only is not touched. Tests are dropped: they call the old names. Unlabelled text is
+    unchanged, and so is everything where there are no words.
     """
     if example.nl is None or not words:
         return example
@@ -52,10 +54,13 @@ def shared_names(
 ) -> dict[str, str]:
     """What to replace: matches of `pattern` in both texts -> what `invent` makes of them, new to both texts."""
     in_nl, in_code = set(pattern.findall(nl)), dict.fromkeys(pattern.findall(code))
-    taken = {*KEPT, *in_nl, *in_code}
+    task = TASK.match(nl)
+    kept = KEPT if task is None else KEPT.union(NAME.findall(task[0]))
+    taken = {*kept, *in_nl, *in_code}
     new = {}
     for old in in_code:
-        if old in in_nl and len(old) >= SHORTEST and old not in KEPT and draw.random() < share:
+        may_change = old in in_nl and len(old) >= SHORTEST and old not in kept and not SLOT.fullmatch(old)
+        if may_change and draw.random() < share:
             invented = invent(old)
             if invented not in taken:
                 taken.add(invented)

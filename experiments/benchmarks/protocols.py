@@ -2,8 +2,8 @@
 
     strict   token by token as in this project (evaluation/exact_match.py)
     TranX    code goes through Python's parser, so quotes, blanks and needless parentheses do not count, and a string
-             that stands in quotes in the description is a slot on both sides (Yin and Neubig 2018, 4.1), which makes
-             no two that differ equal
+             that stands in quotes in the description is a slot on both sides (Yin and Neubig 2018, 4.1); a part of
+             a statement is completed before, so that `try :` and `except :` are alike, as in their code
     TAE      the same, and everything in lower case (Norouzi, Tang and Cao 2021, 3.1)
     cards    mean over the cards of a smoothed sentence BLEU over words, parts of names and signs (Ling et al. 2016;
              Yin and Neubig 2017, 5.1)

@@ -35,6 +35,7 @@ from experiments.suites.base import BASE
 
 FAMILY = ("keys", "values", "best_key", "look_up")  # operations of the unseen tasks
 CLAIMED = "fomaml", 20  # what passes more tests after so many examples than plain training
+SMALLEST = 5.0  # points that count
 STEPS = 1600
 AT_ONCE = 4  # batches, each of one task
 FULL = 0.86  # examples in a batch of one task, the last ones of a task being part full, over those of a plain batch

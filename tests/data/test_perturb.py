@@ -58,6 +58,15 @@ def test_all_may_change_at_once_and_nothing_where_nothing_may():
     assert perturb(Example("e:3", None, "x"), "drops", numpy.random.default_rng(0)).nl is None
 
 
+def test_a_dropped_word_takes_one_blank_along_and_leaves_all_others():
+    example = Example("e:4", "append 'a  b'  twice  to the list", "x")
+    found = {perturb(example, "drops", numpy.random.default_rng(seed)).nl for seed in range(60)}
+    assert found == {
+        "'a  b'  twice  to the list", "append 'a  b'   to the list", "append 'a  b'  twice  the list",
+        "append 'a  b'  twice  to list", "append 'a  b'  twice  to the",
+    }  # fmt: skip
+
+
 def test_the_same_example_changes_in_the_same_way():
     one, two = (perturb(EXAMPLE, "typos", example_generator(0, 0, EXAMPLE.id)) for _ in range(2))
     assert one == two

@@ -15,6 +15,7 @@ from data.tokenizer import train_tokenizer
 from evaluation import evaluate
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
+from evaluation.n_best import Reverse
 from evaluation.predict import Candidate
 from evaluation.programs import Outcome
 from model.config import preset
@@ -39,7 +40,7 @@ def pair(n):
 def score(tmp_path):
     """score(config, **data settings): the results of a small random network on the data folder, and scores.json."""
 
-    def score(config=None, seed=1, corpus="files", partners=(), **data):
+    def score(config=None, seed=1, corpus="files", partners=(), reverse="", **data):
         tokenizer = train_tokenizer([f"{p['nl']} {p['code']}" for p in map(pair, range(30))], 400)
         torch.manual_seed(0)
         sizes = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16)
@@ -51,7 +52,8 @@ def score(tmp_path):
         model = Transformer(sizes, tokenizer.pad_id)
         if partners:
             model = Ensemble([model, model], partners)
-        results = evaluate_run(run, model, tokenizer, corpus, data, config, seed)
+        backward = Reverse(reverse, model, tokenizer, 64) if reverse else None
+        results = evaluate_run(run, model, tokenizer, corpus, data, config, seed, backward)
         return results, json.loads((run / "scores.json").read_text())
 
     (tmp_path / "data").mkdir()
@@ -112,6 +114,19 @@ def test_a_partner_that_was_trained_on_held_out_lines_writes_none_of_them(score,
     (partner / "environment.json").write_text(json.dumps({"data_hash": data_hash(learnt)}))
     with pytest.raises(DataError, match="partner .* held out other lines"):
         score(partners=[str(partner)])
+
+
+def test_a_reverse_model_that_was_trained_on_held_out_lines_chooses_none_of_them(score, tmp_path):
+    other = tmp_path / "reverse"
+    other.mkdir()
+    for seed in (1, 2):
+        learnt = read_splits("files", DataConfig(path=str(tmp_path / "data"), reverse=True), seed).train
+        (other / "environment.json").write_text(json.dumps({"data_hash": data_hash(learnt)}))
+        if seed == 2:
+            with pytest.raises(DataError, match="reverse .* held out other lines"):
+                score(EvaluationConfig(beam=2, max_new_tokens=4), reverse=str(other))
+        else:
+            score(EvaluationConfig(beam=2, max_new_tokens=4), reverse=str(other))
 
 
 def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):

@@ -9,7 +9,7 @@ from evaluation.metrics import unpack_bits
 from experiments.laboratory.page import claims_page, effect_rows, math_table
 from experiments.result_lines import append_line, command_of, measurement_lines, read_suites, run_line
 from experiments.result_tables import readme_table, results_page
-from experiments.results import ROOT, main, whole_page, with_table
+from experiments.results import ROOT, main, promises, whole_page, with_table
 
 SPEED = {
     "row": "training, shape A", "ours": [4100.0, 4000.0, 4200.0], "peers": {"BART": [3300.0]}, "against": "BART",
@@ -168,7 +168,7 @@ def test_the_committed_pages_are_those_of_the_committed_lines():
     readme = ROOT / "README.md"
     if not readme.exists():
         pytest.skip("there is no README.md here")
-    assert readme.read_text(encoding="utf-8") == with_table(readme, readme_table(suites, effect_rows(suites)))
+    assert readme.read_text(encoding="utf-8") == with_table(readme, promises(suites))
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])

@@ -60,7 +60,7 @@ IMPOSSIBLE = {
     "--data.nosuch 3": "--data.nosuch is not an option",
     "--data.vocabsize 3": "did you mean --data.vocab_size",
     "--init.form x": "did you mean --init.from?",
-    "--init.from nowhere": "nowhere is no checkpoint's folder",
+    "--init.from nowhere": "nowhere is no run and no checkpoint",
     "--model.d_model 250 --model.n_heads 8": "choose 248",
     "--training.steps abc": "--training.steps",
     "--training.schedule steep": "inverse_sqrt",
@@ -86,6 +86,9 @@ IMPOSSIBLE = {
     "--evaluation.beam 0": "beam=0",
     "django --pretraining.steps 2 --pretraining.objectives.mlm 1": "add --model.mlm_head",
     "django --strategies.auxiliary tag": "add --model.tag_head",
+    "nl2bash --model.tag_head --strategies.auxiliary tag": "which this run does not write",
+    "django --data.reverse --model.tag_head --strategies.auxiliary tag": "which this run does not write",
+    "django --model.mlm_head --strategies.auxiliary mlm --strategies.last_layers 2": "train more than the 3 layers",
     "--strategies.last_layers 1 --strategies.unfreeze_every 9": "give one of them",
     "--strategies.layer_decay 2": "at most 1",
     "--strategies.temperature 0": "above 0",
@@ -94,9 +97,11 @@ IMPOSSIBLE = {
     "django --strategies.tasks django": "choose among summary, nl2bash",
     "django --strategies.tasks summary --strategies.task_temperature 0.5": "at least 1",
     "django --strategies.tasks summary summary": "names a task twice",
+    "django --data.reverse --strategies.tasks summary": "is the summary",
     "django --data.reverse --strategies.perturb 0.5": "they are written",
     "django --data.reverse --evaluation.perturbed": "they are written",
     "--strategies.sequence_level": "give strategies.teacher a run folder",
+    "--strategies.teacher x --strategies.teacher_weight 0": "is not asked",
     "--strategies.meta reptile --strategies.adversary fgm": "a loop of its own",
     "--strategies.meta reptile --strategies.inner_rate 0": "above 0",
     "--strategies.epsilon=-1": "at least 0",
@@ -117,9 +122,10 @@ def test_what_cannot_be_is_refused_in_one_line(words):
 @pytest.mark.parametrize(
     "words",
     [
-        "--samples -1", "--beam 0", "--temperature 0", "--top_p 2", "--limit -1", "--prompt=", "--samples 5",
+        "--samples -1", "--temperature 0", "--top_p 2", "--prompt=", "--samples 5", "--no_parsing",
         "--prompt x --temperature 0.8", "--prompt x --samples 2 --beam 4", "--prompt x --beam 4 --parsing_first",
-        "--prompt x --beam 4 --reverse runs/reverse",
+        "--prompt x --beam 4 --reverse runs/reverse", "--prompt x --perturbed", "--prompt x --limit 3",
+        "--prompt x --json scores.json", "--beam 4 --reverse_weight 0.3",
     ],
 )
 def test_what_cannot_be_decoded_is_refused_in_one_line(words):

@@ -26,7 +26,7 @@ class StrategiesConfig:
     inner_rate: float = 0.01  # learning rate of the plain steps on one task
     inner_steps: int = 2  # how many of them
     perturb: float = 0.0  # share of the pairs whose description is changed a little (data/perturb.py)
-    teacher: str = ""  # folder of a run with the same vocabulary whose probabilities are learnt too
+    teacher: str = ""  # folder of a run whose probabilities are learnt too, and whose vocabulary is taken over
     sequence_level: bool = False  # train on what the teacher writes for the training descriptions
     teacher_weight: float = 0.5  # of what the teacher says; what is left is the pairs'
     temperature: float = 2.0  # by which the log-probabilities of both are divided
@@ -59,6 +59,8 @@ class StrategiesConfig:
             raise ValueError("strategies.meta has a loop of its own: leave out adversary, auxiliary and teacher")
         if self.sequence_level and not self.teacher:
             raise ValueError("strategies.sequence_level needs a teacher: give strategies.teacher a run folder")
+        if self.teacher and not self.teacher_weight and not self.sequence_level:
+            raise ValueError("strategies.teacher with a teacher_weight of 0 is not asked; raise it, or leave both out")
         if self.sequence_level and self.tasks:
             raise ValueError("strategies.sequence_level has the teacher write code, not other tasks: leave out tasks")
         if self.lora_rank and (self.last_layers or self.unfreeze_every):

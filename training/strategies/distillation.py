@@ -30,7 +30,14 @@ from model.transformer import Transformer
 from training.budget import real_lengths
 from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
-from training.pretrained import load_network, load_tokenizer, network_config, same_vocabulary, seen_otherwise
+from training.pretrained import (
+    check_positions,
+    load_network,
+    load_tokenizer,
+    network_config,
+    same_vocabulary,
+    seen_otherwise,
+)
 from training.run_folder import CONFIG, read_config_values
 from training.settings_file import from_dict
 
@@ -75,7 +82,8 @@ class Teacher:
 def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch.device) -> Transformer | None:
     """The network of a run folder, which learns nothing any more; None where `run` is empty.
 
-    Raises DataError where there is no trained network, or its vocabulary is another, or what it reads or writes.
+    Raises DataError where there is no trained network, or its vocabulary is another, or what it reads or writes, or
+    how long that may be.
     """
     if not run:
         return None
@@ -89,6 +97,8 @@ def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch
     other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
     if difference := seen_otherwise(data, other):
         raise DataError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
+    sizes = {f"data.{name}": getattr(data, name) for name in ("max_source_length", "max_target_length")}
+    check_positions(config, sizes, f" of strategies.teacher={run}; lower it, or take another teacher")
     teacher = Transformer(config, own.pad_id)
     load_network(teacher, folder)
     return teacher.to(device).eval().requires_grad_(False)

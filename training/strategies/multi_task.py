@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy
 
+from data.cache import cache_folder
 from data.config import DataConfig
-from data.example import DataError, Example
+from data.example import BadRecords, DataError, Example
 from data.slots import hide
 from data.splits import read_splits, reverse
 
@@ -57,16 +58,25 @@ def examples_in_epoch(examples: Sequence[Example]) -> int:
 
 
 def with_tasks(
-    train: Sequence[Example], corpus: str, tasks: Sequence[str], temperature: float, data: DataConfig, seed: int
+    train: Sequence[Example], corpus: str, tasks: Sequence[str], temperature: float, data: DataConfig, seed: int,
+    bad: BadRecords,
 ) -> Tasks:
-    """The corpus's training examples, which have their prefix already, and those of other tasks. Raises DataError."""
+    """The corpus's training examples, which have their prefix already, and those of other tasks.
+
+    Other corpora are read from the cache; their bad records are added to `bad`. Raises DataError.
+    """
     found = {corpus: train}
     for task in tasks:
         if task == SUMMARY:
             found[task] = [summary(example, corpus, data.prefix) for example in train]
         else:
+            if not cache_folder(task).is_dir():
+                raise DataError(f"strategies.tasks: {task} is not in the cache; run `python -m data fetch {task}`")
             own = replace(data, path="", prefix=f"{task}: ", train_limit=0)
-            found[task] = [hide(example, own) for example in read_splits(task, own, seed).train]
+            splits = read_splits(task, own, seed)
+            found[task] = [hide(example, own) for example in splits.train]
+            for reason, place in sorted(splits.bad.seen):
+                bad.add(reason, place)
         if not found[task]:
             raise DataError(f"strategies.tasks: {task} has nothing to train on; leave it out")
     return Tasks(found, temperature)

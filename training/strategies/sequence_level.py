@@ -23,23 +23,28 @@ from data.tokenizer import Tokenizer, source_ids
 from model.decoding import SpecialIds, beam_search
 from model.transformer import Transformer
 from training.corpus import Corpus
+from training.recipes import TrainingSettings
 
 FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
 BEAM = 5  # as in the paper
 AT_ONCE = 64  # descriptions decoded together
 
 
-def taught(corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, data: DataConfig, run: Path) -> Corpus:
-    """The corpus with the teacher's code for each of its training descriptions. Raises DataError.
+def taught(
+    corpus: Corpus, teacher: Transformer | None, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
+) -> Corpus:
+    """The corpus with the teacher's code for each of its training descriptions, where that is asked for.
 
-    Held-out pairs stay as people wrote them.
+    Held-out pairs stay as people wrote them. Raises DataError.
     """
+    if not settings.strategies.sequence_level:
+        return corpus
     path = run / FILE
     codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:
         raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
     if codes.keys() < ids:  # else nothing need be encoded
-        for part in written(corpus.train, teacher, tokenizer, data, codes):
+        for part in written(corpus.train, teacher, tokenizer, settings.data, codes):
             codes |= part
             write_json(path, codes)
     train = [replace(example, code=codes[example.id]) for example in corpus.train]

@@ -37,6 +37,15 @@ def test_keywords_builtins_dunders_self_and_short_words_stay():
         assert (renamed(text, text).nl, renamed(text, text).code) == (text, text)
 
 
+def test_slots_and_the_name_of_the_task_stay():
+    text = "NAME0 . NAME12 ( SLOT3 , rSLOT0 )"
+    assert (renamed(text, text).nl, renamed(text, text).code) == (text, text)
+    found = [renamed("describe django: django of loader", "import django ; loader", epoch) for epoch in range(20)]
+    assert all(after.nl.startswith("describe django: django of ") for after in found)
+    assert all(after.code.startswith("import django ; ") for after in found)
+    assert len({after.code for after in found}) > 5
+
+
 def test_only_whole_words_are_names():
     after = renamed("use load and reload", "load ( preload , load2 )")
     new = after.code.split(" ")[0]

@@ -1,5 +1,6 @@
 """The soft loss has Hinton's gradient; the whole loss is the pairs' at weight 0 and the teacher's at weight 1."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -115,3 +116,8 @@ def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_
         load_teacher(folder, train_tokenizer(["something else"], 400), data, device)
     with pytest.raises(DataError, match=r"data.prefix '' instead of 'files: '"):
         load_teacher(folder, tokenizer, replace(data, prefix="files: "), device)
+    config = json.loads((tmp_path / "teacher" / "config.json").read_text())
+    config["model"] |= {"positions": "learned", "max_length": 8}
+    (tmp_path / "teacher" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="8 learned positions of strategies.teacher"):
+        load_teacher(folder, tokenizer, data, device)

@@ -8,7 +8,7 @@ import pytest
 
 import train
 from data.config import DataConfig
-from data.example import Example
+from data.example import BadRecords, DataError, Example
 from data.objectives.pairs import pairs
 from data.splits import read_splits
 from training.command_line import read_training_command
@@ -57,15 +57,19 @@ def nl2bash(tmp_path, monkeypatch):
     folder = tmp_path / "codegen" / "nl2bash"
     folder.mkdir(parents=True)
     (folder / "all.nl").write_text("".join(f"list files of {i}\n" for i in range(60)))
-    (folder / "all.cm").write_text("".join(f"tool{i} {i}\n" for i in range(60)))
+    (folder / "all.cm").write_text("".join("\n" if i < 2 else f"tool{i} {i}\n" for i in range(60)))
 
 
 def test_another_corpus_is_another_task(nl2bash):
     own = task("django", 50)
-    tasks = with_tasks(own, "django", ["nl2bash", "summary"], 1.0, DataConfig(prefix="django: "), 0)
+    bad = BadRecords()
+    tasks = with_tasks(own, "django", ["nl2bash", "summary"], 1.0, DataConfig(prefix="django: "), 0, bad)
     bash = [example for example in tasks if example.language == "bash"]
     assert bash and all(example.nl.startswith("nl2bash: list files of") for example in bash)
     assert tasks.sizes == [50, len(bash), 50]
+    assert sum(bad.counts.values()) == 2 and all("nl2bash" in place for place in bad.places)
+    with pytest.raises(DataError, match="data fetch conala"):
+        with_tasks(own, "django", ["conala"], 1.0, DataConfig(prefix="django: "), 0, bad)
 
 
 def test_what_is_scored_has_its_prefix_too(tmp_path):

@@ -1,5 +1,6 @@
 """Each strategy from the command line: it changes the run, and a run that was cut off goes on to the same bits."""
 
+import json
 import shutil
 
 import pytest
@@ -52,6 +53,29 @@ def test_an_average_does_not_hold_what_a_stop_saved(run, tmp_path):
     assert run(tmp_path / "stopped", options, signal_at=6) == 130
     assert run(tmp_path / "stopped", [*options, "--resume"]) == 0
     assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+
+
+def held_out_losses(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [line["held_out_loss"] for line in lines if "held_out_loss" in line]
+
+
+def test_the_last_held_out_loss_is_that_of_the_mean_of_the_checkpoints(run, tmp_path):
+    """A run that begins with this network and hardly moves has the same."""
+    options = [*OPTIONS, *STRATEGIES["averaging"].split(), "--training.learning_rate", "0.01"]
+    assert run(tmp_path / "mean", options) == 0
+    still = ["--training.learning_rate", "1e-12", "--training.weight_decay", "0", "--training.ema_decay", "0"]
+    begun = ["--init.from", str(tmp_path / "mean"), "--training.steps", "1", "--training.epochs", "0", *still]
+    assert run(tmp_path / "begun", [*begun, "--training.warmup_steps", "0"], network=()) == 0
+    *_, last, mean = held_out_losses(tmp_path / "mean")
+    assert mean == pytest.approx(held_out_losses(tmp_path / "begun")[-1], abs=1e-6) and abs(mean - last) > 1e-4
+
+
+def test_a_teacher_that_knows_what_is_held_out_is_named(run, teacher, tmp_path, capsys):
+    options = [*OPTIONS, "--strategies.teacher", str(teacher)]
+    for more, said in (([], False), (["--seed", "7"], True), (["--data.held_out", "2000"], True)):
+        assert run(tmp_path / "run", [*options, *more, "--overwrite"]) == 0
+        assert (f"strategies.teacher={teacher} has learnt lines" in capsys.readouterr().err) == said
 
 
 def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):

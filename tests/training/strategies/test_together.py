@@ -10,7 +10,7 @@ from data.example import DataError
 OPTIONS = """--training.steps 3 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 1
     --training.ema_decay 0 --training.keep_checkpoints 2""".split()
 STRATEGIES = {
-    "last layers": "--strategies.last_layers 1",
+    "last layers": "--strategies.last_layers 2",
     "unfreezing": "--strategies.unfreeze_every 2",
     "decay": "--strategies.layer_decay 0.5",
     "auxiliary": "--strategies.auxiliary mlm",
