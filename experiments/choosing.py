@@ -57,8 +57,8 @@ def main(arguments: list[str]) -> int:
     model, tokenizer = load_trained(settings.run, config.model)
     writers = {"one network": model.eval()}
     if settings.ensemble:
-        together = load_ensemble(settings.run, model, tokenizer, config.data, settings.ensemble).eval()
-        writers[f"{len(settings.ensemble) + 1} networks"] = together
+        together = load_ensemble(settings.run, model, tokenizer, config.data, config.evaluation, settings.ensemble)
+        writers[f"{len(settings.ensemble) + 1} networks"] = together.eval()
     reverse = load_reverse(Path(settings.reverse), config.data, torch.device("cpu"))
     split, examples = next(iter(read_splits(config.corpus, config.data, config.seed).tests.items()))
     references = list(examples)
