@@ -18,7 +18,6 @@ import numpy
 
 from data.example import Example
 from data.perturb import TASK
-from data.slots import SLOT
 
 NAME = re.compile(r"(?<!\w)(?!__\w*__(?!\w))[A-Za-z_]\w*")  # __init__ and its like mean something and stay
 SHORTEST = 3  # letters of the shortest word that is replaced
@@ -32,10 +31,11 @@ def rename(example: Example, words: Sequence[str], generator: numpy.random.Gener
     """Replace, each with probability `share`, names and string literals that stand on both sides of a pair.
 
     `words`: identifiers of the training split, from which new names are built. A name has at least three letters and
-    is no keyword, builtin, `__name__`, `self`, slot (data/slots.py) or name of a task in front; it is replaced wherever
-    it stands, by one that stood on neither side (where the draw hits a name that is there already, the old one stays).
-    What stands on one side only is not touched. Tests are dropped: they call the old names. Unlabelled text is
-    unchanged, and so is everything where there are no words.
+    is no keyword, builtin, `__name__`, `self` or name of a task in front; it is replaced wherever it stands, by one that
+    stood on neither side (where the draw hits a name that is there already, the old one stays). A slot (data/slots.py)
+    is a name like any other: with slots left alone, networks wrote Django's lines worse. What stands on one side only
+    is not touched. Tests are dropped: they call the old names. Unlabelled text is unchanged, and so is everything where
+    there are no words.
     """
     if example.nl is None or not words:
         return example
@@ -59,8 +59,7 @@ def shared_names(
     taken = {*kept, *in_nl, *in_code}
     new = {}
     for old in in_code:
-        may_change = old in in_nl and len(old) >= SHORTEST and old not in kept and not SLOT.fullmatch(old)
-        if may_change and draw.random() < share:
+        if old in in_nl and len(old) >= SHORTEST and old not in kept and draw.random() < share:
             invented = invent(old)
             if invented not in taken:
                 taken.add(invented)

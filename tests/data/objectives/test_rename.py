@@ -37,9 +37,14 @@ def test_keywords_builtins_dunders_self_and_short_words_stay():
         assert (renamed(text, text).nl, renamed(text, text).code) == (text, text)
 
 
-def test_slots_and_the_name_of_the_task_stay():
-    text = "NAME0 . NAME12 ( SLOT3 , rSLOT0 )"
-    assert (renamed(text, text).nl, renamed(text, text).code) == (text, text)
+def test_a_slot_is_a_name_like_any_other():
+    after = renamed("call NAME0.NAME1 with SLOT0", "NAME0 . NAME1 ( rSLOT0 )")
+    first, second, end = re.fullmatch(r"(\w+) \. (\w+) (.*)", after.code).groups()
+    assert after.nl == f"call {first}.{second} with SLOT0" and end == "( rSLOT0 )"
+    assert not {first, second} & {"NAME0", "NAME1"}
+
+
+def test_the_name_of_the_task_stays():
     found = [renamed("describe django: django of loader", "import django ; loader", epoch) for epoch in range(20)]
     assert all(after.nl.startswith("describe django: django of ") for after in found)
     assert all(after.code.startswith("import django ; ") for after in found)
