@@ -40,7 +40,7 @@ from training.run_folder import read_config
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
-OF_SCORING = ("reverse", "parsing_first", "perturbed", "run_untrusted", "limit", "data_path", "json")
+OF_SCORING = ("reverse", "reverse_weight", "parsing_first", "perturbed", "run_untrusted", "limit", "data_path", "json")
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Options:
             raise ValueError("temperature, top_k and top_p are of random draws; add --samples N")
         if self.samples and (self.beam is not None or self.length_penalty is not None):
             raise ValueError("beam and length_penalty are of a search, --samples draws instead; leave one of them out")
-        if self.reverse_weight is not None and not self.reverse:
-            raise ValueError("reverse_weight is of a reverse model; add --reverse RUN, or leave it out")
         for name in OF_SCORING:
             if self.prompt is not None and getattr(self, name):
                 raise ValueError(f"{name} is for scoring a run; leave it out, or --prompt")
+        if self.reverse_weight is not None and not self.reverse:
+            raise ValueError("reverse_weight is of a reverse model; add --reverse RUN, or leave it out")
 
 
 def main(argv: list[str]) -> int:

@@ -29,7 +29,9 @@ class EvaluationConfig:
         if self.limit < 0:
             raise ValueError(f"limit={self.limit} must be at least 0 (0 scores all lines)")
         if self.parsing_first and self.beam == 1:
-            raise ValueError("parsing_first chooses among the hypotheses of beam search; set beam to 2 or more")
+            raise ValueError(
+                "parsing_first chooses among the hypotheses of beam search; set beam to 2 or more, or leave it out"
+            )
         if not 0 <= self.reverse_weight < math.inf:
             raise ValueError(f"reverse_weight={self.reverse_weight} must be at least 0")
         if not self.time_limit > 0:

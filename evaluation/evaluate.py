@@ -66,10 +66,7 @@ def evaluate_run(
     model.eval()
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
-    for one in (run, *map(Path, partners)):
-        check_held_out(one, splits, splits.train, data.path)
-    if reverse is not None:
-        check_held_out(Path(reverse.run), splits, map(turned, splits.train), data.path)
+    check_held_out([run, *map(Path, partners)], reverse, splits, data.path or corpus)
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
@@ -102,19 +99,22 @@ def evaluate_run(
     return results
 
 
-def check_held_out(run: Path, splits: Splits, train: Iterable[Example], path: str) -> None:
-    """Refuse to score "held_out" where the file at `path` is not the one that the run was trained on.
+def check_held_out(writers: Iterable[Path], reverse: Reverse | None, splits: Splits, where: str) -> None:
+    """Refuse to score what training held out with a network that was trained on other lines of `where`.
 
-    Others of its lines would be held out. `train`: what it should have seen. Raises DataError.
+    It may have learnt what is scored: another file, or another seed, holds out other lines. Raises DataError.
     """
-    if "held_out" not in splits.tests:
+    if splits.tests.get("held_out") is not splits.held_out:  # a split of the corpus's own is the same for all runs
         return
-    trained_on = read_json(run / "environment.json", {}).get("data_hash")
-    if trained_on not in (None, data_hash(train)):
-        raise DataError(
-            f"{path} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
-            "give the same file, or a folder with a test file"
-        )
+    runs = dict.fromkeys(writers, data_hash(splits.train))
+    if reverse is not None:
+        runs[Path(reverse.run)] = data_hash(map(turned, splits.train))
+    for run, lines in runs.items():
+        if read_json(run / "environment.json", {}).get("data_hash") not in (None, lines):
+            raise DataError(
+                f"{where} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
+                "give the same file, or a folder with a test file"
+            )
 
 
 def first_lines(splits: Splits, limit: int) -> dict[str, list[Example]]:

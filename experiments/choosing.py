@@ -22,6 +22,7 @@ from data.splits import read_splits
 from data.tokenizer import Tokenizer
 from eval import Settings as RunSettings
 from eval import load_ensemble, load_reverse
+from evaluation.evaluate import check_held_out
 from evaluation.metrics import exact_matches, mean_score
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict, predict_candidates
@@ -60,8 +61,9 @@ def main(arguments: list[str]) -> int:
         together = load_ensemble(settings.run, model, tokenizer, config.data, config.evaluation, settings.ensemble)
         writers[f"{len(settings.ensemble) + 1} networks"] = together.eval()
     reverse = load_reverse(Path(settings.reverse), config.data, torch.device("cpu"))
-    split, examples = next(iter(read_splits(config.corpus, config.data, config.seed).tests.items()))
-    references = list(examples)
+    splits = read_splits(config.corpus, config.data, config.seed)
+    check_held_out(map(Path, (settings.run, *settings.ensemble)), reverse, splits, config.data.path or config.corpus)
+    split, references = next((name, list(examples)) for name, examples in splits.tests.items())
     found = {
         f"{who}, {way}": mean_score([100.0 * is_right for is_right in right])
         for who, writer in writers.items()

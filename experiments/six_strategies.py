@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import ERROR
+from experiments.laboratory.statistics import ERROR, SEEDS_FOR_A_VERDICT
 from experiments.laboratory.suite import load_suite
 from experiments.laboratory.tables import NOTHING, p_in_words
 from experiments.result_tables import table
@@ -85,7 +85,10 @@ def of_few_shot(lines: list[Line]) -> Answered:
     answer = "undecided at this power"
     if effect["p_corrected"] < ERROR and abs(effect["value"]) >= SMALLEST:
         answer = "replicated" if effect["value"] > 0 else "contradicted"
-    return Answered([said, *means, difference, p_in_words(effect["p_corrected"]), answer], answer, True)
+    seeds = int(effect["over"].split()[0])
+    decided = seeds >= SEEDS_FOR_A_VERDICT
+    shown = answer if decided else f"{answer}: {seeds} seeds"
+    return Answered([said, *means, difference, p_in_words(effect["p_corrected"]), shown], answer, decided)
 
 
 def page_section(suites: Mapping[str, list[Line]]) -> str:
@@ -102,8 +105,9 @@ def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
     said += "; met" if len(gaining) >= WANTED else "; **not met**"
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
-    machines = dict.fromkeys(line["machine"] for line in suites.get("strategies", []) if "machine" in line)
+    lines = [*suites.get("strategies", []), *suites.get("few_shot", [])]
+    machines = dict.fromkeys(line["machine"] for line in lines if "machine" in line)
     return [
         "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
-        "; ".join(machines), "`python -m experiments.ablate strategies`",
+        "; ".join(machines), "`python -m experiments.ablate strategies`, `python -m experiments.few_shot PATH...`",
     ]  # fmt: skip

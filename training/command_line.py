@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data.corpora import LANGUAGES
 from data.example import DataError
 from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
@@ -144,8 +145,9 @@ def check_auxiliary(settings: Settings) -> None:
         return
     if not getattr(model, HEADS[task]):
         raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
-    language = "bash" if settings.corpus == "nl2bash" else data.language if settings.corpus == "files" else "python"
-    if task == "tag" and (data.reverse or language != "python"):
+    languages = {SUMMARY: "text", "files": data.language, **LANGUAGES}
+    written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks)]
+    if task == "tag" and (data.reverse or "python" not in written):
         raise DataError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")
     if 0 < settings.strategies.last_layers <= model.n_decoder_layers:
         raise DataError(

@@ -37,6 +37,7 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there 
 # Parts of our network that a checkpoint may lack: they start anew.
 HEADS = ("copy_head", *PRETRAINING_HEADS)
 NEW = tuple(f"{head}." for head in HEADS)
+NOT_TRAINING = ("special_ids", "evaluation")  # of a run's config.json
 
 
 def read_network(folder: Path) -> Imported:
@@ -213,16 +214,18 @@ def warn_of_known_lines(settings: TrainingSettings) -> None:
 
     The seed says which lines of a corpus are held out, and of the same seed more are where more are asked for.
     """
-    held_out = settings.data.held_out
+    held_out, path = settings.data.held_out, settings.data.path
     for name, given in (("init.from", settings.init.from_), ("strategies.teacher", settings.strategies.teacher)):
         if not given or not held_out or not is_own_run(Path(given)):
             continue
-        values = read_config_values(Path(given))
-        trained = values["corpus"] == settings.corpus and (values["training"]["steps"] or values["training"]["epochs"])
-        if trained and (values["seed"] != settings.seed or values["data"]["held_out"] < held_out):
+        values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
+        other = from_dict(TrainingSettings, values, Path(given) / CONFIG)
+        learnt = (other.corpus, *other.strategies.tasks) if other.fine_tunes else ()
+        same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
+        if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):
             print(
-                f"warning: {name}={given} has learnt lines that are held out here, so the held-out loss flatters; with "
-                f"its own --seed {values['seed']} and --data.held_out {values['data']['held_out']} it would not",
+                f"warning: {name}={given} may have learnt lines that are held out here, and the held-out loss flatters "
+                f"then; with its own --seed {other.seed} and --data.held_out {other.data.held_out} it does not",
                 file=sys.stderr,
             )
 

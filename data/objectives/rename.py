@@ -33,9 +33,9 @@ def rename(example: Example, words: Sequence[str], generator: numpy.random.Gener
     `words`: identifiers of the training split, from which new names are built. A name has at least three letters and
     is no keyword, builtin, `__name__`, `self` or name of a task in front; it is replaced wherever it stands, by one
     that stood on neither side (where the draw hits a name that is there already, the old one stays). A slot
-    (data/slots.py) is a name like any other: with slots left alone, networks wrote Django's lines worse. What stands on
-    one side only is not touched. Tests are dropped: they call the old names. Unlabelled text is unchanged, and so is
-    everything where there are no words.
+    (data/slots.py) is a name like any other, so that a network with slots still learns to copy what is none. What
+    stands on one side only is not touched. Tests are dropped: they call the old names. Unlabelled text is unchanged,
+    and so is everything where there are no words.
     """
     if example.nl is None or not words:
         return example

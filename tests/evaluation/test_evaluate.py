@@ -129,6 +129,16 @@ def test_a_reverse_model_that_was_trained_on_held_out_lines_chooses_none_of_them
             score(EvaluationConfig(beam=2, max_new_tokens=4), reverse=str(other))
 
 
+def test_a_part_that_every_run_holds_out_is_scored_whatever_it_was_trained_on(score, tmp_path):
+    """CoNaLa without a test file: what is held out goes by a hash of the code, not by the seed."""
+    rows = [{"intent": f"add {n} to the total", "code": f"total += {n}"} for n in range(100)]
+    (tmp_path / "data" / "train.json").write_text(json.dumps(rows))
+    score(corpus="conala")
+    (tmp_path / "run" / "environment.json").write_text(json.dumps({"data_hash": "of other lines"}))
+    results, _ = score(corpus="conala")
+    assert [scored.split for scored in results] == ["held_out"] and results[0].references
+
+
 def test_nothing_to_score_is_said_and_is_no_crash(score, tmp_path):
     results, scores = score(held_out=0)
     assert results == [] and scores["baselines"] == {}

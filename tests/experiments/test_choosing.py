@@ -1,10 +1,12 @@
 """Ways of choosing among hypotheses: each asks for its own, and none is better than the oracle."""
 
 import json
+import shutil
 
 import pytest
 
 import train
+from data.atomic_files import write_json
 from data.example import Example
 from data.options import run_and_report
 from evaluation.config import EvaluationConfig
@@ -68,6 +70,16 @@ def test_rows_tell_every_way_of_one_network_and_of_all(runs, capsys):
     assert "3 lines of test" in capsys.readouterr().out
     assert run_and_report(choosing.main, [*map(str, given[:4]), "--reverse", str(runs / "writer")]) == 2
     assert "writes code" in capsys.readouterr().err
+
+
+def test_a_partner_that_has_learnt_what_is_scored_is_refused(runs, capsys):
+    (runs / "test.jsonl").unlink()  # then what training held out is scored
+    options = ["--run", str(runs / "writer"), "--reverse", str(runs / "reverse"), "--beam", "2"]
+    assert run_and_report(choosing.main, [*options, "--ensemble", str(runs / "writer")]) == 0
+    partner = shutil.copytree(runs / "writer", runs / "partner")
+    write_json(partner / "environment.json", {"data_hash": "of another seed's lines"})
+    assert run_and_report(choosing.main, [*options, "--ensemble", str(partner)]) == 2
+    assert f"not what {partner} was trained on" in capsys.readouterr().err
 
 
 def test_a_beam_of_one_is_refused(capsys):

@@ -5,9 +5,10 @@ from experiments.laboratory.suite import load_suite
 from experiments.six_strategies import STRATEGIES, Answered, answered, of_few_shot, page_section, readme_row
 
 
-def few_shot(difference, p):
+def few_shot(difference, p, seeds=5):
     values = {"plain, k 20": {"value": 40.0}, "fomaml, k 20": {"value": 40.0 + difference}}
-    effect = {"value": difference, "low": difference - 3, "high": difference + 3, "p_corrected": p}
+    effect = {"value": difference, "low": difference - 3, "high": difference + 3, "p_corrected": p,
+              "over": f"{seeds} seeds"}  # fmt: skip
     return [{"row": row, **of_row} for row, of_row in (values | {"fomaml against plain, k 20": effect}).items()]
 
 
@@ -30,6 +31,8 @@ def test_meta_learnings_claim_counts_from_five_points_on():
     assert {key: of_few_shot(few_shot(*key)).answer for key in answers} == answers
     cells = of_few_shot(few_shot(9.0, 0.01)).cells
     assert cells[1:4] == ["40.0", "49.0", "+9.0 (+6.0 to +12.0) points"]
+    of_two = of_few_shot(few_shot(9.0, 0.01, seeds=2))
+    assert of_two.cells[-1] == "replicated: 2 seeds" and not of_two.decided and of_few_shot(few_shot(9.0, 0.01)).decided
 
 
 def test_a_strategy_with_one_claim_of_two_gains_and_counts_once(monkeypatch):

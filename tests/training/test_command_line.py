@@ -87,6 +87,7 @@ IMPOSSIBLE = {
     "django --pretraining.steps 2 --pretraining.objectives.mlm 1": "add --model.mlm_head",
     "django --strategies.auxiliary tag": "add --model.tag_head",
     "nl2bash --model.tag_head --strategies.auxiliary tag": "which this run does not write",
+    "nl2bash --strategies.tasks summary --model.tag_head --strategies.auxiliary tag": "which this run does not write",
     "django --data.reverse --model.tag_head --strategies.auxiliary tag": "which this run does not write",
     "django --model.mlm_head --strategies.auxiliary mlm --strategies.last_layers 2": "train more than the 3 layers",
     "--strategies.last_layers 1 --strategies.unfreeze_every 9": "give one of them",
@@ -119,19 +120,30 @@ def test_what_cannot_be_is_refused_in_one_line(words):
     assert "\n" not in text and "│" not in text and "╭" not in text
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "--samples -1", "--temperature 0", "--top_p 2", "--prompt=", "--samples 5", "--no_parsing",
-        "--prompt x --temperature 0.8", "--prompt x --samples 2 --beam 4", "--prompt x --beam 4 --parsing_first",
-        "--prompt x --beam 4 --reverse runs/reverse", "--prompt x --perturbed", "--prompt x --limit 3",
-        "--prompt x --json scores.json", "--beam 4 --reverse_weight 0.3",
-    ],
-)
+NOT_DECODED = {
+    "--samples -1": "samples=-1",
+    "--temperature 0": "temperature=0",
+    "--top_p 2": "top_p=2",
+    "--prompt=": "the prompt is empty",
+    "--samples 5": "give --prompt",
+    "--no_parsing": "--no_parsing is not an option",
+    "--prompt x --temperature 0.8": "add --samples N",
+    "--prompt x --samples 2 --beam 4": "--samples draws instead",
+    "--prompt x --beam 4 --parsing_first": "parsing_first is for scoring a run",
+    "--prompt x --beam 4 --reverse runs/reverse": "reverse is for scoring a run",
+    "--prompt x --beam 4 --reverse_weight 0.3": "reverse_weight is for scoring a run",
+    "--prompt x --perturbed": "perturbed is for scoring a run",
+    "--prompt x --limit 3": "limit is for scoring a run",
+    "--prompt x --json scores.json": "json is for scoring a run",
+    "--beam 4 --reverse_weight 0.3": "add --reverse RUN",
+}
+
+
+@pytest.mark.parametrize("words", NOT_DECODED)
 def test_what_cannot_be_decoded_is_refused_in_one_line(words):
     with pytest.raises(DataError) as error:
         parse(eval_program.Options, words.split(), eval_program.Options(), "description")
-    assert "\n" not in str(error.value)
+    assert NOT_DECODED[words] in str(error.value) and "\n" not in str(error.value)
 
 
 UTF8_BOX = (

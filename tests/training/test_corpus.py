@@ -36,6 +36,13 @@ def read(path, seed=1, **data):
     return read_corpus("files", DataConfig(path=str(path), **{"held_out": 5} | data), seed)
 
 
+def test_made_up_names_are_built_of_the_identifiers_that_training_code_has_but_not_of_slots(tmp_path):
+    lines = [{"nl": f"set suffix to '.{n}' in file_name", "code": f"file_name = f('.{n}')"} for n in range(20)]
+    corpus = read(write(tmp_path / "train.jsonl", lines), slots=True, name_slots=True)
+    assert corpus.train[0].code == "NAME0 = f(SLOT0)" and corpus.words == []
+    assert read(tmp_path / "train.jsonl").words == ["file_name"]
+
+
 def test_every_line_is_trained_on_or_held_out(folder):
     corpus = read(folder)
     assert (len(corpus.train), len(corpus.held_out)) == (45, 5)

@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from data.example import DataError
+from training.pretrained import warn_of_known_lines
+from training.recipes import InitConfig, TrainingSettings
 
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
     --training.evaluate_every 4""".split()
@@ -75,7 +77,18 @@ def test_a_teacher_that_knows_what_is_held_out_is_named(run, teacher, tmp_path, 
     options = [*OPTIONS, "--strategies.teacher", str(teacher)]
     for more, said in (([], False), (["--seed", "7"], True), (["--data.held_out", "2000"], True)):
         assert run(tmp_path / "run", [*options, *more, "--overwrite"]) == 0
-        assert (f"strategies.teacher={teacher} has learnt lines" in capsys.readouterr().err) == said
+        assert (f"strategies.teacher={teacher} may have learnt lines" in capsys.readouterr().err) == said
+
+
+def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_path, capsys):
+    before = shutil.copytree(teacher, tmp_path / "before")
+    values = json.loads((before / "config.json").read_text())
+    settings = TrainingSettings(init=InitConfig(from_=str(before)), seed=values["seed"] + 1)
+    for corpus, tasks, said in (("nl2bash", [], False), ("nl2bash", [settings.corpus], True)):
+        values |= {"corpus": corpus, "strategies": {"tasks": tasks}}
+        (before / "config.json").write_text(json.dumps(values))
+        warn_of_known_lines(settings)
+        assert (f"init.from={before} may have learnt lines" in capsys.readouterr().err) == said
 
 
 def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):
