@@ -14,6 +14,16 @@ from __future__ import annotations
 from experiments.laboratory.suite import Suite
 from experiments.suites.pretraining import BASE as PRETRAINING
 
+CONCLUSIONS = (
+    "What need not be spelled is worth most: with slots for strings and names five times as many new lines are exact. "
+    "Slots for strings alone gain 2 points, undecided after the correction.",
+    "To copy at all is worth 3 points of new lines and a nat. In which form, a mixture of distributions or scores "
+    "among the logits, makes no difference that counts to what is written; five seeds do not decide about the loss.",
+    "Averaged weights, a moving average or the mean of checkpoints, predict a little better (0.03 and 0.02 nats), "
+    "at no cost, and write the same.",
+    "In proportion: 1,000 steps from nothing on 2,000 lines leave every row below the strongest baseline. With all "
+    "lines and more steps the same parts make the result of the benchmark (above).",
+)
 STEPS = 1000
 NOT_HERE = ("networks", "data.shards", "training.schedule")
 
@@ -44,4 +54,5 @@ SUITE = Suite(
     score="dev_new",
     splits=("dev",),
     smallest={"loss": 0.02, "score": 1.0},
+    conclusions=CONCLUSIONS,
 )  # fmt: skip
