@@ -120,6 +120,11 @@ def test_what_cannot_be_is_refused_in_one_line(words):
     assert "\n" not in text and "│" not in text and "╭" not in text
 
 
+def test_tags_are_learnt_where_any_task_is_python():
+    settings = read(*"nl2bash --strategies.tasks django --model.tag_head --strategies.auxiliary tag".split())
+    assert settings.strategies.auxiliary == "tag"
+
+
 NOT_DECODED = {
     "--samples -1": "samples=-1",
     "--temperature 0": "temperature=0",
