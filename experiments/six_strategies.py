@@ -68,8 +68,7 @@ def of_suite(analysis: Analysis, claim: Claim) -> Answered:
     means = [metric.write(fmean(of_row[seed] for seed in plain.keys() & row.keys())) for of_row in (plain, row)]
     mean, low, high = (metric.write(value, True) for value in (effect.mean, effect.low, effect.high))
     difference = f"{mean} ({low} to {high}) {metric.difference_unit}"
-    shown = answer if effect.decides else f"{answer}: {effect.n} seeds"
-    return Answered([said, *means, difference, p_in_words(analysis.adjusted_p(claim)), shown], answer, effect.decides)
+    return by_seeds([said, *means, difference, p_in_words(analysis.adjusted_p(claim))], answer, effect.n)
 
 
 def of_few_shot(lines: list[Line]) -> Answered:
@@ -86,9 +85,13 @@ def of_few_shot(lines: list[Line]) -> Answered:
     if effect["p_corrected"] < ERROR and abs(effect["value"]) >= SMALLEST:
         answer = "replicated" if effect["value"] > 0 else "contradicted"
     seeds = int(effect["over"].split()[0])
+    return by_seeds([said, *means, difference, p_in_words(effect["p_corrected"])], answer, seeds)
+
+
+def by_seeds(cells: list[str], answer: str, seeds: int) -> Answered:
+    """A claim's cells and answer; where the seeds are too few for a verdict, the last cell says how many there are."""
     decided = seeds >= SEEDS_FOR_A_VERDICT
-    shown = answer if decided else f"{answer}: {seeds} seeds"
-    return Answered([said, *means, difference, p_in_words(effect["p_corrected"]), shown], answer, decided)
+    return Answered([*cells, answer if decided else f"{answer}: {seeds} seeds"], answer, decided)
 
 
 def page_section(suites: Mapping[str, list[Line]]) -> str:
