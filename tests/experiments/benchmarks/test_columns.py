@@ -5,8 +5,10 @@ import math
 import pytest
 
 from data.example import Example
+from data.splits import Splits
 from experiments.benchmarks.columns import COLUMNS, token_bleu
 from experiments.benchmarks.recipes import BENCHMARKS
+from experiments.benchmarks.tables import score_rows
 
 
 def example(nl, code, language="python", tests=()):
@@ -48,6 +50,16 @@ def test_none_of_four_passed_leaves_room_for_some():
     # Clopper and Pearson: the upper end u of 0 of n solves (1 - u)^n = 0.025
     assert nothing["value"] == nothing["low"] == 0.0 and nothing["high"] == pytest.approx(100 * (1 - 0.025 ** (1 / 4)))
     assert column(pairs, ["def f(x): return x + 1"] * 3 + ["def f("])["value"] == 75.0
+
+
+def test_the_corpus_own_programs_are_put_to_the_tests_too():
+    right = example("add one", "def f(x): return x + 1", tests=("assert f(1) == 2",))
+    wrong = example("add two", "def g(x): return x + 3", tests=("assert g(1) == 3",))
+    splits = Splits([example("other", "h = 1")], [], [example("other", "h = 1")], {"dev": [right, wrong]}, None)
+    rows = score_rows("mbpp", splits, {("dev", each.id): "h = 1" for each in (right, wrong)})
+    found = {row["row"]: row["value"] for row in rows}
+    assert found["mbpp, dev, tests passed, the corpus's own code"] == 50.0
+    assert found["mbpp, dev, tests passed"] == found["mbpp, dev, tests passed, nearest description"] == 0.0
 
 
 def test_every_benchmark_has_columns_and_a_stage_that_writes_code():
