@@ -118,8 +118,8 @@ CONCLUSIONS = (
     "None of them costs more than a plain step.",
     "What does not help here: tags beside the pairs and FreeLB, which at equal FLOPs leave 58% and a third of the "
     "steps; a teacher's words, as the student alone is already as good as its teacher; meta-learning (below).",
-    "What harms, though no claim is made of it here: a teacher's lines in the place of people's (0.7 nats). The teacher "
-    "does not write all of its own training lines as they stand, and its mistakes are learnt with the rest.",
+    "What harms, though no claim is made of it here: a teacher's lines in the place of people's (0.7 nats). The "
+    "teacher does not write all of its own training lines as they stand, and its mistakes are learnt with the rest.",
     "Why so little: plain training with a learning rate of its own, as many FLOPs and the best of its weights is a "
     "strong opponent, and from seed to seed the differences vary by one to two points.",
     "In proportion: with 1,000 lines no row comes near what the nearest description's code with its words exchanged "
