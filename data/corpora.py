@@ -32,7 +32,7 @@ def corpus_source(name: str, config: DataConfig) -> FileSource:
     if not folder.is_dir():
         raise DataError(f"{name}: the folder {folder} does not exist; {mend}")
     parts = CORPORA[name](folder, mend)
-    return FileSource(name, LANGUAGES.get(name, "python"), parts, config.strict)
+    return FileSource(name, CORPUS_LANGUAGES.get(name, "python"), parts, config.strict)
 
 
 def django(folder: Path, mend: str) -> Parts:
@@ -186,7 +186,7 @@ def with_line_feeds(text: str) -> str:
     return text.replace("\r\n", "\n").removesuffix("\r")
 
 
-LANGUAGES = {"nl2bash": "bash"}
+CORPUS_LANGUAGES = {"nl2bash": "bash"}
 CORPORA: dict[str, Callable[[Path, str], Parts]] = {
     "django": django,
     "nl2bash": nl2bash,

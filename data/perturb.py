@@ -18,7 +18,7 @@ import numpy
 from data.example import Example
 from data.slots import QUOTED
 
-KINDS = ("typos", "synonyms", "drops")
+PERTURBATIONS = ("typos", "synonyms", "drops")
 WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
 TASK = re.compile(r"^(?:\w+ )?\w+: ")  # the name of the task in front
 LETTERS = re.compile(r"[A-Za-z]+")

@@ -23,7 +23,7 @@ import sentencepiece
 from data.atomic_files import read_json
 from data.example import DataError
 
-FILES = (  # all that these kinds consist of: what a run folder keeps of a checkpoint's tokenizer
+TOKENIZER_FILES = (  # all that these kinds consist of: what a run folder keeps of a checkpoint's tokenizer
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
 )  # fmt: skip

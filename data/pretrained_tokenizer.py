@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.atomic_files import write_atomically
 from data.example import DataError
-from data.piece_files import FILES, read_pieces, settings_of, special_names
+from data.piece_files import TOKENIZER_FILES, read_pieces, settings_of, special_names
 from data.tokenizer import Tokenizer
 
 SETTINGS = ("config.json", "generation_config.json")  # the network's: with them a run can go back to its family
@@ -41,7 +41,8 @@ class PretrainedTokenizer(Tokenizer):
         self.n_ids = vocab_size
         self.pad_id, self.end_id, self.decoder_start_id = pad_id, end_id, decoder_start_id
         self.never_ids = tuple(never_ids)
-        self.files = {name: (folder / name).read_bytes() for name in (*FILES, *SETTINGS) if (folder / name).is_file()}
+        names = (*TOKENIZER_FILES, *SETTINGS)
+        self.files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
         by_piece = {piece: index for index, piece in self.table.items()}
         names = special_names(folder)
         self.unk_id, self.begin_id, self.mask_id = (

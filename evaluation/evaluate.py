@@ -14,7 +14,7 @@ from data.config import DataConfig
 from data.example import DataError, Example
 from data.held_out import data_hash, duplicates
 from data.objectives import example_generator
-from data.perturb import KINDS, perturb
+from data.perturb import PERTURBATIONS, perturb
 from data.splits import Splits, read_splits
 from data.splits import reverse as turned
 from data.tokenizer import Tokenizer
@@ -34,7 +34,7 @@ from evaluation.metrics import (
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict_candidates
 from evaluation.programs import Outcome, run_programs
-from evaluation.run_folder import read_json
+from evaluation.run_folder import json_or
 from model.ensemble import Ensemble
 from model.transformer import Transformer
 
@@ -78,7 +78,7 @@ def evaluate_run(
     if config.perturbed:
         results += [
             evaluate_perturbed(scored, kind, model, tokenizer, data, config, reverse)
-            for scored in list(results) for kind in KINDS
+            for scored in list(results) for kind in PERTURBATIONS
         ]  # fmt: skip
         scores |= {scored.split: scored.scores for scored in results}
     scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
@@ -110,7 +110,7 @@ def check_held_out(writers: Iterable[Path], reverse: Reverse | None, splits: Spl
     if reverse is not None:
         runs[Path(reverse.run)] = data_hash(map(turned, splits.train))
     for run, lines in runs.items():
-        if read_json(run / "environment.json", {}).get("data_hash") not in (None, lines):
+        if json_or(run / "environment.json", {}).get("data_hash") not in (None, lines):
             raise DataError(
                 f"{where} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
                 "give the same file, or a folder with a test file"

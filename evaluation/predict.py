@@ -44,7 +44,7 @@ def predict_candidates(
     Descriptions of similar length are decoded together, so that little is padding.
     """
     device = next(model.parameters()).device
-    special = special_ids(tokenizer)
+    special = ids_for_decoding(tokenizer)
     texts = [hide_in_description(text, data) for text in descriptions]
     sources = [source_ids(text, tokenizer, data.max_source_length) for text in texts]
     n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length for text in texts)
@@ -81,14 +81,14 @@ def draw(
     text = hide_in_description(description, data)
     ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)
     generator = torch.Generator(device).manual_seed(seed)
+    special = ids_for_decoding(tokenizer)
     outputs = sample(
-        model, ids, torch.ones_like(ids, dtype=torch.bool), special_ids(tokenizer), config.max_new_tokens, sampling,
-        generator,
+        model, ids, torch.ones_like(ids, dtype=torch.bool), special, config.max_new_tokens, sampling, generator,
     )
     codes = [tokenizer.decode(output) for output in outputs]
     return [restore(code, description, data) for code in codes]
 
 
-def special_ids(tokenizer: Tokenizer) -> SpecialIds:
+def ids_for_decoding(tokenizer: Tokenizer) -> SpecialIds:
     """The ids that decoding needs."""
     return SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id, tokenizer.never_ids)

@@ -55,24 +55,24 @@ def read_run_folder(run: Path) -> RunFolder:
     """
     if not (run / "config.json").is_file():
         raise DataError(f"{run}: no config.json there; give the folder of a run, such as runs/quickstart")
-    scores = read_json(run / "scores.json", {})
+    scores = json_or(run / "scores.json", {})
     baselines = scores.pop("baselines", {})
     beside = {name: scores.pop(name) for name in BESIDE if name in scores}
     return RunFolder(
         path=run,
-        config=read_json(run / "config.json", {}),
-        environment=read_json(run / "environment.json", {}),
-        budget=read_json(run / "budget.json", {}),
+        config=json_or(run / "config.json", {}),
+        environment=json_or(run / "environment.json", {}),
+        budget=json_or(run / "budget.json", {}),
         scores=scores,
         baselines=baselines,
         beside=beside,
         metrics=read_json_lines(run / "metrics.jsonl"),
         predictions=read_json_lines(run / "predictions.jsonl"),
-        attention=read_json(run / "attention.json", []),
+        attention=json_or(run / "attention.json", []),
     )
 
 
-def read_json(path: Path, default: Any) -> Any:
+def json_or(path: Path, default: Any) -> Any:
     """The content of a JSON file of the default's type, or `default` when there is no file. Raises DataError."""
     if not path.exists():
         return default

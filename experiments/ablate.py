@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,16 +29,16 @@ from data.example import DataError
 from data.options import parse, run_and_report
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
+from experiments.laboratory.counting import codes_beside, codes_that_count
 from experiments.laboratory.plan import (
     Code,
     Plan,
     Trial,
-    accepted_codes,
     code_of_suite,
+    is_of,
     line_of,
     make_plan,
     make_trial,
-    marks,
     seconds_of,
     shared_line,
 )
@@ -50,8 +51,6 @@ from experiments.result_lines import append_line, read_suite, read_suites
 from experiments.result_tables import table as markdown
 from training.trial import step_cap
 
-ROW = ("suite", "row", "definition", "tuning")  # what makes a line one of a row
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -62,6 +61,7 @@ class Settings:
     rows: tuple[str, ...] = ()  # only these rows; empty: all
     jobs: int = 2  # runs at once, one thread each; 0: none, only the table
     dry_run: bool = False  # list the runs and leave
+    again: bool = False  # make every run with today's code, whatever earlier code has made
     accept_code: str = ""  # hash of other code whose lines count too, by a line that says so
     reason: str = ""  # why they may
     runs: Path = ROOT / "runs" / "ablate"  # where run folders, tables and logs lie
@@ -108,24 +108,31 @@ def accept(settings: Settings, suite: Suite) -> None:
     append_line(settings.results, line)
 
 
-def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> tuple[Plan, list[Trial], list[Any]]:
-    """The plan, those of its runs whose lines are missing, and the lines that other rows or suites have of its runs."""
+@dataclass(frozen=True)
+class Missing:
+    """What a suite asks for, and what of it has no line yet."""
+
+    plan: Plan
+    code: str  # as which lines count
+    runs: list[Trial]
+    shared: list[Any]  # lines that other rows or suites have of its runs
+
+
+def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
+    """The plan and what is missing of it. Where earlier code has made the suite complete, nothing is."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
-    codes = accepted_codes(suite, lines, code.hash)
+    counted, codes = codes_that_count(suite, lines, code.hash)
+    if settings.again:
+        counted, codes = code.hash, {code.hash}
     plan = make_plan(suite, lines, codes, settings.seeds, settings.rows)
     missing, shared = [], []
     for trial in plan.trials:
         line = line_of(trial, lines, codes)
         if line is None:
             missing.append(trial)
-        elif not any(is_of(trial, line) for line in lines if line_of(trial, [line], codes) is not None):
+        elif not any(is_of(trial, other) and other["code_hash"] in codes for other in lines if "code_hash" in other):
             shared.append(shared_line(trial, line))
-    return plan, missing, shared
-
-
-def is_of(trial: Trial, line: dict[str, Any]) -> bool:
-    """Whether a line stands under this trial's own suite, row and meaning."""
-    return all(line.get(name) == value for name, value in marks(trial).items() if name in ROW)
+    return Missing(plan, counted, missing, shared)
 
 
 def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]:
@@ -134,12 +141,14 @@ def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]
     code = code_of_suite(suite)
     places = Places(results.resolve(), settings.runs.resolve(), code)
     while True:
-        plan, missing, shared = planned(suite, settings, results, code)
-        show_refused(plan)
-        for line in shared:
+        found = planned(suite, settings, results, code)
+        show_refused(found.plan)
+        for line in found.shared:
             append_line(results, line)
-        missing = [trial for trial in missing if trial.name not in failed]
+        missing = [trial for trial in found.runs if trial.name not in failed]
         if not missing:
+            if found.code != code.hash:
+                print(f"{suite.name} is {made_by(found.code, code)}", file=sys.stderr)
             return failed
         failed |= run_all(missing, places, settings.jobs, partial(is_there, places))
 
@@ -152,8 +161,8 @@ def is_there(places: Places, trial: Trial) -> bool:
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     """What would be run, how long each takes, and what cannot be."""
     code = code_of_suite(suite)
-    plan, missing, _ = planned(suite, settings, results, code)
-    lines = read_suite(results, suite.name)
+    found = planned(suite, settings, results, code)
+    missing, lines = found.runs, read_suite(results, suite.name)
     seconds = [seconds_of(trial, lines) for trial in missing]
     base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
     rows = [
@@ -168,8 +177,24 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
         print(tables.as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
-    print(f"{suite.name}, code {code.hash}: {len(plan.trials) - len(missing)} runs done, {len(missing)} left, {about}")
-    show_refused(plan)
+    done = len(found.plan.trials) - len(missing)
+    print(f"{suite.name}, code {code.hash}: {done} runs done, {len(missing)} left{f', {about}' if missing else ''}")
+    if found.code != code.hash:
+        print(made_by(found.code, code))
+    elif missing:
+        others = Counter(line["code_hash"] for line in lines if line.get("code_hash") not in (None, code.hash))
+        for other, count in others.items():
+            if other not in codes_beside(code.hash, lines):
+                print(f"{count} lines of code {other} do not count beside runs of today's: nothing proves them equal")
+    show_refused(found.plan)
+
+
+def made_by(earlier: str, code: Code) -> str:
+    """What is said of a suite that is not gone on with."""
+    return (
+        f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
+        "(--again makes all of them anew)"
+    )
 
 
 def shown_options(trial: Trial) -> list[str]:

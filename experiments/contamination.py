@@ -33,7 +33,16 @@ from data.example import DataError, Example
 from data.held_out import part_of, spaced
 from data.options import parse, run_and_report
 from data.shards.command import MINED, corpus_folder
-from data.shards.store import CARD, FILES, KINDS, TOKENIZER, ShardedExamples, corpus_hash, sha256, write_shard
+from data.shards.store import (
+    CARD,
+    SHARD_FILES,
+    TOKENIZER,
+    UNIT_KINDS,
+    ShardedExamples,
+    corpus_hash,
+    sha256,
+    write_shard,
+)
 from data.splits import read_splits
 from evaluation.intervals import interval_of_score
 from evaluation.metrics import unpack_bits
@@ -123,14 +132,14 @@ def write_corpus(
         described = [] if example.nl is None else tokenizer.encode(example.nl)
         kind = "function" if example.nl is not None else "text" if example.language == "text" else "code"
         n_described = -1 if example.nl is None else len(described)
-        rows.append((example.id, n_described, card["languages"].index(example.language), KINDS.index(kind)))
+        rows.append((example.id, n_described, card["languages"].index(example.language), UNIT_KINDS.index(kind)))
         ids.append([*described, *tokenizer.encode(example.code)])
     out.mkdir(parents=True, exist_ok=True)
     (out / TOKENIZER).write_bytes(tokenizer.model)
     write_shard(out / "00000", rows, ids, tokenizer.vocab_size)
     shard = {
         "name": "00000", "examples": len(rows), "held_out": len(held_out), "tokens": sum(map(len, ids)),
-        "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in FILES}, "origin": "planted",
+        "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in SHARD_FILES}, "origin": "planted",
     }  # fmt: skip
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
     kept = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")

@@ -1,9 +1,12 @@
-"""A hash of what the code does, not of how it is written, so that results of one meaning can be compared.
+"""A hash of what the code does, not of how it is written or in which file, so that results can be compared.
 
-Comments, formatting and docstrings are left out, and so is every other statement without effect. The syntax tree is
-written down by hand: `ast.dump` and `ast.unparse` print the same tree differently in different versions of Python.
-A test holds one hash for all supported Pythons. Limits: a new name for a variable or another order of functions
-changes the hash, and a Python that parses a construct into another tree gives another hash for files that use it.
+It is made of the sorted top-level statements of all files. Comments, formatting and docstrings are left out, and so is
+every other statement without effect; an import of the project's own keeps its names and drops the module, as a function
+that moves to another file is the same function. (No two hashed modules export one imported name: a test sees to it.)
+The syntax tree is written down by hand: `ast.dump` and `ast.unparse` print the same tree differently in different
+versions of Python. A test holds one hash for all supported Pythons. Limits: a new name for a variable changes the hash,
+the order of two top-level statements does not, and a Python that parses a construct into another tree gives another
+hash for files that use it.
 """
 
 from __future__ import annotations
@@ -14,52 +17,77 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-FOLDERS = ("model", "data", "training")
-FILES = ("train.py",)
+# Folders and files that can change what a run computes, or what its scores are.
+HASHED = ("model", "data", "training", "evaluation", "system/device.py", "train.py")
+# Of these no run imports anything: what a person looks at, and the network a second time, with the same names.
+UNUSED = ("evaluation/report", "evaluation/summary.py", "model/numpy_reference")
+# Scores depend on all of it, on programs that are started and never imported too.
+WHOLE = ("evaluation",)
+OWN = ("model", "data", "training", "evaluation", "system", "experiments", "teaching", "train", "eval")
 
 
 def imported_files(root: Path) -> list[Path]:
-    """The files of model/, data/, training/ and train.py that this process has imported, sorted.
+    """The hashed files that this process has imported, and those that computing scores may use, sorted.
 
     Call it at the end of a run: objectives, corpora and strategies are imported only by the run that uses them.
     """
     root = root.resolve()
-    found = set()
+    found = {path for folder in WHOLE for path in (root / folder).rglob("*.py")}
     for module in list(sys.modules.values()):
         name = getattr(module, "__file__", None)
-        if not name or not name.endswith(".py"):
-            continue
-        path = Path(name).resolve()
-        if path.is_relative_to(root) and is_hashed(path.relative_to(root)):
-            found.add(path)
-    return sorted(found)
+        if name and name.endswith(".py"):
+            found.add(Path(name).resolve())
+    return sorted(path for path in found if path.is_relative_to(root) and is_hashed(path.relative_to(root)))
 
 
 def is_hashed(path: Path) -> bool:
-    """Whether the file, relative to the root, can change what a run computes."""
-    return path.parts[0] in FOLDERS or path.as_posix() in FILES
+    """Whether the file, relative to the root, can change what a run computes or what its scores are."""
+    return lies_in(path, HASHED) and not lies_in(path, UNUSED)
+
+
+def lies_in(path: Path, places: tuple[str, ...]) -> bool:
+    """Whether a file is one of these, or lies in a folder of these."""
+    return any(path.is_relative_to(place) for place in places)
 
 
 def code_hash(root: Path, files: Iterable[Path]) -> str:
-    """16 hexadecimal digits over the names and syntax trees of `files`, whatever their order.
+    """16 hexadecimal digits over the top-level statements of `files`, whichever file each stands in.
 
-    Raises ValueError when a file lies outside `root` or is not Python.
+    Raises ValueError when a file is not Python.
     """
-    root = root.resolve()
-    by_name = {Path(file).resolve().relative_to(root).as_posix(): Path(file) for file in files}
-    digest = hashlib.sha256()
-    for name in sorted(by_name):
+    imports, statements = set(), []
+    for file in {Path(file).resolve() for file in files}:
         try:
-            tree = canonical(by_name[name].read_text(encoding="utf-8"))
+            names, others = canonical(file.read_text(encoding="utf-8"))
         except SyntaxError as error:
-            raise ValueError(f"{name}:{error.lineno}: not Python: {error.msg}; no code hash without it") from None
-        digest.update(f"{name}\0{tree}\0".encode())
-    return digest.hexdigest()[:16]
+            shown = file.relative_to(root.resolve()).as_posix()
+            raise ValueError(f"{shown}:{error.lineno}: not Python: {error.msg}; no code hash without it") from None
+        imports |= names
+        statements += others
+    text = "\0".join([*sorted(imports), *sorted(statements)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def canonical(source: str) -> str:
-    """The syntax tree of `source` as text: the same for two sources that differ only in what has no effect."""
-    return written(ast.parse(source))
+def canonical(source: str) -> tuple[set[str], list[str]]:
+    """What a file imports, name by name, and its other statements: the same where only what has no effect differs."""
+    imports, statements = set(), []
+    for statement in ast.parse(source).body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            imports |= set(imported_names(statement))
+        elif not is_without_effect(statement):
+            statements.append(written(statement))
+    return imports, statements
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """What an import brings, name by name; of the project's own without the module it stands in."""
+    found = []
+    for one in node.names:
+        module, name = (node.module or "", one.name) if isinstance(node, ast.ImportFrom) else (one.name, "")
+        if module.partition(".")[0] in OWN:
+            module, name = "", name or module.rpartition(".")[2]
+        found.append(f"import {module} {name} as {one.asname or name}")
+    return found
 
 
 def written(node: object) -> str:
@@ -68,6 +96,8 @@ def written(node: object) -> str:
         return f"{type(node.value).__name__}:{node.value!a}"
     if isinstance(node, ast.JoinedStr):  # early versions of 3.12 put empty strings between the parts of an f-string
         return f"JoinedStr({','.join(written(part) for part in node.values if not is_empty_string(part))})"
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return ";".join(imported_names(node))
     if isinstance(node, ast.AST):
         fields = sorted((name, written(value)) for name, value in ast.iter_fields(node) if value is not None)
         inner = ",".join(f"{name}={value}" for name, value in fields if value != "[]")

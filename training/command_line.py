@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data.corpora import LANGUAGES
+from data.corpora import CORPUS_LANGUAGES
 from data.example import DataError
 from data.options import dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
@@ -145,7 +145,7 @@ def check_auxiliary(settings: Settings) -> None:
         return
     if not getattr(model, HEADS[task]):
         raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
-    languages = {SUMMARY: "text", "files": data.language, **LANGUAGES}
+    languages = {SUMMARY: "text", "files": data.language, **CORPUS_LANGUAGES}
     written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks)]
     if task == "tag" and (data.reverse or "python" not in written):
         raise DataError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")

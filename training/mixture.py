@@ -18,7 +18,7 @@ import numpy
 from data.example import Example, Item
 from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
-from data.perturb import KINDS, perturb
+from data.perturb import PERTURBATIONS, perturb
 from data.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.strategies.config import StrategiesConfig
@@ -73,7 +73,7 @@ class Mixture:
         if "rename" in on and taken(self.objectives.rename, generator):
             chosen = self.functions["rename"](example, self.words, generator)
         if taken(self.strategies.perturb, generator):
-            chosen = perturb(chosen, KINDS[int(generator.integers(len(KINDS)))], generator)
+            chosen = perturb(chosen, PERTURBATIONS[int(generator.integers(len(PERTURBATIONS)))], generator)
         yield self.beside(self.functions["pairs"](chosen, self.tokenizer, generator), chosen, generator), example
         if "tae" in on and taken(self.objectives.tae, generator):
             code = self.code_alone(example.language, generator)

@@ -21,7 +21,7 @@ class TrainingSettings:
 
     corpus: Annotated[str, tyro.conf.Positional] = "generated"  # generated, django, nl2bash, conala, ... or files
     run: str = "runs/quickstart"  # the run folder
-    preset: str = ""  # a recipe to start from instead of the corpus's own: chapter-3.3
+    preset: str = ""  # a recipe to start from instead of the corpus's own: chapter-3.3; none: every setting's default
     seed: int = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 0  # CPU threads; 0: torch's choice
@@ -96,7 +96,7 @@ FINE_TUNING = LoopConfig(
     evaluate_every=1000,
 )
 
-RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER}
+RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER, "none": TrainingSettings(run="runs/none")}
 
 
 def recipe(corpus: str, name: str = "") -> TrainingSettings:

@@ -18,9 +18,11 @@ from data.atomic_files import read_json, reason, remove, write_json
 from data.example import DataError
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
+from training.old_settings import SCHEMA, flat, nested, read_old
 from training.settings_file import from_dict, to_dict
 
-VERSION = 1  # of the layout of a run folder; a change that older code cannot read raises it
+VERSION = 2  # of the layout of a run folder; a change that older code cannot read raises it
+READ = (1, 2)  # layouts that this code reads: 1 says no schema of its settings
 CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
@@ -98,8 +100,8 @@ def clear(run: Path, names: tuple[str, ...]) -> None:
 
 
 def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
-    """Write config.json: the layout's version, the tokenizer's special ids and every setting."""
-    write_json(run / CONFIG, {"version": VERSION, "special_ids": special_ids, **to_dict(settings)})
+    """Write config.json: the layout's version, the settings' schema, the tokenizer's special ids, every setting."""
+    write_json(run / CONFIG, {"version": VERSION, "schema": SCHEMA, "special_ids": special_ids, **to_dict(settings)})
 
 
 def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, Any]]:
@@ -116,22 +118,23 @@ def read_config_values(run: Path) -> dict[str, Any]:
     values = read_json(run / CONFIG)
     check_version(run, values)
     del values["version"]
-    if "attention" in values.get("model", {}):  # what `model.speed` was called in the first runs
-        values["model"]["speed"] = "readable" if values["model"].pop("attention") == "written_out" else "fast"
-    for phase in ("pretraining", "training"):  # what is an entry of the schedule now
-        objectives = values.get(phase, {}).get("objectives", {})
-        for name in ("denoise", "rename"):
-            if epochs := objectives.pop(f"{name}_epochs", 0):
-                objectives["schedule"] = [*objectives.get("schedule", []), f"{name}:1-{epochs}"]
-    return values
+    schema = values.pop("schema", 0)
+    return nested(read_old(flat(values), schema))
 
 
 def check_version(run: Path, values: Any) -> None:
     """Refuse a folder whose layout this code does not know."""
     found = values.get("version") if isinstance(values, dict) else None
-    if found != VERSION:
+    if found not in READ:
         raise DataError(
-            f"{run / CONFIG} has version {found}, this code reads version {VERSION}; train again into another --run"
+            f"{run / CONFIG} has version {found}, this code reads versions {READ[0]} to {VERSION}; train again into "
+            "another --run"
+        )
+    schema = values.get("schema", 0)
+    if schema not in range(SCHEMA + 1):
+        raise DataError(
+            f"{run / CONFIG} has settings of schema {schema}, this code reads those up to {SCHEMA}; use the code that "
+            "made the run, or train again into another --run"
         )
 
 

@@ -21,7 +21,7 @@ from training.mixture import Mixture
 from training.strategies.meta import task_of
 from training.strategies.multi_task import Tasks, examples_in_epoch
 
-KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
+BATCH_KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
 CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
@@ -113,7 +113,7 @@ class Stream:
             for group, pair in of_example[index]:
                 groups.setdefault(group, []).append(pair)
         batches = []
-        for kind, task in sorted(groups, key=lambda group: (KINDS.index(group[0]), group[1])):
+        for kind, task in sorted(groups, key=lambda group: (BATCH_KINDS.index(group[0]), group[1])):
             alike = groups[kind, task]
             streams = 2 if kind == "permutation" else 1  # the decoder reads twice the target
             lengths = [(len(item.source), streams * len(item.target)) for item, _ in alike]

@@ -20,4 +20,4 @@ ARGUMENTS = {
 PARAMETERS = {"int": ("m", "p", "q", "bound"), "text": ("part", "piece", "sign", "mark")}
 
 DEFAULT_FUNCTION = "solve"
-FUNCTIONS = "answer apply build compute convert derive extract handle prepare process task transform".split()
+FUNCTION_NAMES = "answer apply build compute convert derive extract handle prepare process task transform".split()

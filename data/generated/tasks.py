@@ -10,7 +10,7 @@ from data.example import Example
 from data.generated.acceptance import as_tests, make_cases
 from data.generated.composition import Task, draw_task
 from data.generated.grammar import grammar
-from data.generated.names import ARGUMENTS, DEFAULT_FUNCTION, FUNCTIONS, PARAMETERS
+from data.generated.names import ARGUMENTS, DEFAULT_FUNCTION, FUNCTION_NAMES, PARAMETERS
 from data.generated.phrasing import Wording, describe
 from data.generated.program import normalised, render
 from data.generated.splits import has_held_pair, has_neighbouring_held_pair, on_test_side, stable_hash
@@ -56,7 +56,7 @@ def _right_side(split: str, text: str) -> bool:
 
 def _draw_names(task: Task, random: Random) -> tuple[str, str, str]:
     """Function name (empty: the default), argument and parameter."""
-    function = pick(random, FUNCTIONS) if random.random() < NAMED else ""
+    function = pick(random, FUNCTION_NAMES) if random.random() < NAMED else ""
     argument = pick(random, ARGUMENTS[task.argument])
     parameter = ""
     if task.parameter:

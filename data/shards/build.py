@@ -38,7 +38,7 @@ from data.learned_tokenizer import learned_tokenizer
 from data.programs import run_jobs
 from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
-from data.shards.sources import LANGUAGES, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
+from data.shards.sources import LANGUAGE_OF_ENDING, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
 from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, json_hash, sha256
 from data.tokenizer import Tokenizer
 
@@ -49,7 +49,7 @@ SOURCES = (  # what decides what comes out
     *(f"shards/{name}" for name in ("build", "contamination", "duplicates", "encode", "extract", "signatures")),
     "shards/sources", "shards/store",
 )  # fmt: skip
-NAMES = sorted(set(LANGUAGES.values()))  # of languages, by number
+NAMES = sorted(set(LANGUAGE_OF_ENDING.values()))  # of languages, by number
 FILTERS = {  # what the data card says of them; how much each took stands beside it
     "benchmark window": f"{WINDOW} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW - 1} tokens",
     "near duplicate": f"similarity {ALIKE}", "longest line": f"{LONGEST_LINE} characters",
@@ -88,7 +88,7 @@ def build_here(
     start(out, work, plan, targets)
     counts = extract_units(units, work, workers)
     kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
-    make_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
+    write_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
     shards = encode_units(units, work, out, counts, workers)
     card = data_card(read_json(work / "plan.json"), origins, counts, chosen, shards, out)
     write_json(out / CARD, card)
@@ -220,7 +220,7 @@ def rows_of(units: Sequence[Unit], ends: numpy.ndarray, origin: str) -> numpy.nd
     return numpy.concatenate(ranges)
 
 
-def make_tokenizer(
+def write_tokenizer(
     units: Sequence[Unit], work: Path, kept: numpy.ndarray, counts: list[dict[str, int]], place: Path, vocab_size: int,
     given: str,
 ) -> None:

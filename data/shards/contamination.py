@@ -21,7 +21,7 @@ from pathlib import Path
 from data.cache import cache_folder
 from data.code_tokens import token_lines
 from data.config import DataConfig
-from data.corpora import LANGUAGES as CORPUS_LANGUAGES
+from data.corpora import CORPUS_LANGUAGES
 from data.example import DataError
 from data.python_functions import Function, definitions, functions
 from data.sources import BENCHMARKS, open_source

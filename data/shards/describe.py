@@ -20,7 +20,7 @@ from data.objectives.functions import FUNCTIONS, objective
 from data.objectives.matching import Neighbours
 from data.shards.command import show_card
 from data.shards.picture import picture
-from data.shards.store import INDEX, KINDS, ShardedExamples
+from data.shards.store import INDEX, UNIT_KINDS, ShardedExamples
 from data.tokenizer import SEGMENT, Tokenizer
 
 SAMPLE = 5000  # examples that are decoded for what needs the text
@@ -65,8 +65,9 @@ def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
     described = index["nl"] >= 0
     lengths = {"description": index["nl"][described], "code of it": index["code"][described]}
     kinds = index["kind"][~described]
-    for name in KINDS[1:]:
-        lengths[f"other {name}" if name == "code" else name] = index["code"][~described][kinds == KINDS.index(name)]
+    for name in UNIT_KINDS[1:]:
+        title = f"other {name}" if name == "code" else name
+        lengths[title] = index["code"][~described][kinds == UNIT_KINDS.index(name)]
     used = token_counts(examples)
     words, identifiers = Counter(), Counter()
     for example in evenly(examples, SAMPLE):

@@ -17,7 +17,7 @@ import numpy
 from data.atomic_files import write_json
 from data.held_out import part_of
 from data.programs import answer_jobs, stop_if_alone
-from data.shards.store import FILES, KINDS, sha256, write_shard
+from data.shards.store import SHARD_FILES, UNIT_KINDS, sha256, write_shard
 from data.tokenizer import Tokenizer
 
 HELD_OUT_PERCENT = 1  # of the files
@@ -33,7 +33,8 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
     rows, ids, counts = [], [], Counter()
     for kind, id, nl, code, language in chosen:
         described = [] if nl is None else tokenizer.encode(nl)
-        rows.append((id, -1 if nl is None else len(described), job["languages"].index(language), KINDS.index(kind)))
+        n_described = -1 if nl is None else len(described)
+        rows.append((id, n_described, job["languages"].index(language), UNIT_KINDS.index(kind)))
         ids.append([*described, *tokenizer.encode(code)])
         counts["characters"] += len(code) + len(nl or "")
         counts["tokens"] += len(ids[-1])
@@ -46,7 +47,7 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
     if rows:
         write_shard(place, rows, ids, tokenizer.vocab_size)
     answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
-    answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in FILES} if rows else {}
+    answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in SHARD_FILES} if rows else {}
     write_json(place.with_suffix(".json"), answer)
     return answer
 

@@ -33,8 +33,8 @@ from data.python_functions import LONGEST_CHUNK, definitions, digest, functions,
 from data.shards.contamination import Contamination
 from data.shards.duplicates import N_BANDS, N_VALUES
 from data.shards.signatures import Signer, bands, word_hash
-from data.shards.sources import LANGUAGES, why_not
-from data.shards.store import KINDS
+from data.shards.sources import LANGUAGE_OF_ENDING, why_not
+from data.shards.store import UNIT_KINDS
 
 WIDTH = 200  # characters of a line that a long one is cut into
 HEAD = 40  # lines in which a file's licence stands
@@ -58,7 +58,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
             signature = signer.sign(code if nl is None else f"{nl}\n{code}")
             own = word_hash(f"{kind}\0{key}")
             lines.append(json.dumps([kind, id, nl, code, language], ensure_ascii=False))
-            keys.append([own, *(value ^ KINDS.index(kind) for value in bands(signature, own))])
+            keys.append([own, *(value ^ UNIT_KINDS.index(kind) for value in bands(signature, own))])
             signatures.append(numpy.zeros(N_VALUES, numpy.uint32) if signature is None else signature)
             sizes.append(len(code) + len(nl or ""))
             counts[f"examples: {kind}"] += 1
@@ -86,7 +86,7 @@ def file_examples(
 ) -> Iterator[Found]:
     """The examples of one file, none where it is left out; why is counted."""
     counts["files"] += 1
-    language = LANGUAGES.get(path.suffix.lower(), "python")
+    language = LANGUAGE_OF_ENDING.get(path.suffix.lower(), "python")
     text = read_text(path, language, counts) if is_utf8(inside) else None  # a file's name is a part of ids
     if text is None:
         return

@@ -24,7 +24,7 @@ from data.packages import (
 )
 
 UNIT_BYTES = 2_000_000  # of source in one unit of work
-LANGUAGES = {  # by the end of a file's name
+LANGUAGE_OF_ENDING = {  # by the end of a file's name
     ".py": "python", ".sh": "bash", ".bash": "bash", ".js": "javascript", ".ts": "typescript", ".java": "java",
     ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".hpp": "cpp", ".cs": "csharp", ".go": "go", ".rs": "rust",
     ".rb": "ruby", ".php": "php", ".kt": "kotlin", ".scala": "scala", ".swift": "swift", ".sql": "sql", ".r": "r",
@@ -122,7 +122,8 @@ def folder_origin(folder: Path) -> Origin:
     refuse_benchmarks(folder.name, {folder.name})
     files = sorted(folder_files(folder))
     if not files:
-        raise DataError(f"{folder} holds no file with one of the endings {' '.join(LANGUAGES)}; give another folder")
+        endings = " ".join(LANGUAGE_OF_ENDING)
+        raise DataError(f"{folder} holds no file with one of the endings {endings}; give another folder")
     return Origin(folder.name, "", "as the folder says", tuple(files), False)
 
 
@@ -134,7 +135,7 @@ def folder_files(folder: Path) -> Iterator[tuple[str, Path]]:
         for name in names:
             path = Path(place, name)
             inside = path.relative_to(folder).as_posix()
-            if path.suffix.lower() in LANGUAGES and is_own_code(inside) and path.is_file():
+            if path.suffix.lower() in LANGUAGE_OF_ENDING and is_own_code(inside) and path.is_file():
                 yield inside, path
 
 

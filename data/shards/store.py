@@ -27,13 +27,13 @@ from data.atomic_files import read_json, write_atomically
 from data.example import DataError, Example
 from data.tokenizer import Tokenizer
 
-FILES = (".ids", ".index", ".names")  # of a shard
+SHARD_FILES = (".ids", ".index", ".names")  # of a shard
 CARD, TOKENIZER = "corpus.json", "tokenizer.model"
 INDEX = numpy.dtype([
     ("start", "<u8"), ("nl", "<i4"), ("code", "<i4"), ("language", "u1"), ("kind", "u1"), ("name", "<u4"),
     ("name_length", "<u2"),
 ])  # fmt: skip
-KINDS = ("function", "code", "text")  # described functions; code without a description; prose
+UNIT_KINDS = ("function", "code", "text")  # described functions; code without a description; prose
 OPEN = 16  # shards that are mapped at a time
 FORMAT = 2
 
@@ -112,7 +112,7 @@ class ShardedExamples(Sequence[Example]):
             if len(self.open) >= OPEN:
                 self.open.pop(next(iter(self.open)))
             place = self.folder / self.card["shards"][number]["name"]
-            ids, index, names = (map_file(place.with_suffix(end)) for end in FILES)
+            ids, index, names = (map_file(place.with_suffix(end)) for end in SHARD_FILES)
             self.open[number] = Shard(numpy.frombuffer(ids, self.type), numpy.frombuffer(index, INDEX), names)
         return self.open[number]
 

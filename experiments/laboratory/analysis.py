@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from experiments.laboratory.claims import Answer, Claim, answer
+from experiments.laboratory.counting import lines_that_count
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import (
     ERROR,
@@ -25,7 +26,6 @@ from experiments.laboratory.suite import (
     ROW_SEEDS,
     SAME,
     Suite,
-    definition,
     rows_of,
     seeds_of,
 )
@@ -147,29 +147,3 @@ def seeds_and_values(lines: Iterable[Line], metric: str) -> dict[int, float]:
     """Seed -> value, of the lines that have one."""
     found = {line["seed"]: METRICS[metric].of(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}
-
-
-def lines_that_count(suite: Suite, lines: Sequence[Line]) -> tuple[str, list[Line], list[Line]]:
-    """The code hash shown, the lines under it, and the acceptances that let in others.
-
-    The newest code under which every row is complete; where there is none, the one with most lines, the newest of
-    several.
-    """
-    definitions = {row: definition(suite, row) for row in rows_of(suite)}
-    wanted = {(row, seed) for row in definitions for seed in seeds_of(suite, row)}
-    accepted = [line for line in lines if "accepts" in line]
-    by_code: dict[str, dict[tuple[str, int], Line]] = {}
-    for line in lines:
-        key = line.get("row"), line.get("seed")
-        if key in wanted and not line.get("tuning") and line.get("definition") == definitions[key[0]]:
-            found = by_code.pop(line["code_hash"], {})  # to the end: the newest last
-            by_code[line["code_hash"]] = found | {key: line}
-    if not by_code:
-        return "", [], []
-    for one in accepted:
-        for key, line in dict(by_code.get(one["accepts"], {})).items():
-            by_code.setdefault(one["for"], {}).setdefault(key, line)
-    newest_first = list(reversed(by_code))
-    complete = [code for code in newest_first if len(by_code[code]) == len(wanted)]
-    code = complete[0] if complete else max(newest_first, key=lambda code: len(by_code[code]))
-    return code, list(by_code[code].values()), [one for one in accepted if one["for"] == code]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from data.perturb import KINDS
+from data.perturb import PERTURBATIONS
 from experiments.result_lines import look_up
 
 Line = dict[str, Any]
 
-PERTURBED = tuple(f"dev_{kind}" for kind in KINDS)  # splits of --evaluation.perturbed
+PERTURBED = tuple(f"dev_{kind}" for kind in PERTURBATIONS)  # splits of --evaluation.perturbed
 
 
 @dataclass(frozen=True)

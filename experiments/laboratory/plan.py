@@ -26,17 +26,25 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from experiments.result_lines import settings_that_count, short_hash
+from experiments.result_lines import NOT_CONFIGURATION, portable, short_hash
 from training.code_hash import code_hash, imported_files
 from training.command_line import read_training_command
+from training.config import LoopConfig
 from training.corpus import read_pretraining
 from training.mixture import import_objectives
+from training.old_settings import differing, flat, in_first_names, read_old
 from training.settings_file import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
 OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
+NOT_ASKED = {*NOT_CONFIGURATION, "preset", "model.vocab_size"}  # what follows from other settings or from the data
+OF_A_ROW = ("suite", "row", "seed", "definition", "tuned", "tuning")  # what makes a line one of a row
+CHANGES_NOTHING = (
+    "it changes nothing: the base has this value, or another setting decides (steps over epochs, say); take it out of "
+    "the suite"
+)
 # Head -> the objectives that teach it.
 HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
 
@@ -81,7 +89,7 @@ def words(changes: Changes) -> list[str]:
 
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
     """A run of a row. Raises DataError where its settings cannot be together."""
-    changes = {**suite.base, **rows_of(suite)[row], **(tuned or {})}
+    changes = read_old({**suite.base, **rows_of(suite)[row], **(tuned or {})}, suite.schema)
     networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
@@ -91,7 +99,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         if not networks and "pretraining.steps" in changes:
             changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
     options, network = options_of(changes, seed), None
-    asked = hash_of(settings_of(options))  # of pretraining and training as one run: it is refused where that would be
+    asked = hash_of(options)  # of pretraining and training as one run: it is refused where that would be
     if of_start or networks:
         new = new_heads(changes)
         of_network = {name: value for name, value in changes.items() if name not in new}
@@ -126,11 +134,11 @@ def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: 
     changes = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
     changes |= {"training.steps": 0, "training.epochs": 0}
     number, start = (max(seed, 1) - 1) % networks + 1, None
-    asked = hash_of(settings_of(options_of(changes, number)))
+    asked = hash_of(options_of(changes, number))
     if number > 1:
         untrained = {name: changes[name] for name in changes if not belongs(name, ("pretraining",))}
         options = options_of({**untrained, "pretraining.steps": 0, "pretraining.epochs": 0}, 1)
-        start = Trial(suite.name, row, 1, options, hash_of(settings_of(options)), definition(suite, row))
+        start = Trial(suite.name, row, 1, options, hash_of(options), definition(suite, row))
         asked = short_hash([asked, start.asked])
         changes = {name: changes[name] for name in changes if not belongs(name, ("model", "data.vocab_size"))}
     return Trial(suite.name, row, number, options_of(changes, number), asked, definition(suite, row), network=start)
@@ -142,13 +150,29 @@ def belongs(setting: str, rooms: tuple[str, ...]) -> bool:
 
 
 def options_of(changes: Changes, seed: int) -> tuple[str, ...]:
-    """The options of a run of one thread."""
-    return (*words(changes), "--device=cpu", "--threads=1", f"--seed={seed}")
+    """The options of a run of one thread. They are laid over no recipe, for recipes change: a suite says it all."""
+    return (*words(changes), "--preset=none", "--device=cpu", "--threads=1", f"--seed={seed}")
 
 
-def hash_of(settings: Any) -> str:
-    """What was asked for, where it runs and what follows from the data (the number of pieces) left out."""
-    return short_hash(settings_that_count(to_dict(replace(settings, model=replace(settings.model, vocab_size=1)))))
+def hash_of(options: Iterable[str]) -> str:
+    """What was asked for, as a hash of the settings that tell the run from one of which nothing is said.
+
+    Where it runs, what follows from the data (the number of pieces) and what has no effect are left out. Raises
+    DataError.
+    """
+    settings = settings_that_act(settings_of(options))
+    told = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
+    return short_hash({name: portable(value) for name, value in told.items() if name not in NOT_ASKED})
+
+
+def settings_that_act(settings: train.Settings) -> train.Settings:
+    """Settings with those at their default that have no effect: of a phase without a budget, epochs beside steps."""
+    phases = {name: getattr(settings, name) for name in ("pretraining", "training")}
+    acting = {
+        name: replace(loop, epochs=0.0) if loop.steps else loop if loop.epochs else LoopConfig()
+        for name, loop in phases.items()
+    }
+    return replace(settings, **acting)
 
 
 def settings_of(options: Iterable[str]) -> train.Settings:
@@ -215,7 +239,7 @@ def make_plan(
             continue
         try:
             if row != BASE and make_trial(suite, row, seeds_of(suite, BASE)[0]).asked == of_base:
-                raise DataError("it changes nothing: the base has this value; take it out of the suite")
+                raise DataError(CHANGES_NOTHING)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
         except DataError as error:
             plan.refused[row] = str(error)
@@ -250,18 +274,22 @@ def best_values(tuning: Sequence[Trial], lines: Sequence[Line], codes: Collectio
 
 
 def line_of(trial: Trial, lines: Iterable[Line], codes: Collection[str]) -> Line | None:
-    """The line that this run has left under one of these hashes of code, in whatever suite."""
+    """The line that this run has left under one of these hashes of code.
+
+    A line of its own suite is known by row, seed, tuned values and what the row means; one of another suite by all that
+    was asked for.
+    """
     for line in lines:
-        same = (line.get("asked"), line.get("seed"), line.get("threads"))
-        if same == (trial.asked, trial.seed, 1) and line.get("code_hash") in codes:
+        same = (line.get("asked"), line.get("seed"), line.get("threads")) == (trial.asked, trial.seed, 1)
+        if line.get("code_hash") in codes and (same or is_of(trial, line)):
             return line
     return None
 
 
-def accepted_codes(suite: Suite, lines: Iterable[Line], code: str) -> set[str]:
-    """This code, and what a line of the suite has let in beside it."""
-    found = {line["accepts"] for line in lines if line["suite"] == suite.name and line.get("for") == code}
-    return {code, *found}
+def is_of(trial: Trial, line: Line) -> bool:
+    """Whether a line stands under this trial's own suite, row, seed and meaning."""
+    wanted = marks(trial) | {"seed": trial.seed}
+    return all(line.get(name) == wanted[name] for name in OF_A_ROW)
 
 
 def shared_line(trial: Trial, line: Line) -> Line:
@@ -273,7 +301,7 @@ def marks(trial: Trial) -> Line:
     """What a result line says of the trial beside the run's own facts."""
     return {
         "suite": trial.suite, "row": trial.row, "asked": trial.asked, "definition": trial.definition,
-        "tuned": dict(trial.tuned), "tuning": trial.tuning,
+        "tuned": in_first_names(dict(trial.tuned)), "tuning": trial.tuning,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from data.example import DataError
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
 from experiments.result_lines import SUITE_NAME, short_hash
+from training.old_settings import first_name, in_first_names
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
@@ -44,7 +45,7 @@ class Suite:
 
     name: str  # of its file here and of its result lines
     title: str
-    base: Changes  # what every run has
+    base: Changes  # what every run has; what it does not say is as the settings' defaults were in `schema`
     factors: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # setting -> values, each a row
     rows: Mapping[str, Changes] = field(default_factory=dict)  # name -> changes to the base
     tuned: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # setting -> values, tried in every row
@@ -58,6 +59,7 @@ class Suite:
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
     tuning_share: int = 4  # tuning has so much less of the budget
     seeds: Mapping[str, int] = field(default_factory=dict)  # row -> seeds, where not 10 of the base and 5 of the others
+    schema: int = 0  # of the names and defaults of settings (training/old_settings.py)
 
     def against(self, row: str) -> str:
         """The row that `row` is compared with."""
@@ -70,7 +72,7 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
     for setting, values in suite.factors.items():
         for value in values:
             if setting not in suite.base or suite.base[setting] != value:
-                rows[f"{setting}={value}"] = {setting: value}
+                rows[f"{first_name(setting)}={value}"] = {setting: value}
     for name, changes in suite.rows.items():
         if name in rows or name == SAME or (name == CONTROL and changes != CONTROL_CHANGES):
             raise DataError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
@@ -122,8 +124,13 @@ def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
 
 
 def definition(suite: Suite, row: str) -> str:
-    """What a row is, as a hash: lines of a row that meant something else do not count for it."""
-    return short_hash({"base": dict(suite.base), "changes": dict(rows_of(suite)[row]), "tuned": dict(suite.tuned)})
+    """What a row is, as a hash: lines of a row that meant something else do not count for it.
+
+    It is made of the settings' first names, so that a new name is no other meaning.
+    """
+    parts = {"base": suite.base, "changes": rows_of(suite)[row], "tuned": suite.tuned}
+    told: dict[str, Any] = {name: in_first_names(part) for name, part in parts.items()}
+    return short_hash(told | ({"schema": suite.schema} if suite.schema else {}))
 
 
 def names() -> list[str]:

@@ -12,6 +12,7 @@ from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import ERROR
 from experiments.laboratory.suite import BASE, SAME, rows_of
+from training.old_settings import first_name
 
 NOTHING = "–"
 
@@ -46,7 +47,7 @@ def cells(analysis: Analysis, row: str) -> list[str]:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
     lines = analysis.lines.get(row, [])
-    tuned = [f"{lines[0]['tuned'].get(name, NOTHING)}" if lines else NOTHING for name in suite.tuned]
+    tuned = [f"{lines[0]['tuned'].get(first_name(name), NOTHING)}" if lines else NOTHING for name in suite.tuned]
     n = len(analysis.values["loss"].get(row, {}))
     return [
         shown, str(n) if n else "not run", mean_and_spread(analysis, row, "loss"), *loss, verdict,

@@ -10,7 +10,7 @@ import torch
 from data.example import DataError
 from data.tokenizer import Tokenizer, source_ids
 from eval import Settings
-from evaluation.predict import special_ids
+from evaluation.predict import ids_for_decoding
 from experiments.walkthrough.trace import Trace, trace
 from model.decoding import greedy
 from model.transformer import Transformer
@@ -52,7 +52,7 @@ def tell(
     """Generate code for the prompt, then trace the pass that scores it, or the reference. Raises DataError."""
     model, tokenizer, settings = load_run(run)
     longest = settings.data.max_source_length
-    source, special = source_ids(prompt, tokenizer, longest), special_ids(tokenizer)
+    source, special = source_ids(prompt, tokenizer, longest), ids_for_decoding(tokenizer)
     check_lengths(model, len(source) + n_padding, "the description, its padding included,")
     limit = max_new_tokens or settings.evaluation.max_new_tokens
     ids = torch.tensor([source])

@@ -8,7 +8,7 @@ import pytest
 
 from data.example import Example
 from data.objectives import example_generator
-from data.perturb import GROUPS, KINDS, SYNONYMS, changed, perturb, plain_words
+from data.perturb import GROUPS, PERTURBATIONS, SYNONYMS, changed, perturb, plain_words
 from data.splits import reverse
 
 EXAMPLE = Example(
@@ -30,13 +30,13 @@ def test_names_quotes_and_what_the_code_has_are_left_alone():
     assert words("open os.path with pre-fix of call(x) at the end.") == ["open", "with", "of", "at", "the", "end"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PERTURBATIONS)
 def test_code_that_is_read_is_left_alone(kind):
     turned = reverse(EXAMPLE)
     assert turned.nl == EXAMPLE.code and perturb(turned, kind, numpy.random.default_rng(0)) == turned
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PERTURBATIONS)
 def test_a_fifth_of_the_words_change_and_nothing_else(kind):
     allowed = set(words(EXAMPLE.nl, EXAMPLE.code))
     for seed in range(40):
@@ -54,7 +54,7 @@ def test_all_may_change_at_once_and_nothing_where_nothing_may():
     assert words(dropped, EXAMPLE.code) == []
     assert "get_cache" in dropped and "'the value'" in dropped and "self.key" in dropped
     bare = Example("e:2", "x 'the call'", "x")
-    assert all(perturb(bare, kind, numpy.random.default_rng(0)) == bare for kind in KINDS)
+    assert all(perturb(bare, kind, numpy.random.default_rng(0)) == bare for kind in PERTURBATIONS)
     assert perturb(Example("e:3", None, "x"), "drops", numpy.random.default_rng(0)).nl is None
 
 

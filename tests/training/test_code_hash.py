@@ -1,5 +1,6 @@
 """The code hash follows the meaning of the code."""
 
+import ast
 import importlib.util
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.code_hash import canonical, code_hash, imported_files
+from training.code_hash import OWN, canonical, code_hash, imported_files, is_hashed
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PLAIN = "def double(x):\n    return 2 * x\n"
 DRESSED = '''"""A module."""
@@ -68,7 +71,7 @@ def test_strings_that_are_used_count():
 def test_every_supported_python_gives_the_same_hash(tmp_path):
     file = tmp_path / "many.py"
     file.write_text(MANY_CONSTRUCTS)
-    assert code_hash(tmp_path, [file]) == "0f43da06bace80a5"
+    assert code_hash(tmp_path, [file]) == "684ef95a06b1f1f8"
 
 
 @given(st.lists(st.sampled_from(["x = 1", "y = x", "def f(): return 3", "'text'", "pass", "# remark"])))
@@ -77,15 +80,60 @@ def test_statements_without_effect_change_nothing_wherever_they_stand(lines):
     assert canonical("\n".join(lines)) == canonical("\n".join(kept))
 
 
-def test_names_of_files_count_but_their_order_does_not(tmp_path):
-    first, second = tmp_path / "first.py", tmp_path / "second.py"
-    first.write_text("a = 1\n")
-    second.write_text("b = 2\n")
-    both = code_hash(tmp_path, [first, second])
-    assert both == code_hash(tmp_path, [second, first])
-    first.write_text("b = 2\n")
-    second.write_text("a = 1\n")
-    assert both != code_hash(tmp_path, [first, second])
+def written(folder: Path, **files: str) -> str:
+    """The hash of files with these texts."""
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return code_hash(folder, folder.glob("*.py"))
+
+
+def test_a_statement_may_move_to_another_file_and_place(tmp_path):
+    used = "from model.first import a\nimport torch\nprint(a)\n"
+    before = written(tmp_path / "before", first="import torch\na = 1\nb = torch.ones(a)\n", user=used)
+    moved = written(
+        tmp_path / "after", other="import torch\nb = torch.ones(a)\n\n\na = 1\n",
+        user=used.replace("model.first", "data.room.other"),
+    )  # fmt: skip
+    assert before == moved
+
+
+def test_a_changed_statement_counts_wherever_it_stands(tmp_path):
+    before = written(tmp_path / "before", first="a = 1\n", second="b = 2\n")
+    assert before != written(tmp_path / "changed", first="a = 1\n", second="b = 3\n")
+    assert before != written(tmp_path / "twice", first="a = 1\na = 1\n", second="b = 2\n")
+
+
+def test_imports_count_by_name_and_those_of_others_by_module_too(tmp_path):
+    texts = [
+        "from model.heads import a\n", "from model.heads import b\n", "from model.heads import a as b\n",
+        "from torch import a\n", "from numpy import a\n", "import numpy.a\n", "import a\n",
+    ]  # fmt: skip
+    hashes = [written(tmp_path / str(number), only=text) for number, text in enumerate(texts)]
+    assert len(set(hashes)) == len(texts)
+    inside = "def f():\n    from model.heads import a\n    return a\n"
+    before = written(tmp_path / "inside", only=inside)
+    assert before == written(tmp_path / "moved", only=inside.replace("model.heads", "model.interop.heads"))
+
+
+def test_no_two_hashed_files_export_one_name_that_is_imported():
+    by_name: dict[str, set[str]] = {}
+    for path in ROOT.rglob("*.py"):
+        if path.relative_to(ROOT).parts[0] not in OWN:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and defines(node.module):
+                for one in node.names:
+                    if not defines(f"{node.module}.{one.name}"):  # a module is no name that it exports
+                        by_name.setdefault(one.name, set()).add(node.module)
+    twice = {name: sorted(modules) for name, modules in by_name.items() if len(modules) > 1}
+    assert not twice
+
+
+def defines(module: str) -> bool:
+    """Whether a module is one of the files that are hashed."""
+    path = Path(*module.split("."))
+    return any((ROOT / file).is_file() and is_hashed(file) for file in (path.with_suffix(".py"), path / "__init__.py"))
 
 
 def test_a_file_that_is_not_python_is_named(tmp_path):
@@ -95,15 +143,16 @@ def test_a_file_that_is_not_python_is_named(tmp_path):
         code_hash(tmp_path, [bad])
 
 
-def test_only_imported_files_of_the_three_rooms_are_hashed(tmp_path):
-    for name in ("model", "evaluation", "data"):
-        (tmp_path / name).mkdir()
-    for name in ("model/used.py", "model/unused.py", "evaluation/used.py"):
-        (tmp_path / name).write_text("x = 1\n")
-    for name in ("model/used.py", "evaluation/used.py"):
+def test_files_are_hashed_that_a_run_has_imported_or_that_compute_scores(tmp_path):
+    files = ("model/used", "model/unused", "experiments/used", "evaluation/programs/server", "evaluation/report/page")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.py").write_text("x = 1\n")
+    for name in ("model/used.py", "experiments/used.py"):
         load(tmp_path / name)
     try:
-        assert imported_files(tmp_path) == [(tmp_path / "model/used.py").resolve()]
+        wanted = ["evaluation/programs/server.py", "model/used.py"]
+        assert imported_files(tmp_path) == [(tmp_path / name).resolve() for name in wanted]
     finally:
         for name in [name for name in sys.modules if name.startswith("hashed_")]:
             del sys.modules[name]

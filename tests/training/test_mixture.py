@@ -16,7 +16,7 @@ from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.config import TRAINED_ON, ObjectivesConfig
 from training.mixture import Mixture
-from training.stream import KINDS, Stream
+from training.stream import BATCH_KINDS, Stream
 
 PAIRS = [
     Example(f"m:{n}", f"Add {n} to the total.", f"def add_{n}(total):\n    total += {n}\n    return total")
@@ -49,12 +49,12 @@ def items(objectives, tokenizer, examples=EXAMPLES, epoch=0):
 @pytest.mark.parametrize("name", TRAINED_ON)
 def test_each_objective_alone_gives_items_of_one_kind(tokenizer, name):
     found = [item for made in items(only(name), tokenizer).values() for item, _ in made]
-    assert len(found) >= 30 and len({item.kind for item in found}) == 1 and found[0].kind in KINDS
+    assert len(found) >= 30 and len({item.kind for item in found}) == 1 and found[0].kind in BATCH_KINDS
 
 
 def test_half_a_weight_is_half_of_the_examples_and_all_objectives_are_there(tokenizer):
     made = [item for found in items(EVERYTHING, tokenizer).values() for item, _ in found]
-    assert Counter(item.kind for item in made).keys() == set(KINDS)
+    assert Counter(item.kind for item in made).keys() == set(BATCH_KINDS)
     halves = sum(len(found) for found in items(only("causal", 0.5), tokenizer).values())
     assert 30 < halves < 70
 
@@ -114,7 +114,7 @@ def test_all_objectives_together_make_batches_that_a_network_learns_from(tokeniz
         loss, n = batch_loss(model, batch, 0.1)
         (loss / n).backward()
         kinds[batch.kind] += 1
-    assert kinds.keys() == set(KINDS)
+    assert kinds.keys() == set(BATCH_KINDS)
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
 
 

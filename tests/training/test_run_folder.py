@@ -114,7 +114,7 @@ def test_a_run_that_is_not_there_cannot_be_resumed(tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 3, None, "1"])
 def test_a_folder_of_another_version_is_refused(tmp_path, version):
     start_run(tmp_path)
     values = json.loads((tmp_path / "config.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 
 from data.generated.combining import COMBINERS
 from data.generated.grammar import FORMS, OPERATION_NAMES, phrasings
-from data.generated.names import ALLOWED_NAMES, ARGUMENTS, FUNCTIONS, PARAMETERS
+from data.generated.names import ALLOWED_NAMES, ARGUMENTS, FUNCTION_NAMES, PARAMETERS
 from data.generated.values import CONSTANTS, pick, pool
 
 LOOP_VARIABLES = {"x", "w", "c", "d", "i", "j", "k", "v", "u", "y", "a", "b"}
@@ -117,4 +117,4 @@ def test_names_of_arguments_and_functions_never_hide_one_another():
     others = LOOP_VARIABLES | {"result"} | {name for name in ALLOWED_NAMES if hasattr(builtins, name)}
     assert len(arguments) == len(set(arguments))
     assert not set(arguments) & others
-    assert not set(FUNCTIONS) & (set(arguments) | others)
+    assert not set(FUNCTION_NAMES) & (set(arguments) | others)

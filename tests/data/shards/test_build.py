@@ -17,7 +17,7 @@ from data.example import DataError
 from data.shards import build as build_module
 from data.shards import sources
 from data.shards.build import largest_allowed
-from data.shards.sources import LANGUAGES, Origin, folder_origin, units_of
+from data.shards.sources import LANGUAGE_OF_ENDING, Origin, folder_origin, units_of
 from data.shards.store import ShardedExamples
 
 
@@ -253,7 +253,7 @@ def test_units_hold_neighbouring_files_up_to_a_size(folder):
     units = units_of([folder_origin(folder)])
     files = [inside for unit in units for inside, _ in unit.files]
     assert files == sorted(files) and len(units) > 3
-    assert {path.rpartition(".")[2] for path in files} <= {end[1:] for end in LANGUAGES}
+    assert {path.rpartition(".")[2] for path in files} <= {end[1:] for end in LANGUAGE_OF_ENDING}
 
 
 def test_the_card_names_sources_and_hashes(folder, built):

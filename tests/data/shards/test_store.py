@@ -48,7 +48,7 @@ def corpus(tmp_path, tokenizer):
 def write_card(folder, shards):
     card = {"format": store.FORMAT, "hash": "abc", "languages": ["bash", "python"], "sources": [], "benchmarks": {}}
     for shard in shards:
-        shard["sha256"] = {end: store.sha256((folder / shard["name"]).with_suffix(end)) for end in store.FILES}
+        shard["sha256"] = {end: store.sha256((folder / shard["name"]).with_suffix(end)) for end in store.SHARD_FILES}
     files = {"tokenizer": store.sha256(folder / "tokenizer.model"), "shards": shards}
     (folder / "corpus.json").write_text(json.dumps(card | files))
 

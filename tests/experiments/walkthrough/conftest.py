@@ -6,7 +6,7 @@ import torch
 from data.tokenizer import source_ids, train_tokenizer
 from eval import Settings
 from evaluation.config import EvaluationConfig
-from evaluation.predict import special_ids
+from evaluation.predict import ids_for_decoding
 from experiments.walkthrough.story import Story, alternatives
 from experiments.walkthrough.trace import trace
 from model.config import PRESETS, preset
@@ -69,7 +69,8 @@ def generated(tokenizer):
     def generate(model, n_tokens=9):
         source = source_ids(PROMPT, tokenizer, 64)
         ids = torch.tensor([source])
-        return source, greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special_ids(tokenizer), n_tokens)[0]
+        special = ids_for_decoding(tokenizer)
+        return source, greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special, n_tokens)[0]
 
     return generate
 

@@ -1,0 +1,110 @@
+"""What settings were called, and what they were when nothing was said, in what older code has written down.
+
+SCHEMA counts the changes: config.json, result lines and suites say which schema they were written in, what says none is
+of schema 0. `read_old` brings their settings to today's names. `in_first_names` goes the other way: a hash of settings
+is made of the names of schema 0, so a new name changes no hash, and neither does a new setting at its default.
+
+A new name, or another default, is one row of CHANGES, and a SCHEMA of one more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 0
+UNCHANGED = object()
+
+Flat = dict[str, Any]  # dotted name -> value, "model.d_model": 256
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting that was other until some schema."""
+
+    until: int  # the last schema in which it was so
+    old: str  # its dotted name then
+    new: str  # its dotted name today
+    default: Any = UNCHANGED  # what it was then where nothing was said, if that was not today's default
+
+
+CHANGES: tuple[Change, ...] = ()  # by `until`, the lowest first
+
+# What the first runs wrote before schemas were counted: another name and other values, and what is an entry of a list.
+FIRST_SPEEDS = {"written_out": "readable", "fused": "fast"}
+FIRST_EPOCHS = ("denoise", "rename")
+
+
+def read_old(values: Mapping[str, Any], schema: int, changes: Sequence[Change] | None = None) -> Flat:
+    """Settings that were written down in `schema`, dotted name -> value, under today's names.
+
+    A setting whose default was another then has it where the values do not name the setting.
+    """
+    found = before_schemas(values) if schema == 0 else dict(values)
+    for change in CHANGES if changes is None else changes:
+        if schema > change.until:
+            continue
+        if change.old in found:
+            found[change.new] = found.pop(change.old)
+        elif change.default is not UNCHANGED:
+            found.setdefault(change.new, change.default)
+    return found
+
+
+def before_schemas(values: Mapping[str, Any]) -> Flat:
+    """The settings of the first runs under the names of schema 0."""
+    found = dict(values)
+    if "model.attention" in found:
+        found["model.speed"] = FIRST_SPEEDS.get(found.pop("model.attention"), "fast")
+    for phase in ("pretraining", "training"):
+        for name in FIRST_EPOCHS:
+            if epochs := found.pop(f"{phase}.objectives.{name}_epochs", 0):
+                schedule = f"{phase}.objectives.schedule"
+                found[schedule] = [*found.get(schedule, ()), f"{name}:1-{epochs}"]
+    return found
+
+
+def in_first_names(values: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
+    """Settings under today's names -> under those of schema 0; a setting that is younger keeps its name."""
+    found = dict(values)
+    for change in reversed(CHANGES if changes is None else changes):
+        if change.new in found:
+            found[change.old] = found.pop(change.new)
+    return found
+
+
+def first_name(name: str, changes: Sequence[Change] | None = None) -> str:
+    """What a setting was called in schema 0, or when it came."""
+    return next(iter(in_first_names({name: None}, changes)))
+
+
+def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
+    """What tells a run from one of which nothing is said: its settings that are not at their first default.
+
+    `values` and `defaults`: all settings and today's defaults, dotted name -> value. The names are those of schema 0.
+    """
+    table = CHANGES if changes is None else changes
+    first = {change.new: change.default for change in reversed(table) if change.default is not UNCHANGED}
+    told = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
+    return in_first_names(told, changes)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Flat:
+    """Nested settings, as JSON has them, as dotted name -> value."""
+    found: Flat = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name: value}
+    return found
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted name -> value as nested dictionaries."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *rooms, last = name.split(".")
+        room = found
+        for part in rooms:
+            room = room.setdefault(part, {})
+        room[last] = value
+    return found
