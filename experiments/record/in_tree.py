@@ -1,17 +1,26 @@
-"""`train.py` or `eval.py` of the tree in the current folder, with a line of metrics.jsonl for every step.
+"""Runs `train.py` or `eval.py` of any tree, a process for each, and begins them quickly.
 
-The text of this file is given to `python -c`, so that the tree may be another commit's, without this file in it. It
-imports nothing of the project by name but the program itself: modules may lie elsewhere in that commit.
+The text of this file is given to `python -c`. It loads the libraries that take seconds, waits for commands on standard
+input, a line of JSON each, and forks for each: the child goes to the tree, whose modules come before all others, and
+becomes the program. Of the project nothing is imported by name but the program, as modules may lie elsewhere in another
+commit. Printed are the number of the child's process and, when it has ended, its exit status.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
-EVERY = "METRICS_EVERY"  # the constant of the training loop: steps between two lines
+EVERY = "METRICS_EVERY"  # the constant of the training loop: steps between two lines of metrics.jsonl
+LIBRARIES = (
+    "torch", "torch._dynamo", "numpy", "sentencepiece", "safetensors.torch", "tyro", "dacite", "scipy.stats", "nltk",
+    "rouge_score.rouge_scorer", "sacrebleu", "matplotlib.figure", "matplotlib.backends.backend_agg",
+)  # fmt: skip
 
 
 def own_modules(root: Path) -> list[object]:
@@ -29,9 +38,11 @@ def write_every_step(root: Path) -> None:
         setattr(module, EVERY, 1)
 
 
-def main(program: str, words: list[str]) -> None:
-    """Run the program as its own command would run; leave with a line where Python finds another tree's."""
-    root = Path.cwd().resolve()
+def run(root: Path, program: str, words: list[str]) -> None:
+    """Run a program as its own command would; leave with a line where Python finds another tree's."""
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
     found = Path(importlib.import_module(program).__file__).resolve()
     if found.parent != root:
         raise SystemExit(f"error: {program}.py of {root} is needed, but Python finds {found}")
@@ -41,5 +52,28 @@ def main(program: str, words: list[str]) -> None:
     runpy.run_path(str(found), run_name="__main__")
 
 
+def become(root: str, program: str, words: list[str], variables: dict[str, str], files: list[str]) -> None:
+    """In the child: its own variables, standard output and standard error; then the program."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(variables)
+    for number, file in enumerate((os.devnull, *files)):
+        os.dup2(os.open(file, os.O_RDWR | os.O_CREAT), number)
+    run(Path(root).resolve(), program, words)
+
+
+def main() -> None:
+    """Fork for each line; the end of the input is the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the programs
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            become(**json.loads(line))
+            return
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main()

@@ -1,7 +1,8 @@
 """Two trees of the code, this one and another commit's: the same command in each, and what it computed.
 
-    with tree_of("b6f7f77", folder / "old") as root:
-        old = train(Tree(root, folder / "cache"), ["django", "--training.steps", "20"], folder / "run")
+    with tree_of("b6f7f77", folder / "old") as root, Starter() as starter:
+        old = Tree(root, make_cache(folder / "cache", ["django"]))
+        computed = train(starter, old, ["django", "--training.steps", "20"], folder / "run")
 
 Every command is a process of its own on one thread of the CPU, in which Python finds its own tree's modules first. A
 tree has a cache of its own too, else one tree would read what the other has mined, drawn or learned.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -112,46 +114,82 @@ def make_cache(cache: Path, corpora: Iterable[str]) -> Path:
     return cache
 
 
-def train(tree: Tree, words: Sequence[str], run: Path) -> Computed:
-    """Run the tree's train.py on one thread in the folder `run`, and read what it computed. Raises TreeError."""
-    run_program(tree, "train", [*words, "--run", str(run), *ONE_THREAD])
-    return read_run(run)
+class Starter:
+    """A process that begins programs of trees, one at a time (in_tree.py). To be closed, or used in a `with`."""
 
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER.read_text(encoding="utf-8")], cwd=self.folder.name, text=True,
+            env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
 
-def train_until_killed(tree: Tree, words: Sequence[str], run: Path, step: int) -> None:
-    """The same, killed as soon as the checkpoint of `step`, counted over all phases, is there. Raises TreeError."""
-    checkpoint = run / "checkpoints" / f"step-{step}"
-    run_program(tree, "train", [*words, "--run", str(run), *ONE_THREAD], checkpoint)
+    def __enter__(self) -> Starter:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-def run_program(tree: Tree, program: str, words: Sequence[str], killed_at: Path | None = None) -> str:
-    """What the tree's `program`, train or eval, prints with these words. Raises TreeError where it fails.
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.folder.cleanup()
 
-    killed_at: a file or folder; as soon as it is there the process is killed, and one that ends before has failed.
-    """
-    command = [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), program, *words]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        child = subprocess.Popen(command, cwd=tree.root, env=environment(tree), stdout=out, stderr=errors)
-        try:
-            while killed_at is not None and child.poll() is None:
-                if killed_at.exists():
-                    child.kill()
-                time.sleep(0.005)
-            status = child.wait()
-        finally:
-            child.kill()  # nothing, where it has ended
-        out.seek(0), errors.seek(0)
+    def run(self, tree: Tree, program: str, words: Sequence[str], killed_at: Path | None = None) -> str:
+        """What the tree's `program`, train or eval, prints with these words. Raises TreeError where it fails.
+
+        killed_at: a file or folder; as soon as it is there the program is killed, and if it ends before it has failed.
+        """
+        out, errors = (Path(self.folder.name, name) for name in ("out", "errors"))
+        for file in (out, errors):
+            file.write_text("")
+        variables = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
+        asked = {"root": str(tree.root), "program": program, "words": list(words), "variables": variables,
+                 "files": [str(out), str(errors)]}  # fmt: skip
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        status = self.ended(killed_at)
         if killed_at is not None and status != KILLED:
             raise TreeError(f"{program}.py ended with status {status} before {killed_at.name} was there")
         if killed_at is None and status:
-            raise TreeError(f"{program}.py ended with status {status}: {last_line(errors.read())}")
-        return out.read()
+            raise TreeError(f"{program}.py ended with status {status}: {last_line(errors.read_text())}")
+        return out.read_text()
+
+    def ended(self, killed_at: Path | None) -> int:
+        """The exit status of the program that was begun last, which is killed when a file is there."""
+        child = int(self.process.stdout.readline())
+        while killed_at is not None and is_running(child):
+            if killed_at.exists():
+                os.kill(child, signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        return int(self.process.stdout.readline())
 
 
-def environment(tree: Tree) -> dict[str, str]:
-    """The variables of a child: its own tree before all else that Python finds, its own cache, one thread, no cap."""
-    own = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve()), "OMP_NUM_THREADS": "1"}
-    return {name: value for name, value in os.environ.items() if name != "CI_STEPS"} | own
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def environment(more: dict[str, str]) -> dict[str, str]:
+    """The variables of this process and more, without a cap on steps and without its paths."""
+    return {name: value for name, value in os.environ.items() if name not in ("CI_STEPS", "PYTHONPATH")} | more
+
+
+def train(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> Computed:
+    """Run the tree's train.py on one thread in the folder `run`, and read what it computed. Raises TreeError."""
+    starter.run(tree, "train", [*words, "--run", str(run), *ONE_THREAD])
+    return read_run(run)
+
+
+def train_until_killed(starter: Starter, tree: Tree, words: Sequence[str], run: Path, step: int) -> None:
+    """The same, killed as soon as the checkpoint of `step`, counted over all phases, is there. Raises TreeError."""
+    checkpoint = run / "checkpoints" / f"step-{step}"
+    starter.run(tree, "train", [*words, "--run", str(run), *ONE_THREAD], checkpoint)
 
 
 def last_line(text: str) -> str:

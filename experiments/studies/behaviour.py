@@ -18,9 +18,9 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -36,11 +36,11 @@ from experiments.record.trees import (
     ONE_THREAD,
     ROOT,
     Computed,
+    Starter,
     Tree,
     TreeError,
     corpus_folder,
     make_cache,
-    run_program,
     train,
     train_until_killed,
     tree_of,
@@ -77,11 +77,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Trees:
-    """The commit's tree and this one, a folder for their runs, and what the commit's options were called."""
+    """The commit's tree and this one, and what runs them."""
 
     old: Tree
     new: Tree
-    folder: Path
+    folder: Path  # of their runs, and of the made-up pairs
+    starter: Starter
     known: Collection[str]  # options that the commit's train.py has; empty: all of this tree's
 
     def words(self, options: str, speed: str, of_old: bool, folder: Path | None = None) -> list[str]:
@@ -114,7 +115,10 @@ def old_spelling(option: str, known: Collection[str]) -> str:
 
 def options_of(tree: Tree) -> set[str]:
     """The options that the tree's train.py lists, asked only where some were renamed. Raises TreeError."""
-    return set(re.findall(r"--[\w.]+", run_program(tree, "train", ["--help"]))) if RENAMED else set()
+    if not RENAMED:
+        return set()
+    with Starter() as starter:
+        return set(re.findall(r"--[\w.]+", starter.run(tree, "train", ["--help"])))
 
 
 def answer(case: Case, speed: str, trees: Trees, place: Path) -> str:
@@ -125,25 +129,25 @@ def answer(case: Case, speed: str, trees: Trees, place: Path) -> str:
         return compare(*run_and_go_on(case, speed, trees, place), TOLERANCES[speed])
     before = place / "before"
     if case.before:
-        train(trees.old, trees.words(case.before, speed, of_old=True), before)
-    old = train(trees.old, trees.words(case.options, speed, of_old=True, folder=before), place / "old")
-    new = train(trees.new, trees.words(case.options, speed, of_old=False, folder=before), place / "new")
+        train(trees.starter, trees.old, trees.words(case.before, speed, of_old=True), before)
+    old = train(trees.starter, trees.old, trees.words(case.options, speed, of_old=True, folder=before), place / "old")
+    new = train(trees.starter, trees.new, trees.words(case.options, speed, of_old=False, folder=before), place / "new")
     return compare(old, new, TOLERANCES[speed])
 
 
 def run_and_go_on(case: Case, speed: str, trees: Trees, place: Path) -> tuple[Computed, Computed]:
     """The commit's run from begin to end, and one that was killed there and goes on here. Raises TreeError."""
     words = trees.words(case.options, speed, of_old=True)
-    old = train(trees.old, words, place / "old")
-    train_until_killed(trees.old, words, place / "new", case.killed_at)
-    return old, train(trees.new, ["--resume"], place / "new")
+    old = train(trees.starter, trees.old, words, place / "old")
+    train_until_killed(trees.starter, trees.old, words, place / "new", case.killed_at)
+    return old, train(trees.starter, trees.new, ["--resume"], place / "new")
 
 
 def compare_prompts(case: Case, speed: str, trees: Trees, place: Path) -> str:
     """Whether eval.py of both trees writes the same with the commit's network. Raises TreeError."""
-    train(trees.old, trees.words(case.options, speed, of_old=True), place)
+    train(trees.starter, trees.old, trees.words(case.options, speed, of_old=True), place)
     asked = ["--run", str(place), "--prompt", case.prompt, *ONE_THREAD]
-    old, new = (run_program(tree, "eval", asked) for tree in (trees.old, trees.new))
+    old, new = (trees.starter.run(tree, "eval", asked) for tree in (trees.old, trees.new))
     return EQUAL if old == new else f"the prompt's code: {new.strip()!r} instead of {old.strip()!r}"
 
 
@@ -173,16 +177,36 @@ def run_case(name: str, speed: str, trees: Trees) -> Row:
 
 
 @contextmanager
-def both_trees(commit: str):
-    """Inside the `with` both trees are ready, each with a cache of its own. Raises DataError."""
+def both_trees(commit: str, jobs: int) -> Iterator[list[Trees]]:
+    """Inside the `with` both trees are ready, with a cache each, and so many processes that run them. DataError."""
     corpora = {corpus for case in CASES.values() for corpus in case.needs}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary).resolve()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())).resolve()
         write_pairs(folder / "pairs.csv")
-        with tree_of(commit, folder / "tree") as root:
-            old = Tree(root, make_cache(folder / "old cache", corpora))
-            new = Tree(ROOT, make_cache(folder / "new cache", corpora))
-            yield Trees(old, new, folder, options_of(old))
+        root = stack.enter_context(tree_of(commit, folder / "tree"))
+        old = Tree(root, make_cache(folder / "old cache", corpora))
+        new = Tree(ROOT, make_cache(folder / "new cache", corpora))
+        known = options_of(old)
+        yield [Trees(old, new, folder, stack.enter_context(Starter()), known) for _ in range(jobs)]
+
+
+def run_cases(asked: list[tuple[str, str]], commit: str, jobs: int) -> list[Row]:
+    """The rows of cases with their speeds, in order, `jobs` at a time. Raises DataError."""
+    with both_trees(commit, jobs) as idle, ThreadPoolExecutor(jobs) as pool:
+
+        def run(case: tuple[str, str]) -> Row:
+            """A row, by trees that nobody else uses meanwhile."""
+            trees = idle.pop()
+            try:
+                return run_case(*case, trees)
+            finally:
+                idle.append(trees)
+
+        running = [pool.submit(run, case) for case in asked]
+        try:
+            return [row.result() for row in running]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -194,12 +218,7 @@ def main(arguments: list[str]) -> int:
     if settings.jobs < 1:
         raise DataError(f"--jobs {settings.jobs} must be at least 1")
     asked = [(name, speed) for name in CASES if name in (settings.only or CASES) for speed in CASES[name].speeds]
-    with both_trees(settings.commit) as trees, ThreadPoolExecutor(settings.jobs) as pool:
-        running = [pool.submit(run_case, name, speed, trees) for name, speed in asked]
-        try:
-            rows = [row.result() for row in running]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    rows = run_cases(asked, settings.commit, settings.jobs)
     print(as_text(["case", "speed", "answer"], [[row.case, row.speed, row.answer] for row in rows]), end="")
     differing = sum(not row.holds for row in rows)
     print(f"\n{len(rows)} cases against {settings.commit}: {differing or 'none'} differ")
