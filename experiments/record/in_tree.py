@@ -1,9 +1,9 @@
 """Runs `train.py` or `eval.py` of any tree, a process for each, and begins them quickly.
 
-The text of this file is given to `python -c`. It loads the libraries that take seconds, waits for commands on standard
-input, a line of JSON each, and forks for each: the child goes to the tree, whose modules come before all others, and
-becomes the program. Of the project nothing is imported by name but the program, as modules may lie elsewhere in another
-commit. Printed are the number of the child's process and, when it has ended, its exit status.
+The text of this file is given to `python -c`, with names of libraries that take long to load. It loads them, waits for
+commands on standard input, a line of JSON each, and forks for each: the child goes to the tree, whose modules come
+before all others, and becomes the program. Of the project nothing is imported by name but the program, as modules may
+lie elsewhere in another commit. Printed are the number of the child's process and, when it has ended, its exit status.
 """
 
 from __future__ import annotations
@@ -17,10 +17,6 @@ import sys
 from pathlib import Path
 
 EVERY = "METRICS_EVERY"  # the constant of the training loop: steps between two lines of metrics.jsonl
-LIBRARIES = (
-    "torch", "torch._dynamo", "numpy", "sentencepiece", "safetensors.torch", "tyro", "dacite", "scipy.stats", "nltk",
-    "rouge_score.rouge_scorer", "sacrebleu", "matplotlib.figure", "matplotlib.backends.backend_agg",
-)  # fmt: skip
 
 
 def own_modules(root: Path) -> list[object]:
@@ -62,9 +58,9 @@ def become(root: str, program: str, words: list[str], variables: dict[str, str],
 
 
 def main() -> None:
-    """Fork for each line; the end of the input is the end."""
+    """Load the libraries that are named, and fork for each line; the end of the input is the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the programs
-    for name in LIBRARIES:
+    for name in sys.argv[1:]:
         importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()

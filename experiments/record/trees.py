@@ -1,7 +1,7 @@
 """Two trees of the code, this one and another commit's: the same command in each, and what it computed.
 
     with tree_of("b6f7f77", folder / "old") as root, Starter() as starter:
-        old = Tree(root, make_cache(folder / "cache", ["django"]))
+        old = Tree(root, make_cache(folder / "cache", ["django"]), "b6f7f77")
         computed = train(starter, old, ["django", "--training.steps", "20"], folder / "run")
 
 Every command is a process of its own on one thread of the CPU, in which Python finds its own tree's modules first. A
@@ -33,6 +33,10 @@ from data.example import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = Path(__file__).with_name("in_tree.py")
+LIBRARIES = (  # of the programs, those that take long to load
+    "torch", "torch._dynamo", "sentencepiece", "safetensors.torch", "tyro", "dacite", "scipy.stats", "nltk",
+    "rouge_score.rouge_scorer", "sacrebleu", "matplotlib.figure", "matplotlib.backends.backend_agg",
+)  # fmt: skip
 ONE_THREAD = ("--device", "cpu", "--threads", "1")
 LOSSES = ("loss", "held_out_loss")  # of a line of metrics.jsonl
 KILLED = -9  # exit status of a process that SIGKILL ended
@@ -48,6 +52,7 @@ class Tree:
 
     root: Path
     cache: Path  # what its commands keep, in the place of the user's cache
+    name: str = "this tree"  # in messages
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class Starter:
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER.read_text(encoding="utf-8")], cwd=self.folder.name, text=True,
+            [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), *LIBRARIES], cwd=self.folder.name, text=True,
             env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
 
@@ -150,9 +155,9 @@ class Starter:
         print(json.dumps(asked), file=self.process.stdin, flush=True)
         status = self.ended(killed_at)
         if killed_at is not None and status != KILLED:
-            raise TreeError(f"{program}.py ended with status {status} before {killed_at.name} was there")
+            raise TreeError(f"{program}.py of {tree.name} ended with status {status} before {killed_at.name} was there")
         if killed_at is None and status:
-            raise TreeError(f"{program}.py ended with status {status}: {last_line(errors.read_text())}")
+            raise TreeError(f"{program}.py of {tree.name} ended with status {status}: {last_line(errors.read_text())}")
         return out.read_text()
 
     def ended(self, killed_at: Path | None) -> int:

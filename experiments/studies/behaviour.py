@@ -183,8 +183,8 @@ def both_trees(commit: str, jobs: int) -> Iterator[list[Trees]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())).resolve()
         write_pairs(folder / "pairs.csv")
-        root = stack.enter_context(tree_of(commit, folder / "tree"))
-        old = Tree(root, make_cache(folder / "old cache", corpora))
+        root = stack.enter_context(tree_of(commit, folder / "tree", ROOT))
+        old = Tree(root, make_cache(folder / "old cache", corpora), commit)
         new = Tree(ROOT, make_cache(folder / "new cache", corpora))
         known = options_of(old)
         yield [Trees(old, new, folder, stack.enter_context(Starter()), known) for _ in range(jobs)]
