@@ -1,6 +1,6 @@
 """Does this code compute what another commit computed? Each step's loss, the final weights, what is written.
 
-    python -m experiments.studies.behaviour COMMIT                      all cases, about twelve minutes of one core
+    python -m experiments.studies.behaviour COMMIT                      all cases
     python -m experiments.studies.behaviour COMMIT --jobs 2             two cases at a time
     python -m experiments.studies.behaviour HEAD --only FGM "LoRA"      these cases against the last commit
     python -m experiments.studies.behaviour COMMIT --json rows.json     the rows as well

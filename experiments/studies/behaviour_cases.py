@@ -39,7 +39,7 @@ class Case:
         return ("fast",) if self.killed_at or self.prompt else tuple(SPEEDS)
 
 
-LOOP = "--training.steps 20 --training.warmup_steps 20 --training.checkpoint_every 10 --evaluation.max_new_tokens 24"
+LOOP = "--training.steps 20 --training.warmup_steps 10 --training.checkpoint_every 10 --evaluation.max_new_tokens 24"
 BUDGET = f"{LOOP} --data.held_out 20 --evaluation.limit 5"
 QUICK_START = f"{BUDGET} --pretraining.steps 20 --data.generated_train 500 --data.generated_test 5"
 DJANGO = f"django {BUDGET} --data.train_limit 1000"
@@ -53,7 +53,7 @@ TASKS = (
     "--data.vocab_size 400 --training.accumulate 2"
 )
 PRETRAINING = (
-    f"{PLAIN} --training.epochs 0 --training.steps 0 --pretraining.steps 20 --pretraining.warmup_steps 20 "
+    f"{PLAIN} --training.epochs 0 --training.steps 0 --pretraining.steps 20 --pretraining.warmup_steps 10 "
     "--data.mined_limit 500 --model.mlm_head --model.tag_head --model.match_head"
 )
 PROMPT = "divide the width by 3"
