@@ -56,6 +56,10 @@ PRETRAINING = (
     f"{PLAIN} --training.epochs 0 --training.steps 0 --pretraining.steps 20 --pretraining.warmup_steps 10 "
     "--data.mined_limit 500 --model.mlm_head --model.tag_head --model.match_head"
 )
+WHOLE_TEXTS = (
+    "--pretraining.objectives.both_texts --data.max_source_length 256 --data.max_target_length 256 "
+    "--data.batch_tokens 1024"
+)
 PROMPT = "divide the width by 3"
 
 STRATEGIES = {
@@ -103,7 +107,8 @@ BEGUN = {  # with the network of such a folder
 def objective(name: str, phase: str, others: str = "") -> str:
     """Options that train on one objective in a phase, and on the pairs only where `others` says so."""
     alone = "" if name == "pairs" or others else f" --{phase}.objectives.pairs 0"
-    return f"--{phase}.objectives.{name} 1{alone}"
+    whole = f" {WHOLE_TEXTS}" if name == "lines" else ""  # a description has one line: there is nothing to put in order
+    return f"--{phase}.objectives.{name} 1{alone}{whole}"
 
 
 CASES = {
