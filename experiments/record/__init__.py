@@ -1,0 +1,1 @@
+"""How a figure is kept, and how it is shown that the code still computes it."""

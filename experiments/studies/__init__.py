@@ -1,0 +1,1 @@
+"""Studies: one question, one file, one command each."""
