@@ -24,9 +24,9 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.run_folder import RunFolder, read_run_folder
+from experiments.compact_lines import settings_that_count
 from experiments.laboratory.tables import as_text, p_in_words
 from experiments.measurement import check_writable
-from experiments.result_lines import settings_that_count
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
 

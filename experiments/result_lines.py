@@ -1,17 +1,18 @@
 """One JSON line a finished run or measurement, kept for good in docs/results/<suite>.jsonl.
 
 Tables and pages are made from these lines alone, so a campaign goes on over days and machines, and weights need not be
-kept. A line holds no path of the machine it was made on.
+kept. A line holds no path of the machine it was made on. In the file a run's line has the short form of
+`experiments/compact_lines.py`; who reads it gets the whole one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
 from collections import Counter
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -20,6 +21,7 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
 from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder
+from experiments.compact_lines import Line, compact, expand, portable, settings_that_count, short_hash
 from training.trial import step_cap
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
@@ -32,9 +34,9 @@ MEASUREMENT_IDENTITY = (
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
                 "benchmarks": ("value", "unit", "minutes", "parameters"), "choosing": ("value", "unit"),
                 "few_shot": ("value", "unit"), "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
-NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
-    "version", "run", "seed", "device", "threads", "data.path", "data.workers",
-}
+# What no page shows is not recorded: scores by length, and ids that follow from the tokenizer.
+SHOWN_BESIDE = ("gold_parses", "signatures")
+NOT_RECORDED = "special_ids"
 SUITE_NAME = re.compile(r"[a-z0-9_]+")
 
 
@@ -49,7 +51,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
         "suite": suite,
         "row": row or folder.name,
         "command": command or command_of(facts),
-        "config": config,
+        "config": {name: value for name, value in config.items() if name != NOT_RECORDED},
         "config_hash": short_hash(config),
         "code_hash": facts["code_hash"],
         "data_hash": facts["data_hash"],
@@ -64,7 +66,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
         "held_out_loss": kept_held_out_loss(folder),
         "scores": folder.scores,
         "baselines": folder.baselines,
-        "beside": folder.beside,
+        "beside": {name: value for name, value in folder.beside.items() if name in SHOWN_BESIDE},
         "bits": example_bits(folder),
     }
 
@@ -126,23 +128,6 @@ def look_up(line: dict[str, Any], path: tuple[str, ...]) -> Any:
     return found
 
 
-def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The configuration without what names a place or a machine; a path that is left becomes PATH."""
-    kept = {}
-    for key, value in config.items():
-        if prefix + key in NOT_CONFIGURATION:
-            continue
-        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else portable(value)
-    return kept
-
-
-def portable(value: Any) -> Any:
-    """`value`, or PATH where it is an absolute path of this machine."""
-    if not isinstance(value, str):
-        return value
-    return "PATH" if PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() else value
-
-
 def command_of(facts: dict[str, Any]) -> str:
     """The command that made the run, absolute paths in it as PATH, several in a row as PATH..."""
     words = [str(word) for word in facts.get("command", [])]
@@ -157,12 +142,6 @@ def command_of(facts: dict[str, Any]) -> str:
         else:
             cleaned.append(shown)
     return shlex.join(["python", *cleaned])
-
-
-def short_hash(value: Any) -> str:
-    """16 hexadecimal digits of a JSON value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def example_bits(folder: RunFolder) -> dict[str, dict[str, str]]:
@@ -206,30 +185,45 @@ def identity(line: dict[str, Any]) -> tuple[str, ...]:
     return tuple(json.dumps(line.get(name)) for name in names)
 
 
-def append_line(folder: Path, line: dict[str, Any]) -> bool:
+def append_line(folder: Path, line: Line) -> bool:
     """Append `line` to its suite's file unless a line of the same identity stands there; whether it was appended.
 
-    Processes take turns under a lock of the operating system, which is free again when its owner dies.
+    What it shares with others is added once. The lines that are there stay as they are, in whatever form. Processes
+    take turns under a lock of the operating system, which is free again when its owner dies.
     """
     if not SUITE_NAME.fullmatch(line["suite"]):
         raise DataError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{line['suite']}.jsonl"
     with FileLock(folder / f"{line['suite']}.lock"):
         if any(identity(other) == identity(line) for other in read_suite(folder, line["suite"])):
             return False
-        path = folder / f"{line['suite']}.jsonl"
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if before and not before.endswith("\n"):
             before += "\n"
-        write_atomically(path, before + json.dumps(line) + "\n")
+        short, shared = compact(line)
+        known = shared_of(record for _, record in numbered_json_lines(path))
+        write_atomically(path, before + as_text([part for key, part in shared.items() if key not in known] + [short]))
     return True
 
 
-def read_suite(folder: Path, suite: str) -> list[dict[str, Any]]:
-    """The lines of one suite in the order in which they were added. Raises DataError naming file and line."""
+def as_text(records: Iterable[Mapping[str, Any]]) -> str:
+    """Lines as they stand in a file."""
+    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+
+
+def read_suite(folder: Path, suite: str) -> list[Line]:
+    """The whole lines of one suite in the order in which they were added. Raises DataError naming file and line."""
     path = folder / f"{suite}.jsonl"
-    lines = []
-    for number, line in numbered_json_lines(path):
+    records = numbered_json_lines(path)
+    shared, lines = shared_of(record for _, record in records), []
+    for number, record in records:
+        if "shared" in record:
+            continue
+        try:
+            line = expand(record, shared)
+        except DataError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
         for name in ("suite", "row", "command"):
             if not isinstance(line.get(name), str):
                 raise DataError(f"{path}:{number}: no {name} in this result line; restore or delete it")
@@ -239,6 +233,11 @@ def read_suite(folder: Path, suite: str) -> list[dict[str, Any]]:
     return lines
 
 
-def read_suites(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def shared_of(records: Iterable[Line]) -> dict[str, Line]:
+    """What lines of a file share, by its key."""
+    return {record["shared"]: record for record in records if "shared" in record}
+
+
+def read_suites(folder: Path) -> dict[str, list[Line]]:
     """Every suite's lines, suites in alphabetical order."""
     return {path.stem: read_suite(folder, path.stem) for path in sorted(folder.glob("*.jsonl"))}

@@ -111,7 +111,7 @@ def first_commit_of(name: str, row: str) -> str | None:
     file, meant = f"docs/results/{name}.jsonl", definition(load_suite(name), row)
     for commit in git("log", "--reverse", "--format=%H", "--", file).splitlines():
         lines = map(json.loads, git("show", f"{commit}:{file}").splitlines())
-        if any((line["row"], line.get("definition")) == (row, meant) for line in lines):
+        if any((line.get("row"), line.get("definition")) == (row, meant) for line in lines):
             return commit
     return None
 
