@@ -60,7 +60,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
             short[name] = scores_as_lists(line[name])
     if "bits" in line:
         short["bits"] = pack_together(line["bits"])
-    if line["wall_seconds"] == line["budget"].get("wall_seconds"):
+    if "wall_seconds" in line and line["wall_seconds"] == line["budget"].get("wall_seconds"):
         del short["wall_seconds"]
     if "pretraining" in line:
         rooms = {room: differing(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
@@ -89,7 +89,8 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
         return whole
     schema = line.get("schema", 0)
     whole["config"] = whole_settings(whole["config"], schema)
-    whole.setdefault("wall_seconds", whole["budget"].get("wall_seconds"))
+    if "wall_seconds" in whole.get("budget", {}):
+        whole.setdefault("wall_seconds", whole["budget"]["wall_seconds"])
     whole["command"] = whole["command"].replace(SEED, f"--seed={whole['seed']}")
     for name in ("scores", "baselines"):
         if name in whole:

@@ -135,14 +135,14 @@ def test_a_damaged_line_is_named_and_nothing_is_written(run, tmp_path, capsys):
     assert main([], tmp_path) == 2
     assert main(["add", str(run)], tmp_path) == 2
     for line in capsys.readouterr().err.splitlines():
-        assert "django.jsonl:2: damaged line" in line
+        assert "django.jsonl:5: damaged line" in line  # after three shared lines and the run's
     assert (results / "django.jsonl").read_bytes() == before and not (tmp_path / "docs" / "results.md").exists()
 
 
 def test_a_line_of_another_suite_is_named(run, tmp_path):
     append_line(tmp_path, run_line(run, "django"))
     (tmp_path / "django.jsonl").rename(tmp_path / "speed.jsonl")
-    with pytest.raises(DataError, match=r"speed\.jsonl:1: belongs to the suite django"):
+    with pytest.raises(DataError, match=r"speed\.jsonl:4: belongs to the suite django"):
         read_suites(tmp_path)
 
 
