@@ -120,9 +120,9 @@ def pretraining_facts(run: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def look_up(line: dict[str, Any], path: tuple[str, ...]) -> Any:
-    """The value at `path` in a line, None where there is none."""
-    found: Any = line
+def look_up(line: Any, path: tuple[str, ...]) -> Any:
+    """The value at `path` in a line or in its record, None where there is none."""
+    found: Any = line if isinstance(line, dict) else vars(line)
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
