@@ -34,7 +34,7 @@ from experiments.laboratory.statistics import t_interval
 from experiments.measurement import ROOT, check_writable, facts_of, shown_command, write_rows
 from experiments.paired_runs import LEVEL, Pairs, differences, equality_verdict, pairs_of, table_rows
 from experiments.result_lines import append_line, read_suite, settings_that_count, short_hash
-from experiments.result_records import records
+from experiments.result_records import runs
 from experiments.result_tables import DROPOUT_KINDS as KINDS
 from experiments.result_tables import DROPOUT_MARGIN as MARGIN
 from experiments.result_tables import DROPOUT_SCORE
@@ -186,7 +186,7 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
         lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
-    pairs = pairs_of(records(lines), KINDS, DROPOUT_SCORE)
+    pairs = pairs_of(runs(lines), KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")
     show(pairs)

@@ -87,3 +87,8 @@ def record(line: Line) -> Record:
 def records(lines: Iterable[Line]) -> list[Record]:
     """The same of several, without those that only let in lines of other code."""
     return [record(line) for line in lines if "accepts" not in line]
+
+
+def runs(lines: Iterable[Line]) -> list[ResultLine]:
+    """The records of those lines that are runs."""
+    return [one for one in records(lines) if isinstance(one, ResultLine)]

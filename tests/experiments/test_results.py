@@ -264,3 +264,8 @@ def test_a_measurement_that_lacks_a_field_is_refused(tmp_path):
 def test_a_suite_cannot_be_written_outside_its_folder(run, tmp_path):
     with pytest.raises(DataError, match="suite's name"):
         append_line(tmp_path, run_line(run, "../escape"))
+
+
+def test_a_line_that_lacks_a_field_is_named():
+    with pytest.raises(DataError, match="suite speed, row 'training, shape A': its line has no machine"):
+        results_page({"speed": [{"suite": "speed", **{k: v for k, v in SPEED.items() if k != "machine"}}]})
