@@ -24,9 +24,9 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.run_folder import RunFolder, read_run_folder
+from experiments.compact_lines import settings_of_run
 from experiments.laboratory.tables import as_text, p_in_words
 from experiments.measurement import check_writable
-from experiments.result_lines import settings_that_count
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
 
@@ -57,7 +57,7 @@ class Comparison:
 
 def differing_settings(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:
     """Every setting that is not the same in both, with both values."""
-    left, right = (flat(settings_that_count(run.config | scored_with(run))) for run in (first, second))
+    left, right = (flat(settings_of_run(run.config | scored_with(run))) for run in (first, second))
     names = sorted(left.keys() | right.keys())
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
 

@@ -51,6 +51,7 @@ from experiments.laboratory.tables import as_text
 from experiments.line_kinds import lines_of
 from experiments.measurement import ROOT, check_writable, facts_here, measured_row, write_rows
 from experiments.result_lines import read_suite
+from experiments.result_records import ResultLine, runs
 
 CORPUS, SPLIT = "django", "dev"
 
@@ -154,9 +155,9 @@ def write_corpus(
 def compare(command: Effect, words: list[str]) -> None:
     """Print both halves under both rows, and the effect. Raises DataError where seeds, code or lines do not fit."""
     check_writable(command.json)
-    found = read_suite(ROOT / "docs" / "results", command.suite)
+    found = runs(read_suite(ROOT / "docs" / "results", command.suite))
     of_rows = [lines_of(found, row, SPLIT) for row in (command.clean, command.contaminated)]
-    codes = {line["code_hash"] for of_row in of_rows for line in of_row}
+    codes = {line.code_hash for of_row in of_rows for line in of_row}
     rights = [rights_by_seed(of_row) for of_row in of_rows]
     seeds = sorted(rights[0].keys() & rights[1].keys())
     if len(seeds) < 2 or len(codes) > 1:
@@ -185,9 +186,9 @@ def compare(command: Effect, words: list[str]) -> None:
     write_rows(command.json, [row])
 
 
-def rights_by_seed(lines: Sequence[dict[str, Any]]) -> dict[int, numpy.ndarray]:
+def rights_by_seed(lines: Sequence[ResultLine]) -> dict[int, numpy.ndarray]:
     """Seed -> which lines are right, (n,) of 0 and 1."""
-    return {line["seed"]: numpy.array(unpack_bits(line["bits"][SPLIT]["exact"]), dtype=int) for line in lines}
+    return {line.seed: numpy.array(unpack_bits(line.bits[SPLIT]["exact"]), dtype=int) for line in lines}
 
 
 def effect_of(

@@ -30,10 +30,12 @@ from data.example import DataError
 from data.options import parse, run_and_report
 from data.sources import open_source
 from data.tokenizer import Tokenizer
+from experiments.compact_lines import config_hash, settings_that_count
 from experiments.laboratory.statistics import t_interval
 from experiments.measurement import ROOT, check_writable, facts_of, shown_command, write_rows
 from experiments.paired_runs import LEVEL, Pairs, differences, equality_verdict, pairs_of, table_rows
-from experiments.result_lines import append_line, read_suite, settings_that_count, short_hash
+from experiments.result_lines import append_line, read_suite
+from experiments.result_records import runs
 from experiments.result_tables import DROPOUT_KINDS as KINDS
 from experiments.result_tables import DROPOUT_MARGIN as MARGIN
 from experiments.result_tables import DROPOUT_SCORE
@@ -121,7 +123,7 @@ def facts_before(settings: train.Settings, kind: str, code: str) -> Line:
     del config["model"]["vocab_size"]  # follows from the data; `pieces` in the line
     environment = describe_environment(settings.seed, find_device("cpu"), code_hash=code)
     return {
-        "suite": SUITE, "row": kind, "config": config, "config_hash": short_hash(config), "seed": settings.seed,
+        "suite": SUITE, "row": kind, "config": config, "config_hash": config_hash(config), "seed": settings.seed,
         "device": environment["device"], **facts_of(environment),
     }  # fmt: skip
 
@@ -185,7 +187,7 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
         lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
-    pairs = pairs_of(lines, KINDS, DROPOUT_SCORE)
+    pairs = pairs_of(runs(lines), KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")
     show(pairs)

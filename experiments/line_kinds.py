@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy
 import tyro
@@ -26,6 +26,7 @@ from evaluation.metrics import unpack_bits
 from experiments.laboratory.tables import as_text
 from experiments.measurement import ROOT
 from experiments.result_lines import look_up, read_suite
+from experiments.result_records import ResultLine, runs
 from training.settings_file import from_dict
 
 LENGTHS = (6, 15)  # tokens up to which a line is short, of middle length
@@ -44,13 +45,13 @@ class Settings:
 def main(arguments: list[str]) -> int:
     """Print the table."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.line_kinds")
-    lines = read_suite(ROOT / "docs" / "results", settings.suite)
+    lines = runs(read_suite(ROOT / "docs" / "results", settings.suite))
     of_rows = [lines_of(lines, row, settings.split) for row in settings.rows]
     if not of_rows:
         raise DataError("no row is named; name one or more of the suite's")
     first = of_rows[0][0]
-    data = from_dict(DataConfig, {**first["config"]["data"], "path": settings.data_path}, settings.suite)
-    splits = read_splits(first["config"]["corpus"], data, first["seed"])
+    data = from_dict(DataConfig, {**first.config["data"], "path": settings.data_path}, settings.suite)
+    splits = read_splits(first.config["corpus"], data, first.seed)
     rights = [share_right(row, settings.split) for row in of_rows]
     references = list(splits.tests[settings.split])
     if any(len(right) != len(references) for right in rights):
@@ -59,22 +60,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def lines_of(lines: Sequence[dict[str, Any]], row: str, split: str) -> list[dict[str, Any]]:
+def lines_of(lines: Sequence[ResultLine], row: str, split: str) -> list[ResultLine]:
     """The row's lines of the code that has most, the newest of several. Raises DataError where there is none."""
     found = [
         line for line in lines
-        if line["row"] == row and not line.get("tuning") and look_up(line, ("bits", split, "exact"))
+        if line.row == row and not line.tuning and look_up(line, ("bits", split, "exact"))
     ]  # fmt: skip
     if not found:
         raise DataError(f"no result line of a row {row!r} has which lines of {split} are right; check the row's name")
-    codes = [line["code_hash"] for line in reversed(found)]  # the newest first
+    codes = [line.code_hash for line in reversed(found)]  # the newest first
     code = max(dict.fromkeys(codes), key=codes.count)
-    return [line for line in found if line["code_hash"] == code]
+    return [line for line in found if line.code_hash == code]
 
 
-def share_right(lines: Sequence[dict[str, Any]], split: str) -> numpy.ndarray:
+def share_right(lines: Sequence[ResultLine], split: str) -> numpy.ndarray:
     """For every example the share of the runs that have it right: (n,)."""
-    return numpy.mean([unpack_bits(line["bits"][split]["exact"]) for line in lines], axis=0)
+    return numpy.mean([unpack_bits(line.bits[split]["exact"]) for line in lines], axis=0)
 
 
 def kinds_of(train: Sequence[Example], references: Sequence[Example]) -> dict[str, numpy.ndarray]:

@@ -10,30 +10,31 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from experiments.compact_lines import short_hash
 from experiments.laboratory.statistics import SEEDS_FOR_A_VERDICT, t_interval
-from experiments.result_lines import look_up, short_hash
+from experiments.result_lines import look_up
+from experiments.result_records import ResultLine
 
-Line = dict[str, Any]
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
 LEVEL = 0.90  # of the interval
 
 
-def newest(lines: list[Line], setting: str) -> list[Line]:
+def newest(lines: list[ResultLine], setting: str) -> list[ResultLine]:
     """The lines that share code, threads and configuration, but for the one `setting` compared, with the last one."""
 
-    def circumstances(line: Line) -> tuple[Any, ...]:
-        config = {name: value for name, value in line["config"].items() if name != setting}
-        return line["code_hash"], line["threads"], short_hash(config)
+    def circumstances(line: ResultLine) -> tuple[Any, ...]:
+        config = {name: value for name, value in line.config.items() if name != setting}
+        return line.code_hash, line.threads, short_hash(config)
 
     return [line for line in lines if circumstances(line) == circumstances(lines[-1])]
 
 
-def pairs_of(lines: list[Line], kinds: tuple[str, str], score: tuple[str, ...]) -> Pairs:
+def pairs_of(lines: list[ResultLine], kinds: tuple[str, str], score: tuple[str, ...]) -> Pairs:
     """The values at `score` of both kinds, which are the lines' rows, on the seeds that have both."""
     found: dict[int, dict[str, float]] = {}
     for line in lines:
         if (value := look_up(line, score)) is not None:
-            found.setdefault(line["seed"], {})[line["row"]] = value
+            found.setdefault(line.seed, {})[line.row] = value
     first, second = kinds
     return {seed: (of[first], of[second]) for seed, of in sorted(found.items()) if first in of and second in of}
 

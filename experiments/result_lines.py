@@ -1,17 +1,18 @@
 """One JSON line a finished run or measurement, kept for good in docs/results/<suite>.jsonl.
 
 Tables and pages are made from these lines alone, so a campaign goes on over days and machines, and weights need not be
-kept. A line holds no path of the machine it was made on.
+kept. A line holds no path of the machine it was made on. In the file a run's line has the short form of
+`experiments/compact_lines.py`; who reads it gets the whole one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
 from collections import Counter
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -20,6 +21,7 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
 from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder
+from experiments.compact_lines import Line, compact, config_hash, expand, portable, settings_of_run
 from training.trial import step_cap
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
@@ -32,9 +34,7 @@ MEASUREMENT_IDENTITY = (
 MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": ("value", "unit"),
                 "benchmarks": ("value", "unit", "minutes", "parameters"), "choosing": ("value", "unit"),
                 "few_shot": ("value", "unit"), "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
-NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
-    "version", "run", "seed", "device", "threads", "data.path", "data.workers",
-}
+SHOWN_BESIDE = ("gold_parses", "signatures")  # what no page shows, scores by length, is not recorded
 SUITE_NAME = re.compile(r"[a-z0-9_]+")
 
 
@@ -44,13 +44,13 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
     check_complete(folder)
     facts = folder.facts
     scored = folder.beside.pop("evaluation", {})  # eval.py may have scored with other settings than the run's own
-    config = settings_that_count(folder.config | ({"evaluation": scored} if scored else {}))
+    config = settings_of_run(folder.config) | ({"evaluation": scored} if scored else {})
     return {
         "suite": suite,
         "row": row or folder.name,
         "command": command or command_of(facts),
         "config": config,
-        "config_hash": short_hash(config),
+        "config_hash": config_hash(config),
         "code_hash": facts["code_hash"],
         "data_hash": facts["data_hash"],
         "seed": facts["seed"],
@@ -64,7 +64,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[st
         "held_out_loss": kept_held_out_loss(folder),
         "scores": folder.scores,
         "baselines": folder.baselines,
-        "beside": folder.beside,
+        "beside": {name: value for name, value in folder.beside.items() if name in SHOWN_BESIDE},
         "bits": example_bits(folder),
     }
 
@@ -109,38 +109,21 @@ def kept_held_out_loss(folder: RunFolder, phase: str = "training") -> float | No
 def pretraining_facts(run: Path) -> dict[str, Any]:
     """What a result line says of the run that has made the network with which its own began."""
     folder = read_run_folder(run)
-    config = settings_that_count(folder.config)
+    config = settings_of_run(folder.config)
     return {
-        "seed": folder.facts["seed"], "config_hash": short_hash(config), "code_hash": folder.facts["code_hash"],
+        "seed": folder.facts["seed"], "config_hash": config_hash(config), "code_hash": folder.facts["code_hash"],
         "command": command_of(folder.facts), "config": {name: config[name] for name in ("data", "pretraining")},
         "data": folder.facts["data"], "budget": folder.budget,
         "held_out_loss": kept_held_out_loss(folder, "pretraining"),
     }  # fmt: skip
 
 
-def look_up(line: dict[str, Any], path: tuple[str, ...]) -> Any:
-    """The value at `path` in a line, None where there is none."""
-    found: Any = line
+def look_up(line: Any, path: tuple[str, ...]) -> Any:
+    """The value at `path` in a line or in its record, None where there is none."""
+    found: Any = line if isinstance(line, dict) else vars(line)
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
-
-
-def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The configuration without what names a place or a machine; a path that is left becomes PATH."""
-    kept = {}
-    for key, value in config.items():
-        if prefix + key in NOT_CONFIGURATION:
-            continue
-        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else portable(value)
-    return kept
-
-
-def portable(value: Any) -> Any:
-    """`value`, or PATH where it is an absolute path of this machine."""
-    if not isinstance(value, str):
-        return value
-    return "PATH" if PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() else value
 
 
 def command_of(facts: dict[str, Any]) -> str:
@@ -157,12 +140,6 @@ def command_of(facts: dict[str, Any]) -> str:
         else:
             cleaned.append(shown)
     return shlex.join(["python", *cleaned])
-
-
-def short_hash(value: Any) -> str:
-    """16 hexadecimal digits of a JSON value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def example_bits(folder: RunFolder) -> dict[str, dict[str, str]]:
@@ -206,30 +183,45 @@ def identity(line: dict[str, Any]) -> tuple[str, ...]:
     return tuple(json.dumps(line.get(name)) for name in names)
 
 
-def append_line(folder: Path, line: dict[str, Any]) -> bool:
+def append_line(folder: Path, line: Line) -> bool:
     """Append `line` to its suite's file unless a line of the same identity stands there; whether it was appended.
 
-    Processes take turns under a lock of the operating system, which is free again when its owner dies.
+    What it shares with others is added once. The lines that are there stay as they are, in whatever form. Processes
+    take turns under a lock of the operating system, which is free again when its owner dies.
     """
     if not SUITE_NAME.fullmatch(line["suite"]):
         raise DataError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{line['suite']}.jsonl"
     with FileLock(folder / f"{line['suite']}.lock"):
         if any(identity(other) == identity(line) for other in read_suite(folder, line["suite"])):
             return False
-        path = folder / f"{line['suite']}.jsonl"
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if before and not before.endswith("\n"):
             before += "\n"
-        write_atomically(path, before + json.dumps(line) + "\n")
+        short, shared = compact(line)
+        known = shared_of(record for _, record in numbered_json_lines(path))
+        write_atomically(path, before + as_text([part for key, part in shared.items() if key not in known] + [short]))
     return True
 
 
-def read_suite(folder: Path, suite: str) -> list[dict[str, Any]]:
-    """The lines of one suite in the order in which they were added. Raises DataError naming file and line."""
+def as_text(records: Iterable[Mapping[str, Any]]) -> str:
+    """Lines as they stand in a file."""
+    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+
+
+def read_suite(folder: Path, suite: str) -> list[Line]:
+    """The whole lines of one suite in the order in which they were added. Raises DataError naming file and line."""
     path = folder / f"{suite}.jsonl"
-    lines = []
-    for number, line in numbered_json_lines(path):
+    records = numbered_json_lines(path)
+    shared, lines = shared_of(record for _, record in records), []
+    for number, record in records:
+        if "shared" in record:
+            continue
+        try:
+            line = expand(record, shared)
+        except DataError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
         for name in ("suite", "row", "command"):
             if not isinstance(line.get(name), str):
                 raise DataError(f"{path}:{number}: no {name} in this result line; restore or delete it")
@@ -239,6 +231,11 @@ def read_suite(folder: Path, suite: str) -> list[dict[str, Any]]:
     return lines
 
 
-def read_suites(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def shared_of(records: Iterable[Line]) -> dict[str, Line]:
+    """What lines of a file share, by its key."""
+    return {record["shared"]: record for record in records if "shared" in record}
+
+
+def read_suites(folder: Path) -> dict[str, list[Line]]:
     """Every suite's lines, suites in alphabetical order."""
     return {path.stem: read_suite(folder, path.stem) for path in sorted(folder.glob("*.jsonl"))}

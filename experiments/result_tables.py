@@ -7,12 +7,13 @@ from statistics import median
 from typing import Any
 
 from evaluation.report_scores import METRICS, is_score, readable, split_name
+from experiments.compact_lines import Line
 from experiments.laboratory.tables import p_in_words
 from experiments.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
 from experiments.result_lines import look_up
+from experiments.result_records import Measured, Record, ResultLine, records
 from experiments.targets import TARGETS, Target
 
-Line = dict[str, Any]
 NOT_RUN = "not run"
 PARTS = {  # which examples a score in README's table is over
     "exact_match_without_duplicates": "without duplicates ",
@@ -55,10 +56,11 @@ DROPOUT_MARGIN = 1.0  # percent of torch's held-out loss: the smallest differenc
 def results_page(suites: dict[str, list[Line]]) -> str:
     """The whole of docs/results.md."""
     names = [*TITLES, *(name for name in suites if name not in TITLES)]
-    return HEAD + "".join(f"\n## {TITLES.get(name, name)}\n\n{section(name, suites.get(name, []))}" for name in names)
+    found = {name: records(suites.get(name, [])) for name in names}
+    return HEAD + "".join(f"\n## {TITLES.get(name, name)}\n\n{section(name, found[name])}" for name in names)
 
 
-def section(suite: str, lines: list[Line]) -> str:
+def section(suite: str, lines: list[Record]) -> str:
     """One suite's part of the page."""
     if not lines:
         return f"{NOT_RUN.capitalize()}.\n"
@@ -66,7 +68,7 @@ def section(suite: str, lines: list[Line]) -> str:
         return speed_table(lines)
     if suite == "gradient_norms":
         return gradient_table(lines)
-    if all("value" in line for line in lines):
+    if all(isinstance(line, Measured) for line in lines):
         return checks_table(lines)
     if suite == "dropout":
         scores = dropout_table(lines)
@@ -78,42 +80,42 @@ def section(suite: str, lines: list[Line]) -> str:
     return scores + "\nHow these runs were made:\n\n" + making_table(lines)
 
 
-def verdict_on_runs(lines: list[Line]) -> str:
+def verdict_on_runs(lines: list[ResultLine]) -> str:
     """A word on how many seeds stand behind a comparison."""
-    seeds = {row: len({line["seed"] for line in lines if line["row"] == row}) for row in sorted_rows(lines)}
+    seeds = {row: len({line.seed for line in lines if line.row == row}) for row in sorted_rows(lines)}
     counts = ", ".join(f"{row}: {count}" for row, count in seeds.items())
     if min(seeds.values()) < SEEDS_FOR_A_VERDICT or len(seeds) < 2:
         return f"**not enough runs** for a verdict (seeds of {counts})."
     return f"Seeds of {counts}."
 
 
-def sorted_rows(lines: list[Line]) -> list[str]:
+def sorted_rows(lines: list[ResultLine]) -> list[str]:
     """The rows' names in the order in which they first appear."""
-    return list(dict.fromkeys(line["row"] for line in lines))
+    return list(dict.fromkeys(line.row for line in lines))
 
 
-def score_table(lines: list[Line]) -> str:
+def score_table(lines: list[ResultLine]) -> str:
     """Every run's scores split by split, its baselines below it."""
-    found = {name for line in lines for split in line["scores"].values() for name in split}
+    found = {name for line in lines for split in line.scores.values() for name in split}
     metrics = [name for name in METRICS if name in found]
     rows = []
     for line in lines:
-        for split, scores in line["scores"].items():
-            rows.append([f"**{line['row']}**, seed {line['seed']}", split_name(split), *score_cells(scores, metrics)])
-            gold = line.get("beside", {}).get("gold_parses", {}).get(split)
+        for split, scores in line.scores.items():
+            rows.append([f"**{line.row}**, seed {line.seed}", split_name(split), *score_cells(scores, metrics)])
+            gold = line.beside.get("gold_parses", {}).get(split)
             if gold is not None and "parses" in metrics:
                 share = [METRICS["parses"].write(gold) if name == "parses" else "–" for name in metrics]
                 rows.append(["the references themselves", split_name(split), rows[-1][2], *share])
-            for name, baseline in line.get("baselines", {}).items():
+            for name, baseline in line.baselines.items():
                 if baseline.get(split):
                     label = f"baseline: {readable(name)}"
                     rows.append([label, split_name(split), *score_cells(baseline[split], metrics)])
     return table(["row", "split", "n", *(METRICS[name].name for name in metrics)], rows) + signatures(lines)
 
 
-def signatures(lines: list[Line]) -> str:
+def signatures(lines: list[ResultLine]) -> str:
     """What exactly BLEU and chrF are, each signature once."""
-    found = [text for line in lines for text in line.get("beside", {}).get("signatures", {}).values()]
+    found = [text for line in lines for text in line.beside.get("signatures", {}).values()]
     return "".join(f"\nSignature: {code(text)}\n" for text in dict.fromkeys(found))
 
 
@@ -134,37 +136,37 @@ def score_cell(metric: str, cell: Any, n: int | None = None) -> str:
     return f"{text}, n {cell['n']:,}" if n and cell.get("n") not in (None, n) else text
 
 
-def making_table(lines: list[Line]) -> str:
+def making_table(lines: list[ResultLine]) -> str:
     """Budget, machine, hashes and command of every run."""
     columns = ["row", "seed", "steps", "tokens", "training FLOPs", "training time", "peak memory", "threads",
                "machine", "torch", "configuration", "code", "data", "command"]
     rows = []
     for line in lines:
-        budget = line["budget"]
+        budget = line.budget
         rows.append([
-            line["row"], str(line["seed"]), count(budget.get("steps")), count(budget.get("tokens")),
+            line.row, str(line.seed), count(budget.get("steps")), count(budget.get("tokens")),
             scientific(budget.get("training_flops")), duration(budget.get("seconds")),
-            mebibytes(budget.get("peak_memory_mib")), str(line["threads"]), line["machine"],
-            str(line["versions"].get("torch", "–")), line["config_hash"], line["code_hash"], line["data_hash"],
-            code(line["command"]),
+            mebibytes(budget.get("peak_memory_mib")), str(line.threads), line.machine,
+            str(line.versions.get("torch", "–")), line.config_hash, line.code_hash, line.data_hash,
+            code(line.command),
         ])
     return table(columns, rows)
 
 
-def speed_table(lines: list[Line]) -> str:
+def speed_table(lines: list[Measured]) -> str:
     """Medians of every implementation, and the ratio to the one that counts with its range over the rounds."""
     rows = []
     for line in lines:
-        peers = [f"{name} {in_unit(median(values), line['unit'])}" for name, values in line["peers"].items()]
-        against = f"{line['against']}: {ratio(line['ratio'])}" if line["ratio"] else "–"
+        peers = [f"{name} {in_unit(median(values), line.unit)}" for name, values in line.peers.items()]
+        against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else "–"
         rows.append([
-            line["row"], measured(line), "; ".join(peers) or "–", against, str(line.get("target", "–")),
-            yes_or_no(line.get("met")), line["machine"], code(line["command"]),
+            line.row, measured(line), "; ".join(peers) or "–", against, line.target or "–",
+            yes_or_no(line.met), line.machine, code(line.command),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
 
-def dropout_table(lines: list[Line]) -> str:
+def dropout_table(lines: list[ResultLine]) -> str:
     """Held-out loss of both kinds, seed by seed, of the newest code and configuration; the verdict first."""
     pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, DROPOUT_SCORE)
     said = equality_verdict(pairs, DROPOUT_MARGIN)
@@ -172,9 +174,9 @@ def dropout_table(lines: list[Line]) -> str:
     return f"**{said}**. {INTERVAL}\n\n" + table(columns, table_rows(pairs))
 
 
-def bf16_table(lines: list[Line]) -> str:
+def bf16_table(lines: list[ResultLine]) -> str:
     """Held-out loss and exact match of the quick start with both kinds of products, of the newest code."""
-    same = [line for line in lines if line["code_hash"] == lines[-1]["code_hash"]]
+    same = [line for line in lines if line.code_hash == lines[-1].code_hash]
     parts = []
     for what, path, scale in BF16_SCORES:
         pairs = {
@@ -185,22 +187,21 @@ def bf16_table(lines: list[Line]) -> str:
     return f"{INTERVAL}\n\n" + "\n".join(parts)
 
 
-def gradient_table(lines: list[Line]) -> str:
+def gradient_table(lines: list[Measured]) -> str:
     """The norms of `python -m experiments.gradient_norms`, the newest line of each network."""
-    newest_lines = {line["row"]: line for line in lines}
+    newest_lines = {line.row: line for line in lines}
     rows = [
-        [row, f"{line['layers'][0]:.4f}", f"{max(line['layers']):.4f}", f"{line['value']:.4f}", code(line["command"])]
+        [row, f"{line.layers[0]:.4f}", f"{max(line.layers):.4f}", f"{line.value:.4f}", code(line.command)]
         for row, line in newest_lines.items()
     ]
     picture = "![Norm of the gradient in each decoder layer, pre-norm and post-norm](suites/gradient_norms.svg)\n"
     return table(["network", "first layer", "largest", "last layer", "command"], rows) + "\n" + picture
 
 
-def checks_table(lines: list[Line]) -> str:
+def checks_table(lines: list[Measured]) -> str:
     """Single measured values."""
     rows = [
-        [line["row"], measured(line), str(line.get("target", "–")), yes_or_no(line.get("met")), line["machine"],
-         code(line["command"])]
+        [line.row, measured(line), line.target or "–", yes_or_no(line.met), line.machine, code(line.command)]
         for line in lines
     ]
     return table(["what", "value", "target", "met", "machine", "command"], rows)
@@ -208,7 +209,7 @@ def checks_table(lines: list[Line]) -> str:
 
 def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = ()) -> str:
     """README's table: what was promised and what came out; `effects`: rows about suites of the laboratory."""
-    rows = [*(readme_row(target, suites.get(target.suite, [])) for target in TARGETS), *effects]
+    rows = [*(readme_row(target, records(suites.get(target.suite, []))) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
         "over runs; in square brackets the baselines on the same examples. How each figure was made: "
@@ -217,7 +218,7 @@ def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = (
     return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
 
 
-def readme_row(target: Target, lines: list[Line]) -> list[str]:
+def readme_row(target: Target, lines: list[Record]) -> list[str]:
     """One promise. Of several lines of a row the first one made with the newest code and configuration counts.
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
@@ -228,32 +229,32 @@ def readme_row(target: Target, lines: list[Line]) -> list[str]:
     between = "; " if len(shown) == 1 else ", "
     results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
     if len(shown) > 1:
-        results = [f"{line['machine']}: {result}" for line, result in zip(shown, results, strict=True)]
+        results = [f"{line.machine}: {result}" for line, result in zip(shown, results, strict=True)]
     return [
         target.what, target.wanted, "; ".join(results),
-        "; ".join(dict.fromkeys(line["machine"] for line in shown)),
-        " ".join(dict.fromkeys(code(line["command"]) for line in shown)),
+        "; ".join(dict.fromkeys(line.machine for line in shown)),
+        " ".join(dict.fromkeys(code(line.command) for line in shown)),
     ]
 
 
-def current(lines: list[Line], row: str) -> list[Line]:
+def current(lines: list[Record], row: str) -> list[Record]:
     """The line that stands for a row: first of those that share code and configuration with the row's last line.
 
     Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
     """
-    same = [line for line in lines if line["row"] == row]
-    if not same or "config_hash" not in same[-1]:
-        return list({line["machine"]: line for line in same}.values())
-    keys = ("code_hash", "config_hash")
-    return [next(line for line in same if all(line[key] == same[-1][key] for key in keys))]
+    same = [line for line in lines if line.row == row]
+    if not same or isinstance(same[-1], Measured):
+        return list({line.machine: line for line in same}.values())
+    last = same[-1].code_hash, same[-1].config_hash
+    return [next(line for line in same if (line.code_hash, line.config_hash) == last)]
 
 
-def values_of(target: Target, line: Line) -> str:
+def values_of(target: Target, line: Record) -> str:
     """Every value that the target names, with the baselines of the scores among them."""
     return ", ".join(part for part in (value_of(path, line) for path in target.values) if part) or "not scored"
 
 
-def value_of(path: tuple[str, ...], line: Line) -> str:
+def value_of(path: tuple[str, ...], line: Record) -> str:
     """One value of a line in words; nothing where the line does not have it."""
     found = look_up(line, path)
     if found is None:
@@ -271,24 +272,24 @@ def value_of(path: tuple[str, ...], line: Line) -> str:
     return f"{duration(found)} of training"
 
 
-def score_with_baselines(line: Line, split: str, metric: str) -> str:
+def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
     """A score, over which examples it is, and the baselines' scores on them."""
     beside = [
         f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
-        for name, splits in line.get("baselines", {}).items()
+        for name, splits in line.baselines.items()
         if is_score(splits.get(split, {}).get(metric))
     ]
     baselines = f" [{', '.join(beside)}]" if beside else ""
-    return f"{PARTS.get(metric, '')}{score_cell(metric, line['scores'][split][metric])}{baselines}"
+    return f"{PARTS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
 
 
-def met(target: Target, line: Line) -> str:
+def met(target: Target, line: Record) -> str:
     """Whether the line reaches the target, in words; nothing where there is no target."""
     found = reached(target, line)
     return "" if found is None else ("met" if found else "**not met**")
 
 
-def reached(target: Target, line: Line) -> bool | None:
+def reached(target: Target, line: Record | Line) -> bool | None:
     """Whether the target's last value reaches it; None where there is no target or no value."""
     found = look_up(line, target.values[-1])
     if isinstance(found, dict):
@@ -346,16 +347,16 @@ def mebibytes(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f} MiB"
 
 
-def measured(line: Line) -> str:
+def measured(line: Measured) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit; p where it was tested."""
-    if line["suite"] == "checks" and line["unit"] == "s":
-        return duration(line["value"])
-    units = line.get("over", f"{line['functions']} functions" if "functions" in line else "")
+    if line.suite == "checks" and line.unit == "s":
+        return duration(line.value)
+    units = line.over or (f"{line.functions} functions" if line.functions is not None else "")
     over = f" over {units}" if units else ""
-    interval = f" ({line['low']:.1f} to {line['high']:.1f}{over})" if "low" in line else ""
-    tested = f"; p {p_in_words(line['p'])}" if "p" in line else ""
-    corrected = f", {p_in_words(line['p_corrected'])} corrected" if "p_corrected" in line else ""
-    return in_unit(line["value"], line["unit"]) + interval + tested + corrected
+    interval = f" ({line.low:.1f} to {line.high:.1f}{over})" if line.low is not None else ""
+    tested = f"; p {p_in_words(line.p)}" if line.p is not None else ""
+    corrected = f", {p_in_words(line.p_corrected)} corrected" if line.p_corrected is not None else ""
+    return in_unit(line.value, line.unit) + interval + tested + corrected
 
 
 def in_unit(value: float, unit: str) -> str:

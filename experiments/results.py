@@ -99,11 +99,7 @@ def promises(suites: dict[str, list[dict[str, Any]]]) -> str:
 def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
     """docs/results.md: measurements and single runs, benchmarks, the six strategies, the suites of the laboratory."""
     elsewhere = {*names(), "benchmarks"}
-    others = {
-        name: [line for line in lines if "accepts" not in line]
-        for name, lines in suites.items()
-        if name not in elsewhere
-    }
+    others = {name: lines for name, lines in suites.items() if name not in elsewhere}
     whole = [results_page(others), page_section(suites.get("benchmarks", [])), six_strategies.page_section(suites)]
     return "".join(whole) + suite_sections(suites)
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from experiments.compact_lines import Line
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import ERROR, SEEDS_FOR_A_VERDICT
 from experiments.laboratory.suite import load_suite
 from experiments.laboratory.tables import NOTHING, p_in_words
+from experiments.result_records import Measured, records
 from experiments.result_tables import table
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST
 
-Line = dict[str, Any]
 STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "1 layer-wise": ("lower-layers-learn-more-slowly", "the-top-layer-first"),
     "2 auxiliary loss": ("tagging-names-helps-to-write-them",),
@@ -53,7 +54,7 @@ def answered(suites: Mapping[str, list[Line]]) -> dict[str, list[Answered]]:
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
     found = {strategy: [of_suite(analysis, claims[name]) for name in names] for strategy, names in STRATEGIES.items()}
-    found["5 meta-learning"] = [of_few_shot(suites.get("few_shot", []))]
+    found["5 meta-learning"] = [of_few_shot(records(suites.get("few_shot", [])))]
     return found
 
 
@@ -71,21 +72,21 @@ def of_suite(analysis: Analysis, claim: Claim) -> Answered:
     return by_seeds([said, *means, difference, p_in_words(analysis.adjusted_p(claim))], answer, effect.n)
 
 
-def of_few_shot(lines: list[Line]) -> Answered:
+def of_few_shot(lines: list[Measured]) -> Answered:
     """Meta-learning's claim, by the newest lines: its p is corrected already."""
-    newest = {line["row"]: line for line in lines}
+    newest = {line.row: line for line in lines}
     kind, k = CLAIMED
     said = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"
     effect = newest.get(f"{kind} against plain, k {k}")
     if effect is None:
         return Answered([said, *[NOTHING] * 4, "not run"], "not run", False)
-    means = [f"{newest[f'{name}, k {k}']['value']:.1f}" for name in ("plain", kind)]
-    difference = f"{effect['value']:+.1f} ({effect['low']:+.1f} to {effect['high']:+.1f}) points"
+    means = [f"{newest[f'{name}, k {k}'].value:.1f}" for name in ("plain", kind)]
+    difference = f"{effect.value:+.1f} ({effect.low:+.1f} to {effect.high:+.1f}) points"
     answer = "undecided at this power"
-    if effect["p_corrected"] < ERROR and abs(effect["value"]) >= SMALLEST:
-        answer = "replicated" if effect["value"] > 0 else "contradicted"
-    seeds = int(effect["over"].split()[0])
-    return by_seeds([said, *means, difference, p_in_words(effect["p_corrected"])], answer, seeds)
+    if effect.p_corrected < ERROR and abs(effect.value) >= SMALLEST:
+        answer = "replicated" if effect.value > 0 else "contradicted"
+    seeds = int(effect.over.split()[0])
+    return by_seeds([said, *means, difference, p_in_words(effect.p_corrected)], answer, seeds)
 
 
 def by_seeds(cells: list[str], answer: str, seeds: int) -> Answered:

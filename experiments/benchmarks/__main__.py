@@ -28,8 +28,8 @@ from experiments.benchmarks.published import NOTES
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
 from experiments.child import STOPPED, run_child, run_side_by_side
+from experiments.compact_lines import config_hash, settings_of_run
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
-from experiments.result_lines import settings_that_count, short_hash
 from training.code_hash import code_hash
 from training.command_line import read_training_command
 from training.run_folder import is_finished, is_run, read_config
@@ -170,11 +170,11 @@ def environment(run: Path) -> dict[str, Any]:
 
 def identity_of(run: Path) -> dict[str, Any]:
     """What tells results of one command apart: settings, data, seed, and the code that scores."""
-    config = settings_that_count(read_json(run / "config.json"))
+    config = settings_of_run(read_json(run / "config.json"))
     scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").glob("*.py")]
     found = environment(run)
     return {
-        "config_hash_of_run": short_hash(config), "data_hash": found["data_hash"], "seed": found["seed"],
+        "config_hash_of_run": config_hash(config), "data_hash": found["data_hash"], "seed": found["seed"],
         "scored_by": code_hash(ROOT, scoring),
     }  # fmt: skip
 

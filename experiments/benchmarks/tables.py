@@ -12,8 +12,10 @@ from evaluation.baselines import baseline_predictions
 from evaluation.metrics import exact_matches, pack_bits
 from experiments.benchmarks.columns import COLUMNS, EXACT
 from experiments.benchmarks.published import NOTES, PUBLISHED
+from experiments.compact_lines import Line
 from experiments.laboratory.tables import as_text
 from experiments.measurement import rounded
+from experiments.result_records import records
 from experiments.result_tables import code, table
 from training.trial import step_cap
 
@@ -96,18 +98,18 @@ def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return as_text(*table_cells(name, rows))
 
 
-def page_section(lines: Sequence[Mapping[str, Any]]) -> str:
+def page_section(lines: Sequence[Line]) -> str:
     """The section of docs/results.md, a table for each benchmark; of several results of one the last."""
-    parts = [HEAD]
+    found, parts = records(lines), [HEAD]
     for name in COLUMNS:
-        of_name = [line for line in lines if line["row"].startswith(f"{name}, ")]
+        of_name = [line for line in found if line.row.startswith(f"{name}, ")]
         parts.append(f"\n### {name}\n\n")
         if not of_name:
             parts.append("Not run.\n")
             continue
         newest = of_name[-1]
         same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
-        rows = [line for line in of_name if all(line.get(key) == newest.get(key) for key in same)]
-        made = f"{newest['minutes']:.1f} minutes of two cores' training, {newest['parameters'] / 1e6:.1f} M parameters"
-        parts.append(f"{table(*table_cells(name, rows))}\n{NOTES[name]} {made}; {code(newest['command'])}\n")
+        rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
+        made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
+        parts.append(f"{table(*table_cells(name, [*map(vars, rows)]))}\n{NOTES[name]} {made}; {code(newest.command)}\n")
     return "".join(parts)

@@ -12,6 +12,7 @@ from typing import Any
 import train
 from data.example import DataError
 from data.sources import open_source
+from experiments.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import (
     BASE,
@@ -26,7 +27,6 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from experiments.result_lines import NOT_CONFIGURATION, portable, short_hash
 from training.code_hash import code_hash, imported_files
 from training.command_line import read_training_command
 from training.config import LoopConfig

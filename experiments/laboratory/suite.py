@@ -22,9 +22,10 @@ from runpy import run_path
 from typing import Any
 
 from data.example import DataError
+from experiments.compact_lines import short_hash
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
-from experiments.result_lines import SUITE_NAME, short_hash
+from experiments.result_lines import SUITE_NAME
 from training.old_settings import first_name, in_first_names
 
 Changes = Mapping[str, Any]  # setting of train.py -> value

@@ -1,7 +1,8 @@
-"""A toy repository whose train.py and eval.py look like ours from outside, for what runs other commits' trees."""
+"""What tests share: a result line, and a toy repository whose train.py and eval.py look like ours from outside."""
 
 import subprocess
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -74,3 +75,12 @@ def toy_repository(tmp_path, toy_libraries):
     git("add", ".")
     git("commit", "-q", "-m", "first")
     return SimpleNamespace(root=root, commit=git("rev-parse", "HEAD"), git=git, change=change)
+
+
+@pytest.fixture
+def run_line_fields() -> dict[str, Any]:
+    """Every field that a run's line must have; a test puts its own on top."""
+    return {
+        "suite": "toy", "row": "base", "command": "x", "seed": 1, "threads": 1, "machine": "2 cores", "versions": {},
+        "config": {}, "config_hash": "c", "code_hash": "c", "data_hash": "d", "budget": {}, "scores": {},
+    }  # fmt: skip

@@ -99,16 +99,15 @@ def test_lines_of_one_code_count_as_one_draw():
     assert together[0] == pytest.approx(alone[0]) and together[1] == pytest.approx(alone[1])
 
 
-def test_two_rows_are_compared_on_both_halves(tmp_path, django, monkeypatch, capsys):
+def test_two_rows_are_compared_on_both_halves(tmp_path, django, monkeypatch, capsys, run_line_fields):
     lines, _ = dev_lines(DataConfig(path=str(django), held_out=0), 0)
     results = tmp_path / "docs" / "results"
     results.mkdir(parents=True)
     rights = {"infilling": [0] * 40, "infilling, contaminated": [int(is_planted(line)) for line in lines]}
     rows = [
-        {"suite": "toy", "command": "", "code_hash": "c", "config": {}, "row": row, "seed": seed,
-         "bits": {"dev": {"exact": pack_bits(bits)}}}
+        run_line_fields | {"row": row, "seed": seed, "bits": {"dev": {"exact": pack_bits(bits)}}}
         for row, bits in rights.items() for seed in (1, 2)
-    ]  # fmt: skip
+    ]
     (results / "toy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setattr(contamination, "ROOT", tmp_path)
     words = ["effect", "--suite", "toy", "--data_path", str(django)]

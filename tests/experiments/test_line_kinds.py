@@ -9,6 +9,7 @@ from data.options import run_and_report
 from evaluation.metrics import pack_bits
 from experiments import line_kinds
 from experiments.line_kinds import kinds_of, lines_of, main, share_right
+from experiments.result_records import runs
 
 
 def example(number, code):
@@ -28,20 +29,20 @@ def test_kinds_go_by_what_training_has_and_by_length():
     assert kinds["7 to 15 tokens"] == [False, False, False, True, False]
 
 
-def test_a_row_is_the_mean_of_its_seeds():
-    lines = [{"bits": {"dev": {"exact": pack_bits(bits)}}} for bits in ([1, 0, 1], [1, 0, 0])]
-    assert share_right(lines, "dev").tolist() == [1.0, 0.0, 0.5]
+def test_a_row_is_the_mean_of_its_seeds(run_line_fields):
+    lines = [run_line_fields | {"bits": {"dev": {"exact": pack_bits(bits)}}} for bits in ([1, 0, 1], [1, 0, 0])]
+    assert share_right(runs(lines), "dev").tolist() == [1.0, 0.0, 0.5]
 
 
 @pytest.mark.parametrize("codes, kept", [("aab", "aa"), ("ab", "b"), ("abba", "aa"), ("abbb", "bbb")])
-def test_the_code_that_has_most_lines_counts_and_the_newest_of_several(codes, kept):
-    line = {"row": "plain", "bits": {"dev": {"exact": "AA"}}}
-    found = lines_of([line | {"code_hash": code} for code in codes], "plain", "dev")
-    assert "".join(line["code_hash"] for line in found) == kept
+def test_the_code_that_has_most_lines_counts_and_the_newest_of_several(codes, kept, run_line_fields):
+    line = run_line_fields | {"row": "plain", "bits": {"dev": {"exact": "AA"}}}
+    found = lines_of(runs(line | {"code_hash": code} for code in codes), "plain", "dev")
+    assert "".join(line.code_hash for line in found) == kept
 
 
 @pytest.fixture
-def suite(tmp_path, monkeypatch):
+def suite(tmp_path, monkeypatch, run_line_fields):
     """A suite of two rows on ten lines of Django."""
     data, results = tmp_path / "django", tmp_path / "docs" / "results"
     data.mkdir()
@@ -49,7 +50,7 @@ def suite(tmp_path, monkeypatch):
     (data / "all.anno").write_text("".join(f"line {i}\n" for i in range(16010)))
     (data / "all.code").write_text("".join(f"x = {i % 16000 if i < 16005 else i}\n" for i in range(16010)))
     config = {"corpus": "django", "data": {"held_out": 0}}
-    line = {"suite": "toy", "command": "", "code_hash": "c", "seed": 1, "config": config}
+    line = run_line_fields | {"config": config}
     rights = {"plain": [1] * 5 + [0] * 5, "better": [1] * 10}
     rows = [line | {"row": row, "bits": {"dev": {"exact": pack_bits(bits)}}} for row, bits in rights.items()]
     (results / "toy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.paired_runs import differences, equality_verdict, newest, pairs_of, table_rows
+from experiments.result_records import ResultLine
 
 
 def scores(*pairs):
@@ -39,10 +40,11 @@ def test_the_verdict_needs_five_seeds_and_the_whole_interval_inside(percent, sai
 
 
 def line(kind, seed, loss, code="new", **config):
-    return {
-        "row": kind, "seed": seed, "code_hash": code, "threads": 2, "config": {"steps": 10, "masks": kind, **config},
-        "scores": {"held_out": {"loss": {"value": loss, "n": 3}}},
-    }
+    return ResultLine(
+        suite="dropout", row=kind, command="x", seed=seed, threads=2, machine="2 cores", versions={}, budget={},
+        config={"steps": 10, "masks": kind, **config}, config_hash="c", code_hash=code, data_hash="d",
+        scores={"held_out": {"loss": {"value": loss, "n": 3}}},
+    )  # fmt: skip
 
 
 def test_only_lines_of_one_code_and_configuration_are_compared_and_only_whole_pairs():

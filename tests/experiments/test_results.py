@@ -135,14 +135,14 @@ def test_a_damaged_line_is_named_and_nothing_is_written(run, tmp_path, capsys):
     assert main([], tmp_path) == 2
     assert main(["add", str(run)], tmp_path) == 2
     for line in capsys.readouterr().err.splitlines():
-        assert "django.jsonl:2: damaged line" in line
+        assert "django.jsonl:5: damaged line" in line  # after three shared lines and the run's
     assert (results / "django.jsonl").read_bytes() == before and not (tmp_path / "docs" / "results.md").exists()
 
 
 def test_a_line_of_another_suite_is_named(run, tmp_path):
     append_line(tmp_path, run_line(run, "django"))
     (tmp_path / "django.jsonl").rename(tmp_path / "speed.jsonl")
-    with pytest.raises(DataError, match=r"speed\.jsonl:1: belongs to the suite django"):
+    with pytest.raises(DataError, match=r"speed\.jsonl:4: belongs to the suite django"):
         read_suites(tmp_path)
 
 
@@ -264,3 +264,8 @@ def test_a_measurement_that_lacks_a_field_is_refused(tmp_path):
 def test_a_suite_cannot_be_written_outside_its_folder(run, tmp_path):
     with pytest.raises(DataError, match="suite's name"):
         append_line(tmp_path, run_line(run, "../escape"))
+
+
+def test_a_line_that_lacks_a_field_is_named():
+    with pytest.raises(DataError, match="suite speed, row 'training, shape A': its line has no machine"):
+        results_page({"speed": [{"suite": "speed", **{k: v for k, v in SPEED.items() if k != "machine"}}]})

@@ -2,6 +2,7 @@
 
 from experiments import six_strategies
 from experiments.laboratory.suite import load_suite
+from experiments.result_records import Measured
 from experiments.six_strategies import STRATEGIES, Answered, answered, of_few_shot, page_section, readme_row
 
 
@@ -9,7 +10,9 @@ def few_shot(difference, p, seeds=5):
     values = {"plain, k 20": {"value": 40.0}, "fomaml, k 20": {"value": 40.0 + difference}}
     effect = {"value": difference, "low": difference - 3, "high": difference + 3, "p_corrected": p,
               "over": f"{seeds} seeds"}  # fmt: skip
-    return [{"row": row, **of_row} for row, of_row in (values | {"fomaml against plain, k 20": effect}).items()]
+    same = {"suite": "few_shot", "command": "x", "machine": "2 cores", "unit": "%"}
+    rows = values | {"fomaml against plain, k 20": effect}
+    return [Measured(row=row, **same, **of_row) for row, of_row in rows.items()]
 
 
 def test_every_claim_of_the_suite_belongs_to_one_strategy():

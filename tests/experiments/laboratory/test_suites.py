@@ -9,12 +9,13 @@ import pytest
 
 import train
 from data.config import DataConfig
+from experiments.compact_lines import short_hash
 from experiments.laboratory import plan as plan_module
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.plan import make_plan, make_trial, words
 from experiments.laboratory.suite import BASE, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
 from experiments.measurement import ROOT
-from experiments.result_lines import read_suite, short_hash
+from experiments.result_lines import read_suite
 from experiments.suites.base import BASE as SETTINGS
 from model.config import ModelConfig
 from training import old_settings
