@@ -36,7 +36,7 @@ from training.device import find_device, keep_freed_memory, set_threads
 from training.overview import about_memory
 from training.pretrained import check_positions, load_trained, same_vocabulary, seen_otherwise
 from training.recipes import TrainingSettings
-from training.run_folder import read_config
+from training.run_folder import read_config, read_config_values
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
@@ -115,7 +115,7 @@ def main(argv: list[str]) -> int:
         raise DataError("--reverse chooses among the hypotheses of beam search; add --beam 8")
     reverse = load_reverse(Path(options.reverse), data, device) if options.reverse else None
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
-    show_results(folder, results)
+    show_results(folder, results, read_config_values(folder))
     if options.json:
         write_scores_json(Path(options.json), folder)
     return 0

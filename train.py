@@ -54,7 +54,7 @@ from training.phase import Phase, Run, check_lengths, finish_phase, next_batches
 from training.pretrained import first_tokenizer, load_tokenizer
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import check_run, open_run, truncate_metrics, write_config
+from training.run_folder import check_run, open_run, read_config_values, truncate_metrics, write_config
 from training.run_record import begin_from_checkpoint, finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -122,7 +122,7 @@ def main(argv: list[str]) -> int:
         return 0
     results = evaluate_run(folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed)
     write_budget(run)
-    show_results(folder, results)
+    show_results(folder, results, read_config_values(folder))
     return 0
 
 

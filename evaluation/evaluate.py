@@ -57,12 +57,10 @@ def evaluate_run(
     run: Path, model: Transformer | Ensemble, tokenizer: Tokenizer, corpus: str, data: DataConfig,
     config: EvaluationConfig, seed: int, reverse: Reverse | None = None,
 ) -> list[Scored]:
-    """Decode and score every split but the training lines; write scores, predictions, attention maps and report.
+    """Decode and score every split but the training lines; write scores, predictions and attention maps.
 
     A corpus without any other split is scored on what training held out of it. Raises DataError.
     """
-    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
-
     model.eval()
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
@@ -95,7 +93,6 @@ def evaluate_run(
         first = results[0]
         maps = attention_maps(networks[0], tokenizer, first.references[:3], first.predictions[:3], data)
         write_atomically(run / "attention.json", json.dumps(maps))
-    write_report(run)
     return results
 
 

@@ -17,23 +17,22 @@ from evaluation.curves import PANELS, curve_svgs, write_curves
 from evaluation.diff import escape
 from evaluation.report_predictions import prediction_sections
 from evaluation.report_scores import headline, length_table, score_table
-from evaluation.run_folder import RunFolder, read_run_folder
+from evaluation.run_folder import RunFolder
 
 STYLE = Path(__file__).with_name("report.css")
 SECTIONS = {"scores": "Scores", "curves": "Curves", "predictions": "Predictions", "attention": "Attention",
             "settings": "Settings"}
 
 
-def write_report(run: Path) -> Path:
-    """Write curves.png and report.html into the run folder and return the page's path.
+def write_report(run: RunFolder) -> Path:
+    """Write curves.png and report.html into the run's folder and return the page's path.
 
-    A part whose file is missing is left out with a line that says so. Raises DataError for a damaged file.
+    A part whose file is missing is left out with a line that says so.
     """
-    folder = read_run_folder(run)
-    if folder.metrics:
-        write_curves(folder.metrics, run / "curves.png")
-    page = run / "report.html"
-    write_atomically(page, page_of(folder))
+    if run.metrics:
+        write_curves(run.metrics, run.path / "curves.png")
+    page = run.path / "report.html"
+    write_atomically(page, page_of(run))
     return page
 
 

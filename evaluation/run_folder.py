@@ -18,7 +18,7 @@ class RunFolder:
     """The files of one run; a part that the run has not written is empty."""
 
     path: Path
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)  # under today's names: given by who knows them
     environment: dict[str, Any] = field(default_factory=dict)
     budget: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> metric -> value, low, high, n
@@ -46,21 +46,19 @@ class RunFolder:
         return str(self.environment.get("machine") or ", ".join(part for part in parts if part))
 
 
-def read_run_folder(run: Path) -> RunFolder:
-    """Read the run folder `run`; only config.json must be there. Raises DataError, one line, for a damaged file.
+def read_run_folder(run: Path, config: dict[str, Any]) -> RunFolder:
+    """Read the run folder `run` beside its `config`. Raises DataError, one line, for a damaged file.
 
     Beside the splits scores.json may hold "baselines" {name: {split: {metric: score}}}, "by_length" {split: {metric:
     [score with "shortest" and "longest" tokens]}}, "gold_parses" {split: share}, "signatures" {metric: text} and
     "evaluation", the settings of the scoring, which eval.py may have changed.
     """
-    if not (run / "config.json").is_file():
-        raise DataError(f"{run}: no config.json there; give the folder of a run, such as runs/quickstart")
     scores = json_or(run / "scores.json", {})
     baselines = scores.pop("baselines", {})
     beside = {name: scores.pop(name) for name in BESIDE if name in scores}
     return RunFolder(
         path=run,
-        config=json_or(run / "config.json", {}),
+        config=config,
         environment=json_or(run / "environment.json", {}),
         budget=json_or(run / "budget.json", {}),
         scores=scores,

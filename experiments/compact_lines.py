@@ -115,11 +115,6 @@ def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
     return fill(defaults(), nested(read_old(flat(settings), schema)))
 
 
-def settings_of_run(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What config.json of a run says, under today's names, without what names a place or a machine."""
-    return settings_that_count(nested(read_old(flat(config), config.get("schema", 0))))
-
-
 def config_hash(config: Mapping[str, Any]) -> str:
     """A hash of the settings that tell a run apart: it outlives a new name, and a new setting at its default."""
     default = {**flat(defaults()), **{name: None for name in flat(config) if name not in flat(defaults())}}

@@ -24,9 +24,10 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from data.options import parse, run_and_report
 from evaluation.run_folder import RunFolder, read_run_folder
-from experiments.compact_lines import settings_of_run
+from experiments.compact_lines import settings_that_count
 from experiments.laboratory.tables import as_text, p_in_words
 from experiments.measurement import check_writable
+from training.run_folder import read_config_values
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
 
@@ -57,7 +58,7 @@ class Comparison:
 
 def differing_settings(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:
     """Every setting that is not the same in both, with both values."""
-    left, right = (flat(settings_of_run(run.config | scored_with(run))) for run in (first, second))
+    left, right = (flat(settings_that_count(run.config | scored_with(run))) for run in (first, second))
     names = sorted(left.keys() | right.keys())
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
 
@@ -203,7 +204,7 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.plot)
     if settings.examples < 0:
         raise DataError(f"--examples {settings.examples} must be at least 0")
-    first, second = read_run_folder(settings.first), read_run_folder(settings.second)
+    first, second = (read_run_folder(run, read_config_values(run)) for run in (settings.first, settings.second))
     names = (first.name, second.name) if first.name != second.name else (str(settings.first), str(settings.second))
     differing = differing_settings(first, second)
     found, pairs = compare(first, second)

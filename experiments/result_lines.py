@@ -21,7 +21,8 @@ from data.atomic_files import write_atomically
 from data.example import DataError
 from evaluation.metrics import pack_bits
 from evaluation.run_folder import RunFolder, numbered_json_lines, read_run_folder
-from experiments.compact_lines import Line, compact, config_hash, expand, portable, settings_of_run
+from experiments.compact_lines import Line, compact, config_hash, expand, portable, settings_that_count
+from training.run_folder import read_config_values
 from training.trial import step_cap
 
 RUN_IDENTITY = ("suite", "config_hash", "code_hash", "data_hash", "seed", "threads")
@@ -40,11 +41,11 @@ SUITE_NAME = re.compile(r"[a-z0-9_]+")
 
 def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[str, Any]:
     """The result line of a finished run folder. Raises DataError when something that a figure needs is missing."""
-    folder = read_run_folder(run)
+    folder = read_run_folder(run, read_config_values(run))
     check_complete(folder)
     facts = folder.facts
     scored = folder.beside.pop("evaluation", {})  # eval.py may have scored with other settings than the run's own
-    config = settings_of_run(folder.config) | ({"evaluation": scored} if scored else {})
+    config = settings_that_count(folder.config) | ({"evaluation": scored} if scored else {})
     return {
         "suite": suite,
         "row": row or folder.name,
@@ -108,8 +109,8 @@ def kept_held_out_loss(folder: RunFolder, phase: str = "training") -> float | No
 
 def pretraining_facts(run: Path) -> dict[str, Any]:
     """What a result line says of the run that has made the network with which its own began."""
-    folder = read_run_folder(run)
-    config = settings_of_run(folder.config)
+    folder = read_run_folder(run, read_config_values(run))
+    config = settings_that_count(folder.config)
     return {
         "seed": folder.facts["seed"], "config_hash": config_hash(config), "code_hash": folder.facts["code_hash"],
         "command": command_of(folder.facts), "config": {name: config[name] for name in ("data", "pretraining")},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from data.corpora import CORPUS_LANGUAGES
 from data.example import DataError
-from data.options import dotted_names, parse, spelled
+from data.options import Settings, dotted_names, parse, spelled
 from data.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from training.config import LoopConfig
@@ -18,7 +18,6 @@ from training.run_folder import is_run, read_config
 from training.strategies.multi_task import SUMMARY
 from training.trial import step_cap
 
-Settings = TypeVar("Settings")
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
 # Objectives that need a head of the encoder's.

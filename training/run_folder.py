@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from data.atomic_files import read_json, reason, remove, write_json
 from data.example import DataError
+from data.options import Settings
 from data.pretrained_tokenizer import PretrainedTokenizer
 from data.tokenizer import Tokenizer
 from training.old_settings import SCHEMA, flat, nested, read_old
@@ -31,8 +32,6 @@ CONTENTS = (
     CONFIG,
 )
 WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG)
-
-Settings = TypeVar("Settings")
 
 
 def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:

@@ -6,14 +6,12 @@ import json
 import keyword
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import dacite
 
 from data.example import DataError
-from data.options import spelled
-
-Settings = TypeVar("Settings")
+from data.options import Settings, spelled
 
 
 def to_dict(settings: Any) -> dict[str, Any]:

@@ -22,17 +22,17 @@ from data.atomic_files import read_json
 from data.example import DataError
 from data.options import parse, run_and_report
 from data.splits import read_splits
-from evaluation.run_folder import read_run_folder
+from evaluation.run_folder import read_json_lines
 from experiments.benchmarks.bash_grammar import grammar_template
 from experiments.benchmarks.published import NOTES
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
 from experiments.child import STOPPED, run_child, run_side_by_side
-from experiments.compact_lines import config_hash, settings_of_run
+from experiments.compact_lines import config_hash, settings_that_count
 from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
 from training.code_hash import code_hash
 from training.command_line import read_training_command
-from training.run_folder import is_finished, is_run, read_config
+from training.run_folder import is_finished, is_run, read_config, read_config_values
 
 CORES = 2  # the machine that the budget of training time is given for
 
@@ -151,7 +151,8 @@ def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[di
     settings, _ = read_config(run, train.Settings)
     data = replace(settings.data, path=path) if path else settings.data
     splits = read_splits(settings.corpus, data, settings.seed)
-    predictions = {(line["split"], line["id"]): line["prediction"] for line in read_run_folder(run).predictions}
+    lines = read_json_lines(run / "predictions.jsonl")
+    predictions = {(line["split"], line["id"]): line["prediction"] for line in lines}
     minutes = sum(two_core_minutes(folder / stage.name) for stage in benchmark.stages)
     sizes = [environment(folder / stage)["parameters"] for stage in benchmark.decoding]
     size = {"minutes": round(minutes, 1), "parameters": sum(sizes)}
@@ -170,7 +171,7 @@ def environment(run: Path) -> dict[str, Any]:
 
 def identity_of(run: Path) -> dict[str, Any]:
     """What tells results of one command apart: settings, data, seed, and the code that scores."""
-    config = settings_of_run(read_json(run / "config.json"))
+    config = settings_that_count(read_config_values(run))
     scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").glob("*.py")]
     found = environment(run)
     return {

@@ -51,7 +51,7 @@ def test_five_examples_of_a_long_split_and_all_of_a_short_one():
 
 def test_a_run_without_scores_says_why(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
-    show_results(tmp_path, [])
+    show_results(tmp_path, [], {})
     said = capsys.readouterr().out
     assert "No scores" in said and str(tmp_path / "report.html") in said
 

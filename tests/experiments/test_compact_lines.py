@@ -117,12 +117,11 @@ def test_recorded_lines_are_short_and_come_out_whole(path):
     shared = {record["shared"]: record for record in records if "shared" in record}
     named = set()
     for record in records:
-        if "shares" in record and record["schema"] == compact_lines.SCHEMA:
+        if "shares" in record:
             line = expand(record, shared)
-            short, parts = compact(line)
-            assert short == record and parts == {key: shared[key] for key in record["shares"]}
+            assert expand(*compact(line)) == line  # settings under today's names, so it need not be the record itself
             assert line["config"].keys() >= defaults().keys()
-            named |= parts.keys()
+            named |= {*record["shares"]}
     assert named == shared.keys(), "a shared line that no line names"
 
 

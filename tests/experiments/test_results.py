@@ -109,7 +109,7 @@ def test_a_run_whose_line_exists_is_not_added_again(run, tmp_path):
 @pytest.mark.parametrize("name", ["scores.json", "budget.json", "config.json"])
 def test_an_unfinished_run_is_refused(run, name):
     (run / name).unlink()
-    with pytest.raises(DataError, match="scores|budget|config"):
+    with pytest.raises(DataError, match="scores|budget|holds no run"):
         run_line(run, "django")
 
 
