@@ -14,16 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.own_packages import refuse_foreign_packages
+from system.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
 import torch
 
 from data.config import DataConfig
-from data.example import DataError
-from data.options import parse, run_and_report
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.n_best import Reverse
@@ -32,11 +30,13 @@ from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
 from model.transformer import Transformer
-from training.device import find_device, keep_freed_memory, set_threads
+from system.device import find_device, keep_freed_memory, set_threads
+from system.errors import UserError
+from system.options import parse, run_and_report
 from training.overview import about_memory
-from training.pretrained import check_positions, load_trained, same_vocabulary, seen_otherwise
 from training.recipes import TrainingSettings
-from training.run_folder import read_config, read_config_values
+from training.run.folder import read_config, read_config_values
+from training.run.load import check_positions, load_trained, same_vocabulary, seen_otherwise
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
@@ -110,9 +110,9 @@ def main(argv: list[str]) -> int:
     print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     if config.perturbed and data.reverse:
-        raise DataError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
+        raise UserError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
     if options.reverse and config.beam == 1:
-        raise DataError("--reverse chooses among the hypotheses of beam search; add --beam 8")
+        raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
     reverse = load_reverse(Path(options.reverse), data, device) if options.reverse else None
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results, read_config_values(folder))
@@ -132,16 +132,16 @@ def load_ensemble(
     folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
     others: tuple[str, ...],
 ) -> Ensemble:
-    """A run's network and those of other runs. Raises DataError where these see or write something else, or less."""
+    """A run's network and those of other runs. Raises UserError where these see or write something else, or less."""
     networks = [model]
     sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
         settings, _ = read_config(other, Settings)
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
-            raise DataError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
+            raise UserError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
         if difference := seen_otherwise(data, settings.data):
-            raise DataError(f"{other} cannot write together with {folder}: it was trained with {difference}")
+            raise UserError(f"{other} cannot write together with {folder}: it was trained with {difference}")
         check_positions(settings.model, sizes, f" of {other}; leave it out of --ensemble")
         networks.append(network)
     return Ensemble(networks, others)
@@ -150,41 +150,41 @@ def load_ensemble(
 def load_reverse(folder: Path, data: DataConfig, device: torch.device) -> Reverse:
     """The network of a run that learned to describe the code of one that reads and writes after `data`.
 
-    Raises DataError where it learned something else.
+    Raises UserError where it learned something else.
     """
     settings, _ = read_config(folder, Settings)
     if not settings.data.reverse:
-        raise DataError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
+        raise UserError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
     if data.reverse:
-        raise DataError("--reverse chooses among hypotheses of code; the run itself writes descriptions")
+        raise UserError("--reverse chooses among hypotheses of code; the run itself writes descriptions")
     if prefix := data.prefix or settings.data.prefix:
-        raise DataError(f"one of the runs reads texts behind {prefix!r}, which the other does not know; "
+        raise UserError(f"one of the runs reads texts behind {prefix!r}, which the other does not know; "
                         "leave --reverse out")  # fmt: skip
     model, tokenizer = load_trained(folder, settings.model)
     return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 
 
 def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
-    """The run's own settings of evaluation with what the command line changes. Raises DataError."""
+    """The run's own settings of evaluation with what the command line changes. Raises UserError."""
     given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
     try:
         return replace(config, **{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
-        raise DataError(str(error)) from error
+        raise UserError(str(error)) from error
 
 
 def descriptions(prompt: str) -> Iterator[str]:
-    """The prompt itself, or for "-" the lines of standard input. Raises DataError when it holds none."""
+    """The prompt itself, or for "-" the lines of standard input. Raises UserError when it holds none."""
     if prompt != "-":
         yield prompt
         return
     try:
         text = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
+        raise UserError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
-        raise DataError("--prompt - reads descriptions from standard input, one a line; there was none")
+        raise UserError("--prompt - reads descriptions from standard input, one a line; there was none")
     yield from lines
 
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from pathlib import Path
 
-from data.options import run_and_report
-from training.own_packages import refuse_foreign_packages
+from system.options import run_and_report
+from system.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
@@ -34,28 +34,22 @@ from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
 from model.transformer import Transformer
+from system.device import autocast, collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
 from training.batch_loss import n_predicted
-from training.checkpoints import Position, find_checkpoint
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_corpora
-from training.device import (
-    autocast,
-    collect_garbage_seldom,
-    find_device,
-    keep_freed_memory,
-    seed_everything,
-    set_threads,
-)
 from training.ema import update_average
+from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
 from training.phase import Phase, Run, check_lengths, finish_phase, next_batches, record, save, start_phase
-from training.pretrained import first_tokenizer, load_tokenizer
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import check_run, open_run, read_config_values, truncate_metrics, write_config
-from training.run_record import begin_from_checkpoint, finish_record, write_budget, write_environment
+from training.run.checkpoints import Position, find_checkpoint
+from training.run.folder import check_run, open_run, read_config_values, truncate_metrics, write_config
+from training.run.load import load_tokenizer
+from training.run.record import begin_from_checkpoint, finish_record, write_budget, write_environment
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
 from training.strategies.adversarial import passes

@@ -11,7 +11,7 @@ from torch import Tensor
 from data.config import DataConfig
 from data.example import Example
 from data.slots import hide
-from data.tokenizer import Tokenizer, source_ids
+from data.tokenizers.tokenizer import Tokenizer, source_ids
 from model.transformer import Transformer
 
 

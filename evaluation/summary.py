@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data.atomic_files import write_atomically
 from evaluation.evaluate import SHOWN, Scored
 from evaluation.exact_match import exact_match
-from evaluation.run_folder import RunFolder, read_run_folder
+from evaluation.finished_run import RunFolder, read_run_folder
+from system.atomic_files import write_atomically
 
 COLUMNS = {
     "tests_passed": "tests passed",
@@ -79,7 +79,7 @@ def verdict(scored: Scored, index: int) -> str:
 
 def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> None:
     """Write the report; print the table, the examples and where the rest lies. `config`: what config.json says."""
-    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
+    from evaluation.report.page import write_report  # matplotlib takes long to import, and training does not need it
 
     folder = read_run_folder(run, config)
     page = write_report(folder)

@@ -24,9 +24,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from data.atomic_files import write_atomically
-from data.example import DataError
-from data.options import parse, run_and_report
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.counting import codes_beside, codes_that_count
@@ -47,10 +44,14 @@ from experiments.laboratory.proof import prove
 from experiments.laboratory.runner import run_all, seconds_in_words
 from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
 from experiments.laboratory.worker import Places
-from experiments.measurement import ROOT
-from experiments.result_lines import append_line, read_suite, read_suites
-from experiments.result_tables import table as markdown
-from training.trial import step_cap
+from experiments.record.cells import as_text
+from experiments.record.cells import table as markdown
+from experiments.record.lines import append_line, read_suite, read_suites
+from experiments.record.measurement import ROOT
+from system.atomic_files import write_atomically
+from system.errors import UserError
+from system.options import parse, run_and_report
+from system.trial import step_cap
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.ablate")
     for name in ("seeds", "jobs"):
         if getattr(settings, name) < 0:
-            raise DataError(f"--{name} {getattr(settings, name)} must be at least 0")
+            raise UserError(f"--{name} {getattr(settings, name)} must be at least 0")
     suite = load_suite(settings.suite)
     if settings.prove:
         add_proofs(suite, settings)
@@ -94,7 +95,7 @@ def main(arguments: list[str]) -> int:
 
 
 def add_proofs(suite: Suite, settings: Settings) -> None:
-    """Write down which older lines count as today's, or where today's code parts from theirs. Raises DataError."""
+    """Write down which older lines count as today's, or where today's code parts from theirs. Raises UserError."""
     name = str(Path(settings.suite).resolve()) if settings.suite.endswith(".py") else suite.name
     for line in prove(suite, name, read_suite(settings.results, suite.name), code_of_suite(suite).hash):
         append_line(settings.results, line)
@@ -167,7 +168,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
         print(f"the base's network: python train.py {' '.join(base.network.options)}")
     print(f"the base: python train.py {' '.join(base.options)}\n")
     if rows:
-        print(tables.as_text(["run", "time", "options that are not the base's"], rows))
+        print(as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     done = len(found.plan.trials) - len(missing)
@@ -211,7 +212,7 @@ def show_refused(plan: Plan) -> None:
 def show(analysis: Analysis, folder: Path) -> None:
     """Print the table; write it as Markdown, LaTeX and CSV with the plot and the provenance."""
     head, rows, notes = tables.header(analysis), tables.table_rows(analysis), tables.notes(analysis)
-    print(f"\n{analysis.suite.title}\n\n{tables.as_text(head, rows)}\n" + "\n".join(notes))
+    print(f"\n{analysis.suite.title}\n\n{as_text(head, rows)}\n" + "\n".join(notes))
     for claim in analysis.suite.claims:
         print(f"{analysis.answer(claim)}: {claim.says} ({claim.source})")
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 On a CPU torch draws one random number a value, one after the other: for p = 0.1 that takes 50 times as long as the
 multiplication. The fast form cuts four values' chances out of each 64 random bits of the same generator.
-`python -m experiments.dropout_check` trains with both.
+`python -m experiments.speed.dropout_check` trains with both.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ import pytest
 
 import eval as eval_program
 import train
-from data.options import run_and_report
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.transformer import Transformer
-from training.run_folder import read_config
+from system.options import run_and_report
+from training.run.folder import read_config
 from training.weights import save_weights
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4

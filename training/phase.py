@@ -12,24 +12,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.atomic_files import write_json
 from data.batches import Batch
-from data.example import BadRecords, DataError, evenly
-from data.tokenizer import Tokenizer
+from data.example import BadRecords, evenly
+from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
+from system.atomic_files import write_json
+from system.errors import UserError
 from training.batch_loss import batch_loss
-from training.budget import Clock
-from training.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.ema import averaged_weights, copy_weights, start_average
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
-from training.pretrained import new_heads
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run_folder import append_metrics
+from training.run.budget import Clock
+from training.run.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
+from training.run.folder import append_metrics
+from training.run.load import new_heads
 from training.strategies.averaging import average_checkpoints
 from training.strategies.config import StrategiesConfig
 from training.strategies.cost import step_flops
@@ -84,7 +85,7 @@ class Phase:
 
 
 def check_lengths(settings: TrainingSettings, corpora: Mapping[str, Corpus], tokenizer: Tokenizer) -> None:
-    """Refuse examples that are too long before any work starts (`Stream.check_lengths`). Raises DataError."""
+    """Refuse examples that are too long before any work starts (`Stream.check_lengths`). Raises UserError."""
     for corpus in corpora.values():
         Stream(corpus.mixture(ObjectivesConfig(), tokenizer, settings.seed), settings.data, corpus.bad).check_lengths()
 
@@ -160,7 +161,7 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
 
 
 def save(run: Run, phase: Phase) -> None:
-    """Write a checkpoint of where the run stands. Raises DataError."""
+    """Write a checkpoint of where the run stands. Raises UserError."""
     position, loop = run.position, phase.loop
     position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
@@ -198,7 +199,7 @@ def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
     if counters["bad_steps"] >= loop.max_bad_steps:
         path = run.folder / "bad_batches.json"
         write_json(path, [batch.ids for batch in batches])
-        raise DataError(
+        raise UserError(
             f"the loss was not finite {loop.max_bad_steps} steps in a row; the last batch's ids are in {path}; "
             "look at those examples, or start again with a lower learning rate and --overwrite"
         )

@@ -10,9 +10,7 @@ from statistics import median
 from typing import Any
 
 import train
-from data.example import DataError
 from data.sources import open_source
-from experiments.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import (
     BASE,
@@ -27,13 +25,15 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from training.code_hash import code_hash, imported_files
+from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from system.errors import UserError
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_pretraining
 from training.mixture import import_objectives
-from training.old_settings import differing, flat, in_first_names, read_old
-from training.settings_file import to_dict
+from training.run.code_hash import code_hash, imported_files
+from training.run.old_settings import differing, flat, in_first_names, read_old
+from training.run.settings_file import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
@@ -88,7 +88,7 @@ def words(changes: Changes) -> list[str]:
 
 
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
-    """A run of a row. Raises DataError where its settings cannot be together."""
+    """A run of a row. Raises UserError where its settings cannot be together."""
     changes = read_old({**suite.base, **rows_of(suite)[row], **(tuned or {})}, suite.schema)
     networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
@@ -158,7 +158,7 @@ def hash_of(options: Iterable[str]) -> str:
     """What was asked for, as a hash of the settings that tell the run from one of which nothing is said.
 
     Where it runs, what follows from the data (the number of pieces) and what has no effect are left out. Raises
-    DataError.
+    UserError.
     """
     settings = settings_that_act(settings_of(options))
     told = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
@@ -176,7 +176,7 @@ def settings_that_act(settings: train.Settings) -> train.Settings:
 
 
 def settings_of(options: Iterable[str]) -> train.Settings:
-    """The settings that a run's options ask for. Raises DataError where they cannot be together."""
+    """The settings that a run's options ask for. Raises UserError where they cannot be together."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 
@@ -194,7 +194,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
         if settings.data.shards:
-            with contextlib.suppress(DataError):  # a corpus that is still to be built: its runs say so
+            with contextlib.suppress(UserError):  # a corpus that is still to be built: its runs say so
                 read_pretraining(settings.data, settings.corpus)
         # Also of a run that only pretrains: its recipe's.
         import_objectives(settings.training.objectives, settings.strategies.auxiliary)
@@ -205,10 +205,10 @@ def code_of(trials: Iterable[Trial]) -> Code:
 
 
 def code_of_suite(suite: Suite) -> Code:
-    """The same of all rows that are possible. Raises DataError where the base itself is not."""
+    """The same of all rows that are possible. Raises UserError where the base itself is not."""
     trials = [make_trial(suite, BASE, seeds_of(suite, BASE)[0])]
     for row in rows_of(suite):
-        with contextlib.suppress(DataError):  # the plan says why
+        with contextlib.suppress(UserError):  # the plan says why
             trials.append(make_trial(suite, row, seeds_of(suite, row)[0]))
     return code_of(trials)
 
@@ -226,12 +226,12 @@ def make_plan(
 ) -> Plan:
     """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
 
-    `codes`: hashes of the code whose lines count. Raises DataError for a row that is not there.
+    `codes`: hashes of the code whose lines count. Raises UserError for a row that is not there.
     """
     rows = rows_of(suite)
     for row in only:
         if row not in rows:
-            raise DataError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
+            raise UserError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
     plan = Plan([], {})
     of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
     for row in rows:
@@ -239,9 +239,9 @@ def make_plan(
             continue
         try:
             if row != BASE and make_trial(suite, row, seeds_of(suite, BASE)[0]).asked == of_base:
-                raise DataError(CHANGES_NOTHING)
+                raise UserError(CHANGES_NOTHING)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
-        except DataError as error:
+        except UserError as error:
             plan.refused[row] = str(error)
     plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
     return plan

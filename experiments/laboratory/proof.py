@@ -21,11 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from data.example import DataError
 from experiments.laboratory.counting import Line, lines_that_count
 from experiments.laboratory.suite import Suite
 from experiments.record.differences import first_difference
 from experiments.record.trees import ROOT, Computed, Starter, Tree, git, last_line, make_cache, train, tree_of
+from system.errors import UserError
 
 SHORT = 50  # steps of all runs but one
 STEPS = ("--training.steps", "--pretraining.steps")
@@ -59,7 +59,7 @@ class Asked:
 def prove(suite: Suite, name: str, lines: Sequence[Line], today: str) -> Iterator[Line]:
     """For each older code whose lines count: the line that lets them in, or says where today's code parts from it.
 
-    `name`: as `load_suite` knows the suite. Raises DataError where no commit has the code.
+    `name`: as `load_suite` knows the suite. Raises UserError where no commit has the code.
     """
     _, counted, _ = lines_that_count(suite, lines)
     for code in dict.fromkeys(line["code_hash"] for line in counted):
@@ -129,7 +129,7 @@ def commits_of(lines: Iterable[Line]) -> list[str]:
 
 
 def commit_of(code: str, name: str, named: Sequence[str], cache: Path, folder: Path) -> str:
-    """The commit whose tree has the suite's code: one that is named, or near to one. Raises DataError."""
+    """The commit whose tree has the suite's code: one that is named, or near to one. Raises UserError."""
     history = git(ROOT, "log", "--format=%H").stdout.split()
     near = sorted(
         (abs(place - history.index(commit)), place) for commit in named if commit in history
@@ -141,22 +141,22 @@ def commit_of(code: str, name: str, named: Sequence[str], cache: Path, folder: P
         with tree_of(commit, folder / "candidate") as root:
             try:
                 found = ask(Tree(root, cache, commit[:8]), name, [])["code"]
-            except DataError:  # it may not know the suite yet
+            except UserError:  # it may not know the suite yet
                 continue
         if found == code:
             return commit
-    raise DataError(f"no commit of {len(tried)} around the lines of {name} has code {code}; they stay earlier code's")
+    raise UserError(f"no commit of {len(tried)} around the lines of {name} has code {code}; they stay earlier code's")
 
 
 def ask(tree: Tree, name: str, asked: Sequence[Asked]) -> dict[str, Any]:
-    """A tree's own words: the suite's code there, and the options of each run. Raises DataError."""
+    """A tree's own words: the suite's code there, and the options of each run. Raises UserError."""
     rows = json.dumps([(one.row, one.seed, one.tuned) for one in asked])
     variables = os.environ | {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
     done = subprocess.run(
         [sys.executable, "-c", ASK, name, rows], cwd=tree.root, env=variables, capture_output=True, text=True
     )
     if done.returncode:
-        raise DataError(f"suite {name} at {tree.name}: {last_line(done.stderr)}")
+        raise UserError(f"suite {name} at {tree.name}: {last_line(done.stderr)}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -57,9 +57,9 @@ def our_generator(speed: str = "fast") -> Generator:
     from dataclasses import replace
 
     from model.decoding import SpecialIds, beam_search, greedy
-    from model.interop import fill, from_hugging_face
+    from model.interop.hugging_face import fill, from_hugging_face
     from model.transformer import Transformer
-    from training.device import keep_freed_memory
+    from system.device import keep_freed_memory
 
     keep_freed_memory()  # as eval.py does
     theirs = random_t5()

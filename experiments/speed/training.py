@@ -58,8 +58,8 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
     import train
     from data.batches import Batch
     from model.transformer import Transformer
+    from system.device import keep_freed_memory
     from training.config import LoopConfig
-    from training.device import keep_freed_memory
     from training.optimizer import make_optimizer
     from training.strategies.config import StrategiesConfig
 
@@ -96,7 +96,7 @@ def use_torch_dropout() -> None:
     """Masks from torch's own generator of Bernoulli numbers."""
     from model.dropout import FastDropout
 
-    FastDropout.apply = F.dropout  # wherever it is called from, as experiments/dropout_check.py has it
+    FastDropout.apply = F.dropout  # wherever it is called from, as experiments/speed/dropout_check.py has it
 
 
 def use_plain_loss() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data.batches import collate, plan_batches
 from data.example import IGNORE, Item
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 
 DJANGO = Path(os.environ.get("CODEGEN_DATA", "../shared/data")) / "django"
 SPECIAL = SimpleNamespace(pad_id=0, decoder_start_id=3)

@@ -5,7 +5,7 @@ import torch
 
 from data.config import DataConfig
 from data.example import Example
-from data.tokenizer import source_ids, train_tokenizer
+from data.tokenizers.tokenizer import source_ids, train_tokenizer
 from evaluation.attention import attention_maps
 from model.config import preset
 from model.transformer import Transformer

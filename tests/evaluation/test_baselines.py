@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.corpora.held_out import duplicates
 from data.example import Example
-from data.held_out import duplicates
 from evaluation.baselines import baseline_predictions, most_common_code, nearest_code, substitute_aligned_words
 from evaluation.metrics import exact_matches
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.code_tokens import DEDENT, INDENT, NEW_LINE, split_tokens
+from data.code.tokens import DEDENT, INDENT, NEW_LINE, split_tokens
 from evaluation.exact_match import exact_match, parses
 
 DJANGO = Path(os.environ.get("CODEGEN_DATA", "../shared/data")) / "django" / "all.code"

@@ -5,7 +5,7 @@ import torch
 
 from data.config import DataConfig
 from data.example import Example
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.n_best import Reverse, backward_scores, choose, oracle
 from evaluation.predict import Candidate, predict, predict_candidates

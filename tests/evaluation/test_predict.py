@@ -3,7 +3,7 @@
 import pytest
 
 from data.config import DataConfig
-from data.tokenizer import source_ids, train_tokenizer
+from data.tokenizers.tokenizer import source_ids, train_tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.predict import draw, predict
 from model.config import preset

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from data.example import Example
 from evaluation.evaluate import Scored
-from evaluation.programs import Outcome
-from evaluation.run_folder import RunFolder
+from evaluation.finished_run import RunFolder
+from evaluation.programs.run import Outcome
 from evaluation.summary import examples_shown, score_table, show_results, write_scores_json
 
 SCORE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 4}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from data.example import DataError
-from evaluation.run_folder import read_run_folder
+from evaluation.finished_run import read_run_folder
 from experiments.compare import compare, differing_settings, main, mcnemar
+from system.errors import UserError
 
 
 def make_run(folder: Path, right: list[bool], learning_rate: float = 1e-3, first_id: int = 0) -> Path:
@@ -65,7 +65,7 @@ def test_settings_that_differ_are_named_and_places_are_not(tmp_path):
 @pytest.mark.parametrize("other", [{"right": 3 * [True]}, {"right": 4 * [True], "first_id": 1}, {"right": []}])
 def test_unequal_test_sets_are_refused(tmp_path, other):
     runs = make_run(tmp_path / "a", 4 * [True]), make_run(tmp_path / "b", **other)
-    with pytest.raises(DataError, match="not the same in both runs|b on nothing"):
+    with pytest.raises(UserError, match="not the same in both runs|b on nothing"):
         main(list(map(str, runs)))
 
 

@@ -77,7 +77,7 @@ def run():
                 "show_results": lambda *_: None,
             }.items():
                 patch.setattr(train, name, stand_in)
-            patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
+            patch.setattr("training.run.record.imported_files", lambda _: [])  # slower than the training here
             try:
                 return train.main(["files", *BATCHES, *network, *options, "--run", str(folder)])
             except Killed:

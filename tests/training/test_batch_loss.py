@@ -18,7 +18,7 @@ from data.objectives.matching import description_code_matching
 from data.objectives.mlm import masked_language_modelling
 from data.objectives.pairs import pairs
 from data.objectives.permutation import permutation_language_modelling
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
 from model.two_streams import two_stream_states

@@ -11,15 +11,15 @@ from data.batches import collate
 from data.example import Example
 from data.objectives.mlm import masked_language_modelling
 from data.objectives.pairs import pairs
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.dropout import Dropout
 from model.heads import copied_log_probs
 from model.transformer import Transformer
+from system.device import autocast, has_bf16
 from training import chunked_loss
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
-from training.device import autocast, has_bf16
 from training.optimizer import make_optimizer
 from training.strategies.config import StrategiesConfig
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from data.example import Example
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
 from training.matching import QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_answers

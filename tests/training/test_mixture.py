@@ -10,7 +10,7 @@ from data.batches import collate
 from data.config import DataConfig
 from data.example import BadRecords, Example
 from data.objectives.functions import FUNCTIONS
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
 from training.batch_loss import batch_loss

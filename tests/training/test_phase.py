@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError, Example
-from data.tokenizer import train_tokenizer
+from data.example import BadRecords, Example
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
-from training.checkpoints import Position
+from system.errors import UserError
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.phase import Run, check_lengths, due, finish_phase, held_out_loss, is_stale, next_batches, start_phase
+from training.run.checkpoints import Position
 from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(24)]
@@ -111,7 +112,7 @@ def test_what_is_too_long_is_said_when_the_phase_ends(make_run, capsys):
 
 def test_a_strict_run_does_not_begin_with_an_example_that_is_too_long(make_run):
     run = make_run(strict=True)
-    with pytest.raises(DataError, match="e:long"):
+    with pytest.raises(UserError, match="e:long"):
         check_lengths(run.settings, {"training": Corpus([LONG], [], BadRecords(), {})}, run.tokenizer)
 
 

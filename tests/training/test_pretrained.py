@@ -11,18 +11,20 @@ import eval as eval_program
 import train
 from data.batches import collate
 from data.config import DataConfig
-from data.example import DataError, Example
+from data.example import Example
 from data.objectives.pairs import pairs
-from data.options import run_and_report
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
-from experiments.walkthrough.page import write_page
-from experiments.walkthrough.story import tell
 from model.transformer import Transformer
+from system.errors import UserError
+from system.options import run_and_report
+from teaching.walkthrough.page import write_page
+from teaching.walkthrough.story import tell
 from training import export
 from training.batch_loss import batch_loss
 from training.command_line import read_training_command
-from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer, weights_hash
+from training.pretrained import read_network, read_tokenizer, weights_hash
+from training.run.load import load_network, load_tokenizer
 from training.weights import load_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -325,7 +327,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_
     for cut in (1, 4):  # before the first checkpoint and behind it
         def step(run, *rest, cut=cut):
             if run.position.step == cut:
-                raise DataError("cut off")
+                raise UserError("cut off")
             return take_step(run, *rest)
 
         run = tmp_path / f"cut{cut}"

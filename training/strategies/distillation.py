@@ -23,14 +23,15 @@ from torch.nn import functional as F
 
 from data.batches import Batch
 from data.config import DataConfig
-from data.example import DataError
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from model.heads import copying_log_probs
 from model.transformer import Transformer
-from training.budget import real_lengths
+from system.errors import UserError
 from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
-from training.pretrained import (
+from training.run.budget import real_lengths
+from training.run.folder import CONFIG, read_config_values
+from training.run.load import (
     check_positions,
     load_network,
     load_tokenizer,
@@ -38,8 +39,7 @@ from training.pretrained import (
     same_vocabulary,
     seen_otherwise,
 )
-from training.run_folder import CONFIG, read_config_values
-from training.settings_file import from_dict
+from training.run.settings_file import from_dict
 
 KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
@@ -82,7 +82,7 @@ class Teacher:
 def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch.device) -> Transformer | None:
     """The network of a run folder, which learns nothing any more; None where `run` is empty.
 
-    Raises DataError where there is no trained network, or its vocabulary is another, or what it reads or writes, or
+    Raises UserError where there is no trained network, or its vocabulary is another, or what it reads or writes, or
     how long that may be.
     """
     if not run:
@@ -90,13 +90,13 @@ def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch
     folder = Path(run)
     config, own = network_config(folder), load_tokenizer(folder)
     if not same_vocabulary(own, tokenizer):
-        raise DataError(
+        raise UserError(
             f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
             "takes its teacher's, or begin from a network that has it"
         )
     other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
     if difference := seen_otherwise(data, other):
-        raise DataError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
+        raise UserError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
     sizes = {f"data.{name}": getattr(data, name) for name in ("max_source_length", "max_target_length")}
     check_positions(config, sizes, f" of strategies.teacher={run}; lower it, or take another teacher")
     teacher = Transformer(config, own.pad_id)

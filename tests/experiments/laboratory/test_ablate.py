@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from data.example import DataError
 from experiments.ablate import main
 from experiments.laboratory.plan import code_of_suite, make_plan, marks
 from experiments.laboratory.suite import BASE, load_suite
-from experiments.measurement import ROOT
-from experiments.result_lines import append_line, read_suite
+from experiments.record.lines import append_line, read_suite
+from experiments.record.measurement import ROOT
+from system.errors import UserError
 
 ROWS = [BASE, "wide"]
 
@@ -106,7 +106,7 @@ def test_an_impossible_row_is_listed_with_its_reason_before_anything_runs(tiny_s
     ],
 )
 def test_mistakes_are_said_in_one_line(command, options, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         main([*command, *options])
 
 
@@ -163,13 +163,13 @@ def test_a_suite_that_earlier_code_has_made_complete_is_not_made_again_unasked(t
 
 
 def test_a_suite_that_is_not_there_is_refused():
-    with pytest.raises(DataError, match="there is no suite 'peices'; choose one of .*pieces"):
+    with pytest.raises(UserError, match="there is no suite 'peices'; choose one of .*pieces"):
         main(["peices"])
 
 
 def test_many_processes_append_to_one_file_without_losing_a_line(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from experiments.result_lines import append_line\n"
+        "import sys; from pathlib import Path; from experiments.record.lines import append_line\n"
         "for n in range(20): append_line(Path(sys.argv[1]), "
         "{'suite': 's', 'row': f'{sys.argv[2]} {n}', 'command': 'c', 'config_hash': f'{sys.argv[2]} {n}'})"
     )

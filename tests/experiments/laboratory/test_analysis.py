@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from data.example import DataError
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
-from experiments.laboratory.tables import as_csv, as_latex, as_text, header, notes, table_rows
-from experiments.result_lines import append_line, read_suite
+from experiments.laboratory.tables import as_csv, as_latex, header, notes, table_rows
+from experiments.record.cells import as_text
+from experiments.record.lines import append_line, read_suite
+from system.errors import UserError
 
 SUITE = Suite(
     "tiny", "A tiny suite", {"training.steps": 10}, factors={"model.d_ff": (8, 16)},
@@ -125,7 +126,7 @@ def test_a_row_that_is_not_there_is_refused(field):
 )  # fmt: skip
 def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
     suite = {"name": "tiny", "title": "x", "base": {"training.steps": 10}, **changes}
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         check_suite(Suite(**suite))
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from data.example import DataError
 from experiments.laboratory.plan import Code, make_trial
 from experiments.laboratory.suite import BASE, Suite, rows_of
 from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
-from experiments.measurement import ROOT
-from experiments.result_lines import read_suite
+from experiments.record.lines import read_suite
+from experiments.record.measurement import ROOT
+from system.errors import UserError
 from training.weights import read_tensors
 
 SIZES = {
@@ -88,7 +88,7 @@ def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
     rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}
     other = make_trial(replace(suite, rows=rows), "student", 4)
     assert other.asked != trial.asked, "another teacher is another run"
-    with pytest.raises(DataError, match="there is no row 'nobody'"):
+    with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"student": {"teacher": "nobody"}}))
 
 
@@ -99,7 +99,7 @@ def test_a_run_begins_with_the_run_of_another_row_that_has_the_same_seed():
     assert not any(option.startswith(("--model", "--data.vocab_size")) for option in trial.options)
     begun = make_trial(suite, "on", 0, tuning=True)
     assert begun.network == make_trial(suite, BASE, 0), "a tuning run begins with a whole one"
-    with pytest.raises(DataError, match="there is no row 'nobody'"):
+    with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"on": {"start": "nobody"}}))
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from data.example import DataError
 from experiments.laboratory import proof
 from experiments.laboratory.proof import Asked, commits_of, facts_of, line_of_proof, prove, rows_to_run, shortened
 from experiments.laboratory.suite import Suite
 from experiments.record.trees import Computed
+from system.errors import UserError
 
 SUITE = Suite("tiny", "Tiny", {"training.steps": 10}, rows={"wide": {"model.d_ff": 32}, "deep": {"model.d_ff": 64}})
 
@@ -57,7 +57,7 @@ def test_code_that_no_commit_has_is_said(monkeypatch, tmp_path, toy_repository):
     monkeypatch.setattr(proof, "ROOT", toy_repository.root)
     monkeypatch.setattr(proof, "ask", lambda *_: {"code": "another"})
     monkeypatch.setattr(proof, "tree_of", lambda commit, place: proof_tree(place))
-    with pytest.raises(DataError, match="no commit of 1 around the lines of tiny has code older"):
+    with pytest.raises(UserError, match="no commit of 1 around the lines of tiny has code older"):
         proof.commit_of("older", "tiny", [toy_repository.commit], tmp_path, tmp_path)
 
 

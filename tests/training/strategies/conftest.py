@@ -6,7 +6,7 @@ import torch
 from data.batches import collate
 from data.example import Example
 from data.objectives.pairs import pairs
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.transformer import Transformer
 

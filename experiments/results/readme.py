@@ -1,0 +1,143 @@
+"""README's table: what was promised, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from evaluation.report.scores import METRICS, is_score, readable
+from experiments.laboratory import tables
+from experiments.laboratory.analysis import analyse
+from experiments.laboratory.metrics import METRICS as SUITE_METRICS
+from experiments.laboratory.metrics import Metric
+from experiments.laboratory.suite import load_suite
+from experiments.record.cells import code, duration, measured, ratio, table
+from experiments.record.commands import todays_command
+from experiments.record.compact_lines import Line
+from experiments.record.lines import NOT_RUN, look_up
+from experiments.record.records import Measured, Record, ResultLine, records
+from experiments.record.targets import EFFECTS, TARGETS, Target, reached
+from experiments.results.sections import score_cell
+
+PARTS = {  # which examples a score in README's table is over
+    "exact_match_without_duplicates": "without duplicates ",
+    "exact_match": "all lines ",
+    "tests_passed_new_programs": "new programs ",
+    "tests_passed": "all tasks ",
+}
+
+
+def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = ()) -> str:
+    """README's table: what was promised and what came out; `effects`: rows about suites of the laboratory."""
+    rows = [*(readme_row(target, records(suites.get(target.suite, []))) for target in TARGETS), *effects]
+    note = (
+        "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
+        "over runs; in square brackets the baselines on the same examples. How each figure was made: "
+        "[docs/results.md](docs/results.md).\n"
+    )
+    return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
+
+
+def readme_row(target: Target, lines: list[Record]) -> list[str]:
+    """One promise. Of several lines of a row the first one made with the newest code and configuration counts.
+
+    A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
+    """
+    shown = current(lines, target.row)
+    if not shown:
+        return [target.what, target.wanted, NOT_RUN, "", ""]
+    between = "; " if len(shown) == 1 else ", "
+    results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
+    if len(shown) > 1:
+        results = [f"{line.machine}: {result}" for line, result in zip(shown, results, strict=True)]
+    return [
+        target.what, target.wanted, "; ".join(results),
+        "; ".join(dict.fromkeys(line.machine for line in shown)),
+        " ".join(dict.fromkeys(code(todays_command(line.command)) for line in shown)),
+    ]
+
+
+def current(lines: list[Record], row: str) -> list[Record]:
+    """The line that stands for a row: first of those that share code and configuration with the row's last line.
+
+    Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
+    """
+    same = [line for line in lines if line.row == row]
+    if not same or isinstance(same[-1], Measured):
+        return list({line.machine: line for line in same}.values())
+    last = same[-1].code_hash, same[-1].config_hash
+    return [next(line for line in same if (line.code_hash, line.config_hash) == last)]
+
+
+def values_of(target: Target, line: Record) -> str:
+    """Every value that the target names, with the baselines of the scores among them."""
+    return ", ".join(part for part in (value_of(path, line) for path in target.values) if part) or "not scored"
+
+
+def value_of(path: tuple[str, ...], line: Record) -> str:
+    """One value of a line in words; nothing where the line does not have it."""
+    found = look_up(line, path)
+    if found is None:
+        return ""
+    if path[0] == "scores":
+        return score_with_baselines(line, *path[1:])
+    if path[0] == "ratio":
+        return ratio(found)
+    if path[0] == "value":
+        return measured(line)
+    if path[0] == "minutes":
+        return f"{found:.1f} minutes of two cores"
+    if path[0] == "parameters":
+        return f"{found / 1e6:.1f} M parameters"
+    return f"{duration(found)} of training"
+
+
+def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
+    """A score, over which examples it is, and the baselines' scores on them."""
+    beside = [
+        f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
+        for name, splits in line.baselines.items()
+        if is_score(splits.get(split, {}).get(metric))
+    ]
+    baselines = f" [{', '.join(beside)}]" if beside else ""
+    return f"{PARTS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
+
+
+def met(target: Target, line: Record) -> str:
+    """Whether the line reaches the target, in words; nothing where there is no target."""
+    found = reached(target, line)
+    return "" if found is None else ("met" if found else "**not met**")
+
+
+def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
+    """README's rows of what was promised of a suite's rows: what, target, result, machine, command."""
+    suites = {target.suite for target in EFFECTS}
+    analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
+    for target in EFFECTS:
+        analysis = analyses[target.suite]
+        metric, against = SUITE_METRICS[target.metric], analysis.suite.against(target.row)
+        effect, found = analysis.effects[target.metric].get((target.row, against)), "not run"
+        if effect is not None:
+            values = [analysis.values[target.metric][row] for row in (target.row, against)]
+            seeds = values[0].keys() & values[1].keys()
+            means = [metric.write(fmean(of_row[seed] for seed in seeds)) + metric.unit for of_row in values]
+            interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
+            beside = tables.strongest_baseline(analysis, against, target.metric)
+            found = (
+                f"{means[0]} after {means[1]}{f' [{beside}]' if beside else ''}, "
+                f"{metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"
+                f"{against_all(metric, *values)}); {'met' if effect.mean >= target.at_least else '**not met**'}"
+                f"{'' if effect.decides else ', **not enough runs** for a verdict'}"
+            )
+        machines = "; ".join(dict.fromkeys(line["machine"] for line in analysis.lines.get(target.row, [])))
+        wanted = f"at least {target.at_least:+g} {metric.difference_unit}"
+        rows.append([target.what, wanted, found, machines, f"`python -m experiments.ablate {target.suite}`"])
+    return rows
+
+
+def against_all(metric: Metric, row: Mapping[int, float], base: Mapping[int, float]) -> str:
+    """The difference from all seeds of the base, where it has more than are paired."""
+    if not base.keys() - row.keys():
+        return ""
+    difference = metric.write(fmean(row.values()) - fmean(base.values()), True)
+    return f"; {difference} against all {len(base)} seeds of the base"

@@ -1,0 +1,30 @@
+"""The memory of a build and its reader: the measurement at a small size, and its promise at full size (slow)."""
+
+import json
+
+import pytest
+
+from experiments.speed.corpus_memory import STEPS, main
+from system.options import run_and_report
+
+
+def measured(tmp_path, *words):
+    """{row: value} of a measurement."""
+    assert run_and_report(main, [*words, "--json", str(tmp_path / "rows.json")]) == 0
+    return {row["row"]: row for row in json.loads((tmp_path / "rows.json").read_text())}
+
+
+def test_both_steps_are_measured_at_both_sizes(tmp_path, capsys):
+    rows = measured(tmp_path, "--small", "400000", "--large", "800000", "--batches", "50")
+    assert set(rows) == {f"corpus, memory of {step}" for step in STEPS}
+    for row in rows.values():
+        small, large = row["sizes"]["400000"], row["sizes"]["800000"]
+        assert small["peak_mib"] > 20 and large["seconds"] > 0
+        assert row["value"] == pytest.approx(large["peak_mib"] / small["peak_mib"], abs=0.02)
+    assert "building (MiB)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ten_times_the_corpus_needs_hardly_more_memory(tmp_path):
+    for row in measured(tmp_path).values():
+        assert row["value"] <= 1.15, row
