@@ -53,11 +53,6 @@ class Tasks(Sequence[Example]):
         return generator.permutation(numpy.concatenate(parts))
 
 
-def examples_in_epoch(examples: Sequence[Example]) -> int:
-    """How many examples an epoch has."""
-    return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
-
-
 def with_tasks(
     train: Sequence[Example], corpus: str, tasks: Sequence[str], temperature: float, data: DataConfig, seed: int,
     bad: BadRecords,

@@ -21,7 +21,7 @@ from typing import Any
 import train
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, write_rows
-from model.transformer import Transformer
+from model.fast import make_network
 from system.device import find_device, keep_freed_memory, seed_everything, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -63,7 +63,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     corpus = (corpora := read_corpora(training))["training"]
     tokenizer = first_tokenizer(training, corpora)
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
-    model = Transformer(training.model, tokenizer.pad_id)
+    model = make_network(training.model, tokenizer.pad_id)
     if training.init.from_:
         load_network(model, Path(training.init.from_))
     model.to(device).train()

@@ -8,7 +8,7 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy
@@ -16,7 +16,7 @@ import numpy
 from data.batches import Batch, collate, plan_batches
 from data.config import DataConfig
 from data.example import BadRecords, Example, Item
-from data.multi_task import Tasks, examples_in_epoch, task_of
+from data.multi_task import Tasks, task_of
 from data.objectives import example_generator
 from system.errors import UserError
 from training.mixture import Mixture
@@ -33,6 +33,11 @@ class Place:
     epoch: int = 0
     chunk: int = 0
     batch: int = 0
+
+
+def examples_in_epoch(examples: Sequence[Example]) -> int:
+    """How many examples an epoch has."""
+    return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
 
 
 @dataclass

@@ -11,11 +11,11 @@ import train
 from data.batches import Batch
 from model import linear
 from model.config import preset
+from model.fast import make_network
 from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
-from training.strategies.config import StrategiesConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORKS = {
@@ -68,7 +68,7 @@ def make_batch(seed: int) -> Batch:
 def make_model(network: str, speed: str, **changes: object) -> Transformer:
     name, own = NETWORKS[network]
     torch.manual_seed(0)
-    return Transformer(preset(name, **{**SIZES, **NO_DROPOUT, **own, **changes}, speed=speed), pad_id=0)
+    return make_network(preset(name, **{**SIZES, **NO_DROPOUT, **own, **changes}, speed=speed), pad_id=0)
 
 
 def moved(model: Transformer) -> Transformer:
@@ -98,7 +98,7 @@ def distances(results: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str,
 def test_loss_and_gradients_are_those_of_the_readable_forms(network, calls_of_the_convolution):
     batch, models = make_batch(1), {speed: moved(make_model(network, speed)) for speed in ("fast", "readable")}
     fast, readable = (loss_and_gradients(model, batch) for model in models.values())
-    n_matrices = sum(isinstance(module, linear.Linear) for module in models["fast"].modules())
+    n_matrices = sum(isinstance(module, linear.FastLinear) for module in models["fast"].modules())
     n_matrices -= network == "modern, copy head"  # its W_k is read another way
     n_calls = n_matrices if torch.backends.mkldnn.is_available() else 0  # the loss's second chunk is too short
     assert len(calls_of_the_convolution) == n_calls
@@ -127,7 +127,7 @@ def losses_of_training(model: Transformer) -> list[float]:
     loop = LoopConfig(clip_norm=1.0, label_smoothing=SMOOTHING, epsilon=1e-7)
     run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
     phase = SimpleNamespace(
-        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
     batches = make_batch(1), make_batch(2)
     return [train.take_step(run, phase, [batches[step % 2]], 5e-4)[0] for step in range(51)]

@@ -9,14 +9,14 @@ import pytest
 import train
 from data.config import DataConfig
 from data.example import BadRecords, Example
-from data.multi_task import Tasks, examples_in_epoch, summary, with_tasks
+from data.multi_task import Tasks, summary, with_tasks
 from data.objectives.pairs import pairs
 from data.splits import read_splits
 from system.errors import UserError
 from training.command_line import read_training_command
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
-from training.stream import Stream
+from training.stream import Stream, examples_in_epoch
 
 
 def task(name, n):
