@@ -8,10 +8,11 @@ import pytest
 import eval as eval_program
 import train
 from system.errors import UserError
-from system.options import parse, run_and_report, unboxed
+from system.options import dotted_names, parse, run_and_report, unboxed
 from training.command_line import read_training_command
 from training.recipes import recipe
 from training.run.folder import write_config
+from training.run.old_settings import CHANGES, newer_name
 
 
 def read(*argv):
@@ -111,6 +112,19 @@ IMPOSSIBLE = {
 }
 
 
+IMPOSSIBLE |= {  # what older code took
+    "--strategies.lora_rank 4": "--strategies.lora_rank is called --strategies.lora.rank today",
+    "--strategies.layer-decay=0.8": "is called --strategies.layers.decay today",
+    "--strategies.adversary fgm": "--strategies.adversary is called --strategies.adversary.kind today",
+    "--strategies.adversary=fgm": "--strategies.adversary is called --strategies.adversary.kind today",
+    "--strategies.teacher RUN": "is called --strategies.teacher.run today",
+    "--strategies.tasks summary django": "is called --strategies.tasks.names today",
+    "--strategies.temperature 3": "is called --strategies.teacher.temperature today",
+    "--strategies.no_sequence_level": "is called --strategies.teacher.no_sequence_level today",
+    "--resume --strategies.epsilon 1": "is called --strategies.adversary.epsilon today",
+}
+
+
 @pytest.mark.parametrize("words", IMPOSSIBLE)
 def test_what_cannot_be_is_refused_in_one_line(words):
     with pytest.raises(UserError) as error:
@@ -164,6 +178,21 @@ ASCII_BOX = (
 @pytest.mark.parametrize("box", [UTF8_BOX, ASCII_BOX])
 def test_a_box_is_unpacked_however_it_is_drawn(box):
     assert unboxed(box) == "data: path is not there; --help lists the options"
+
+
+def test_every_setting_that_was_renamed_is_known_under_its_new_name_alone():
+    known = {*dotted_names(train.Settings())}
+    for change in CHANGES:
+        assert newer_name(change.old) in known and (change.old not in known or change.old == change.new)
+
+
+def test_help_says_the_bounds_behind_the_comment(capsys):
+    with pytest.raises(SystemExit):
+        read("--help")
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "the largest (freelb) (at least 0; default: 0.5)" in text
+    assert "over that of the layer above (Howard and Ruder 2018: 1 / 2.6) (above 0 and at most 1; default: 1.0)" in text
+    assert "the schedule's peak (above 0; default:" in text
 
 
 def test_help_is_no_error(capsys):

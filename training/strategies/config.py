@@ -1,4 +1,5 @@
-"""Settings of the strategies of fine-tuning (chapter 3.2), a class for each; docs/strategies.md teaches them.
+"""Settings of the strategies of fine-tuning (chapter 3.2), a class for each that has several, with
+the chapter's number; docs/strategies.md teaches them.
 
 Each is off at its default. What is written here is read by commands that use no strategy, so it imports none.
 """
@@ -13,7 +14,7 @@ from system.bounds import Count, FromOne, NotNegative, Positive, Share, bounds, 
 
 @dataclass(frozen=True)
 class LayersConfig:
-    """Which layers learn, from when on, and how fast (Howard and Ruder 2018, 3.2 and 3.3)."""
+    """1: which layers learn, from when on, and how fast (Howard and Ruder 2018, 3.2 and 3.3)."""
 
     last: Count = 0  # train only the heads and the last so many layers, decoder on top of encoder; 0: all
     unfreeze_every: Count = 0  # steps after which one more layer is trained, from the top down; 0: all from the start
@@ -30,9 +31,9 @@ class LayersConfig:
 
 @dataclass(frozen=True)
 class AuxiliaryConfig:
-    """A task of the encoder's that is learnt beside the pairs (Wang et al. 2021, 3.2; Devlin et al. 2019)."""
+    """2: a task of the encoder's that is learnt beside the pairs (Wang et al. 2021, 3.2; Devlin et al. 2019)."""
 
-    task: Literal["none", "tag", "mlm"] = "none"  # whose loss is added to that of the pairs
+    task: Literal["none", "tag", "mlm"] = "none"  # its loss is added to that of the pairs
     weight: NotNegative = 0.3  # of that loss, a mean over its labels as the pairs' is over their tokens
 
     def __post_init__(self) -> None:
@@ -41,7 +42,7 @@ class AuxiliaryConfig:
 
 @dataclass(frozen=True)
 class TasksConfig:
-    """Several tasks in one network (Raffel et al. 2020, 3.5.2; Wang et al. 2021)."""
+    """3: several tasks in one network (Raffel et al. 2020, 3.5.2; Wang et al. 2021)."""
 
     names: tuple[str, ...] = ()  # learnt beside the corpus's own: "summary" (code -> description), or other corpora
     temperature: Annotated[float, bounds(least=1)] = 2.0  # a task's share is its size to the power of 1 over this
@@ -52,9 +53,9 @@ class TasksConfig:
 
 @dataclass(frozen=True)
 class AdversaryConfig:
-    """What is added to the source's embeddings (fgm: Miyato, Dai and Goodfellow 2017; freelb: Zhu et al. 2020)."""
+    """4: what is added to the source's embeddings (fgm: Miyato, Dai and Goodfellow 2017; freelb: Zhu et al. 2020)."""
 
-    kind: Literal["none", "fgm", "freelb", "noise"] = "none"  # noise: a control that costs as much as fgm
+    kind: Literal["none", "fgm", "freelb", "noise"] = "none"  # noise: fgm's control, which costs as much
     epsilon: NotNegative = 0.5  # norm of the addition for one source (fgm, noise), or the largest (freelb)
     ascents: FromOne = 3  # passes of freelb, each with an addition that is worse for the network
     ascent_rate: NotNegative = 0.2  # length of freelb's step from one addition to the next
@@ -65,7 +66,7 @@ class AdversaryConfig:
 
 @dataclass(frozen=True)
 class MetaConfig:
-    """Learn to learn tasks (fomaml: Finn et al. 2017, 5.2; reptile: Nichol et al. 2018)."""
+    """5: learn to learn tasks (fomaml: Finn et al. 2017, 5.2; reptile: Nichol et al. 2018)."""
 
     kind: Literal["none", "fomaml", "reptile"] = "none"  # what the steps on one task make of the weights
     inner_rate: Positive = 0.01  # learning rate of the plain steps on one task
@@ -77,7 +78,7 @@ class MetaConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Another run's network to learn from (Hinton et al. 2015; Kim and Rush 2016)."""
+    """6: another run's network to learn from (Hinton et al. 2015; Kim and Rush 2016)."""
 
     run: str = ""  # folder of a run whose probabilities are learnt too, and whose vocabulary is taken over
     sequence_level: bool = False  # train on what the teacher writes for the training descriptions
@@ -109,15 +110,15 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class StrategiesConfig:
-    """How fine-tuning differs from plain training on pairs."""
+    """How fine-tuning differs from plain training on pairs (chapter 3.2)."""
 
-    layers: LayersConfig = LayersConfig()  # strategy 1
-    auxiliary: AuxiliaryConfig = AuxiliaryConfig()  # strategy 2
-    tasks: TasksConfig = TasksConfig()  # strategy 3
-    adversary: AdversaryConfig = AdversaryConfig()  # strategy 4
-    perturb: Share = 0.0  # strategy 4: of the pairs, whose description is changed a little (data/perturb.py)
-    meta: MetaConfig = MetaConfig()  # strategy 5
-    teacher: TeacherConfig = TeacherConfig()  # strategy 6
+    layers: LayersConfig = LayersConfig()
+    auxiliary: AuxiliaryConfig = AuxiliaryConfig()
+    tasks: TasksConfig = TasksConfig()
+    adversary: AdversaryConfig = AdversaryConfig()
+    perturb: Share = 0.0  # 4, on words: of the pairs, whose description is changed a little (data/perturb.py)
+    meta: MetaConfig = MetaConfig()
+    teacher: TeacherConfig = TeacherConfig()
     lora: LoraConfig = LoraConfig()
     # the network becomes the mean of its last so many checkpoints (Vaswani et al. 2017, 6.1); 0: off
     average_checkpoints: Count = 0

@@ -69,7 +69,7 @@ def test_another_corpus_is_another_task(nl2bash):
     assert bash and all(example.nl.startswith("nl2bash: list files of") for example in bash)
     assert tasks.sizes == [50, len(bash), 50]
     assert sum(bad.counts.values()) == 2 and all("nl2bash" in place for place in bad.places)
-    with pytest.raises(UserError, match="strategies.tasks: conala is not in the cache"):
+    with pytest.raises(UserError, match="strategies.tasks.names: conala is not in the cache"):
         with_tasks(own, "django", ["conala"], 1.0, DataConfig(prefix="django: "), 0, bad)
 
 
