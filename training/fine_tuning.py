@@ -24,7 +24,7 @@ Gradient = Callable[[Batch, int], float]  # backward pass of a batch of a step t
 
 def teacher_of(run: Run) -> Transformer | None:
     """The network that fine-tuning learns from, where there is one. Raises UserError."""
-    folder = run.settings.strategies.teacher
+    folder = run.settings.strategies.teacher.run
     if not folder:
         return None
     from training.strategies.distillation import load_teacher
@@ -34,7 +34,7 @@ def teacher_of(run: Run) -> Transformer | None:
 
 def lines_to_learn(run: Run, corpus: Corpus) -> Corpus:
     """The corpus to fine-tune on, its code the teacher's where that is asked for. Raises UserError."""
-    if not run.settings.strategies.sequence_level:
+    if not run.settings.strategies.teacher.sequence_level:
         return corpus
     from training.strategies.sequence_level import taught
 
@@ -47,45 +47,46 @@ class Strategies:
     def __init__(self, run: Run, loop: LoopConfig) -> None:
         self.run, self.loop, self.config = run, loop, run.settings.strategies
         self.teacher, self.teacher_flops = None, 0  # of its passes that the budget has
-        if self.config.teacher and self.config.teacher_weight:
+        if self.config.teacher.run and self.config.teacher.weight:
             from training.strategies.distillation import Teacher
 
             self.teacher = Teacher(run.teacher)
-        if self.config.lora_rank:
+        if self.config.lora.rank:
             from training.strategies.lora import add_lora
 
-            add_lora(run.model, self.config.lora_rank, self.config.lora_alpha, new_heads(run.settings))
-        if self.config.last_layers:  # what is never trained has no place in the optimiser
+            add_lora(run.model, self.config.lora.rank, self.config.lora.alpha, new_heads(run.settings))
+        if self.config.layers.last:  # what is never trained has no place in the optimiser
             from training.strategies.layer_wise import freeze
 
-            freeze(run.model, self.config, 1)
+            freeze(run.model, self.config.layers, 1)
 
     def rates(self) -> dict[str, float] | None:
         """Parameter name -> its learning rate as a share of the schedule's; None: all have the whole."""
-        if self.config.layer_decay == 1:
+        if self.config.layers.decay == 1:
             return None
         from training.strategies.layer_wise import rates
 
-        return rates(self.run.model, self.config)
+        return rates(self.run.model, self.config.layers)
 
     def gradient(self) -> Gradient | None:
         """What takes the place of the plain gradient of train.py; None: nothing does."""
         config, model = self.config, self.run.model
-        if config.meta != "none":
+        if config.meta.kind != "none":
             from training.strategies.meta import meta_gradient
 
             def gradient(batch: Batch, n_tokens: int) -> float:
-                return meta_gradient(model, batch, self.loop, config, 1 / self.loop.accumulate).item()
+                return meta_gradient(model, batch, self.loop, config.meta, 1 / self.loop.accumulate).item()
 
-        elif config.adversary != "none":
+        elif config.adversary.kind != "none":
             from training.strategies.adversarial import passes
 
-            gradient = gradient_of(self.loss(), lambda batch: passes(model, batch, config), self.run, self.loop)
-        elif self.teacher is not None or config.auxiliary != "none" or config.unfreeze_every:
+            adversary = config.adversary
+            gradient = gradient_of(self.loss(), lambda batch: passes(model, batch, adversary), self.run, self.loop)
+        elif self.teacher is not None or config.auxiliary.task != "none" or config.layers.unfreeze_every:
             gradient = gradient_of(self.loss(), lambda batch: (1.0,), self.run, self.loop)
         else:
             return None
-        return self.unfreezing(gradient) if config.unfreeze_every else gradient
+        return self.unfreezing(gradient) if config.layers.unfreeze_every else gradient
 
     def loss(self) -> Callable[[Batch], Tensor]:
         """The sum of a batch's loss: the plain one, and what a teacher and then an auxiliary task make of it."""
@@ -97,11 +98,11 @@ class Strategies:
         if self.teacher is not None:
             from training.strategies.distillation import with_teacher
 
-            loss = with_teacher(loss, model, self.teacher, smoothing, config)
-        if config.auxiliary != "none":
+            loss = with_teacher(loss, model, self.teacher, smoothing, config.teacher)
+        if config.auxiliary.task != "none":
             from training.strategies.auxiliary import with_auxiliary
 
-            loss = with_auxiliary(loss, model, config.auxiliary_weight)
+            loss = with_auxiliary(loss, model, config.auxiliary.weight)
         return loss
 
     def unfreezing(self, gradient: Gradient) -> Gradient:
@@ -109,7 +110,7 @@ class Strategies:
         from training.strategies.layer_wise import freeze
 
         def of_unfrozen(batch: Batch, n_tokens: int) -> float:
-            freeze(self.run.model, self.config, self.run.position.step)
+            freeze(self.run.model, self.config.layers, self.run.position.step)
             return gradient(batch, n_tokens)
 
         return of_unfrozen
@@ -136,7 +137,7 @@ class Strategies:
 
     def merge(self) -> None:
         """Add to the network's own weights what was learnt beside them."""
-        if self.config.lora_rank:
+        if self.config.lora.rank:
             from training.strategies.lora import merge_lora
 
             merge_lora(self.run.model)

@@ -129,7 +129,7 @@ class Stream:
 
     def grouped(self, example: Example, epoch: int) -> list[tuple[tuple[str, str], tuple[Item, str]]]:
         """The example's items, each with the kind and the task that share a batch."""
-        task = task_of(example) if self.mixture.strategies.meta != "none" else ""
+        task = task_of(example) if self.mixture.strategies.meta.kind != "none" else ""
         return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
@@ -178,7 +178,7 @@ class Stream:
         """
         longest = self.data.max_source_length, self.data.max_target_length
         if item.beside is not None and len(item.beside.source) > longest[0]:
-            self.bad.add(f"without strategies.auxiliary: longer than {longest[0]} tokens", example.id)
+            self.bad.add(f"without strategies.auxiliary.task: longer than {longest[0]} tokens", example.id)
             item = replace(item, beside=None)
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item

@@ -95,7 +95,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
-        changes["strategies.teacher"] = of_teacher  # whoever makes the run puts the folder in its place
+        changes["strategies.teacher.run"] = of_teacher  # whoever makes the run puts the folder in its place
     if tuning:
         changes["training.steps"] = changes["training.steps"] // suite.tuning_share
         if not networks and "pretraining.steps" in changes:
@@ -207,7 +207,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
             with contextlib.suppress(UserError):  # a corpus that is still to be built: its runs say so
                 read_pretraining(settings.data, settings.corpus)
         # Also of a run that only pretrains: its recipe's.
-        import_objectives(settings.training.objectives, settings.strategies.auxiliary)
+        import_objectives(settings.training.objectives, settings.strategies.auxiliary.task)
         if settings.pretrains:
             import_objectives(settings.pretraining.objectives)
     files = imported_files(ROOT)

@@ -32,7 +32,7 @@ def corpora(settings):
     about = {"data_hash": "0"}
     both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
     pairs = Corpus(examples[:32], examples[32:], BadRecords(), about)
-    return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks else pairs}
+    return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks.names else pairs}
 
 
 @pytest.fixture(scope="module")

@@ -215,8 +215,8 @@ def test_texts_longer_than_its_learned_positions_are_refused(make_checkpoint, tm
 def test_objectives_without_their_special_tokens_are_refused(make_checkpoint, tmp_path, capsys):
     options = ["--training.objectives.denoise", "0.5"]
     assert "denoise needs a mask, which" in refused(capsys, make_checkpoint("marian"), tmp_path, *options)
-    options = ["--model.mlm_head", "--strategies.auxiliary", "mlm"]
-    assert "strategies.auxiliary needs a mask, which" in refused(capsys, make_checkpoint("t5"), tmp_path, *options)
+    options = ["--model.mlm_head", "--strategies.auxiliary.task", "mlm"]
+    assert "strategies.auxiliary.task needs a mask, which" in refused(capsys, make_checkpoint("t5"), tmp_path, *options)
     options = ["--training.objectives.span", "0.5"]
     assert "span needs sentinels, which" in refused(capsys, make_checkpoint("bart"), tmp_path, *options)
 

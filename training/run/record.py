@@ -29,7 +29,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     """
     about = {name: corpus.about for name, corpus in corpora.items()}
     for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
-        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary)
+        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary.task)
     content = describe_environment(
         run.settings.seed,
         run.device,
@@ -37,7 +37,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
-    teacher = run.settings.strategies.teacher
+    teacher = run.settings.strategies.teacher.run
     if teacher:
         content["teacher_sha256"] = weights_hash(Path(teacher))
     path = run.folder / "environment.json"

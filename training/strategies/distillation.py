@@ -42,7 +42,7 @@ from training.run.load import (
     seen_otherwise,
 )
 from training.run.settings_file import from_dict
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import TeacherConfig
 
 KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
@@ -92,14 +92,16 @@ def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch
     config, own = network_config(folder), load_tokenizer(folder)
     if not same_vocabulary(own, tokenizer):
         raise UserError(
-            f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
-            "takes its teacher's, or begin from a network that has it"
+            f"strategies.teacher.run={run} has another vocabulary than the student; leave out --init.from, and the "
+            "student takes its teacher's, or begin from a network that has it"
         )
     other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
     if difference := seen_otherwise(data, other):
-        raise UserError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
+        raise UserError(
+            f"strategies.teacher.run={run} was trained with {difference}; take a teacher that knows such texts"
+        )
     sizes = {f"data.{name}": getattr(data, name) for name in ("max_source_length", "max_target_length")}
-    check_positions(config, sizes, f" of strategies.teacher={run}; lower it, or take another teacher")
+    check_positions(config, sizes, f" of strategies.teacher.run={run}; lower it, or take another teacher")
     teacher = make_network(config, own.pad_id)
     load_network(teacher, folder)
     return teacher.to(device).eval().requires_grad_(False)
@@ -107,15 +109,14 @@ def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch
 
 def with_teacher(
     plain: Callable[[Batch], Tensor], student: Transformer, teacher: Teacher, label_smoothing: float,
-    strategies: StrategiesConfig,
+    config: TeacherConfig,
 ) -> Callable[[Batch], Tensor]:
     """The sum of a batch's loss, the teacher's part in it where it holds pairs; `plain` gives that of other batches."""
 
     def loss(batch: Batch) -> Tensor:
         if batch.kind != "seq2seq":
             return plain(batch)
-        weight, temperature = strategies.teacher_weight, strategies.temperature
-        return distillation_loss(student, teacher, batch, label_smoothing, weight, temperature)
+        return distillation_loss(student, teacher, batch, label_smoothing, config.weight, config.temperature)
 
     return loss
 

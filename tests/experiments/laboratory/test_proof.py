@@ -3,11 +3,21 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from experiments.laboratory import proof
-from experiments.laboratory.proof import Asked, commits_of, facts_of, line_of_proof, prove, rows_to_run, shortened
+from experiments.laboratory.proof import (
+    Asked,
+    commits_of,
+    facts_of,
+    line_of_proof,
+    prove,
+    rows_to_run,
+    shortened,
+    with_folder,
+)
 from experiments.laboratory.suite import Suite
 from experiments.record.trees import Computed
 from system.errors import UserError
@@ -41,6 +51,16 @@ def test_a_short_run_keeps_a_phase_without_steps_empty():
     options = ["django", "--pretraining.steps=0", "--training.steps=2000", "--training.learning_rate=0.001"]
     words = ["django", "--pretraining.steps=0", "--training.steps=50", "--training.learning_rate=0.001"]
     assert shortened(options) == [*words, "--evaluation.limit=20"]
+
+
+@pytest.mark.parametrize("option", ["--strategies.teacher.run", "--strategies.teacher"])
+def test_a_teachers_folder_stands_under_the_name_that_the_tree_has_for_it(option):
+    words = with_folder(["django", f"{option}=large", "--seed=1"], "strategies.teacher.run", Path("runs/large"))
+    assert words == ["django", "--seed=1", f"{option}=runs/large"]
+
+
+def test_a_network_to_begin_with_is_an_option_that_the_run_did_not_have():
+    assert with_folder(["django"], "init.from", Path("runs/net")) == ["django", "--init.from=runs/net"]
 
 
 def test_equal_bits_let_the_older_lines_in_and_others_do_not():

@@ -25,7 +25,7 @@ def test_a_step_enters_few_files_and_no_strategy(options, phases, most):
 
 
 def test_a_strategy_that_is_on_is_entered():
-    (files,) = files_entered([*SMALL, *PLAIN, "--strategies.adversary", "fgm"]).values()
+    (files,) = files_entered([*SMALL, *PLAIN, "--strategies.adversary.kind", "fgm"]).values()
     assert {"training/fine_tuning.py", "training/strategies/adversarial.py"} <= {*files}
 
 

@@ -9,11 +9,12 @@ from training.batch_loss import batch_loss, n_predicted
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.auxiliary import with_auxiliary
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AuxiliaryConfig, StrategiesConfig
 
 
 def batch_with(tokenizer, examples, task):
-    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=StrategiesConfig(auxiliary=task))
+    strategies = StrategiesConfig(auxiliary=AuxiliaryConfig(task))
+    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=strategies)
     made = [pair for example in examples for pair in mixture.items(example, 0)]
     return collate([item for item, _ in made], [example.id for _, example in made], tokenizer)
 

@@ -10,7 +10,7 @@ from data.batches import collate
 from training.config import LoopConfig, ObjectivesConfig
 from training.fine_tuning import Strategies, gradient_of
 from training.mixture import Mixture
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AdversaryConfig, AuxiliaryConfig, LayersConfig, StrategiesConfig
 from training.strategies.cost import step_flops
 
 LOOP = LoopConfig(label_smoothing=0.0)
@@ -40,7 +40,10 @@ def one_pair(tokenizer, examples, strategies):
     return collate([item], [example.id], tokenizer)
 
 
-MORE = [{}, *({"adversary": name} for name in ("fgm", "freelb", "noise")), {"auxiliary": "mlm"}, {"auxiliary": "tag"}]
+MORE = [
+    {}, *({"adversary": AdversaryConfig(name)} for name in ("fgm", "freelb", "noise")),
+    *({"auxiliary": AuxiliaryConfig(name)} for name in ("mlm", "tag")),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_all_passes_and_the_task_beside_count(model, tokenizer, examples, more):
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("more", MORE, ids=str)
 def test_what_frozen_layers_spare(model, tokenizer, examples, k, more):
-    plain, frozen = (StrategiesConfig(last_layers=layers, **more) for layers in (0, k))
+    plain, frozen = (StrategiesConfig(LayersConfig(last), **more) for last in (0, k))
     batch = one_pair(tokenizer, examples, plain)
     spared = counted(model, batch, plain) - counted(model, batch, frozen)
     said = step_flops(model.config, batch, plain, 1) - step_flops(model.config, batch, frozen, 1)

@@ -15,7 +15,7 @@ from training.config import LoopConfig, ObjectivesConfig
 from training.fine_tuning import Strategies
 from training.mixture import Mixture
 from training.strategies.adversarial import passes
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AdversaryConfig, AuxiliaryConfig, LayersConfig, StrategiesConfig, TeacherConfig
 from training.strategies.distillation import Teacher, distillation_loss
 
 LOOP = LoopConfig(label_smoothing=0.1)
@@ -36,7 +36,12 @@ def gradients(model):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"layer_decay": 0.5}, {"last_layers": 1}, {"perturb": 0.5}, {"average_checkpoints": 2}], ids=str
+    "settings",
+    [
+        {"layers": LayersConfig(decay=0.5)}, {"layers": LayersConfig(last=1)}, {"perturb": 0.5},
+        {"average_checkpoints": 2},
+    ],
+    ids=str,
 )
 def test_what_leaves_the_loss_as_it_is_leaves_the_plain_gradient(make_model, settings):
     assert strategies_of(make_model(), **settings).gradient() is None
@@ -44,17 +49,21 @@ def test_what_leaves_the_loss_as_it_is_leaves_the_plain_gradient(make_model, set
 
 def test_an_adversary_around_a_teacher_and_a_task_beside_is_the_sum_of_all(make_model, tokenizer, examples):
     model, teacher = make_model(tag_head=True), make_model(seed=3).eval()
-    settings = {"adversary": "fgm", "epsilon": 0.3, "teacher": "runs/teacher", "auxiliary": "tag"}
+    settings = {
+        "adversary": AdversaryConfig("fgm", epsilon=0.3), "teacher": TeacherConfig("runs/teacher"),
+        "auxiliary": AuxiliaryConfig("tag"),
+    }  # fmt: skip
     config = StrategiesConfig(**settings)
     made = [*Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=config).items(examples[0], 0)]
     batch = collate([item for item, _ in made], [example.id for _, example in made], tokenizer)
     n = n_predicted(batch)
     total = strategies_of(model, teacher, **settings).gradient()(batch, n)
     found, expected = gradients(model), 0.0
-    for share in passes(model, batch, config):
-        pairs = distillation_loss(model, Teacher(teacher), batch, 0.1, config.teacher_weight, config.temperature)
+    taught = config.teacher.weight, config.teacher.temperature
+    for share in passes(model, batch, config.adversary):
+        pairs = distillation_loss(model, Teacher(teacher), batch, 0.1, *taught)
         beside, k = batch_loss(model, batch.beside, 0.0)
-        loss = share * (pairs + config.auxiliary_weight * n / k * beside)
+        loss = share * (pairs + config.auxiliary.weight * n / k * beside)
         (loss / n).backward()
         expected += loss.item()
     assert total == pytest.approx(expected)
@@ -66,7 +75,7 @@ def test_an_adversary_around_a_teacher_and_a_task_beside_is_the_sum_of_all(make_
 
 def test_batches_that_are_no_pairs_learn_nothing_from_a_teacher(make_model, batch):
     model, teacher = make_model(), make_model(seed=3).eval()
-    loss = strategies_of(model, teacher, teacher="runs/teacher").loss()
+    loss = strategies_of(model, teacher, teacher=TeacherConfig("runs/teacher")).loss()
     assert loss(replace(batch, kind="autoencoding")).item() == pytest.approx(
         batch_loss(model, replace(batch, kind="autoencoding"), 0.1)[0].item()
     )
@@ -75,7 +84,7 @@ def test_batches_that_are_no_pairs_learn_nothing_from_a_teacher(make_model, batc
 
 def test_layers_thaw_before_the_gradient_of_their_step(make_model, batch):
     model = make_model()
-    strategies = strategies_of(model, unfreeze_every=1)
+    strategies = strategies_of(model, layers=LayersConfig(unfreeze_every=1))
     gradient = strategies.gradient()
     layers = ["decoder.1", "decoder.0", "encoder.1", "encoder.0"]  # from the top down
     for step in (1, 2, 3):
