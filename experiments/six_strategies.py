@@ -14,9 +14,9 @@ from experiments.compact_lines import Line
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import NOT_RUN, REPLICATED, Claim, answer
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import effect_of_interval, in_words
+from experiments.laboratory.statistics import effect_of_interval, in_words, p_in_words
 from experiments.laboratory.suite import load_suite
-from experiments.laboratory.tables import NOTHING, p_in_words, said_and_why
+from experiments.laboratory.tables import NOTHING, said_and_why
 from experiments.result_records import Measured, records
 from experiments.result_tables import table
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST

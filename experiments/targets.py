@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from experiments.laboratory.statistics import UNDECIDED
+
+MET, NOT_MET = "met", "not met"
 WITHOUT_DUPLICATES = ("scores", "dev", "exact_match_without_duplicates")
 ALL_LINES = ("scores", "dev", "exact_match")
 
@@ -30,6 +34,19 @@ class EffectTarget:
     row: str
     metric: str  # of experiments/laboratory/metrics.py
     at_least: float  # in the metric's unit
+
+
+def in_target_words(value: float, ends: Sequence[float], at_least: float | None, at_most: float | None = None) -> str:
+    """MET, NOT_MET or UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
+
+    def is_right(number: float) -> bool:
+        return (at_least is None or number >= at_least) and (at_most is None or number <= at_most)
+
+    if at_least is None and at_most is None:
+        return ""
+    if not is_right(value):
+        return NOT_MET
+    return MET if all(map(is_right, ends)) else UNDECIDED
 
 
 PRETRAINING = "Django dev, exact match, 8 M tokens of infilling against no pretraining"

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import ERROR, UNDECIDED
+from experiments.laboratory.statistics import ERROR, UNDECIDED, p_in_words
 from experiments.laboratory.suite import BASE, SAME, rows_of
 from training.old_settings import first_name
 
@@ -86,11 +86,6 @@ def mean_and_spread(analysis: Analysis, row: str, metric: str, spread: bool = Tr
     return write(fmean(values)) + (f" ± {write(stdev(values))}" if spread and len(values) > 1 else "")
 
 
-def p_in_words(p: float) -> str:
-    """A p-value with as many digits as it deserves."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def notes(analysis: Analysis) -> list[str]:
     """What stands under the table: code, controls, what was not run, what else was let in, power."""
     said = {True: "behave", False: "**do not behave**: nothing here may be believed", None: "have not runs enough"}
@@ -130,25 +125,24 @@ def baseline_note(analysis: Analysis) -> str:
     metric = analysis.suite.score
     of_baseline: dict[str, list[str]] = {}
     for row in rows_of(analysis.suite):
-        beside = strongest_baseline(analysis, row, metric)
-        if beside and row in (BASE, *analysis.suite.compared.values()):
+        found = strongest_baseline(analysis, row, metric)
+        if found and row in (BASE, *analysis.suite.compared.values()):
+            beside = f"{found[0]} {METRICS[metric].write(found[1])}{METRICS[metric].unit}"
             of_baseline.setdefault(beside, []).append(row)
     shown = "; ".join(f"{' and '.join(rows)}: {beside}" for beside, rows in of_baseline.items())
     return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
 
 
-def strongest_baseline(analysis: Analysis, row: str, metric: str) -> str:
-    """The name and the value of the best baseline of a row's runs, on the same examples; nothing where none has any."""
+def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, float] | None:
+    """The name and the value of the best baseline of a row's runs, on the same examples; None where none has any."""
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
         for name, scores in line.get("baselines", {}).items():
             value = METRICS[metric].of({"scores": scores})
             if value is not None:
                 found.setdefault(name, []).append(value)
-    if not found:
-        return ""
-    name = max(found, key=lambda name: fmean(found[name]))
-    return f"{name} {METRICS[metric].write(fmean(found[name]))}{METRICS[metric].unit}"
+    means = {name: fmean(values) for name, values in found.items()}
+    return max(means.items(), key=lambda pair: pair[1]) if means else None
 
 
 def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
