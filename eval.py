@@ -2,6 +2,7 @@
 
     python eval.py --run runs/quickstart                                  score again, write report.html
     python eval.py --run runs/quickstart --beam 4                         the same with beam search
+    python eval.py --run runs/quickstart --speed readable                 the same by the forms that show every step
     python eval.py --run runs/quickstart --prompt "return the sum of the even numbers in xs"
     python eval.py --run runs/quickstart --prompt "sort words by length" --samples 5 --temperature 0.8
     python eval.py --run runs/quickstart --prompt - < descriptions.txt    one description a line
@@ -13,17 +14,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from training.own_packages import refuse_foreign_packages
+from system.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
 import torch
 
 from data.config import DataConfig
-from data.example import DataError
-from data.options import parse, run_and_report
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.n_best import Reverse
@@ -32,11 +32,13 @@ from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
 from model.transformer import Transformer
-from training.device import find_device, keep_freed_memory, set_threads
+from system.device import find_device, keep_freed_memory, set_threads
+from system.errors import UserError
+from system.options import parse, run_and_report
 from training.overview import about_memory
-from training.pretrained import check_positions, load_trained, same_vocabulary, seen_otherwise
 from training.recipes import TrainingSettings
-from training.run_folder import read_config
+from training.run.folder import read_config, read_config_values
+from training.run.load import check_positions, load_trained, same_vocabulary, seen_otherwise
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
@@ -64,6 +66,7 @@ class Options:
     limit: int | None = None  # score only the first so many lines of each split
     data_path: str = ""  # folder of the corpus, when it is not where it was at training
     run_untrusted: bool = False  # run programs outside the generated grammar too: there is no sandbox yet
+    speed: Literal["fast", "readable"] | None = None  # forms of the network that decode; none: those it learned with
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 0  # CPU threads; 0: torch's choice
     json: str = ""  # file that gets the scores
@@ -91,7 +94,7 @@ def main(argv: list[str]) -> int:
     """Load the run, then write code for a prompt or score the test splits."""
     options = parse(Options, argv, Options(), __doc__)
     folder = Path(options.run)
-    settings, _ = read_config(folder, Settings)
+    settings = read_settings(folder, options.speed)
     if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
@@ -101,7 +104,7 @@ def main(argv: list[str]) -> int:
     device = find_device(options.device)
     model, tokenizer = load_trained(folder, settings.model)
     if options.ensemble:
-        model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble)
+        model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble, options.speed)
     model.to(device)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
@@ -110,12 +113,12 @@ def main(argv: list[str]) -> int:
     print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     if config.perturbed and data.reverse:
-        raise DataError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
+        raise UserError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
     if options.reverse and config.beam == 1:
-        raise DataError("--reverse chooses among the hypotheses of beam search; add --beam 8")
-    reverse = load_reverse(Path(options.reverse), data, device) if options.reverse else None
+        raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
+    reverse = load_reverse(Path(options.reverse), data, device, options.speed) if options.reverse else None
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
-    show_results(folder, results)
+    show_results(folder, results, read_config_values(folder))
     if options.json:
         write_scores_json(Path(options.json), folder)
     return 0
@@ -128,63 +131,69 @@ class Settings(TrainingSettings):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
+def read_settings(folder: Path, speed: str | None) -> Settings:
+    """A run's settings, the forms of its network as they are asked for here. Raises UserError."""
+    settings, _ = read_config(folder, Settings)
+    return settings if speed is None else replace(settings, model=replace(settings.model, speed=speed))
+
+
 def load_ensemble(
     folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
-    others: tuple[str, ...],
+    others: tuple[str, ...], speed: str | None = None,
 ) -> Ensemble:
-    """A run's network and those of other runs. Raises DataError where these see or write something else, or less."""
+    """A run's network and those of other runs. Raises UserError where these see or write something else, or less."""
     networks = [model]
     sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
-        settings, _ = read_config(other, Settings)
+        settings = read_settings(other, speed)
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
-            raise DataError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
+            raise UserError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
         if difference := seen_otherwise(data, settings.data):
-            raise DataError(f"{other} cannot write together with {folder}: it was trained with {difference}")
+            raise UserError(f"{other} cannot write together with {folder}: it was trained with {difference}")
         check_positions(settings.model, sizes, f" of {other}; leave it out of --ensemble")
         networks.append(network)
     return Ensemble(networks, others)
 
 
-def load_reverse(folder: Path, data: DataConfig, device: torch.device) -> Reverse:
+def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: str | None = None) -> Reverse:
     """The network of a run that learned to describe the code of one that reads and writes after `data`.
 
-    Raises DataError where it learned something else.
+    Raises UserError where it learned something else.
     """
-    settings, _ = read_config(folder, Settings)
+    settings = read_settings(folder, speed)
     if not settings.data.reverse:
-        raise DataError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
+        raise UserError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
     if data.reverse:
-        raise DataError("--reverse chooses among hypotheses of code; the run itself writes descriptions")
+        raise UserError("--reverse chooses among hypotheses of code; the run itself writes descriptions")
     if prefix := data.prefix or settings.data.prefix:
-        raise DataError(f"one of the runs reads texts behind {prefix!r}, which the other does not know; "
+        raise UserError(f"one of the runs reads texts behind {prefix!r}, which the other does not know; "
                         "leave --reverse out")  # fmt: skip
     model, tokenizer = load_trained(folder, settings.model)
     return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 
 
 def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
-    """The run's own settings of evaluation with what the command line changes. Raises DataError."""
+    """The run's own settings of evaluation with what the command line changes. Raises UserError."""
     given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
     try:
         return replace(config, **{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
-        raise DataError(str(error)) from error
+        raise UserError(str(error)) from error
 
 
 def descriptions(prompt: str) -> Iterator[str]:
-    """The prompt itself, or for "-" the lines of standard input. Raises DataError when it holds none."""
+    """The prompt itself, or for "-" the lines of standard input. Raises UserError when it holds none."""
     if prompt != "-":
         yield prompt
         return
     try:
         text = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
+        raise UserError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
-        raise DataError("--prompt - reads descriptions from standard input, one a line; there was none")
+        raise UserError("--prompt - reads descriptions from standard input, one a line; there was none")
     yield from lines
 
 

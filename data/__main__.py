@@ -11,15 +11,16 @@ from typing import Annotated, Any
 
 import tyro
 
-from data.cache import cache_folder
 from data.config import DataConfig
-from data.example import DataError, Example
-from data.fetch import PUBLISHED, fetch
-from data.held_out import duplicates, normalised_pair
-from data.options import parse
+from data.corpora.fetch import PUBLISHED, fetch
+from data.corpora.held_out import duplicates, normalised_pair
+from data.example import Example
 from data.shards.command import Build, run_build
 from data.shards.describe import Describe, run_describe
 from data.sources import NAMES, open_source
+from system.cache import cache_folder
+from system.errors import UserError
+from system.options import parse
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def main() -> int:
         commands = Fetch | Stats | Build | Describe
         command = parse(commands, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
         RUN[type(command)](command)
-    except (DataError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

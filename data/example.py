@@ -9,10 +9,6 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
-class DataError(ValueError):
-    """Bad input that the user can mend. Its text is one line: the file, line or setting, and what to change."""
-
-
 @dataclass(frozen=True)
 class Example:
     """One pair of a description and its code; unlabelled text has `nl=None`."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from data.config import DataConfig
+from data.corpora.held_out import hold_out
 from data.example import BadRecords, Example
-from data.held_out import hold_out
 from data.sources import open_source
 
 
@@ -23,7 +23,7 @@ class Splits:
 
 
 def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
-    """Read the corpus `name`, the splits that are scored only when they are iterated. Raises DataError.
+    """Read the corpus `name`, the splits that are scored only when they are iterated. Raises UserError.
 
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """

@@ -9,18 +9,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from data.atomic_files import write_atomically
 from data.config import DataConfig
-from data.example import DataError, Example
-from data.held_out import data_hash, duplicates
+from data.corpora.held_out import data_hash, duplicates
+from data.example import Example
 from data.objectives import example_generator
 from data.perturb import PERTURBATIONS, perturb
 from data.splits import Splits, read_splits
 from data.splits import reverse as turned
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from evaluation.attention import attention_maps
 from evaluation.baselines import baseline_predictions
 from evaluation.config import EvaluationConfig
+from evaluation.finished_run import json_or
 from evaluation.metrics import (
     Score,
     exact_matches,
@@ -33,10 +33,11 @@ from evaluation.metrics import (
 )
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict_candidates
-from evaluation.programs import Outcome, run_programs
-from evaluation.run_folder import json_or
+from evaluation.programs.run import Outcome, run_programs
 from model.ensemble import Ensemble
 from model.transformer import Transformer
+from system.atomic_files import write_atomically
+from system.errors import UserError
 
 SHOWN = 5  # descriptions whose code is printed at the end
 
@@ -57,12 +58,10 @@ def evaluate_run(
     run: Path, model: Transformer | Ensemble, tokenizer: Tokenizer, corpus: str, data: DataConfig,
     config: EvaluationConfig, seed: int, reverse: Reverse | None = None,
 ) -> list[Scored]:
-    """Decode and score every split but the training lines; write scores, predictions, attention maps and report.
+    """Decode and score every split but the training lines; write scores, predictions and attention maps.
 
-    A corpus without any other split is scored on what training held out of it. Raises DataError.
+    A corpus without any other split is scored on what training held out of it. Raises UserError.
     """
-    from evaluation.report import write_report  # matplotlib takes long to import, and training does not need it
-
     model.eval()
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
@@ -95,14 +94,13 @@ def evaluate_run(
         first = results[0]
         maps = attention_maps(networks[0], tokenizer, first.references[:3], first.predictions[:3], data)
         write_atomically(run / "attention.json", json.dumps(maps))
-    write_report(run)
     return results
 
 
 def check_held_out(writers: Iterable[Path], reverse: Reverse | None, splits: Splits, where: str) -> None:
     """Refuse to score what training held out with a network that was trained on other lines of `where`.
 
-    It may have learnt what is scored: another file, or another seed, holds out other lines. Raises DataError.
+    It may have learnt what is scored: another file, or another seed, holds out other lines. Raises UserError.
     """
     if splits.tests.get("held_out") is not splits.held_out:  # a split of the corpus's own is the same for all runs
         return
@@ -111,7 +109,7 @@ def check_held_out(writers: Iterable[Path], reverse: Reverse | None, splits: Spl
         runs[Path(reverse.run)] = data_hash(map(turned, splits.train))
     for run, lines in runs.items():
         if json_or(run / "environment.json", {}).get("data_hash") not in (None, lines):
-            raise DataError(
+            raise UserError(
                 f"{where} is not what {run} was trained on, or its seed held out other lines, which are learnt then; "
                 "give the same file, or a folder with a test file"
             )

@@ -1,6 +1,6 @@
 """When two pieces of code count as the same, and when one counts as well formed.
 
-Exact match compares tokens of the language (data/code_tokens.py) instead of characters: `f ( x )` and `f(x)` are the
+Exact match compares tokens of the language (data/code/tokens.py) instead of characters: `f ( x )` and `f(x)` are the
 same program.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from data.code_tokens import split_tokens
+from data.code.tokens import split_tokens
 
 
 def exact_match(reference: str, prediction: str, language: str = "python") -> bool:

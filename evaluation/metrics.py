@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from data.code_tokens import split_tokens
+from data.code.tokens import split_tokens
 from data.example import Example
 from evaluation.exact_match import exact_match, parses
 from evaluation.intervals import interval_of_mean, interval_of_score
-from evaluation.programs import Outcome
+from evaluation.programs.run import Outcome
 
 Score = dict[str, float | int]  # value, low, high, n
 

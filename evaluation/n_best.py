@@ -16,7 +16,7 @@ import torch
 
 from data.batches import collate
 from data.example import Example, Item
-from data.tokenizer import Tokenizer, source_ids
+from data.tokenizers.tokenizer import Tokenizer, source_ids
 from evaluation.config import EvaluationConfig
 from evaluation.exact_match import exact_match, parses
 from evaluation.predict import Candidate

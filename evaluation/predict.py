@@ -11,7 +11,7 @@ from tqdm import tqdm
 from data.batches import pad
 from data.config import DataConfig
 from data.slots import hide_in_description, restore
-from data.tokenizer import Tokenizer, source_ids
+from data.tokenizers.tokenizer import Tokenizer, source_ids
 from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
 from model.ensemble import Ensemble

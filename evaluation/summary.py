@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data.atomic_files import write_atomically
 from evaluation.evaluate import SHOWN, Scored
 from evaluation.exact_match import exact_match
-from evaluation.run_folder import RunFolder, read_run_folder
+from evaluation.finished_run import RunFolder, read_run_folder
+from system.atomic_files import write_atomically
 
 COLUMNS = {
     "tests_passed": "tests passed",
@@ -77,17 +77,21 @@ def verdict(scored: Scored, index: int) -> str:
     return "passed its tests" if outcome.passed else f"{outcome.status}: {outcome.message}"
 
 
-def show_results(run: Path, results: list[Scored]) -> None:
-    """Print the table, the examples and where the rest lies."""
+def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> None:
+    """Write the report; print the table, the examples and where the rest lies. `config`: what config.json says."""
+    from evaluation.report.page import write_report  # matplotlib takes long to import, and training does not need it
+
+    folder = read_run_folder(run, config)
+    page = write_report(folder)
     if results:
         print("\nScores (in brackets: 95% interval over examples)\n")
-        print(score_table(results, read_run_folder(run)))
+        print(score_table(results, folder))
     else:
         print("\nNo scores: there is no line to score; give a folder with a test file, or hold lines out")
     for scored in results[:1]:
         print(f"\nFive descriptions of {scored.split} and the generated code\n")
         print(examples_shown(scored))
-    print(f"\nrun folder  {run}\nreport      {run / 'report.html'}")
+    print(f"\nrun folder  {run}\nreport      {page}")
 
 
 def write_scores_json(path: Path, run: Path) -> None:

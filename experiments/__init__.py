@@ -1,1 +1,1 @@
-"""Benchmark reproductions and speed measurements. Imports everything; nothing imports it."""
+"""Ablations, studies, benchmarks, speed, and what keeps and shows their results. Nothing imports it."""

@@ -4,7 +4,7 @@
     python -m experiments.ablate pieces --dry_run             what would be run, what cannot be, and how long it takes
     python -m experiments.ablate pieces --seeds 2 --rows base "one head"
     python -m experiments.ablate pieces --jobs 0              the table alone
-    python -m experiments.ablate pieces --accept_code HASH --reason "only messages changed"
+    python -m experiments.ablate pieces --prove               lines of older code count, if it computes the same bits
 
 Two runs go on at once, one thread each, so no time that they take is a result. A finished run leaves a line in
 docs/results/SUITE.jsonl and is not made again; one that was stopped goes on from its checkpoint. The command may be
@@ -24,9 +24,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from data.atomic_files import write_atomically
-from data.example import DataError
-from data.options import parse, run_and_report
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.counting import codes_beside, codes_that_count
@@ -43,13 +40,18 @@ from experiments.laboratory.plan import (
     shared_line,
 )
 from experiments.laboratory.plots import plot_suite
+from experiments.laboratory.proof import prove
 from experiments.laboratory.runner import run_all, seconds_in_words
 from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
 from experiments.laboratory.worker import Places
-from experiments.measurement import ROOT
-from experiments.result_lines import append_line, read_suite, read_suites
-from experiments.result_tables import table as markdown
-from training.trial import step_cap
+from experiments.record.cells import as_text
+from experiments.record.cells import table as markdown
+from experiments.record.lines import append_line, read_suite, read_suites
+from experiments.record.measurement import ROOT
+from system.atomic_files import write_atomically
+from system.errors import UserError
+from system.options import parse, run_and_report
+from system.trial import step_cap
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,7 @@ class Settings:
     jobs: int = 2  # runs at once, one thread each; 0: none, only the table
     dry_run: bool = False  # list the runs and leave
     again: bool = False  # make every run with today's code, whatever earlier code has made
-    accept_code: str = ""  # hash of other code whose lines count too, by a line that says so
-    reason: str = ""  # why they may
+    prove: bool = False  # run older code beside today's; where all bits are equal, its lines count
     runs: Path = ROOT / "runs" / "ablate"  # where run folders, tables and logs lie
     results: Path = ROOT / "docs" / "results"  # where the lines lie
 
@@ -73,10 +74,11 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.ablate")
     for name in ("seeds", "jobs"):
         if getattr(settings, name) < 0:
-            raise DataError(f"--{name} {getattr(settings, name)} must be at least 0")
+            raise UserError(f"--{name} {getattr(settings, name)} must be at least 0")
     suite = load_suite(settings.suite)
-    if settings.accept_code and not settings.dry_run:
-        accept(settings, suite)
+    if settings.prove:
+        add_proofs(suite, settings)
+        return 0
     with tempfile.TemporaryDirectory() as trial:
         results = settings.results
         if step_cap():
@@ -92,20 +94,12 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def accept(settings: Settings, suite: Suite) -> None:
-    """Write down that lines of other code count. Raises DataError."""
-    if not settings.reason:
-        raise DataError("--accept_code needs a --reason, which is printed under the table")
-    lines = read_suite(settings.results, suite.name)
-    if not any(line.get("code_hash") == settings.accept_code for line in lines):
-        raise DataError(f"no line of {suite.name} was made with code {settings.accept_code}; look at its lines")
-    now = code_of_suite(suite).hash
-    line = {
-        "suite": suite.name, "row": f"lines of {settings.accept_code} for {now}",
-        "command": f"python -m experiments.ablate {suite.name}",
-        "accepts": settings.accept_code, "for": now, "reason": settings.reason,
-    }  # fmt: skip
-    append_line(settings.results, line)
+def add_proofs(suite: Suite, settings: Settings) -> None:
+    """Write down which older lines count as today's, or where today's code parts from theirs. Raises UserError."""
+    name = str(Path(settings.suite).resolve()) if settings.suite.endswith(".py") else suite.name
+    for line in prove(suite, name, read_suite(settings.results, suite.name), code_of_suite(suite).hash):
+        append_line(settings.results, line)
+        print(line["reason"])
 
 
 @dataclass(frozen=True)
@@ -174,7 +168,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
         print(f"the base's network: python train.py {' '.join(base.network.options)}")
     print(f"the base: python train.py {' '.join(base.options)}\n")
     if rows:
-        print(tables.as_text(["run", "time", "options that are not the base's"], rows))
+        print(as_text(["run", "time", "options that are not the base's"], rows))
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     done = len(found.plan.trials) - len(missing)
@@ -185,8 +179,15 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
         others = Counter(line["code_hash"] for line in lines if line.get("code_hash") not in (None, code.hash))
         for other, count in others.items():
             if other not in codes_beside(code.hash, lines):
-                print(f"{count} lines of code {other} do not count beside runs of today's: nothing proves them equal")
+                why = why_not(other, code, lines)
+                print(f"{count} lines of code {other} do not count beside runs of today's: {why}")
     show_refused(found.plan)
+
+
+def why_not(older: str, code: Code, lines: list[dict[str, Any]]) -> str:
+    """Why lines of older code do not count as today's."""
+    said = [line["reason"] for line in lines if (line.get("rejects"), line.get("for")) == (older, code.hash)]
+    return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 
 def made_by(earlier: str, code: Code) -> str:
@@ -211,7 +212,7 @@ def show_refused(plan: Plan) -> None:
 def show(analysis: Analysis, folder: Path) -> None:
     """Print the table; write it as Markdown, LaTeX and CSV with the plot and the provenance."""
     head, rows, notes = tables.header(analysis), tables.table_rows(analysis), tables.notes(analysis)
-    print(f"\n{analysis.suite.title}\n\n{tables.as_text(head, rows)}\n" + "\n".join(notes))
+    print(f"\n{analysis.suite.title}\n\n{as_text(head, rows)}\n" + "\n".join(notes))
     for claim in analysis.suite.claims:
         print(f"{analysis.answer(claim)}: {claim.says} ({claim.source})")
     folder.mkdir(parents=True, exist_ok=True)

@@ -20,20 +20,17 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy
 import tyro
 
-from data.example import DataError
-from data.options import parse, run_and_report
+from evaluation.finished_run import read_json_lines
 from evaluation.intervals import interval_of_score
-from evaluation.run_folder import read_json_lines
-from experiments.child import run_child
-from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
-
-if TYPE_CHECKING:
-    from experiments.memory import Watched
+from experiments.record.child import run_child, watch
+from experiments.record.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from system.errors import UserError
+from system.options import parse, run_and_report
 
 ENCODER = ["--data.shards", "mined", "--data.held_out", "1000", "--training.steps", "0", "--training.epochs", "0",
            "--pretraining.objectives.pairs", "0"]  # fmt: skip
@@ -55,22 +52,22 @@ class Settings:
 
 
 def check_tests(arguments: list[str]) -> list[dict[str, Any]]:
-    """Time `make test` once its environment is there. Raises DataError when it fails."""
+    """Time `make test` once its environment is there. Raises UserError when it fails."""
     venv = os.environ.get("VENV", ".venv")
     if subprocess.run(["make", f"{venv}/.installed-test"], cwd=ROOT).returncode:
-        raise DataError("the set-up of `make test` failed; the lines above say why")
+        raise UserError("the set-up of `make test` failed; the lines above say why")
     watched = watch(["make", "test"])
     if watched.status:
-        raise DataError("`make test` failed, so nothing was measured; the lines above say why")
+        raise UserError("`make test` failed, so nothing was measured; the lines above say why")
     facts = facts_asked_of(ROOT / venv / "bin" / "python")
     return [measured_row("checks", "make test", arguments, facts, value=round(watched.seconds, 1), unit="s")]
 
 
 def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
-    """Time the quick start and watch its memory. Raises DataError when it fails."""
+    """Time the quick start and watch its memory. Raises UserError when it fails."""
     watched = watch([sys.executable, "train.py", "--run", run])
     if watched.status:
-        raise DataError(f"the quick start ended with status {watched.status}, so nothing was measured")
+        raise UserError(f"the quick start ended with status {watched.status}, so nothing was measured")
     facts = facts_of(json.loads((ROOT / run / "environment.json").read_text(encoding="utf-8")))
     seconds = {"value": round(watched.seconds, 1), "unit": "s"}
     memory = {"value": round(watched.peak_mib, 1), "unit": "MiB", "measure": watched.measure}
@@ -81,12 +78,12 @@ def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
 
 
 def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
-    """Build the mined corpus in a folder that is deleted, and ask for it again. Raises DataError when it fails."""
+    """Build the mined corpus in a folder that is deleted, and ask for it again. Raises UserError when it fails."""
     with tempfile.TemporaryDirectory() as folder:
         build = [sys.executable, "-m", "data", "build", "--out", f"{folder}/corpus", "--json", f"{folder}/card.json"]
         first, again = watch(build), watch(build)
         if first.status or again.status:
-            raise DataError("`python -m data build` failed, so nothing was measured; the lines above say why")
+            raise UserError("`python -m data build` failed, so nothing was measured; the lines above say why")
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
     facts, whole = facts_asked_of(Path(sys.executable)), card["characters"]
     megabytes = {"value": round(card["code_by_language"]["python"] / 1e6, 1), "unit": "MB"}
@@ -103,10 +100,10 @@ def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
 
 
 def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
-    """Pretrain an encoder on masked tokens, then on matching, and ask it about held-out functions. Raises DataError."""
+    """Pretrain an encoder on masked tokens, then on matching, and ask it about held-out functions. Raises UserError."""
     for folder, options in ((f"{run}-mlm", MASKED), (run, [*MATCHED, "--init.from", f"{run}-mlm"])):
         if run_child([sys.executable, "train.py", "--run", folder, *options], ROOT):
-            raise DataError(f"the training of {folder} failed, so nothing was measured; the lines above say why")
+            raise UserError(f"the training of {folder} failed, so nothing was measured; the lines above say why")
     facts = facts_of(json.loads((ROOT / run / "environment.json").read_text(encoding="utf-8")))
     found = next(record for record in read_json_lines(ROOT / run / "metrics.jsonl") if "matching_accuracy" in record)
     network, counted, n = (found[f"matching_{name}"] for name in ("accuracy", "bag_of_words", "questions"))
@@ -118,18 +115,9 @@ def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
     return [measured_row("checks", "matching, network above bag of words", arguments, facts, **ahead, **beside)]
 
 
-def watch(command: list[str]) -> Watched:
-    """Run a command from the repository's root and measure it. Raises DataError where psutil is missing."""
-    try:
-        from experiments import memory
-    except ModuleNotFoundError as error:
-        raise DataError(f'{error.name} is not installed (pip install -e ".[test]")') from None
-    return memory.watch(command, ROOT)
-
-
 def facts_asked_of(python: Path) -> dict[str, Any]:
     """Machine and versions, asked of another environment's Python."""
-    command = [str(python), "-m", "experiments.measurement"]
+    command = [str(python), "-m", "experiments.record.measurement"]
     return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 

@@ -20,13 +20,14 @@ from typing import Annotated, Any
 import tyro
 from scipy import stats
 
-from data.atomic_files import write_atomically
-from data.example import DataError
-from data.options import parse, run_and_report
-from evaluation.run_folder import RunFolder, read_run_folder
-from experiments.compact_lines import settings_of_run
-from experiments.laboratory.tables import as_text, p_in_words
-from experiments.measurement import check_writable
+from evaluation.finished_run import RunFolder, read_run_folder
+from experiments.record.cells import as_text, p_in_words
+from experiments.record.compact_lines import settings_that_count
+from experiments.record.measurement import check_writable
+from system.atomic_files import write_atomically
+from system.errors import UserError
+from system.options import parse, run_and_report
+from training.run.folder import read_config_values
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
 
@@ -57,7 +58,7 @@ class Comparison:
 
 def differing_settings(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:
     """Every setting that is not the same in both, with both values."""
-    left, right = (flat(settings_of_run(run.config | scored_with(run))) for run in (first, second))
+    left, right = (flat(settings_that_count(run.config | scored_with(run))) for run in (first, second))
     names = sorted(left.keys() | right.keys())
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
 
@@ -77,10 +78,10 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tuple[dict, dict]]]:
-    """Split -> the two runs' records of each example. Raises DataError where they were not scored on the same ones."""
+    """Split -> the two runs' records of each example. Raises UserError where they were not scored on the same ones."""
     both = [by_split(run) for run in (first, second)]
     if both[0].keys() != both[1].keys() or not both[0]:
-        raise DataError(
+        raise UserError(
             f"{first.path} was scored on {', '.join(both[0]) or 'nothing'} and {second.path} on "
             f"{', '.join(both[1]) or 'nothing'}; score both on the same: python eval.py --run FOLDER"
         )
@@ -90,7 +91,7 @@ def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tu
         asked = [[(record["id"], record["nl"], record["reference"]) for record in side] for side in (records, others)]
         if asked[0] != asked[1]:
             unequal = sum(left != right for left, right in zip(*asked, strict=False)) + abs(len(records) - len(others))
-            raise DataError(
+            raise UserError(
                 f"{split}: {unequal} of {max(len(records), len(others))} examples are not the same in both runs, so "
                 "they cannot be compared; score both with the same data and seed"
             )
@@ -137,7 +138,7 @@ def compare_bleu(split: str, pairs: list[tuple[dict, dict]]) -> Comparison:
 
 
 def compare(first: RunFolder, second: RunFolder) -> tuple[list[Comparison], dict[str, list[tuple[dict, dict]]]]:
-    """Every score of every split. Raises DataError."""
+    """Every score of every split. Raises UserError."""
     pairs = paired_predictions(first, second)
     found = []
     for split, of_split in pairs.items():
@@ -202,8 +203,8 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
     check_writable(settings.plot)
     if settings.examples < 0:
-        raise DataError(f"--examples {settings.examples} must be at least 0")
-    first, second = read_run_folder(settings.first), read_run_folder(settings.second)
+        raise UserError(f"--examples {settings.examples} must be at least 0")
+    first, second = (read_run_folder(run, read_config_values(run)) for run in (settings.first, settings.second))
     names = (first.name, second.name) if first.name != second.name else (str(settings.first), str(settings.second))
     differing = differing_settings(first, second)
     found, pairs = compare(first, second)

@@ -19,18 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import train
-from data.example import DataError
-from data.options import parse, run_and_report
-from experiments.laboratory.tables import as_text
-from experiments.measurement import check_writable, write_rows
-from model.transformer import Transformer
-from training.checkpoints import Position
+from experiments.record.cells import as_text
+from experiments.record.measurement import check_writable, write_rows
+from model.fast import make_network
+from system.device import find_device, keep_freed_memory, seed_everything, set_threads
+from system.errors import UserError
+from system.options import parse, run_and_report
+from system.trial import step_cap
 from training.command_line import read_training_command
 from training.corpus import read_corpora
-from training.device import find_device, keep_freed_memory, seed_everything, set_threads
+from training.first_tokenizer import first_tokenizer
 from training.phase import Run, next_batches, start_phase
-from training.pretrained import first_tokenizer, load_network
-from training.trial import step_cap
+from training.run.checkpoints import Position
+from training.run.load import load_network
 
 SMOOTHING = 0.9  # of the loss: an exponential mean
 STOP_AT = 2.0  # times the least loss so far
@@ -62,7 +63,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     corpus = (corpora := read_corpora(training))["training"]
     tokenizer = first_tokenizer(training, corpora)
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
-    model = Transformer(training.model, tokenizer.pad_id)
+    model = make_network(training.model, tokenizer.pad_id)
     if training.init.from_:
         load_network(model, Path(training.init.from_))
     model.to(device).train()
@@ -112,14 +113,14 @@ def plot(points: list[tuple[float, float]], best: float | None, file: Path) -> N
 
 
 def read(arguments: list[str]) -> tuple[Settings, Any]:
-    """Our settings, and train.py's behind the first --. Raises DataError."""
+    """Our settings, and train.py's behind the first --. Raises UserError."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     ours, theirs = arguments[:place], arguments[place + 1 :]
     settings = parse(Settings, ours, Settings(), __doc__.splitlines()[0], "python -m experiments.range_test")
     if not 0 < settings.lowest < settings.highest:
-        raise DataError(f"--lowest {settings.lowest} must be above 0 and below --highest {settings.highest}")
+        raise UserError(f"--lowest {settings.lowest} must be above 0 and below --highest {settings.highest}")
     if settings.steps < 2:
-        raise DataError(f"--steps {settings.steps} must be at least 2")
+        raise UserError(f"--steps {settings.steps} must be at least 2")
     check_writable(settings.json)
     check_writable(settings.plot)
     cap = step_cap()
@@ -132,7 +133,7 @@ def main(arguments: list[str]) -> int:
     settings, training = read(arguments)
     points = run_test(settings, training)
     if not points:
-        raise DataError(f"the loss was not finite at the first rate, {settings.lowest}; lower --lowest")
+        raise UserError(f"the loss was not finite at the first rate, {settings.lowest}; lower --lowest")
     best = fastest_fall(points)
     shown = points[:: max(1, len(points) // 12)]
     print(as_text(["learning rate", "smoothed loss"], [[f"{rate:.2e}", f"{loss:.3f}"] for rate, loss in shown]))

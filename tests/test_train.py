@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import train
-from data.options import run_and_report
+from system.options import run_and_report
 
 ROOT = Path(__file__).parents[1]
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4

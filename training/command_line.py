@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from data.corpora import CORPUS_LANGUAGES
-from data.example import DataError
-from data.options import dotted_names, parse, spelled
-from data.tokenizer import check_vocab_size
+from data.corpora.published import CORPUS_LANGUAGES
+from data.multi_task import SUMMARY
+from data.tokenizers.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
+from system.errors import UserError
+from system.options import Settings, dotted_names, parse, spelled
+from system.trial import step_cap
 from training.config import LoopConfig
-from training.pretrained import check_positions, is_own_run, network_config
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
-from training.run_folder import is_run, read_config
-from training.strategies.multi_task import SUMMARY
-from training.trial import step_cap
+from training.run.folder import is_run, read_config
+from training.run.load import check_positions, is_own_run, network_config
 
-Settings = TypeVar("Settings")
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
 # Objectives that need a head of the encoder's.
@@ -38,7 +37,7 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     """
     resume, overwrite = "--resume" in argv, "--overwrite" in argv
     if resume and overwrite:
-        raise DataError("--resume goes on with a run and --overwrite deletes it; give one of them")
+        raise UserError("--resume goes on with a run and --overwrite deletes it; give one of them")
     argv = [argument for argument in argv if argument not in ("--resume", "--overwrite")]
     try:
         settings = parse_over_recipe(kind, argv, "", description)
@@ -47,10 +46,10 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
             return continued(begun, settings, argv), resume, overwrite
         settings = with_prefix(capped(settings))
         check_together(settings)
-    except DataError:
+    except UserError:
         raise
     except ValueError as error:  # an impossible size or value, refused by the settings themselves
-        raise DataError(str(error)) from error
+        raise UserError(str(error)) from error
     return settings, resume, overwrite
 
 
@@ -68,7 +67,7 @@ def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
         if name in PLACES and (name != "init.from_" or begun.init.from_):
             begun = with_setting(begun, name, value)
         elif value != setting(begun, name):
-            raise DataError(
+            raise UserError(
                 f"{settings.run} was begun with {spelled(name)}={setting(begun, name)}, which --resume cannot make "
                 f"{value}; "
                 "leave that option out, or begin another --run"
@@ -103,10 +102,10 @@ def parse_over_recipe(kind: type[Settings], argv: list[str], corpus: str, descri
 
 
 def check_together(settings: Settings) -> None:
-    """Refuse settings that are possible alone and not together. Raises DataError."""
+    """Refuse settings that are possible alone and not together. Raises UserError."""
     for name in ("seed", "threads"):
         if getattr(settings, name) < 0:
-            raise DataError(f"{name}={getattr(settings, name)} must be at least 0")
+            raise UserError(f"{name}={getattr(settings, name)} must be at least 0")
     if not settings.init.from_:
         check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):
@@ -114,21 +113,21 @@ def check_together(settings: Settings) -> None:
         missing = {objective: head for objective, head in HEADS.items() if not getattr(settings.model, head)}
         for objective, head in missing.items():
             if getattr(loop.objectives, objective) and (loop.steps or loop.epochs):
-                raise DataError(f"{name}.objectives.{objective} needs a head of its own; add --model.{head}")
+                raise UserError(f"{name}.objectives.{objective} needs a head of its own; add --model.{head}")
         if loop.patience and (name == "pretraining" or not loop.evaluate_every or not settings.data.held_out):
-            raise DataError(
+            raise UserError(
                 f"{name}.patience={loop.patience} can never act: it counts held-out losses of training, so it needs "
                 "--training.evaluate_every and data.held_out above 0"
             )
     if settings.data.reverse and (settings.strategies.perturb or settings.evaluation.perturbed):
-        raise DataError(
+        raise UserError(
             "perturbed changes descriptions that are read; with data.reverse they are written, so leave it out"
         )
     check_auxiliary(settings)
     check_tasks(settings)
     loop, averaged = settings.training, settings.strategies.average_checkpoints
     if averaged and (loop.keep_checkpoints < averaged or not loop.checkpoint_every or loop.ema_decay or loop.patience):
-        raise DataError(
+        raise UserError(
             f"strategies.average_checkpoints={averaged} needs as many training.keep_checkpoints, a "
             "training.checkpoint_every, and no other choice of weights: add --training.ema_decay 0 and patience 0"
         )
@@ -139,18 +138,18 @@ def check_together(settings: Settings) -> None:
 
 
 def check_auxiliary(settings: Settings) -> None:
-    """Refuse an auxiliary task that nothing could be learned from. Raises DataError."""
+    """Refuse an auxiliary task that nothing could be learned from. Raises UserError."""
     task, data, model = settings.strategies.auxiliary, settings.data, settings.model
     if task == "none":
         return
     if not getattr(model, HEADS[task]):
-        raise DataError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
+        raise UserError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
     languages = {SUMMARY: "text", "files": data.language, **CORPUS_LANGUAGES}
     written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks)]
     if task == "tag" and (data.reverse or "python" not in written):
-        raise DataError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")
+        raise UserError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")
     if 0 < settings.strategies.last_layers <= model.n_decoder_layers:
-        raise DataError(
+        raise UserError(
             f"strategies.auxiliary={task} teaches the encoder, of which strategies.last_layers="
             f"{settings.strategies.last_layers} trains nothing; train more than the {model.n_decoder_layers} layers of "
             "the decoder"
@@ -158,16 +157,16 @@ def check_auxiliary(settings: Settings) -> None:
 
 
 def check_tasks(settings: Settings) -> None:
-    """Refuse other tasks that are none. Raises DataError."""
+    """Refuse other tasks that are none. Raises UserError."""
     tasks = settings.strategies.tasks
     for task in tasks:
         if task not in TASKS or task == settings.corpus:
             others = ", ".join(name for name in TASKS if name != settings.corpus)
-            raise DataError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
+            raise UserError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
     if len({*tasks}) < len(tasks):
-        raise DataError(f"strategies.tasks: {' '.join(tasks)} names a task twice; name it once")
+        raise UserError(f"strategies.tasks: {' '.join(tasks)} names a task twice; name it once")
     if SUMMARY in tasks and settings.data.reverse:
-        raise DataError("strategies.tasks: with data.reverse the corpus's own task is the summary; leave it out")
+        raise UserError("strategies.tasks: with data.reverse the corpus's own task is the summary; leave it out")
 
 
 def with_prefix(settings: Settings) -> Settings:
@@ -203,7 +202,7 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
     """What the options are changes of: the recipe of the corpus or preset, with the network's preset put in.
 
     These three decide the other defaults, so they are looked for first. A phase that is given epochs has no steps of
-    the recipe left. Raises DataError or ValueError.
+    the recipe left. Raises UserError or ValueError.
     """
     if not corpus and argv and not argv[0].startswith("-"):
         corpus = argv[0]
@@ -222,7 +221,7 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
 
 
 def fine_tuning(start: TrainingSettings, checkpoint: str) -> TrainingSettings:
-    """A recipe whose network is another run's, or a checkpoint's, whose training is milder. Raises DataError."""
+    """A recipe whose network is another run's, or a checkpoint's, whose training is milder. Raises UserError."""
     folder = Path(checkpoint)
     return replace(
         start, init=replace(start.init, from_=checkpoint), model=network_config(folder), pretraining=LoopConfig(),
@@ -231,13 +230,13 @@ def fine_tuning(start: TrainingSettings, checkpoint: str) -> TrainingSettings:
 
 
 def check_free(argv: list[str]) -> None:
-    """Refuse options that would change the network or the tokenizer that training begins with. Raises DataError."""
+    """Refuse options that would change the network or the tokenizer that training begins with. Raises UserError."""
     for argument in argv:
         option = argument.partition("=")[0]
         room, _, name = option.lstrip("-").replace("-", "_").partition(".")
         fixed = room == "model" and name.removeprefix("no_") not in FREE or (room, name) == ("data", "vocab_size")
         if option.startswith("--") and fixed:
-            raise DataError(f"{option} is the checkpoint's own; leave it out, or leave --init.from out")
+            raise UserError(f"{option} is the checkpoint's own; leave it out, or leave --init.from out")
 
 
 def value_of(argv: list[str], option: str) -> str:

@@ -1,4 +1,4 @@
-"""Steps 1 and 2 of chapter 3.1: the examples of each phase, what is held out, and the tokenizer."""
+"""Steps 1 and 2 of chapter 3.1: the examples of each phase, and what is held out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError, Example, evenly
-from data.held_out import data_hash
-from data.learned_tokenizer import learned_tokenizer
+from data.corpora.held_out import data_hash
+from data.example import BadRecords, Example
+from data.multi_task import with_tasks
 from data.slots import SLOT, hide
 from data.sources import BENCHMARKS, open_source
 from data.splits import read_splits
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
+from system.errors import UserError
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
 from training.recipes import TrainingSettings
 from training.strategies.config import StrategiesConfig
-from training.strategies.multi_task import with_tasks
 
-TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
 NAME = re.compile(r"[A-Za-z_]\w+")
 
 
@@ -67,10 +66,10 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
 
 
 def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
-    """The pairs to fine-tune on. Raises DataError when there are none."""
+    """The pairs to fine-tune on. Raises UserError when there are none."""
     splits = read_splits(name, data, seed)
     if not splits.train:
-        raise DataError(f"{name}: there is no training split among {', '.join(splits.tests)}; add a train file")
+        raise UserError(f"{name}: there is no training split among {', '.join(splits.tests)}; add a train file")
     about = {
         "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
         "data_hash": data_hash(splits.train),
@@ -80,7 +79,7 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
 
 
 def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
-    """The corpus with the examples of other tasks beside its own. Raises DataError."""
+    """The corpus with the examples of other tasks beside its own. Raises UserError."""
     strategies = settings.strategies
     train = with_tasks(
         corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed,
@@ -124,16 +123,3 @@ def read_mined(data: DataConfig) -> Corpus:
     train = [*source.splits()["train"], *source.unlabelled()][: data.mined_limit or None]
     about = {"corpus": "mined", "train": len(train), "held_out": 0, "mined": source.provenance()}
     return Corpus(train, [], source.bad, about)
-
-
-def make_tokenizer(corpora: dict[str, Corpus], vocab_size: int) -> Tokenizer:
-    """A tokenizer that is learned on training lines alone, and on what is mined, whether it is trained on or not."""
-    texts = (
-        text
-        for corpus in corpora.values()
-        for examples in (corpus.train, corpus.monolingual if "pretraining" not in corpora else ())
-        for example in evenly(examples, TOKENIZER_EXAMPLES)
-        for text in (example.nl, example.code)
-        if text
-    )
-    return learned_tokenizer(texts, vocab_size)

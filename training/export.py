@@ -15,17 +15,17 @@ from pathlib import Path
 
 import safetensors.torch
 
-from data.atomic_files import read_json, write_atomically, write_json
-from data.example import DataError
-from data.options import parse, run_and_report
-from data.pretrained_tokenizer import PretrainedTokenizer
-from data.tokenizer import Tokenizer
+from data.tokenizers.pretrained import PretrainedTokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from model.config import ModelConfig
 from model.decoding import SpecialIds
-from model.interop import ConversionError, Tensors, to_hugging_face
-from training.pretrained import load_tokenizer
-from training.run_folder import make_folder
-from training.settings_file import from_dict
+from model.interop.hugging_face import ConversionError, Tensors, to_hugging_face
+from system.atomic_files import read_json, write_atomically, write_json
+from system.errors import UserError
+from system.options import parse, run_and_report
+from training.run.folder import make_folder
+from training.run.load import load_tokenizer
+from training.run.settings_file import from_dict
 from training.weights import read_tensors
 
 
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     options = parse(Options, argv, Options(), __doc__, "python -m training.export")
     run, folder = Path(options.run), Path(options.to)
     if not options.to or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise DataError("give --to a folder that is not there yet or is empty")
+        raise UserError("give --to a folder that is not there yet or is empty")
     tokenizer = load_tokenizer(run)
     config = from_dict(ModelConfig, read_json(run / "config.json")["model"], run / "config.json")
     weights = read_tensors(run / "model.safetensors")
@@ -53,20 +53,20 @@ def main(argv: list[str]) -> int:
 
 
 def began_as(tokenizer: Tokenizer, run: Path) -> str:
-    """The family of the checkpoint that a run began from. Raises DataError."""
+    """The family of the checkpoint that a run began from. Raises UserError."""
     path = run / tokenizer.file_name / "config.json"
     if not path.is_file():
-        raise DataError(f"{run} began from no checkpoint; say what it should become: --kind t5, bart, plbart or marian")
+        raise UserError(f"{run} began from no checkpoint; say what it should become: --kind t5, bart, plbart or marian")
     return read_json(path)["model_type"]
 
 
 def save_pretrained(folder: Path, kind: str, config: ModelConfig, weights: Tensors, tokenizer: Tokenizer) -> None:
-    """Write config.json, model.safetensors and, where it is a checkpoint's, the tokenizer. Raises DataError."""
+    """Write config.json, model.safetensors and, where it is a checkpoint's, the tokenizer. Raises UserError."""
     special = SpecialIds(tokenizer.pad_id, tokenizer.end_id, tokenizer.decoder_start_id)
     try:
         values, tensors = to_hugging_face(kind, config, weights, special)
     except ConversionError as error:
-        raise DataError(f"the run cannot become {kind}: {error}") from error
+        raise UserError(f"the run cannot become {kind}: {error}") from error
     make_folder(folder)
     if isinstance(tokenizer, PretrainedTokenizer):
         tokenizer.save(folder)

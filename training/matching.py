@@ -18,7 +18,7 @@ from data.batches import collate
 from data.example import Example, Item, evenly
 from data.objectives import example_generator
 from data.objectives.matching import Neighbours, description_code_matching, words
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import match_logits
 

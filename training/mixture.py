@@ -19,7 +19,7 @@ from data.example import Example, Item
 from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
 from data.perturb import PERTURBATIONS, perturb
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.strategies.config import StrategiesConfig
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from system.device import supports_fused
 from training.config import LoopConfig
-from training.device import supports_fused
 
 
 def make_optimizer(

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
 from data.example import BadRecords
 from model.transformer import Transformer
+from system.device import has_bf16, warn_without_bf16
 from training.config import LoopConfig
 from training.corpus import Corpus
-from training.device import has_bf16, warn_without_bf16
-from training.pretrained import warn_of_known_lines
 from training.recipes import TrainingSettings
+from training.run.folder import CONFIG, read_config_values
+from training.run.load import is_own_run
+from training.run.settings_file import from_dict
 
 PLACES_SHOWN = 3  # of each kind of bad record
+NOT_TRAINING = ("special_ids", "evaluation")  # of a run's config.json
 
 
 def show_overview(
@@ -77,3 +81,24 @@ def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | Non
             places = [place.removesuffix(end) for place in bad.places if place.endswith(end)][:PLACES_SHOWN]
             where = f" (first: {', '.join(places)})" if places else ""
             print(f"{phase}: {count:,} records {reason}{where}", file=sys.stderr, flush=True)
+
+
+def warn_of_known_lines(settings: TrainingSettings) -> None:
+    """Say so where a network that the run learns from may know by heart what the run holds out.
+
+    The seed says which lines of a corpus are held out, and of the same seed more are where more are asked for.
+    """
+    held_out, path = settings.data.held_out, settings.data.path
+    for name, given in (("init.from", settings.init.from_), ("strategies.teacher", settings.strategies.teacher)):
+        if not given or not held_out or not is_own_run(Path(given)):
+            continue
+        values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
+        other = from_dict(TrainingSettings, values, Path(given) / CONFIG)
+        learnt = (other.corpus, *other.strategies.tasks) if other.fine_tunes else ()
+        same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
+        if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):
+            print(
+                f"warning: {name}={given} may have learnt lines that are held out here, and the held-out loss flatters "
+                f"then; with its own --seed {other.seed} and --data.held_out {other.data.held_out} it does not",
+                file=sys.stderr,
+            )

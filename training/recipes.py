@@ -8,9 +8,9 @@ from typing import Annotated
 import tyro
 
 from data.config import DataConfig
-from data.example import DataError
 from data.sources import NAMES
 from model.config import ModelConfig, preset
+from system.errors import UserError
 from training.config import InitConfig, LoopConfig, ObjectivesConfig
 from training.strategies.config import StrategiesConfig
 
@@ -100,16 +100,16 @@ RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER, "n
 
 
 def recipe(corpus: str, name: str = "") -> TrainingSettings:
-    """The settings that `corpus`, or the preset `name`, starts from. Raises DataError for an unknown one.
+    """The settings that `corpus`, or the preset `name`, starts from. Raises UserError for an unknown one.
 
     A corpus without a recipe of its own takes Django's, as it is pairs of short texts too.
     """
     if corpus not in NAMES or corpus == "mined":
         choices = ", ".join(known for known in NAMES if known != "mined")
-        raise DataError(f"corpus {corpus!r} is unknown; choose one of {choices}")
+        raise UserError(f"corpus {corpus!r} is unknown; choose one of {choices}")
     if name:
         if name not in RECIPES:
-            raise DataError(f"preset {name!r} is unknown; choose one of {', '.join(RECIPES)}")
+            raise UserError(f"preset {name!r} is unknown; choose one of {', '.join(RECIPES)}")
         chosen = replace(RECIPES[name], preset=name)
         return replace(chosen, corpus=corpus) if corpus != "generated" else chosen
     return RECIPES.get(corpus, replace(DJANGO, corpus=corpus, run=f"runs/{corpus}"))

@@ -8,18 +8,18 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy
 
 from data.batches import Batch, collate, plan_batches
 from data.config import DataConfig
-from data.example import BadRecords, DataError, Example, Item
+from data.example import BadRecords, Example, Item
+from data.multi_task import Tasks, task_of
 from data.objectives import example_generator
+from system.errors import UserError
 from training.mixture import Mixture
-from training.strategies.meta import task_of
-from training.strategies.multi_task import Tasks, examples_in_epoch
 
 BATCH_KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
@@ -33,6 +33,11 @@ class Place:
     epoch: int = 0
     chunk: int = 0
     batch: int = 0
+
+
+def examples_in_epoch(examples: Sequence[Example]) -> int:
+    """How many examples an epoch has."""
+    return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
 
 
 @dataclass
@@ -55,7 +60,7 @@ class Stream:
     def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
         """Batches from `place` on, without end, each with the place that follows it.
 
-        Raises DataError when a whole epoch has none: without it the loop would wait for ever.
+        Raises UserError when a whole epoch has none: without it the loop would wait for ever.
         """
         from_start, found = place.chunk == place.batch == 0, False
         while True:
@@ -66,7 +71,7 @@ class Stream:
                 place = Place(place.epoch, place.chunk + 1)
                 continue
             if from_start and not found:
-                raise DataError(f"no training example is left ({self.bad.counts}); raise data.max_*_length")
+                raise UserError(f"no training example is left ({self.bad.counts}); raise data.max_*_length")
             place, from_start, found = Place(place.epoch + 1), True, False
 
     def one_epoch(self) -> Iterator[Batch]:
@@ -138,7 +143,7 @@ class Stream:
         return order[: len(order) // n * n][k::n]
 
     def check_lengths(self) -> None:
-        """Before training and not in its middle, raise DataError where examples are too long as they stand.
+        """Before training and not in its middle, raise UserError where examples are too long as they stand.
 
         With data.strict the first of them is refused, else only that all are; with data.truncate nothing is too long.
         """
@@ -154,12 +159,12 @@ class Stream:
             if fits and not self.data.strict:
                 return
             if self.data.strict and not fits:
-                raise DataError(
+                raise UserError(
                     f"{example.id} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
                     f"data.max_target_length are {longest[0]} and {longest[1]}; raise them, or leave out --data.strict"
                 )
         if self.mixture.examples and not self.data.strict:
-            raise DataError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
+            raise UserError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
 
     def items(self, example: Example, epoch: int) -> list[tuple[Item, str]]:
         """The example under each objective, as far as it is short enough, with the id of what it was made of."""

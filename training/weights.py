@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from data.atomic_files import write_atomically
-from data.example import DataError
+from system.atomic_files import write_atomically
+from system.errors import UserError
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -27,30 +27,30 @@ def as_bytes(tensors: dict[str, Tensor]) -> bytes:
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Write the model's weights, atomically. Raises DataError."""
+    """Write the model's weights, atomically. Raises UserError."""
     write_atomically(path, as_bytes(weights_of(model)))
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Read the weights that `save_weights` wrote into a model of the same settings. Raises DataError."""
+    """Read the weights that `save_weights` wrote into a model of the same settings. Raises UserError."""
     restore_weights(read_tensors(path), model, path)
 
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Name -> tensor of a safetensors file. Raises DataError when it is missing or damaged."""
+    """Name -> tensor of a safetensors file. Raises UserError when it is missing or damaged."""
     try:
         return safetensors.torch.load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} is missing or damaged ({error}); train again or restore the file") from error
+        raise UserError(f"{path} is missing or damaged ({error}); train again or restore the file") from error
 
 
 @torch.no_grad()
 def restore_weights(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:
-    """Copy tensors into the model's own, name by name. Raises DataError where names or shapes differ."""
+    """Copy tensors into the model's own, name by name. Raises UserError where names or shapes differ."""
     own = weights_of(model)
     for name in sorted(own.keys() | tensors.keys()):
         there, here = (tuple(side[name].shape) if name in side else "nothing" for side in (tensors, own))
         if there != here:
-            raise DataError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
+            raise UserError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
     for name, tensor in own.items():
         tensor.copy_(tensors[name])

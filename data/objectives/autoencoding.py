@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy
 
 from data.example import Example, Item
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 
 def target_autoencoding(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:

@@ -9,7 +9,7 @@ import numpy
 
 from data.example import Example, Item
 from data.objectives.span import random_spans
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 
 def denoise(

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import numpy
 
+from data.code.identifiers import find_identifiers
 from data.example import IGNORE, Example, Item
-from data.identifiers import find_identifiers
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 
 def masked_identifier_prediction(

@@ -13,7 +13,7 @@ import numpy
 
 from data.example import Example, Item
 from data.objectives import text_of
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 
 def causal_language_modelling(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:

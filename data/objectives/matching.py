@@ -18,7 +18,7 @@ import numpy
 
 from data.example import Example, Item
 from data.objectives.sentences import TRIES, two_parts
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 SHORTEST = 3  # letters of a part of a name that counts as a word

@@ -14,7 +14,7 @@ import numpy
 
 from data.example import IGNORE, Example, Item
 from data.objectives import text_of
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
 
 TRIES = 8  # draws of another text before an example is left out
 

@@ -31,21 +31,21 @@ import numpy
 from filelock import FileLock
 from tqdm import tqdm
 
-from data.atomic_files import read_json, remove, write_atomically, write_json
-from data.cache import sources_hash
-from data.example import DataError
-from data.learned_tokenizer import learned_tokenizer
-from data.programs import run_jobs
 from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGE_OF_ENDING, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
 from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, json_hash, sha256
-from data.tokenizer import Tokenizer
+from data.tokenizers.learned import learned_tokenizer
+from data.tokenizers.tokenizer import Tokenizer
+from system.atomic_files import read_json, remove, write_atomically, write_json
+from system.cache import sources_hash
+from system.errors import UserError
+from system.job_processes import run_jobs
 
 TOKENIZER_EXAMPLES = 40_000
 DATA = Path(__file__).parents[1]
 SOURCES = (  # what decides what comes out
-    "code_tokens", "packages", "python_functions", "tokenizer",
+    "code/tokens", "mining/packages", "mining/python_functions", "tokenizers/tokenizer",
     *(f"shards/{name}" for name in ("build", "contamination", "duplicates", "encode", "extract", "signatures")),
     "shards/sources", "shards/store",
 )  # fmt: skip
@@ -62,7 +62,7 @@ def build(
 ) -> dict[str, Any]:
     """Make the corpus in `out`, or finish it, and return its data card.
 
-    tokenizer: a file to use instead of learning one of `vocab_size` pieces. Raises DataError where `out` holds
+    tokenizer: a file to use instead of learning one of `vocab_size` pieces. Raises UserError where `out` holds
     something else.
     """
     units = units_of(origins)
@@ -84,7 +84,7 @@ def build_here(
             check_files(out, card)
             tidy(out, card)
             return card
-        raise DataError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
+        raise UserError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
     start(out, work, plan, targets)
     counts = extract_units(units, work, workers)
     kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
@@ -129,14 +129,14 @@ def stamp(path: str) -> tuple[int, int]:
 
 
 def start(out: Path, work: Path, plan: dict[str, Any], targets: dict[str, list[str]]) -> None:
-    """Begin, or go on with the same plan. Raises DataError where another build was begun here."""
+    """Begin, or go on with the same plan. Raises UserError where another build was begun here."""
     begun = work / "plan.json"
     if begun.is_file() and read_json(begun)["hash"] != plan["hash"]:
-        raise DataError(f"{out} holds the beginning of another build; delete it, or give another --out")
+        raise UserError(f"{out} holds the beginning of another build; delete it, or give another --out")
     if not begun.is_file() and out.exists() and any(out.iterdir()):
         left = [path.name for path in out.iterdir() if path.name != work.name]
         if left:
-            raise DataError(f"{out} holds other files ({left[0]}); give an empty or a new folder with --out")
+            raise UserError(f"{out} holds other files ({left[0]}); give an empty or a new folder with --out")
     work.mkdir(parents=True, exist_ok=True)
     write_json(work / "targets.json", {"targets": targets, "languages": languages_of(targets)})
     write_json(begun, plan | {"benchmarks": benchmarks_of(targets)})

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from data.atomic_files import write_json
-from data.cache import cache_folder
-from data.example import DataError
 from data.shards.build import build, plan_of
 from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 from data.shards.store import CARD, check_files, read_card
 from data.sources import BENCHMARKS
+from system.atomic_files import write_json
+from system.cache import cache_folder
+from system.errors import UserError
 
 MINED = "mined"  # data.shards of the corpus that is built when nothing is named
 
@@ -78,12 +78,12 @@ def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
 
 
 def origins_of(command: Build) -> list[Origin]:
-    """The folders, the packages, or both. Raises DataError where two folders have one name."""
+    """The folders, the packages, or both. Raises UserError where two folders have one name."""
     folders = [folder_origin(Path(folder).expanduser()) for folder in command.folders]
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
         twice = max(names, key=names.count)
-        raise DataError(f"two of the folders are called {twice!r}; rename one, or give the folder above them")
+        raise UserError(f"two of the folders are called {twice!r}; rename one, or give the folder above them")
     if command.folders and not command.packages:
         return folders
     packages = command.packages or default_packages()

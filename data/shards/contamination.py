@@ -1,6 +1,6 @@
 """What a corpus must not hold: the lines that benchmarks test on (a model that has read the answers is not measured).
 
-Decided for each function, on code tokens (data/code_tokens.py), against every dev and test target of the benchmarks at
+Decided for each function, on code tokens (data/code/tokens.py), against every dev and test target of the benchmarks at
 hand. A function is left out when it
 
     window      shares 13 consecutive tokens with a target (Brown et al. 2020, appendix C, for words),
@@ -18,13 +18,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from data.cache import cache_folder
-from data.code_tokens import token_lines
+from data.code.tokens import token_lines
 from data.config import DataConfig
-from data.corpora import CORPUS_LANGUAGES
-from data.example import DataError
-from data.python_functions import Function, definitions, functions
+from data.corpora.published import CORPUS_LANGUAGES
+from data.mining.python_functions import Function, definitions, functions
 from data.sources import BENCHMARKS, open_source
+from system.cache import cache_folder
+from system.errors import UserError
 
 WINDOW = 13  # tokens
 SHORTEST_LINE = 8  # tokens of the shortest target that is looked for as a whole line
@@ -96,7 +96,7 @@ def function_keys(code: str) -> list[str]:
 def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """Dev and test targets of each published corpus in `folder`, or in the user's cache when that is empty.
 
-    places: {corpus: folder} of corpora that lie elsewhere. Raises DataError where a folder that is named has none.
+    places: {corpus: folder} of corpora that lie elsewhere. Raises UserError where a folder that is named has none.
     """
     targets = {}
     for name in BENCHMARKS:
@@ -107,7 +107,7 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
             held = [example.code for split, examples in splits.items() if split != "train" for example in examples]
             targets |= {name: held} if held else {}
     if folder and not targets:
-        raise DataError(f"{folder} holds none of the folders {', '.join(BENCHMARKS)}; give another --benchmarks")
+        raise UserError(f"{folder} holds none of the folders {', '.join(BENCHMARKS)}; give another --benchmarks")
     return targets
 
 

@@ -12,16 +12,16 @@ from typing import Annotated, Any
 import numpy
 import tyro
 
-from data.atomic_files import write_atomically, write_json
+from data.code.identifiers import find_identifiers
 from data.example import IGNORE, Example, Item, evenly
-from data.identifiers import find_identifiers
 from data.objectives import example_generator
 from data.objectives.functions import FUNCTIONS, objective
 from data.objectives.matching import Neighbours
 from data.shards.command import show_card
 from data.shards.picture import picture
 from data.shards.store import INDEX, UNIT_KINDS, ShardedExamples
-from data.tokenizer import SEGMENT, Tokenizer
+from data.tokenizers.tokenizer import SEGMENT, Tokenizer
+from system.atomic_files import write_atomically, write_json
 
 SAMPLE = 5000  # examples that are decoded for what needs the text
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy
 
-from data.atomic_files import write_json
-from data.held_out import part_of
-from data.programs import answer_jobs, stop_if_alone
+from data.corpora.held_out import part_of
 from data.shards.store import SHARD_FILES, UNIT_KINDS, sha256, write_shard
-from data.tokenizer import Tokenizer
+from data.tokenizers.tokenizer import Tokenizer
+from system.atomic_files import write_json
+from system.job_processes import answer_jobs, stop_if_alone
 
 HELD_OUT_PERCENT = 1  # of the files
 

@@ -26,15 +26,24 @@ from typing import Any
 
 import numpy
 
-from data.atomic_files import write_atomically, write_json
-from data.packages import is_generated, module_name
-from data.programs import answer_jobs, stop_if_alone
-from data.python_functions import LONGEST_CHUNK, definitions, digest, functions, is_utf8, other_code, pieces, texts
+from data.mining.packages import is_generated, module_name
+from data.mining.python_functions import (
+    LONGEST_CHUNK,
+    definitions,
+    digest,
+    functions,
+    is_utf8,
+    other_code,
+    pieces,
+    texts,
+)
 from data.shards.contamination import Contamination
 from data.shards.duplicates import N_BANDS, N_VALUES
 from data.shards.signatures import Signer, bands, word_hash
 from data.shards.sources import LANGUAGE_OF_ENDING, why_not
 from data.shards.store import UNIT_KINDS
+from system.atomic_files import write_atomically, write_json
+from system.job_processes import answer_jobs, stop_if_alone
 
 WIDTH = 200  # characters of a line that a long one is cut into
 HEAD = 40  # lines in which a file's licence stands

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from data.example import DataError
-from data.packages import (
+from data.mining.packages import (
     FOREIGN_FOLDERS,
     NEVER_MINED,
     NoPythonFiles,
@@ -22,6 +21,7 @@ from data.packages import (
     spelt,
     standard_library,
 )
+from system.errors import UserError
 
 UNIT_BYTES = 2_000_000  # of source in one unit of work
 LANGUAGE_OF_ENDING = {  # by the end of a file's name
@@ -114,16 +114,16 @@ def licence_of(name: str) -> str:
 def folder_origin(folder: Path) -> Origin:
     """The files of a folder whose languages are known, without tests, hidden folders and benchmarks' own code.
 
-    Raises DataError where it is no folder or has no such file.
+    Raises UserError where it is no folder or has no such file.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give folders of code and text")
+        raise UserError(f"{folder} is no folder; give folders of code and text")
     folder = folder.resolve()
     refuse_benchmarks(folder.name, {folder.name})
     files = sorted(folder_files(folder))
     if not files:
         endings = " ".join(LANGUAGE_OF_ENDING)
-        raise DataError(f"{folder} holds no file with one of the endings {endings}; give another folder")
+        raise UserError(f"{folder} holds no file with one of the endings {endings}; give another folder")
     return Origin(folder.name, "", "as the folder says", tuple(files), False)
 
 

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy
 
-from data.atomic_files import read_json, write_atomically
-from data.example import DataError, Example
-from data.tokenizer import Tokenizer
+from data.example import Example
+from data.tokenizers.tokenizer import Tokenizer
+from system.atomic_files import read_json, write_atomically
+from system.errors import UserError
 
 SHARD_FILES = (".ids", ".index", ".names")  # of a shard
 CARD, TOKENIZER = "corpus.json", "tokenizer.model"
@@ -73,7 +74,7 @@ class ShardedExamples(Sequence[Example]):
     """The examples of a built corpus by number, decoded when asked for; `held_out`: those of held-out files."""
 
     def __init__(self, folder: Path, held_out: bool = False) -> None:
-        """Raises DataError where the folder holds no whole corpus."""
+        """Raises UserError where the folder holds no whole corpus."""
         self.folder, self.card = folder, read_card(folder)
         self.tokenizer = Tokenizer.load(folder / TOKENIZER)
         self.type = ids_type(self.tokenizer.vocab_size)
@@ -118,21 +119,21 @@ class ShardedExamples(Sequence[Example]):
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """A whole file, read only. Raises DataError where it is gone or empty."""
+    """A whole file, read only. Raises UserError where it is gone or empty."""
     try:
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); delete {path.parent} and build it again") from error
+        raise UserError(f"{path} cannot be read ({error}); delete {path.parent} and build it again") from error
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The data card of a built corpus. Raises DataError where there is none, or one of another version."""
+    """The data card of a built corpus. Raises UserError where there is none, or one of another version."""
     if not (folder / CARD).is_file():
-        raise DataError(f"{folder} holds no built corpus; make one with `python -m data build --out {folder}`")
+        raise UserError(f"{folder} holds no built corpus; make one with `python -m data build --out {folder}`")
     card = read_json(folder / CARD)
     if card.get("format") != FORMAT:
-        raise DataError(f"{folder} was built by another version of this project; build it again")
+        raise UserError(f"{folder} was built by another version of this project; build it again")
     return card
 
 
@@ -149,12 +150,12 @@ def json_hash(content: Any) -> str:
 
 
 def check_files(folder: Path, card: dict[str, Any]) -> None:
-    """Raise DataError where a file of the corpus is not as it was built."""
+    """Raise UserError where a file of the corpus is not as it was built."""
     expected = {TOKENIZER: card["tokenizer"]}
     expected |= {f"{shard['name']}{end}": digest for shard in card["shards"] for end, digest in shard["sha256"].items()}
     for name, digest in expected.items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
-            raise DataError(f"{folder / name} is gone or damaged; delete {folder} and build again")
+            raise UserError(f"{folder / name} is gone or damaged; delete {folder} and build again")
 
 
 def sha256(path: Path) -> str:

@@ -18,21 +18,21 @@ from typing import Annotated, Any, Literal
 import tyro
 
 import train
-from data.atomic_files import read_json
-from data.example import DataError
-from data.options import parse, run_and_report
 from data.splits import read_splits
-from evaluation.run_folder import read_run_folder
+from evaluation.finished_run import read_json_lines
 from experiments.benchmarks.bash_grammar import grammar_template
 from experiments.benchmarks.published import NOTES
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
-from experiments.child import STOPPED, run_child, run_side_by_side
-from experiments.compact_lines import config_hash, settings_of_run
-from experiments.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
-from training.code_hash import code_hash
+from experiments.record.child import STOPPED, run_child, run_side_by_side
+from experiments.record.compact_lines import config_hash, settings_that_count
+from experiments.record.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from system.atomic_files import read_json
+from system.errors import UserError
+from system.options import parse, run_and_report
 from training.command_line import read_training_command
-from training.run_folder import is_finished, is_run, read_config
+from training.run.code_hash import code_hash
+from training.run.folder import is_finished, is_run, read_config, read_config_values
 
 CORES = 2  # the machine that the budget of training time is given for
 
@@ -71,9 +71,9 @@ def main(arguments: list[str]) -> int:
 
 
 def check_ready(settings: Settings, benchmark: Benchmark) -> None:
-    """Refuse at once what would fail after an hour of training. Raises DataError."""
+    """Refuse at once what would fail after an hour of training. Raises UserError."""
     if "--run_untrusted" in benchmark.scoring and not settings.run_untrusted:
-        raise DataError(
+        raise UserError(
             f"{settings.name} is scored by running the programs that the network writes, and there is no sandbox yet; "
             "add --run_untrusted where that is all right"
         )
@@ -82,7 +82,7 @@ def check_ready(settings: Settings, benchmark: Benchmark) -> None:
 
 
 def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
-    """Make the runs that are not finished, score the last one; the exit status. `path`: of the data. Raises DataError.
+    """Make the runs that are not finished, score the last one; the exit status. `path`: of the data. Raises UserError.
 
     Runs that need no other are made first, several of them side by side, one on each core: a small network on one
     thread is more than half as fast as on two.
@@ -110,10 +110,10 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
 
 
 def check_settings(run: Path, options: list[str]) -> None:
-    """Refuse a run that an older recipe has made, or begun. Raises DataError."""
+    """Refuse a run that an older recipe has made, or begun. Raises UserError."""
     made, _ = read_config(run, train.Settings)
     if comparable(made) != comparable(read_training_command(train.Settings, options, "")[0]):
-        raise DataError(f"{run} was made with other settings than today's recipe; choose another --run, or delete it")
+        raise UserError(f"{run} was made with other settings than today's recipe; choose another --run, or delete it")
 
 
 def comparable(settings: train.Settings) -> train.Settings:
@@ -134,14 +134,14 @@ def python(script: str, *options: str) -> list[str]:
 
 
 def call(commands: dict[str, list[str]]) -> int:
-    """Run commands of train.py or eval.py; STOPPED where one was interrupted. Raises DataError where one failed."""
+    """Run commands of train.py or eval.py; STOPPED where one was interrupted. Raises UserError where one failed."""
     if len(commands) > 1:
         statuses = run_side_by_side(commands, ROOT, CORES)
     else:
         statuses = {name: run_child(command, ROOT) for name, command in commands.items()}
     for name, status in statuses.items():
         if status not in (0, STOPPED):
-            raise DataError(f"{' '.join(commands[name][2:])} failed; the lines above say why")
+            raise UserError(f"{' '.join(commands[name][2:])} failed; the lines above say why")
     return max(statuses.values(), default=0)
 
 
@@ -151,7 +151,8 @@ def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[di
     settings, _ = read_config(run, train.Settings)
     data = replace(settings.data, path=path) if path else settings.data
     splits = read_splits(settings.corpus, data, settings.seed)
-    predictions = {(line["split"], line["id"]): line["prediction"] for line in read_run_folder(run).predictions}
+    lines = read_json_lines(run / "predictions.jsonl")
+    predictions = {(line["split"], line["id"]): line["prediction"] for line in lines}
     minutes = sum(two_core_minutes(folder / stage.name) for stage in benchmark.stages)
     sizes = [environment(folder / stage)["parameters"] for stage in benchmark.decoding]
     size = {"minutes": round(minutes, 1), "parameters": sum(sizes)}
@@ -170,8 +171,8 @@ def environment(run: Path) -> dict[str, Any]:
 
 def identity_of(run: Path) -> dict[str, Any]:
     """What tells results of one command apart: settings, data, seed, and the code that scores."""
-    config = settings_of_run(read_json(run / "config.json"))
-    scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").glob("*.py")]
+    config = settings_that_count(read_config_values(run))
+    scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").rglob("*.py")]
     found = environment(run)
     return {
         "config_hash_of_run": config_hash(config), "data_hash": found["data_hash"], "seed": found["seed"],

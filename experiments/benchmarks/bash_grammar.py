@@ -1,6 +1,6 @@
 """The template of a shell command by the shell's own grammar (`bashlex`, GPL: an extra, loaded only when asked for).
 
-data/bash_template.py goes by words; here quotes, substitutions and redirections are parsed, so a command inside
+data/code/bash_template.py goes by words; here quotes, substitutions and redirections are parsed, so a command inside
 `"$(...)"` counts too. NL2Bash's authors compare templates by a parser of theirs that grew out of bashlex (Lin et al.
 2018, 5.2).
 """
@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from data.bash_template import command_template, template_of_words
-from data.code_tokens import split_tokens
-from data.example import DataError
+from data.code.bash_template import command_template, template_of_words
+from data.code.tokens import split_tokens
+from system.errors import UserError
 
 OPEN_BRACE = re.compile(r"\$\{[^}]*\Z")  # bashlex 0.18 looks for the other one for ever
 SUBSTITUTIONS = ("commandsubstitution", "processsubstitution")
 
 
 def grammar_template(command: str) -> str:
-    """Programs, flags and operators of a command; what bashlex cannot parse goes by words. Raises DataError."""
+    """Programs, flags and operators of a command; what bashlex cannot parse goes by words. Raises UserError."""
     try:
         import bashlex
     except ModuleNotFoundError:
-        raise DataError('bashlex is not installed (pip install -e ".[bash]")') from None
+        raise UserError('bashlex is not installed (pip install -e ".[bash]")') from None
     if any(OPEN_BRACE.search(word) for word in split_tokens(command, "bash")):
         return command_template(command)
     try:

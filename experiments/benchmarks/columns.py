@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sacrebleu.metrics import BLEU
 from scipy.stats import binomtest
 
-from data.code_tokens import split_tokens
+from data.code.tokens import split_tokens
 from data.example import Example
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import run_tests

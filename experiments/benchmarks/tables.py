@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.example import DataError, Example
-from data.held_out import duplicates
+from data.corpora.held_out import duplicates
+from data.example import Example
 from data.splits import Splits
 from evaluation.baselines import baseline_predictions
 from evaluation.metrics import exact_matches, pack_bits
 from experiments.benchmarks.columns import COLUMNS, EXACT
 from experiments.benchmarks.published import NOTES, PUBLISHED, TEST_DUPLICATES, Published
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
-from experiments.compact_lines import Line
-from experiments.laboratory.tables import as_text
-from experiments.measurement import rounded
-from experiments.result_records import records
-from experiments.result_tables import code, table
-from training.trial import step_cap
+from experiments.record.cells import as_text, code, table
+from experiments.record.commands import todays_command
+from experiments.record.compact_lines import Line
+from experiments.record.measurement import rounded
+from experiments.record.records import records
+from system.errors import UserError
+from system.trial import step_cap
 
 HEAD = """
 ## Published benchmarks
@@ -36,14 +37,14 @@ def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], 
     """Every split, whole and without the pairs that stand in training too: ours, and what learns nothing.
 
     Where a benchmark brings tests, the corpus's own programs are put to them too.
-    `predictions`: (split, id) -> code. Raises DataError where one is missing: nothing is skipped, but in a trial.
+    `predictions`: (split, id) -> code. Raises UserError where one is missing: nothing is skipped, but in a trial.
     """
     rows = []
     for split, examples in splits.tests.items():
         examples = list(examples)
         references = [example for example in examples if (split, example.id) in predictions]
         if len(references) < len(examples) and not step_cap():
-            raise DataError(f"{split}: {len(references)} of {len(examples)} lines were decoded; score the run again")
+            raise UserError(f"{split}: {len(references)} of {len(examples)} lines were decoded; score the run again")
         if not references:
             continue
         codes = {OURS: [predictions[split, example.id] for example in references]}
@@ -192,5 +193,5 @@ def page_section(lines: Sequence[Line], choosing: Sequence[Line] = ()) -> str:
         rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
         made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
         cells = table_cells(name, [*map(vars, rows)], alone[0] if name == "django" and alone else None)
-        parts.append(f"{table(*cells)}\n{NOTES[name]} {made}; {code(newest.command)}\n")
+        parts.append(f"{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n")
     return "".join(parts)

@@ -36,7 +36,7 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from training.old_settings import first_name
+from training.run.old_settings import first_name
 
 Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against

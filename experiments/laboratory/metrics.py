@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from data.perturb import PERTURBATIONS
-from experiments.result_lines import look_up
+from experiments.record.lines import look_up
 
 Line = dict[str, Any]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import train
-from data.example import DataError
 from data.sources import open_source
-from experiments.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import (
     BASE,
@@ -27,13 +26,16 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from training.code_hash import code_hash, imported_files
+from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from system.errors import UserError
+from system.trial import step_cap
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_pretraining
 from training.mixture import import_objectives
-from training.old_settings import differing, flat, in_first_names, read_old
-from training.settings_file import to_dict
+from training.run.code_hash import code_hash, imported_files
+from training.run.old_settings import differing, flat, in_first_names, read_old
+from training.run.settings_file import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
@@ -88,7 +90,7 @@ def words(changes: Changes) -> list[str]:
 
 
 def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, tuning: bool = False) -> Trial:
-    """A run of a row. Raises DataError where its settings cannot be together."""
+    """A run of a row. Raises UserError where its settings cannot be together."""
     changes = read_old({**suite.base, **rows_of(suite)[row], **(tuned or {})}, suite.schema)
     networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
@@ -158,7 +160,7 @@ def hash_of(options: Iterable[str]) -> str:
     """What was asked for, as a hash of the settings that tell the run from one of which nothing is said.
 
     Where it runs, what follows from the data (the number of pieces) and what has no effect are left out. Raises
-    DataError.
+    UserError.
     """
     settings = settings_that_act(settings_of(options))
     told = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
@@ -175,8 +177,16 @@ def settings_that_act(settings: train.Settings) -> train.Settings:
     return replace(settings, **acting)
 
 
-def settings_of(options: Iterable[str]) -> train.Settings:
-    """The settings that a run's options ask for. Raises DataError where they cannot be together."""
+def settings_of(options: Sequence[str]) -> train.Settings:
+    """The settings that a run's options ask for. Raises UserError where they cannot be together."""
+    seeds = [option for option in options if option.startswith("--seed=")]
+    settings = without_seed(tuple(option for option in options if option not in seeds), step_cap())
+    return replace(settings, seed=int(seeds[-1].removeprefix("--seed="))) if seeds else settings
+
+
+@cache
+def without_seed(options: tuple[str, ...], cap: int) -> train.Settings:
+    """The same for any seed, read once for all of them: a plan asks hundreds of times. `cap` is that of a trial."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 
@@ -194,7 +204,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
         if settings.data.shards:
-            with contextlib.suppress(DataError):  # a corpus that is still to be built: its runs say so
+            with contextlib.suppress(UserError):  # a corpus that is still to be built: its runs say so
                 read_pretraining(settings.data, settings.corpus)
         # Also of a run that only pretrains: its recipe's.
         import_objectives(settings.training.objectives, settings.strategies.auxiliary)
@@ -205,10 +215,10 @@ def code_of(trials: Iterable[Trial]) -> Code:
 
 
 def code_of_suite(suite: Suite) -> Code:
-    """The same of all rows that are possible. Raises DataError where the base itself is not."""
+    """The same of all rows that are possible. Raises UserError where the base itself is not."""
     trials = [make_trial(suite, BASE, seeds_of(suite, BASE)[0])]
     for row in rows_of(suite):
-        with contextlib.suppress(DataError):  # the plan says why
+        with contextlib.suppress(UserError):  # the plan says why
             trials.append(make_trial(suite, row, seeds_of(suite, row)[0]))
     return code_of(trials)
 
@@ -226,12 +236,12 @@ def make_plan(
 ) -> Plan:
     """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
 
-    `codes`: hashes of the code whose lines count. Raises DataError for a row that is not there.
+    `codes`: hashes of the code whose lines count. Raises UserError for a row that is not there.
     """
     rows = rows_of(suite)
     for row in only:
         if row not in rows:
-            raise DataError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
+            raise UserError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
     chosen = [row for row in rows if not only or row in only]
     check_seeds(suite, chosen, seeds)
     plan = Plan([], {})
@@ -239,20 +249,20 @@ def make_plan(
     for row in chosen:
         try:
             if reason := refusal(suite, row, of_base):
-                raise DataError(reason)
+                raise UserError(reason)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
-        except DataError as error:
+        except UserError as error:
             plan.refused[row] = str(error)
     plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
     return plan
 
 
 def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
-    """Refuse more seeds than the suite gives a row: lines beyond them would not count. Raises DataError."""
+    """Refuse more seeds than the suite gives a row: lines beyond them would not count. Raises UserError."""
     short = {row: len(seeds_of(suite, row)) for row in rows if len(seeds_of(suite, row)) < seeds}
     if short:
         said = ", ".join(f"{row} {n}" for row, n in short.items())
-        raise DataError(
+        raise UserError(
             f"--seeds {seeds}: suite {suite.name} gives fewer to some rows ({said}); ask for fewer, for other --rows, "
             f'or write seeds={{"{next(iter(short))}": {seeds}}} into a suite of your own'
         )
@@ -262,7 +272,7 @@ def refusal(suite: Suite, row: str, of_base: str) -> str:
     """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
     try:
         asked = make_trial(suite, row, seeds_of(suite, BASE)[0]).asked
-    except DataError as error:
+    except UserError as error:
         return str(error)
     return CHANGES_NOTHING if row != BASE and asked == of_base else ""
 
@@ -275,7 +285,7 @@ def refused_rows(suite: Suite, lines: Iterable[Line]) -> dict[str, str]:
         return {}
     try:
         of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
-    except DataError:  # whatever is wrong with the base is no row's fault
+    except UserError:  # whatever is wrong with the base is no row's fault
         return {}
     return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.example import DataError
-from evaluation.run_folder import read_json_lines
+from evaluation.finished_run import read_json_lines
 from experiments.laboratory.plan import ROOT, Trial
 from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
+from system.errors import UserError
 
 POLL = 0.5  # seconds between looks at the processes
 WAIT = 60.0  # seconds before a run that another process makes is looked at again: a look loads torch
@@ -44,7 +44,7 @@ def read_json_lines_safely(path: Path) -> list[dict]:
     """The lines of a file that another process is writing."""
     try:
         return read_json_lines(path)
-    except (OSError, DataError):  # its last line may not be whole yet
+    except (OSError, UserError):  # its last line may not be whole yet
         return []
 
 

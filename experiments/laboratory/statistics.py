@@ -135,8 +135,3 @@ def effect_of_interval(n: int, mean: float, low: float, high: float, p: float) -
     inner = half * t_quantile(0.90, n - 1) / t_quantile(0.95, n - 1)
     spread = half * math.sqrt(n) / t_quantile(0.95, n - 1)
     return Effect(n, mean, low, high, mean - inner, mean + inner, p, spread)
-
-
-def p_in_words(p: float) -> str:
-    """A p-value with as many digits as it deserves."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

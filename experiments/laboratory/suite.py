@@ -21,12 +21,12 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-from data.example import DataError
-from experiments.compact_lines import short_hash
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.metrics import METRICS
-from experiments.result_lines import SUITE_NAME
-from training.old_settings import first_name, in_first_names
+from experiments.record.compact_lines import short_hash
+from experiments.record.lines import SUITE_NAME
+from system.errors import UserError
+from training.run.old_settings import first_name, in_first_names
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
@@ -60,7 +60,7 @@ class Suite:
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
     tuning_share: int = 4  # tuning has so much less of the budget
     seeds: Mapping[str, int] = field(default_factory=dict)  # row -> number, where not 10 of the base and 5 of others
-    schema: int = 0  # of the names and defaults of settings (training/old_settings.py)
+    schema: int = 0  # of the names and defaults of settings (training/run/old_settings.py)
 
     def against(self, row: str) -> str:
         """The row that `row` is compared with."""
@@ -68,7 +68,7 @@ class Suite:
 
 
 def rows_of(suite: Suite) -> dict[str, Changes]:
-    """Every row and what it changes, the base first, the positive control among them. Raises DataError."""
+    """Every row and what it changes, the base first, the positive control among them. Raises UserError."""
     rows: dict[str, Changes] = {BASE: {}}
     for setting, values in suite.factors.items():
         for value in values:
@@ -76,7 +76,7 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
                 rows[f"{first_name(setting)}={value}"] = {setting: value}
     for name, changes in suite.rows.items():
         if name in rows or name == SAME or (name == CONTROL and changes != CONTROL_CHANGES):
-            raise DataError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
+            raise UserError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
         rows[name] = changes
     if CONTROL_CHANGES not in rows.values():
         rows[CONTROL] = CONTROL_CHANGES
@@ -85,7 +85,7 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
 
 
 def check_suite(suite: Suite) -> Suite:
-    """Refuse what would be found out only after hours. Raises DataError."""
+    """Refuse what would be found out only after hours. Raises UserError."""
     known = [*METRICS]
     wrong = {
         f"its name {suite.name!r} has more than small letters, digits and _": not SUITE_NAME.fullmatch(suite.name),
@@ -103,33 +103,33 @@ def check_suite(suite: Suite) -> Suite:
     }  # fmt: skip
     for problem, is_wrong in wrong.items():
         if is_wrong:
-            raise DataError(f"suite {suite.name}: {problem}; mend its file")
+            raise UserError(f"suite {suite.name}: {problem}; mend its file")
     for row in rows_of(suite):
         check_pairs(suite, row)
     return suite
 
 
 def check_pairs(suite: Suite, row: str) -> None:
-    """Refuse seeds that could not be paired with one of the row that this one is set against. Raises DataError."""
+    """Refuse seeds that could not be paired with one of the row that this one is set against. Raises UserError."""
     against = suite.against(row)
     number, beside = (len(seeds_of(suite, name)) for name in (row, against))
     if number < 1:
-        raise DataError(f"suite {suite.name}: the row {row} has no seed; give it one in seeds, or leave the row out")
+        raise UserError(f"suite {suite.name}: the row {row} has no seed; give it one in seeds, or leave the row out")
     if row in suite.seeds and number > beside:
-        raise DataError(
+        raise UserError(
             f"suite {suite.name}: {row} has {number} seeds and {against}, which it is set against, {beside}; give "
             f'both as many: seeds={{"{row}": {number}, "{against}": {number}}}'
         )
 
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
-    """Refuse what names a row that is not there. Raises DataError."""
+    """Refuse what names a row that is not there. Raises UserError."""
     named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
     named += [changes[word] for changes in rows.values() for word in (START, TEACHER) if changes.get(word)]
     for name in named:
         if name not in rows:
-            raise DataError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")
+            raise UserError(f"suite {suite.name}: there is no row {name!r}; its rows are {', '.join(rows)}")
 
 
 def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
@@ -154,14 +154,14 @@ def names() -> list[str]:
 
 
 def load_suite(name: str) -> Suite:
-    """The suite of that name, or of a Python file of the user's. Raises DataError."""
+    """The suite of that name, or of a Python file of the user's. Raises UserError."""
     if name in names():
         return check_suite(importlib.import_module(f"experiments.suites.{name}").SUITE)
     if not name.endswith(".py") or not Path(name).is_file():
-        raise DataError(f"there is no suite {name!r}; choose one of {', '.join(names())}, or give a Python file")
+        raise UserError(f"there is no suite {name!r}; choose one of {', '.join(names())}, or give a Python file")
     found = run_path(name).get("SUITE")
     if not isinstance(found, Suite):
-        raise DataError(f"{name}: no SUITE there; write SUITE = Suite(...) as in experiments/suites/pieces.py")
+        raise UserError(f"{name}: no SUITE there; write SUITE = Suite(...) as in experiments/suites/pieces.py")
     if found.name in names():
-        raise DataError(f"{name}: the project has a suite {found.name} of its own; give yours another name")
+        raise UserError(f"{name}: the project has a suite {found.name} of its own; give yours another name")
     return check_suite(found)

@@ -10,9 +10,10 @@ from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import ERROR, UNDECIDED, p_in_words
+from experiments.laboratory.statistics import ERROR, UNDECIDED
 from experiments.laboratory.suite import BASE, SAME, rows_of
-from training.old_settings import first_name
+from experiments.record.cells import p_in_words
+from training.run.old_settings import first_name
 
 NOTHING = "–"
 
@@ -172,14 +173,6 @@ def cost_in_words(budgets: list[dict[str, float]]) -> str:
     """Means of several runs' budgets."""
     tokens, flops = (fmean(budget[name] for budget in budgets) for name in ("tokens", "training_flops"))
     return f"{tokens / 1e6:.2f} ({flops / 1e12:.0f})"
-
-
-def as_text(head: list[str], rows: list[list[str]]) -> str:
-    """For the terminal: columns that line up."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [head, ["-" * width for width in widths], *rows]
-    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return "".join("  ".join(cells).rstrip() + "\n" for cells in padded)
 
 
 def as_csv(head: list[str], rows: list[list[str]]) -> str:

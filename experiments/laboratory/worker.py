@@ -20,12 +20,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import train
-from data.example import DataError
-from data.options import run_and_report
 from experiments.laboratory.plan import ROOT, Code, Trial, line_of, marks
-from experiments.result_lines import append_line, command_of, pretraining_facts, read_suite, run_line
-from training.code_hash import code_hash, imported_files
-from training.run_folder import is_finished, is_run
+from experiments.record.lines import append_line, command_of, pretraining_facts, read_suite, run_line
+from system.errors import UserError
+from system.options import run_and_report
+from training.run.code_hash import code_hash, imported_files
+from training.run.folder import is_finished, is_run
 
 BUSY = 75  # exit status: another process makes this run (EX_TEMPFAIL of sysexits.h)
 
@@ -106,7 +106,7 @@ def is_made(trial: Trial, places: Places) -> bool:
 
 
 def make_run(trial: Trial, places: Places) -> int:
-    """Train, score, and append the line. Raises DataError."""
+    """Train, score, and append the line. Raises UserError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
     if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
         return 0
@@ -131,7 +131,7 @@ def with_folders(trial: Trial, places: Places) -> tuple[str, ...]:
 
 
 def train_run(trial: Trial, places: Places) -> int:
-    """Train and score, or go on with it. Raises DataError."""
+    """Train and score, or go on with it. Raises UserError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
     if not goes_on:
@@ -148,11 +148,11 @@ def train_run(trial: Trial, places: Places) -> int:
 
 
 def check_code(code: Code, folder: Path) -> None:
-    """Refuse a run that was not made with the code that the suite was begun with. Raises DataError."""
+    """Refuse a run that was not made with the code that the suite was begun with. Raises UserError."""
     used = {file.relative_to(ROOT.resolve()).as_posix() for file in imported_files(ROOT)}
     if not used <= {*code.files} or code_hash(ROOT, [ROOT / file for file in code.files]) != code.hash:
         begun_file(folder).unlink(missing_ok=True)
-        raise DataError(f"{folder}: the code has changed while this run was made; run the suite again")
+        raise UserError(f"{folder}: the code has changed while this run was made; run the suite again")
 
 
 def begun_file(folder: Path) -> Path:

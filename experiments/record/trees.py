@@ -28,8 +28,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from data.cache import cache_folder
-from data.example import DataError
+from system.cache import cache_folder
+from system.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = Path(__file__).with_name("in_tree.py")
@@ -42,7 +42,7 @@ LOSSES = ("loss", "held_out_loss")  # of a line of metrics.jsonl
 KILLED = -9  # exit status of a process that SIGKILL ended
 
 
-class TreeError(DataError):
+class TreeError(UserError):
     """A command of a tree failed, or left nothing that can be compared. Its text is one line."""
 
 
@@ -82,13 +82,13 @@ def tensor_hash(tensor: Tensor) -> str:
 
 @contextmanager
 def tree_of(commit: str, place: Path, repository: Path = ROOT) -> Iterator[Path]:
-    """Inside the `with` the commit's files stand in the folder `place`; behind it they are gone. Raises DataError."""
+    """Inside the `with` the commit's files stand in the folder `place`; behind it they are gone. Raises UserError."""
     found = git(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
     if found.returncode:
-        raise DataError(f"{commit} is no commit of {repository}; `git log --oneline` lists them")
+        raise UserError(f"{commit} is no commit of {repository}; `git log --oneline` lists them")
     made = git(repository, "worktree", "add", "--quiet", "--detach", str(place), found.stdout.strip())
     if made.returncode:
-        raise DataError(f"git made no worktree of {commit}: {last_line(made.stderr)}")
+        raise UserError(f"git made no worktree of {commit}: {last_line(made.stderr)}")
     try:
         yield place
     finally:
@@ -96,11 +96,11 @@ def tree_of(commit: str, place: Path, repository: Path = ROOT) -> Iterator[Path]
 
 
 def git(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A git command in the repository, ended. Raises DataError where there is no git."""
+    """A git command in the repository, ended. Raises UserError where there is no git."""
     try:
         return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True)
     except FileNotFoundError:
-        raise DataError("git is not installed, which has the other commit; install it") from None
+        raise UserError("git is not installed, which has the other commit; install it") from None
 
 
 def corpus_folder(name: str) -> Path | None:

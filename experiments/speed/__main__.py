@@ -20,17 +20,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from data.atomic_files import write_atomically
-from data.example import DataError
-from data.options import parse, run_and_report
-from experiments.measurement import check_writable, facts_here
+from experiments.record.measurement import check_writable, facts_here
 from experiments.speed.decode import measure_decoding
 from experiments.speed.length import measure_length
 from experiments.speed.rows import Row, as_json, show
 from experiments.speed.shape import Shape
 from experiments.speed.start import measure_start
 from experiments.speed.train import measure_forms, measure_memory, measure_training
-from training.trial import step_cap
+from system.atomic_files import write_atomically
+from system.errors import UserError
+from system.options import parse, run_and_report
+from system.trial import step_cap
 
 Part = Literal["train", "decode", "length", "memory", "start", "forms"]
 
@@ -53,11 +53,11 @@ class Settings:
 
 
 def check(settings: Settings) -> None:
-    """Refuse impossible settings before anything starts. Raises DataError."""
+    """Refuse impossible settings before anything starts. Raises UserError."""
     least = {"rounds": 1, "steps": 1, "tokens": 1, "repeats": 1, "threads": 0, "gemm_size": 1}
     for name, lowest in least.items():
         if getattr(settings, name) < lowest:
-            raise DataError(f"--{name.replace('_', '-')} {getattr(settings, name)} must be at least {lowest}")
+            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)} must be at least {lowest}")
     check_writable(settings.json)
     check_writable(settings.plot)
 

@@ -19,7 +19,7 @@ from data.config import DataConfig
 from data.example import Example, Item
 from data.objectives.pairs import pairs
 from data.sources import open_source
-from data.tokenizer import Tokenizer, train_tokenizer
+from data.tokenizers.tokenizer import Tokenizer, train_tokenizer
 from experiments.speed.training import PAD_ID, Pairs, Trainer
 
 VOCABULARY = 2000  # pieces, as in the recipe for this corpus
@@ -66,7 +66,7 @@ class Django:
 
 
 def read_django(folder: str, ours: bool) -> Django:
-    """Django's training pairs that are not too long, and a vocabulary learned on them. Raises DataError."""
+    """Django's training pairs that are not too long, and a vocabulary learned on them. Raises UserError."""
     examples = list(open_source("django", DataConfig(path=folder), 0).splits()["train"])
     tokenizer = train_tokenizer((text for example in examples for text in (example.nl, example.code)), VOCABULARY)
     found = Django(examples, tokenizer, ours)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from experiments.measurement import shown_command
-from experiments.result_tables import reached
+from experiments.record.measurement import shown_command
+from experiments.record.targets import TARGETS, reached
 from experiments.speed.turns import Turns, ratio_of
-from experiments.targets import TARGETS
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Row:
 
     @property
     def target(self) -> dict[str, Any]:
-        """What experiments/targets.py asks of this row, and whether it is met."""
+        """What experiments/record/targets.py asks of this row, and whether it is met."""
         line = {"ratio": self.ratio, "value": median(self.values)}
         for target in TARGETS:
             if target.suite == "speed" and target.row == self.name:

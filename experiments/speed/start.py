@@ -11,9 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.example import DataError
-from experiments.measurement import ROOT
+from experiments.record.measurement import ROOT
 from experiments.speed.rows import Row
+from system.errors import UserError
 
 FIRST_BATCH = """
 import sys, time
@@ -58,9 +58,9 @@ def seconds_of(arguments: list[str]) -> float:
 
 
 def until_first_batch(folder: str) -> float:
-    """Seconds from the end of train.py's imports to the quick start's first batch. Raises DataError."""
+    """Seconds from the end of train.py's imports to the quick start's first batch. Raises UserError."""
     done = subprocess.run([sys.executable, "-c", FIRST_BATCH, folder], cwd=ROOT, capture_output=True, text=True)
     for line in done.stdout.splitlines():
         if line.startswith("first batch after"):
             return float(line.split()[-1])
-    raise DataError(f"no first batch came: {done.stderr.strip().splitlines()[-1:]}")
+    raise UserError(f"no first batch came: {done.stderr.strip().splitlines()[-1:]}")

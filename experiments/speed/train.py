@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from data.cache import cache_folder
-from experiments.measurement import ROOT
+from experiments.record.measurement import ROOT
 from experiments.speed.rows import Row, compared, differences
 from experiments.speed.shape import Shape, step_flops
 from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
-from training.device import has_bf16
+from system.cache import cache_folder
+from system.device import has_bf16
 
 SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
 PACKAGES = {

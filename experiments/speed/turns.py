@@ -14,8 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.example import DataError
-from experiments.measurement import ROOT
+from experiments.record.measurement import ROOT
+from system.errors import UserError
 
 PAUSE = 0.3  # seconds between turns, in which the last turn's threads stop spinning
 
@@ -66,10 +66,10 @@ class Worker:
         )
 
     def answer(self) -> dict[str, Any]:
-        """The next line. Raises DataError when the process has ended instead."""
+        """The next line. Raises UserError when the process has ended instead."""
         line = self.process.stdout.readline()
         if not line:
-            raise DataError(
+            raise UserError(
                 f"{self.job.shown}: its process ended with status {self.process.wait()}; its own lines above say why"
             )
         return json.loads(line)
@@ -94,7 +94,7 @@ class Worker:
 def take_turns(
     jobs: Sequence[Job], requests: dict[str, dict[str, Any]], rounds: int, threads: int, gemm_size: int
 ) -> dict[str, list[Turns]]:
-    """Each request, by its name, `rounds` times from each job, the jobs taking turns. Raises DataError."""
+    """Each request, by its name, `rounds` times from each job, the jobs taking turns. Raises UserError."""
     found: dict[str, list[Turns]] = {name: [] for name in requests}
     with ExitStack() as stack, tqdm(total=len(jobs) * (1 + rounds * len(requests)), leave=False, disable=None) as bar:
         workers = []

@@ -22,10 +22,10 @@ import psutil
 import torch
 from torch import nn
 
-from experiments.measurement import ROOT
+from experiments.record.measurement import ROOT
 from experiments.speed.shape import Shape
 from model.linear import linear_as_convolution
-from training.budget import peak_memory_mib
+from training.run.budget import peak_memory_mib
 
 GEMM_REPEATS = 5
 
@@ -100,7 +100,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def describe(implementation: Implementation) -> dict[str, Any]:
     """What the implementation is: library, size, threads, and the hash of the project's code that it has loaded."""
-    from training.code_hash import code_hash, imported_files
+    from training.run.code_hash import code_hash, imported_files
 
     return {
         "library": implementation.library,
@@ -156,7 +156,7 @@ def main() -> None:
     import_everything(arguments.name)
     imports_mib = psutil.Process().memory_info().rss / 2**20
     if arguments.settings.get("allocator"):
-        from training.device import keep_freed_memory
+        from system.device import keep_freed_memory
 
         keep_freed_memory()
     torch.manual_seed(0)

@@ -27,11 +27,9 @@ from typing import Annotated
 
 import tyro
 
-from data.example import DataError
-from data.options import parse, run_and_report
-from experiments.laboratory.tables import as_text
-from experiments.measurement import check_writable, write_rows
+from experiments.record.cells import as_text
 from experiments.record.differences import first_difference, largest_difference
+from experiments.record.measurement import check_writable, write_rows
 from experiments.record.trees import (
     ONE_THREAD,
     ROOT,
@@ -46,6 +44,8 @@ from experiments.record.trees import (
     tree_of,
 )
 from experiments.studies.behaviour_cases import CASES, RENAMED, SPEEDS, TOLERANCES, Case, write_pairs
+from system.errors import UserError
+from system.options import parse, run_and_report
 
 EQUAL, NOT_RUN = "equal", "not run"
 
@@ -178,7 +178,7 @@ def run_case(name: str, speed: str, trees: Trees) -> Row:
 
 @contextmanager
 def both_trees(commit: str, jobs: int) -> Iterator[list[Trees]]:
-    """Inside the `with` both trees are ready, with a cache each, and so many processes that run them. DataError."""
+    """Inside the `with` both trees are ready, with a cache each, and so many processes that run them. UserError."""
     corpora = {corpus for case in CASES.values() for corpus in case.needs}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())).resolve()
@@ -191,7 +191,7 @@ def both_trees(commit: str, jobs: int) -> Iterator[list[Trees]]:
 
 
 def run_cases(asked: list[tuple[str, str]], commit: str, jobs: int) -> list[Row]:
-    """The rows of cases with their speeds, in order, `jobs` at a time. Raises DataError."""
+    """The rows of cases with their speeds, in order, `jobs` at a time. Raises UserError."""
     with both_trees(commit, jobs) as idle, ThreadPoolExecutor(jobs) as pool:
 
         def run(case: tuple[str, str]) -> Row:
@@ -214,9 +214,9 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.behaviour")
     check_writable(settings.json)
     if unknown := [name for name in settings.only if name not in CASES]:
-        raise DataError(f"--only {unknown[0]!r} is no case; choose among {', '.join(CASES)}")
+        raise UserError(f"--only {unknown[0]!r} is no case; choose among {', '.join(CASES)}")
     if settings.jobs < 1:
-        raise DataError(f"--jobs {settings.jobs} must be at least 1")
+        raise UserError(f"--jobs {settings.jobs} must be at least 1")
     asked = [(name, speed) for name in CASES if name in (settings.only or CASES) for speed in CASES[name].speeds]
     rows = run_cases(asked, settings.commit, settings.jobs)
     print(as_text(["case", "speed", "answer"], [[row.case, row.speed, row.answer] for row in rows]), end="")

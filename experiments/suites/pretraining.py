@@ -3,7 +3,7 @@
 Every run is fine-tuned until its held-out loss has not fallen for six looks in a row, whatever it began with, and keeps
 the weights of its best look; runs on all pairs end at 12,000 steps, where it still falls a little. Learning rates of
 fine-tuning are each row's own, one of three. All rows have one vocabulary, of the mined corpus and Django's training
-lines. Steps of pretraining are those in which a row reads its tokens of text (`python -m experiments.reading
+lines. Steps of pretraining are those in which a row reads its tokens of text (`python -m experiments.speed.reading
 pretraining`).
 """
 
@@ -122,7 +122,8 @@ CONCLUSIONS = (
     "loss has long turned when they are spent.",
     "The gain is largest in the middle: six points at 300 pairs, of nearly none that are right without, ten at 1,000; "
     "at 15,000 there is none.",
-    "With all 15,000 pairs the held-out loss is the same, and fewer lines are exact. `python -m experiments.line_kinds "
+    "With all 15,000 pairs the held-out loss is the same, and fewer lines are exact. `python -m "
+    "experiments.studies.line_kinds "
     "pretraining \"nothing, all pairs\" \"infilling, 8 M, all pairs\"` says where: lines whose every token is known "
     "are as before, those with a token that must be copied piece by piece lose. All of these runs end at 12,000 steps, "
     "where the held-out loss still falls a little: neither kind is at its end.",
@@ -130,7 +131,8 @@ CONCLUSIONS = (
     "as one network each can tell.",
     "Decontamination is worth nothing that can be measured here. It leaves out 52 functions for Django, of which a row "
     "reads two or three; with half of the new dev lines planted, ten copies of each in what the row reads, the planted "
-    "half gained no more than the other, so far as the runs can tell (`python -m experiments.contamination effect`, "
+    "half gained no more than the other, so far as the runs can tell (`python -m experiments.studies.contamination "
+    "effect`, "
     "an interval of six points).",
     "The lowest of the three learning rates was the best in most rows; lower ones were not tried.",
     "One network was pretrained for each row, two for those of 8 M tokens: the intervals say little about other "
@@ -160,7 +162,7 @@ SUITE = Suite(
         },
         "nothing, 300 pairs": FEW_PAIRS,
         "infilling, 8 M, 300 pairs": INFILLING | MORE | FEW_PAIRS,
-        # `python -m experiments.contamination plant --out corpora/contaminated` makes what it is pretrained on.
+        # `python -m experiments.studies.contamination plant --out corpora/contaminated` makes what it is pretrained on.
         "infilling, contaminated": {**INFILLING, "data.shards": "corpora/contaminated"},
         "infilling, both texts": {**INFILLING, "pretraining.objectives.both_texts": True},
     },

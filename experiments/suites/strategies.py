@@ -14,8 +14,8 @@ New lines are dev lines that do not stand in the training lines. All networks ar
 which have a quarter of the parameters of their teacher. Perturbed lines are all dev lines with typos, synonyms or words
 left out in their descriptions; training with such changes draws others than the test.
 
-Meta-learning has a suite of its own, `strategies_meta`, whose networks `experiments/few_shot.py` measures. The claims
-and its own are corrected among themselves; everything else that the rows show is exploratory.
+Meta-learning has a suite of its own, `strategies_meta`, whose networks `experiments/studies/few_shot.py` measures. The
+claims and its own are corrected among themselves; everything else that the rows show is exploratory.
 
 All rows of a setting get the FLOPs of its plain row, so their steps differ (`training/strategies/cost.py`; a teacher's
 forward passes count, its own training does not, and neither do the lines that it writes before a student begins). Each

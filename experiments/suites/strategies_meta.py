@@ -1,11 +1,11 @@
-"""Networks for `experiments/few_shot.py`: do they learn an unseen family of tasks from few examples?
+"""Networks for `experiments/studies/few_shot.py`: do they learn an unseen family of tasks from few examples?
 
 No run sees the operations on dictionaries. Plain training on all other tasks at once is the control; first-order MAML
 and Reptile see as many examples, in batches of one task, four of them a step. The suite itself tells how well they know
 the families that they were trained on. What Finn et al. 2017 claim, that the unseen family is learnt from k examples
 more quickly, is tested by
 
-    python -m experiments.few_shot RUNS/*-seed-[1-5]
+    python -m experiments.studies.few_shot RUNS/*-seed-[1-5]
 
 which goes on with Adam, all examples in each step, where meta-learning took its inner steps by plain descent.
 

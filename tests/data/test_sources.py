@@ -5,19 +5,19 @@ import sys
 import pytest
 
 from data.config import DataConfig
-from data.example import DataError
 from data.sources import NAMES, open_source
+from system.errors import UserError
 
 
 def test_an_unknown_name_gets_one_line_with_the_names():
-    with pytest.raises(DataError) as error:
+    with pytest.raises(UserError) as error:
         open_source("djago", DataConfig(), seed=1)
     assert "'djago'" in str(error.value) and all(name in str(error.value) for name in NAMES)
     assert "\n" not in str(error.value)
 
 
 def test_a_corpus_in_files_does_not_load_the_miner_or_the_generator(tmp_path, monkeypatch):
-    for module in ("data.mined", "data.generated.tasks"):
+    for module in ("data.mining.source", "data.tasks.tasks"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of them would now fail
     (tmp_path / "pairs.jsonl").write_text('{"nl": "one", "code": "1"}\n')
     source = open_source("files", DataConfig(path=str(tmp_path / "pairs.jsonl")), seed=1)
@@ -25,5 +25,5 @@ def test_a_corpus_in_files_does_not_load_the_miner_or_the_generator(tmp_path, mo
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere does not exist"):
+    with pytest.raises(UserError, match="nowhere does not exist"):
         open_source("django", DataConfig(path=str(tmp_path / "nowhere")), seed=1)

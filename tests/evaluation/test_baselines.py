@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.corpora.held_out import duplicates
 from data.example import Example
-from data.held_out import duplicates
 from evaluation.baselines import baseline_predictions, most_common_code, nearest_code, substitute_aligned_words
 from evaluation.metrics import exact_matches
 
@@ -105,7 +105,7 @@ def test_nothing_can_be_found_in_nothing():
         most_common_code([])
 
 
-@pytest.mark.skipif(not DJANGO.exists(), reason=f"{DJANGO} is not there (set CODEGEN_DATA)")
+@pytest.mark.skipif(not DJANGO.exists(), reason="no published corpora here (set CODEGEN_DATA)")
 def test_what_retrieval_reaches_on_django():
     columns = [(DJANGO / name).read_text(encoding="utf-8").split("\n")[:17000] for name in ("all.anno", "all.code")]
     pairs = examples(*((nl.strip(), code.strip()) for nl, code in zip(*columns, strict=True)))

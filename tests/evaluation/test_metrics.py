@@ -18,7 +18,7 @@ from evaluation.metrics import (
     signatures,
     unpack_bits,
 )
-from evaluation.programs import Outcome
+from evaluation.programs.run import Outcome
 
 CODES = ["x = 1", "if x :", "return f ( a , b )", "names . append ( name )", "raise ValueError ( 'no' )"]
 GUESSES = ["x = 1", "if y :", "return f ( a )", "", "raise ValueError ( 'no'"]

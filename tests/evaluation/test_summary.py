@@ -4,8 +4,8 @@ from pathlib import Path
 
 from data.example import Example
 from evaluation.evaluate import Scored
-from evaluation.programs import Outcome
-from evaluation.run_folder import RunFolder
+from evaluation.finished_run import RunFolder
+from evaluation.programs.run import Outcome
 from evaluation.summary import examples_shown, score_table, show_results, write_scores_json
 
 SCORE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 4}
@@ -51,7 +51,7 @@ def test_five_examples_of_a_long_split_and_all_of_a_short_one():
 
 def test_a_run_without_scores_says_why(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
-    show_results(tmp_path, [])
+    show_results(tmp_path, [], {})
     said = capsys.readouterr().out
     assert "No scores" in said and str(tmp_path / "report.html") in said
 

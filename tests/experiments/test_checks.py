@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.options import run_and_report
-from experiments import checks, measurement
-from experiments.result_tables import readme_table
-from experiments.results import ROOT
-from experiments.results import main as results
+from experiments import checks
+from experiments.record import measurement
+from experiments.results.__main__ import ROOT
+from experiments.results.__main__ import main as results
+from experiments.results.readme import readme_table
+from system.options import run_and_report
 
 ENVIRONMENT = {
     "cores": 2, "processor": "Toy", "threads": 2, "python": "3.11.7", "libraries": {"torch": "2.13.0"},
@@ -106,7 +107,7 @@ def test_another_python_tells_its_versions():
 
 
 def test_the_watching_process_has_not_loaded_torch():
-    code = "import sys, experiments.checks, experiments.memory; sys.exit('torch' in sys.modules)"
+    code = "import sys, experiments.checks, experiments.record.memory; sys.exit('torch' in sys.modules)"
     pytest.importorskip("psutil")
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from data.example import DataError
-from evaluation.run_folder import read_run_folder
+from evaluation.finished_run import read_run_folder
 from experiments.compare import compare, differing_settings, main, mcnemar
+from system.errors import UserError
 
 
 def make_run(folder: Path, right: list[bool], learning_rate: float = 1e-3, first_id: int = 0) -> Path:
@@ -30,6 +30,11 @@ def make_run(folder: Path, right: list[bool], learning_rate: float = 1e-3, first
     return folder
 
 
+def folder_of(run):
+    """The run folder, with what its config.json says."""
+    return read_run_folder(run, json.loads((run / "config.json").read_text()))
+
+
 @pytest.mark.parametrize("only", [(0, 0), (1, 0), (3, 9), (20, 8), (7, 7)])
 def test_mcnemar_is_twice_the_smaller_tail_of_a_fair_coin(only):
     n = sum(only)
@@ -39,7 +44,7 @@ def test_mcnemar_is_twice_the_smaller_tail_of_a_fair_coin(only):
 
 def test_scores_are_paired(tmp_path):
     runs = make_run(tmp_path / "a", 12 * [True] + 8 * [False]), make_run(tmp_path / "b", 2 * [False] + 18 * [True])
-    exact, bleu = compare(*map(read_run_folder, runs))[0]
+    exact, bleu = compare(*map(folder_of, runs))[0]
     assert (exact.n, exact.first, exact.second, exact.only) == (20, 0.6, 0.9, (2, 8))
     assert exact.p == pytest.approx(mcnemar(2, 8)) == pytest.approx(0.109375)  # 2 (1 + 10 + 45) / 1024
     assert bleu.score == "bleu" and bleu.first < bleu.second < 100 and 0 < bleu.p < 1
@@ -47,20 +52,20 @@ def test_scores_are_paired(tmp_path):
 
 def test_the_same_run_is_no_different_from_itself(tmp_path):
     runs = [make_run(tmp_path / name, 9 * [True] + [False]) for name in ("a", "b")]
-    first, second = map(read_run_folder, runs)
+    first, second = map(folder_of, runs)
     assert differing_settings(first, second) == []
     assert all(one.first == one.second and one.p > 0.3 for one in compare(first, second)[0])
 
 
 def test_settings_that_differ_are_named_and_places_are_not(tmp_path):
     runs = [make_run(tmp_path / name, [True], rate) for name, rate in (("a", 1e-3), ("b", 2e-3))]
-    assert differing_settings(*map(read_run_folder, runs)) == [("training.learning_rate", 1e-3, 2e-3)]
+    assert differing_settings(*map(folder_of, runs)) == [("training.learning_rate", 1e-3, 2e-3)]
 
 
 @pytest.mark.parametrize("other", [{"right": 3 * [True]}, {"right": 4 * [True], "first_id": 1}, {"right": []}])
 def test_unequal_test_sets_are_refused(tmp_path, other):
     runs = make_run(tmp_path / "a", 4 * [True]), make_run(tmp_path / "b", **other)
-    with pytest.raises(DataError, match="not the same in both runs|b on nothing"):
+    with pytest.raises(UserError, match="not the same in both runs|b on nothing"):
         main(list(map(str, runs)))
 
 

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from data.example import DataError
 from experiments.range_test import Settings, fastest_fall, main, rate_at
+from system.errors import UserError
 
 TINY = """generated --device cpu --threads 1 --pretraining.steps 0 --data.generated_train 200 --data.generated_test 2
     --data.held_out 10 --data.generated_operations 10 --data.vocab_size 400 --data.batch_tokens 512
@@ -37,5 +37,5 @@ def test_a_tiny_network_stops_where_the_loss_explodes(tmp_path, capsys, monkeypa
 
 @pytest.mark.parametrize("options", [["--lowest", "0"], ["--highest", "1e-9"], ["--steps", "1"]])
 def test_an_impossible_range_is_refused(options):
-    with pytest.raises(DataError, match="must be"):
+    with pytest.raises(UserError, match="must be"):
         main(options)

@@ -53,7 +53,7 @@ def run():
         folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT, poison=(),
         network=NETWORK,
     ):
-        take_step, strategy_loss, current = train.take_step, train.strategy_loss, [0]
+        take_step, batch_loss, current = train.take_step, train.batch_loss, [0]
 
         def step(run, *rest):
             current[0] = run.position.total_step
@@ -64,8 +64,8 @@ def run():
             return take_step(run, *rest)
 
         def loss(*arguments):
-            total = strategy_loss(*arguments)
-            return total * (torch.nan if current[0] in poison else 1.0)
+            total, n = batch_loss(*arguments)
+            return total * (torch.nan if current[0] in poison else 1.0), n
 
         def evaluate(*_):
             if kill_in_evaluation:
@@ -73,11 +73,11 @@ def run():
 
         with pytest.MonkeyPatch.context() as patch:
             for name, stand_in in {
-                "take_step": step, "strategy_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
+                "take_step": step, "batch_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
                 "show_results": lambda *_: None,
             }.items():
                 patch.setattr(train, name, stand_in)
-            patch.setattr("training.run_record.imported_files", lambda _: [])  # slower than the training here
+            patch.setattr("training.run.record.imported_files", lambda _: [])  # slower than the training here
             try:
                 return train.main(["files", *BATCHES, *network, *options, "--run", str(folder)])
             except Killed:

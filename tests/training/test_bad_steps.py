@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from data.example import DataError
+from system.errors import UserError
 
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 1
     --training.keep_checkpoints 9 --training.ema_decay 0.9 --training.max_bad_steps 3""".split()
@@ -24,7 +24,7 @@ def test_a_step_whose_loss_is_not_finite_changes_nothing_and_is_counted(run, tmp
 
 
 def test_too_many_in_a_row_stop_the_run_and_leave_the_ids_of_the_batch(run, tmp_path):
-    with pytest.raises(DataError, match="bad_batches.json") as error:
+    with pytest.raises(UserError, match="bad_batches.json") as error:
         run(tmp_path, OPTIONS, poison=range(4, 9))
     assert "\n" not in str(error.value)
     (ids,) = json.loads((tmp_path / "bad_batches.json").read_text())

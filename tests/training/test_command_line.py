@@ -7,11 +7,11 @@ import pytest
 
 import eval as eval_program
 import train
-from data.example import DataError
-from data.options import parse, run_and_report, unboxed
+from system.errors import UserError
+from system.options import parse, run_and_report, unboxed
 from training.command_line import read_training_command
 from training.recipes import recipe
-from training.run_folder import write_config
+from training.run.folder import write_config
 
 
 def read(*argv):
@@ -113,7 +113,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("words", IMPOSSIBLE)
 def test_what_cannot_be_is_refused_in_one_line(words):
-    with pytest.raises(DataError) as error:
+    with pytest.raises(UserError) as error:
         read(*words.split())
     text = str(error.value)
     assert IMPOSSIBLE[words] in text
@@ -146,7 +146,7 @@ NOT_DECODED = {
 
 @pytest.mark.parametrize("words", NOT_DECODED)
 def test_what_cannot_be_decoded_is_refused_in_one_line(words):
-    with pytest.raises(DataError) as error:
+    with pytest.raises(UserError) as error:
         parse(eval_program.Options, words.split(), eval_program.Options(), "description")
     assert NOT_DECODED[words] in str(error.value) and "\n" not in str(error.value)
 
@@ -180,7 +180,7 @@ def test_a_run_that_goes_on_has_the_settings_it_was_started_with(tmp_path):
         train.Settings, ["--run", str(tmp_path), "--seed", "5", "--resume"], "description"
     )
     assert settings == begun and resume and not overwrite
-    with pytest.raises(DataError, match="begun with seed=5, which --resume cannot make 6"):
+    with pytest.raises(UserError, match="begun with seed=5, which --resume cannot make 6"):
         read("--run", str(tmp_path), "--seed", "6", "--resume")
 
 
@@ -192,7 +192,7 @@ def test_a_run_may_go_on_in_another_place(tmp_path):
 
 def test_a_run_folder_of_another_version_is_named(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"version": 99}))
-    with pytest.raises(DataError, match="version 99"):
+    with pytest.raises(UserError, match="version 99"):
         read("--run", str(tmp_path), "--resume")
 
 
@@ -206,14 +206,14 @@ def test_the_cap_shortens_steps_data_and_scoring_and_lengthens_nothing(monkeypat
     few = read("--data.mined_limit", "5", "--evaluation.limit", "3", "--evaluation.max_new_tokens", "2")
     assert (few.data.mined_limit, few.evaluation.limit, few.evaluation.max_new_tokens) == (5, 3, 2)
     monkeypatch.setenv("CI_STEPS", "many")
-    with pytest.raises(DataError, match="CI_STEPS=many"):
+    with pytest.raises(UserError, match="CI_STEPS=many"):
         read()
 
 
 @pytest.mark.parametrize(
     ("raised", "status", "said"),
     [
-        (DataError("two\nlines"), 2, "error: two lines\n"),
+        (UserError("two\nlines"), 2, "error: two lines\n"),
         (OSError(errno.ENOSPC, "No space left on device", "scores.json"), 2, "error: scores.json: No space left"),
         (MemoryError(), 2, "error: not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),

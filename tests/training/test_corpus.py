@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError
-from data.held_out import data_hash
-from data.packages import standard_library
+from data.corpora.held_out import data_hash
+from data.example import BadRecords
+from data.mining.packages import standard_library
+from system.errors import UserError
 from training.config import ObjectivesConfig
-from training.corpus import make_tokenizer, read_corpora, read_corpus
+from training.corpus import read_corpora, read_corpus
+from training.first_tokenizer import tokenizer_of_corpora
 from training.recipes import recipe
 from training.stream import Stream
 
@@ -71,9 +73,9 @@ def test_the_hash_is_of_what_is_trained_on(folder):
 
 
 def test_the_vocabulary_is_learnt_on_training_lines_alone(folder):
-    tokenizer = make_tokenizer({"training": read(folder)}, 400)
+    tokenizer = tokenizer_of_corpora({"training": read(folder)}, 400)
     (folder / "test.jsonl").unlink()
-    assert make_tokenizer({"training": read(folder)}, 400).model == tokenizer.model
+    assert tokenizer_of_corpora({"training": read(folder)}, 400).model == tokenizer.model
     assert len(tokenizer.encode("total")) < len(tokenizer.encode("zygote"))
 
 
@@ -96,17 +98,17 @@ def test_a_warm_cache_changes_no_hash_no_tokenizer_and_no_batch(tmp_path, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library = standard_library()
     few = replace(library, files=tuple(file for file in library.files if file[0].startswith(("json/", "email/"))))
-    monkeypatch.setattr("data.mined.standard_library", lambda: few)
+    monkeypatch.setattr("data.mining.source.standard_library", lambda: few)
     start = recipe("generated")
     small = replace(start, data=replace(start.data, generated_train=300, held_out=20, workers=1))
     seen = []
     for _ in ("cold", "warm"):
         corpora = read_corpora(small)
-        tokenizer = make_tokenizer(corpora, 400)
+        tokenizer = tokenizer_of_corpora(corpora, 400)
         seen.append((corpora, tokenizer.model, beginning(corpora, tokenizer)))
-        monkeypatch.setattr("data.learned_tokenizer.train_tokenizer", lambda *_: pytest.fail("learned again"))
-        monkeypatch.setattr("data.generated.source.generate", drawn_again)
-        monkeypatch.setattr("data.parsed_files.parse_in_parallel", lambda *_: pytest.fail("parsed again"))
+        monkeypatch.setattr("data.tokenizers.learned.train_tokenizer", lambda *_: pytest.fail("learned again"))
+        monkeypatch.setattr("data.tasks.source.generate", drawn_again)
+        monkeypatch.setattr("data.mining.parsed_files.parse_in_parallel", lambda *_: pytest.fail("parsed again"))
     assert seen[0] == seen[1]
     assert len(seen[0][-1]) == 10
 
@@ -123,7 +125,7 @@ def test_only_phases_with_a_budget_are_read(folder, monkeypatch):
 
 def test_a_folder_without_training_lines_says_so(folder):
     (folder / "train.jsonl").unlink()
-    with pytest.raises(DataError, match="no training split among test"):
+    with pytest.raises(UserError, match="no training split among test"):
         read(folder)
 
 
@@ -133,5 +135,5 @@ def test_bad_lines_are_counted_with_their_places(folder):
     corpus = read(folder)
     assert sum(corpus.bad.counts.values()) == 2
     assert any("train.jsonl:51" in place for place in corpus.bad.places)
-    with pytest.raises(DataError, match="train.jsonl:51"):
+    with pytest.raises(UserError, match="train.jsonl:51"):
         read(folder, strict=True)

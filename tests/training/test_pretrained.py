@@ -11,18 +11,20 @@ import eval as eval_program
 import train
 from data.batches import collate
 from data.config import DataConfig
-from data.example import DataError, Example
+from data.example import Example
 from data.objectives.pairs import pairs
-from data.options import run_and_report
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
-from experiments.walkthrough.page import write_page
-from experiments.walkthrough.story import tell
-from model.transformer import Transformer
+from model.fast import make_network
+from system.errors import UserError
+from system.options import run_and_report
+from teaching.walkthrough.page import write_page
+from teaching.walkthrough.story import tell
 from training import export
 from training.batch_loss import batch_loss
 from training.command_line import read_training_command
-from training.pretrained import load_network, load_tokenizer, read_network, read_tokenizer, weights_hash
+from training.pretrained import read_network, read_tokenizer, weights_hash
+from training.run.load import load_network, load_tokenizer
 from training.weights import load_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -50,7 +52,7 @@ def no_cap(monkeypatch):
 
 def read(folder):
     tokenizer = read_tokenizer(folder)
-    model = Transformer(read_network(folder).config, tokenizer.pad_id).eval()
+    model = make_network(read_network(folder).config, tokenizer.pad_id).eval()
     load_network(model, folder)
     return model, tokenizer
 
@@ -122,7 +124,7 @@ def test_weights_in_parts_and_in_half_precision_are_read(make_checkpoint, tmp_pa
     found = read_network(tmp_path / "parts").weights
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
     model.half().save_pretrained(tmp_path / "half")
-    halved = Transformer(read_network(tmp_path / "half").config, 1)
+    halved = make_network(read_network(tmp_path / "half").config, 1)
     load_network(halved, tmp_path / "half")
     assert halved.embedding.weight.dtype == torch.float32
     assert torch.allclose(halved.embedding.weight, expected["embedding.weight"], atol=1e-2)
@@ -261,7 +263,7 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
     checkpoint = make_checkpoint(begun.parent.name)
     lines = [json.loads(line) for line in (begun / "metrics.jsonl").read_text().splitlines()]
     model, tokenizer = read(checkpoint)
-    trained = Transformer(model.config, tokenizer.pad_id)
+    trained = make_network(model.config, tokenizer.pad_id)
     values = json.loads((begun / "config.json").read_text())
     assert values["init"] == {"from": str(begun.parent / "checkpoint")}
     assert values["special_ids"] == tokenizer.special_ids()
@@ -325,7 +327,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(make_checkpoint, tmp_
     for cut in (1, 4):  # before the first checkpoint and behind it
         def step(run, *rest, cut=cut):
             if run.position.step == cut:
-                raise DataError("cut off")
+                raise UserError("cut off")
             return take_step(run, *rest)
 
         run = tmp_path / f"cut{cut}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.example import DataError
 from data.sources import NAMES
+from system.errors import UserError
 from training.command_line import check_together
 from training.recipes import recipe
 
@@ -36,7 +36,7 @@ def test_a_preset_takes_the_corpus_that_is_named():
 
 @pytest.mark.parametrize(("corpus", "preset"), [("djago", ""), ("mined", ""), ("generated", "chapter-4")])
 def test_an_unknown_name_gets_one_line_with_the_choices(corpus, preset):
-    with pytest.raises(DataError, match="choose one of .*django") as error:
+    with pytest.raises(UserError, match="choose one of .*django") as error:
         recipe(corpus, preset)
     assert "\n" not in str(error.value)
 

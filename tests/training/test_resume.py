@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.example import DataError
+from system.errors import UserError
 
 PRETRAINING = """--pretraining.steps 5 --pretraining.epochs 0 --pretraining.warmup_steps 2 --pretraining.accumulate 2
     --pretraining.objectives.pairs 0 --pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5
@@ -99,8 +99,8 @@ def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(run, one_phas
         fsync(descriptor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data.atomic_files.os.fsync", full_disk)
-        with pytest.raises(DataError, match="No space left on device") as error:
+        patch.setattr("system.atomic_files.os.fsync", full_disk)
+        with pytest.raises(UserError, match="No space left on device") as error:
             run(tmp_path, TRAINING)
     assert "\n" not in str(error.value)
     assert run(tmp_path, ["--resume"]) == 0
@@ -110,7 +110,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_costs_nothing(run, one_phas
 def test_a_run_that_goes_on_cannot_be_changed_halfway(run, one_phase, tmp_path):
     run(tmp_path, TRAINING, kill_at=5)
     for option in (["--training.steps", "4"], ["--seed", "7"], ["--model.no_copy_head"]):
-        with pytest.raises(DataError, match="which --resume cannot make"):
+        with pytest.raises(UserError, match="which --resume cannot make"):
             run(tmp_path, [*option, "--resume"])
     assert run(tmp_path, [*TRAINING, "--resume"]) == 0  # the options that it was begun with are welcome
     assert_same(tmp_path, one_phase)
@@ -130,7 +130,7 @@ def test_data_that_changed_are_noticed_and_the_run_is_kept(run, one_phase, tmp_p
     path = tmp_path / "environment.json"
     before = json.loads(path.read_text())
     path.write_text(json.dumps(before | {"data": {"training": {"data_hash": "another"}}}))
-    with pytest.raises(DataError, match="the data of training are not those"):
+    with pytest.raises(UserError, match="the data of training are not those"):
         run(tmp_path, ["--resume"])
     path.write_text(json.dumps(before))
     assert run(tmp_path, ["--resume"]) == 0
@@ -163,11 +163,11 @@ def test_an_old_run_is_not_deleted_for_one_that_cannot_begin(one_phase, tmp_path
     folder.mkdir()
     (folder / "config.json").write_text('{"version": 1}')
     (folder / "model.safetensors").write_bytes(one_phase.weights)
-    with pytest.raises(DataError, match="nowhere.jsonl"):
+    with pytest.raises(UserError, match="nowhere.jsonl"):
         train.main(["files", "--data.path", str(tmp_path / "nowhere.jsonl"), "--run", str(folder), "--overwrite"])
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text("".join(json.dumps({"nl": f"add {n} to x", "code": f"x += {n}"}) + "\n" for n in range(20)))
-    with pytest.raises(DataError, match="every example is longer"):
+    with pytest.raises(UserError, match="every example is longer"):
         sizes = ["--data.max_source_length", "2", "--data.vocab_size", "400"]
         train.main(["files", "--data.path", str(pairs), "--run", str(folder), *sizes, "--overwrite"])
     assert (folder / "model.safetensors").read_bytes() == one_phase.weights

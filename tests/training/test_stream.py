@@ -6,8 +6,9 @@ from itertools import islice
 import pytest
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError, Example
-from data.tokenizer import train_tokenizer
+from data.example import BadRecords, Example
+from data.tokenizers.tokenizer import train_tokenizer
+from system.errors import UserError
 from training import stream as stream_module
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
@@ -113,7 +114,7 @@ def test_what_is_too_long_is_cut_before_its_end_when_asked_for(make, tokenizer):
 
 def test_a_strict_run_names_what_is_too_long_before_it_begins(make):
     make(strict=True).check_lengths()
-    with pytest.raises(DataError, match=r"e:long has \d+ \+ \d+ tokens") as error:
+    with pytest.raises(UserError, match=r"e:long has \d+ \+ \d+ tokens") as error:
         make([*EXAMPLES, LONG], strict=True).check_lengths()
     assert "\n" not in str(error.value)
 
@@ -121,7 +122,7 @@ def test_a_strict_run_names_what_is_too_long_before_it_begins(make):
 def test_a_run_in_which_nothing_fits_is_refused_before_it_begins(make):
     make([*EXAMPLES, LONG]).check_lengths()
     make([LONG], truncate=True).check_lengths()
-    with pytest.raises(DataError, match=r"every example is longer than 40 \+ 256"):
+    with pytest.raises(UserError, match=r"every example is longer than 40 \+ 256"):
         make([LONG]).check_lengths()
 
 
@@ -136,7 +137,7 @@ def test_a_chunk_in_which_nothing_fits_does_not_stop_the_others(make):
 def test_a_stream_without_any_example_says_so_instead_of_waiting(make, examples):
     stream = make(examples)
     assert list(stream.one_epoch()) == [] and stream.count_batches(1) == 0
-    with pytest.raises(DataError, match="no training example is left"):
+    with pytest.raises(UserError, match="no training example is left"):
         next(stream.batches())
 
 

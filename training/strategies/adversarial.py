@@ -24,7 +24,7 @@ from torch import Tensor
 
 from data.batches import Batch
 from model.transformer import Transformer
-from training.checkpoints import random_states, restore_random_states
+from training.run.checkpoints import random_states, restore_random_states
 from training.strategies.config import StrategiesConfig
 
 

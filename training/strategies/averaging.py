@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import checkpoint_folders, read_checkpoint
 from training.ema import copy_weights
+from training.run.checkpoints import checkpoint_folders, read_checkpoint
 from training.weights import read_tensors
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from data.batches import Batch
 from model.config import ModelConfig
-from training.budget import batch_flops, real_lengths
 from training.flops import decoder_layer_flops, encoder_flops
+from training.run.budget import batch_flops, real_lengths
 from training.strategies.adversarial import n_passes
 from training.strategies.config import StrategiesConfig
 from training.strategies.layer_wise import lowest_trained

@@ -20,17 +20,11 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
-from data.example import Example
 from model.transformer import Transformer
+from system.device import autocast
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
-from training.device import autocast
 from training.strategies.config import StrategiesConfig
-
-
-def task_of(example: Example) -> str:
-    """The language that is written and the first operation of a generated task; of other examples the language."""
-    return " ".join([example.language, *example.meta.get("ops", ())[:1]])
 
 
 def meta_gradient(

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.atomic_files import read_json, write_json
 from data.batches import pad
 from data.config import DataConfig
-from data.example import DataError, Example
-from data.tokenizer import Tokenizer, source_ids
+from data.example import Example
+from data.tokenizers.tokenizer import Tokenizer, source_ids
 from model.decoding import SpecialIds, beam_search
 from model.transformer import Transformer
+from system.atomic_files import read_json, write_json
+from system.errors import UserError
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 
@@ -31,18 +32,16 @@ AT_ONCE = 64  # descriptions decoded together
 
 
 def taught(
-    corpus: Corpus, teacher: Transformer | None, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
+    corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
 ) -> Corpus:
-    """The corpus with the teacher's code for each of its training descriptions, where that is asked for.
+    """The corpus with the teacher's code for each of its training descriptions.
 
-    Held-out pairs stay as people wrote them. Raises DataError.
+    Held-out pairs stay as people wrote them. Raises UserError.
     """
-    if not settings.strategies.sequence_level:
-        return corpus
     path = run / FILE
     codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:
-        raise DataError(f"{path} was written for other training lines; delete it, or begin another --run")
+        raise UserError(f"{path} was written for other training lines; delete it, or begin another --run")
     if codes.keys() < ids:  # else nothing need be encoded
         for part in written(corpus.train, teacher, tokenizer, settings.data, codes):
             codes |= part

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from data.example import Example
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 
 WORDS = "alpha beta gamma delta load save open_file read_line count total value name index key path node".split()
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.code.identifiers import find_identifiers
 from data.example import IGNORE, Example
-from data.identifiers import find_identifiers
 from data.objectives import example_generator
 from data.objectives.identifiers import identifier_tagging, masked_identifier_prediction
 

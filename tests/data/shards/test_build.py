@@ -12,13 +12,13 @@ from datetime import datetime
 
 import pytest
 
-import data.programs
-from data.example import DataError
+import system.job_processes
 from data.shards import build as build_module
 from data.shards import sources
 from data.shards.build import largest_allowed
 from data.shards.sources import LANGUAGE_OF_ENDING, Origin, folder_origin, units_of
 from data.shards.store import ShardedExamples
+from system.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_workers_make_no_difference(folder, built):
 
 def test_a_build_that_was_broken_off_anywhere_ends_with_the_same_bytes(folder, built, monkeypatch):
     expected = contents(built(folder, out="whole")[0])
-    run_jobs, broken = data.programs.run_jobs, 0
+    run_jobs, broken = system.job_processes.run_jobs, 0
 
     def breaks(command, jobs, workers, failed, done):
         nonlocal broken
@@ -118,18 +118,18 @@ def test_a_damaged_shard_is_found(folder, built):
     place, card = built(folder)
     path = place / f"{card['shards'][0]['name']}.ids"
     path.write_bytes(b"\0" * path.stat().st_size)
-    with pytest.raises(DataError, match="is gone or damaged"):
+    with pytest.raises(UserError, match="is gone or damaged"):
         built(folder)
 
 
 def test_another_corpus_is_not_built_over_one_that_is_there(folder, built, tmp_path, module):
     built(folder)
     (folder / "more.py").write_text(module(500), encoding="utf-8")
-    with pytest.raises(DataError, match="holds another corpus"):
+    with pytest.raises(UserError, match="holds another corpus"):
         built(folder)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("dear")
-    with pytest.raises(DataError, match=r"holds other files \(letter.txt\)"):
+    with pytest.raises(UserError, match=r"holds other files \(letter.txt\)"):
         built(folder, out="full")
     assert (tmp_path / "full" / "letter.txt").read_text() == "dear"
 
@@ -237,15 +237,15 @@ def test_a_tokenizer_of_ones_own_serves(folder, built):
 
 
 def test_mistakes_are_one_line(tmp_path):
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(UserError, match="is no folder"):
         folder_origin(tmp_path / "nowhere")
     (tmp_path / "django").mkdir()
-    with pytest.raises(DataError, match="'django' is never mined"):
+    with pytest.raises(UserError, match="'django' is never mined"):
         folder_origin(tmp_path / "django")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no file with one of the endings"):
+    with pytest.raises(UserError, match="holds no file with one of the endings"):
         folder_origin(tmp_path / "empty")
-    with pytest.raises(DataError, match="holds no built corpus"):
+    with pytest.raises(UserError, match="holds no built corpus"):
         ShardedExamples(tmp_path / "empty")
 
 

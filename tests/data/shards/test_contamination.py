@@ -2,9 +2,9 @@
 
 import pytest
 
-from data.example import DataError
 from data.shards.contamination import WINDOW, Contamination, function_keys, read_targets
 from data.shards.store import ShardedExamples
+from system.errors import UserError
 
 LONG = "response = self . cache . get ( key , default , version = self . version , timeout = None )"  # 20 tokens
 LINE = "return cache . delete_many ( keys , version )"  # 9 tokens
@@ -120,6 +120,6 @@ def test_targets_are_the_dev_and_test_lines_of_the_corpora_that_are_there(tmp_pa
     (django / "all.code").write_text("".join(f"value = {n}\n" for n in range(17000)))
     targets = read_targets(str(tmp_path))
     assert targets == {"django": [f"value = {n}" for n in range(16000, 17000)]}
-    with pytest.raises(DataError, match="holds none of"):
+    with pytest.raises(UserError, match="holds none of"):
         read_targets(str(django))
     assert read_targets("", {"django": str(django)})["django"] == targets["django"]  # one that lies elsewhere

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.config import DataConfig
-from data.example import BadRecords, DataError, evenly
+from data.example import BadRecords, evenly
 from data.shards import store
 from data.shards.store import ShardedExamples, write_shard
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
+from system.errors import UserError
 from training import stream
 from training.config import ObjectivesConfig
 from training.corpus import read_pretraining
@@ -141,7 +142,7 @@ def test_training_reads_it_and_holds_out_what_the_build_held_out(corpus):
 def test_training_refuses_a_file_that_is_not_as_it_was_built(corpus, name):
     content = (corpus / name).read_bytes()
     (corpus / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(DataError, match=f"{name} is gone or damaged"):
+    with pytest.raises(UserError, match=f"{name} is gone or damaged"):
         read_pretraining(DataConfig(shards=str(corpus)), "files")
 
 

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from data.bash_template import command_template
-from data.example import DataError
+from data.code.bash_template import command_template
 from experiments.benchmarks.bash_grammar import grammar_template
+from system.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_what_does_not_parse_goes_by_words():
 
 def test_without_bashlex_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "bashlex", None)
-    with pytest.raises(DataError, match=r"\[bash\]"):
+    with pytest.raises(UserError, match=r"\[bash\]"):
         grammar_template("ls")

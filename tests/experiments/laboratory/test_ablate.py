@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from data.example import DataError
 from experiments.ablate import main
 from experiments.laboratory.plan import code_of_suite, make_plan, marks
 from experiments.laboratory.suite import BASE, load_suite
-from experiments.measurement import ROOT
-from experiments.result_lines import append_line, read_suite
+from experiments.record.lines import append_line, read_suite
+from experiments.record.measurement import ROOT
+from system.errors import UserError
 
 ROWS = [BASE, "wide"]
 
@@ -104,7 +105,7 @@ def test_the_suite_that_the_docs_show_works(tmp_path, capsys):
 
 def test_more_seeds_than_the_suite_has_are_refused_and_not_cut(command):
     command[command.index("2")] = "20"
-    with pytest.raises(DataError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, wide 5\)"):
+    with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, wide 5\)"):
         main([*command, "--dry_run"])
 
 
@@ -121,12 +122,10 @@ def test_an_impossible_row_is_listed_with_its_reason_before_anything_runs(tiny_s
     [
         (["--rows", "narrow"], "no row 'narrow'; its rows are base, wide"),
         (["--jobs=-1"], "--jobs -1 must be at least 0"),
-        (["--accept_code", "c0de"], "needs a --reason"),
-        (["--accept_code", "c0de", "--reason", "x"], "no line of tiny was made with code c0de"),
     ],
 )
 def test_mistakes_are_said_in_one_line(command, options, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         main([*command, *options])
 
 
@@ -136,30 +135,60 @@ def test_a_row_that_changes_nothing_is_listed_and_not_run(tiny_suite, command, c
     assert "not possible: wide: it changes nothing" in capsys.readouterr().err
 
 
-def test_lines_of_accepted_code_need_not_be_run_again(command, tmp_path, capsys):
-    results = tmp_path / "results"
-    (suite_file, *_) = command
+def leave_lines(suite_file: str, results: Path, code: str, seeds: int = 0, rows: list[str] | None = None) -> None:
+    """Lines as runs of this code would have left them."""
     suite = load_suite(suite_file)
-    now = code_of_suite(suite).hash
-    for trial in make_plan(suite, [], (), 2, ROWS).trials:
+    for trial in make_plan(suite, [], (), seeds, rows or ()).trials:
         scores = {"in_distribution": {"tests_passed": {"value": 0.5}}}
-        made = {"command": "c", "seed": trial.seed, "threads": 1, "code_hash": "older", "config_hash": trial.asked}
+        made = {"command": "c", "seed": trial.seed, "threads": 1, "code_hash": code, "config_hash": trial.asked}
         append_line(results, {**made, **marks(trial), "held_out_loss": 0.5, "scores": scores, "versions": {}})
-    assert main([*command, "--dry-run"]) == 0 and "4 left" in capsys.readouterr().out
-    assert main([*command, "--jobs", "0", "--accept_code", "older", "--reason", "only messages"]) == 0
+
+
+def test_lines_that_a_proof_lets_in_need_not_be_run_again(command, tmp_path, capsys, monkeypatch):
+    results, now = tmp_path / "results", code_of_suite(load_suite(command[0])).hash
+    leave_lines(command[0], results, "older", 2, ROWS)
+    assert main([*command, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert f"Code {now}" in said and "Lines of code older are let in: only messages" in said
+    assert "4 left" in said and "4 lines of code older do not count beside runs of today's: nothing proves" in said
+    proven = {"suite": "tiny", "row": "older counts", "command": "c", "accepts": "older", "for": now, "reason": "equal"}
+    monkeypatch.setattr("experiments.ablate.prove", lambda *_: [proven])
+    assert main([*command, "--prove"]) == 0 and capsys.readouterr().out == "equal\n"
+    assert main([*command, "--jobs", "0"]) == 0
+    said = capsys.readouterr().out
+    assert f"Code {now}" in said and "Lines of code older are let in: equal" in said
     assert main([*command, "--dry-run"]) == 0 and "4 runs done, 0 left" in capsys.readouterr().out
 
 
+def test_lines_that_today_contradicts_say_where_the_codes_part(command, tmp_path, capsys):
+    results, now = tmp_path / "results", code_of_suite(load_suite(command[0])).hash
+    leave_lines(command[0], results, "older", 2, ROWS)
+    append_line(results, {"suite": "tiny", "row": "older differs", "command": "c", "rejects": "older", "for": now,
+                          "reason": "training step 3: loss 2.0 instead of 1.0"})  # fmt: skip
+    assert main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "4 left" in said and "do not count beside runs of today's: training step 3: loss 2.0 instead of 1.0" in said
+
+
+def test_a_suite_that_earlier_code_has_made_complete_is_not_made_again_unasked(tiny_suite, tmp_path, capsys):
+    results = tmp_path / "results"
+    command = [str(tiny_suite), "--results", str(results), "--runs", str(tmp_path / "runs")]
+    leave_lines(command[0], results, "older")
+    assert main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "20 runs done, 0 left" in said and "complete, made by code older" in said
+    assert main(command) == 0 and not (tmp_path / "runs" / "tiny" / "table.md").read_text() == ""
+    assert "tiny is complete, made by code older" in capsys.readouterr().err
+    assert main([*command, "--dry-run", "--again"]) == 0 and "0 runs done, 20 left" in capsys.readouterr().out
+
+
 def test_a_suite_that_is_not_there_is_refused():
-    with pytest.raises(DataError, match="there is no suite 'peices'; choose one of .*pieces"):
+    with pytest.raises(UserError, match="there is no suite 'peices'; choose one of .*pieces"):
         main(["peices"])
 
 
 def test_many_processes_append_to_one_file_without_losing_a_line(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from experiments.result_lines import append_line\n"
+        "import sys; from pathlib import Path; from experiments.record.lines import append_line\n"
         "for n in range(20): append_line(Path(sys.argv[1]), "
         "{'suite': 's', 'row': f'{sys.argv[2]} {n}', 'command': 'c', 'config_hash': f'{sys.argv[2]} {n}'})"
     )

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from data.example import DataError
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.counting import codes_that_count
@@ -21,8 +20,10 @@ from experiments.laboratory.statistics import (
     UNDECIDED,
 )
 from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
-from experiments.laboratory.tables import as_csv, as_latex, as_text, header, notes, table_rows
-from experiments.result_lines import append_line, read_suite
+from experiments.laboratory.tables import as_csv, as_latex, header, notes, table_rows
+from experiments.record.cells import as_text
+from experiments.record.lines import append_line, read_suite
+from system.errors import UserError
 
 SUITE = Suite(
     "tiny", "A tiny suite", {"training.steps": 10}, factors={"model.d_ff": (8, 16)},
@@ -136,7 +137,7 @@ def test_a_row_that_is_not_there_is_refused(field):
 )  # fmt: skip
 def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
     suite = {"name": "tiny", "title": "x", "base": {"training.steps": 10}, **changes}
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         check_suite(Suite(**suite))
 
 
@@ -266,12 +267,12 @@ def test_seeds_are_as_many_as_the_suite_says_and_never_cut_in_silence():
     more = replace(SUITE, seeds={"hidden": 20, BASE: 20, CONTROL: 3})
     assert seeds_of(check_suite(more), "hidden") == list(range(1, 21)) == seeds_of(more, BASE)
     assert (len(seeds_of(more, CONTROL)), len(seeds_of(more, "model.d_ff=8"))) == (3, 5)
-    with pytest.raises(DataError, match="hidden has 20 seeds and base, which it is set against, 10; give both"):
+    with pytest.raises(UserError, match="hidden has 20 seeds and base, which it is set against, 10; give both"):
         check_suite(replace(SUITE, seeds={"hidden": 20}))
-    with pytest.raises(DataError, match="has no seed"):
+    with pytest.raises(UserError, match="has no seed"):
         check_suite(replace(SUITE, seeds={"hidden": 0}))
-    with pytest.raises(DataError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, model.d_ff=8 5"):
+    with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, model.d_ff=8 5"):
         make_plan(SUITE, [], (), seeds=20)
-    with pytest.raises(DataError, match="--seeds 7"):
+    with pytest.raises(UserError, match="--seeds 7"):
         make_plan(SUITE, [], (), seeds=7, only=[BASE, "hidden"])
     assert len(make_plan(SUITE, [], (), seeds=7, only=[BASE]).trials) == 7

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from data.example import DataError
 from experiments.laboratory.plan import Code, make_trial
 from experiments.laboratory.suite import BASE, Suite, rows_of
 from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
-from experiments.measurement import ROOT
-from experiments.result_lines import read_suite
+from experiments.record.lines import read_suite
+from experiments.record.measurement import ROOT
+from system.errors import UserError
 from training.weights import read_tensors
 
 SIZES = {
@@ -88,7 +88,7 @@ def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
     rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}
     other = make_trial(replace(suite, rows=rows), "student", 4)
     assert other.asked != trial.asked, "another teacher is another run"
-    with pytest.raises(DataError, match="there is no row 'nobody'"):
+    with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"student": {"teacher": "nobody"}}))
 
 
@@ -99,7 +99,7 @@ def test_a_run_begins_with_the_run_of_another_row_that_has_the_same_seed():
     assert not any(option.startswith(("--model", "--data.vocab_size")) for option in trial.options)
     begun = make_trial(suite, "on", 0, tuning=True)
     assert begun.network == make_trial(suite, BASE, 0), "a tuning run begins with a whole one"
-    with pytest.raises(DataError, match="there is no row 'nobody'"):
+    with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"on": {"start": "nobody"}}))
 
 
@@ -115,7 +115,7 @@ def made(tmp_path):
         f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={rows})\n"
     )
     places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
-    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", "student", *places]
+    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "spans", "student", *places]
     for command in (build, ablate):
         subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
     return read_suite(tmp_path / "results", "networks"), tmp_path / "runs"
@@ -124,10 +124,10 @@ def made(tmp_path):
 def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     lines, runs = made
     assert sorted((line["row"], line["seed"]) for line in lines) == [
-        ("base", 1), ("base", 2), ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
+        ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
     ]  # fmt: skip
     begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
-    assert len(begun) == 9, "three networks and six runs"
+    assert len(begun) == 7, "three networks and four runs; both students begin with the network of the base's settings"
     assert all([line.split()[-1] for line in times] in (["begins"], ["begins", "on"]) for times in begun), "each once"
     assert len(list(runs.glob("*/taught.json"))) == 2
     assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1

@@ -5,7 +5,6 @@ import hashlib
 import pytest
 import torch
 
-from data.example import DataError
 from experiments.record.trees import (
     Computed,
     Starter,
@@ -17,6 +16,7 @@ from experiments.record.trees import (
     train_until_killed,
     tree_of,
 )
+from system.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_tree_is_gone_after_an_error_too_though_files_were_written_there(toy_r
 
 def test_an_unknown_commit_is_refused(toy_repository, tmp_path):
     with (
-        pytest.raises(DataError, match="nowhere is no commit"),
+        pytest.raises(UserError, match="nowhere is no commit"),
         tree_of("nowhere", tmp_path / "old", toy_repository.root),
     ):
         pass

@@ -1,7 +1,7 @@
 """Shape B: both kinds of batches go through the same pairs, and a turn counts real tokens."""
 
 from data.example import Example
-from data.tokenizer import train_tokenizer
+from data.tokenizers.tokenizer import train_tokenizer
 from experiments.speed.django import N_PAIRS, Django, Epoch, padding_of
 from experiments.speed.training import Trainer
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from data.options import run_and_report
-from experiments.result_lines import measurement_lines
+from experiments.record.lines import measurement_lines
 from experiments.speed import rows, train
 from experiments.speed.rows import Row, as_json, show
+from system.options import run_and_report
 
 speed = importlib.import_module("experiments.speed.__main__")
 

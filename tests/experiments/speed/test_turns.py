@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.example import DataError
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
+from system.errors import UserError
 
 TINY = {"d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": 32, "vocab_size": 64, "batch": 2, "source_length": 8,
         "target_length": 6}  # fmt: skip
@@ -32,7 +32,7 @@ def test_the_share_of_the_peak_is_flops_by_formula_over_the_peak_of_the_same_tur
 
 def test_a_process_that_ends_too_early_is_named():
     job = Job("ours", "train", {"shape": TINY | {"d_model": 15}, "first": {"steps": 1}})
-    with pytest.raises(DataError, match="ours: its process ended with status"):
+    with pytest.raises(UserError, match="ours: its process ended with status"):
         take_turns([job], {"shape A": {"steps": 1}}, 1, 1, 16)
 
 

@@ -66,7 +66,7 @@ def test_a_run_that_was_killed_goes_on_and_a_prompt_is_answered(toy_study, capsy
 
 
 def test_an_unknown_case_is_refused_before_any_work():
-    with pytest.raises(behaviour.DataError, match="--only 'everything' is no case; choose among quick start"):
+    with pytest.raises(behaviour.UserError, match="--only 'everything' is no case; choose among quick start"):
         behaviour.main(["HEAD", "--only", "everything"])
 
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from training.checkpoints import Position, save_checkpoint
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
+from training.run.checkpoints import Position, save_checkpoint
 from training.strategies.averaging import average_checkpoints
 
 

@@ -8,8 +8,9 @@ import torch
 
 from data.batches import collate
 from data.config import DataConfig
-from data.example import DataError, Example
+from data.example import Example
 from data.objectives.pairs import pairs
+from system.errors import UserError
 from training.batch_loss import batch_loss
 from training.flops import forward_flops
 from training.strategies.distillation import Teacher, distillation_loss, load_teacher, soft_loss, token_log_probs
@@ -102,7 +103,7 @@ def test_what_a_teacher_says_of_a_pair_does_not_depend_on_the_batch_around_it(ma
 
 
 def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_path):
-    from data.tokenizer import Tokenizer, train_tokenizer
+    from data.tokenizers.tokenizer import Tokenizer, train_tokenizer
     from training.weights import read_tensors
 
     run(tmp_path / "teacher", ["--training.steps", "2"])
@@ -112,12 +113,12 @@ def test_a_teacher_is_loaded_from_its_run_and_must_have_the_vocabulary(run, tmp_
     weights = read_tensors(tmp_path / "teacher" / "model.safetensors")
     assert torch.equal(teacher.embedding.weight, weights["embedding.weight"])
     assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
-    with pytest.raises(DataError, match="another vocabulary"):
+    with pytest.raises(UserError, match="another vocabulary"):
         load_teacher(folder, train_tokenizer(["something else"], 400), data, device)
-    with pytest.raises(DataError, match=r"data.prefix '' instead of 'files: '"):
+    with pytest.raises(UserError, match=r"data.prefix '' instead of 'files: '"):
         load_teacher(folder, tokenizer, replace(data, prefix="files: "), device)
     config = json.loads((tmp_path / "teacher" / "config.json").read_text())
     config["model"] |= {"positions": "learned", "max_length": 8}
     (tmp_path / "teacher" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="8 learned positions of strategies.teacher"):
+    with pytest.raises(UserError, match="8 learned positions of strategies.teacher"):
         load_teacher(folder, tokenizer, data, device)

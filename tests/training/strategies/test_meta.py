@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from data.config import DataConfig
-from data.example import DataError, Example
-from data.generated.source import generated_source
+from data.example import Example
+from data.multi_task import summary, task_of
+from data.tasks.source import generated_source
+from system.errors import UserError
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig, ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.config import StrategiesConfig
-from training.strategies.meta import meta_gradient, some_rows, split, task_of
-from training.strategies.multi_task import summary
+from training.strategies.meta import meta_gradient, some_rows, split
 from training.stream import Stream
 
 
@@ -136,5 +137,5 @@ def test_operations_are_left_out_and_picked():
     assert any("total" in ops for ops in everything)
     assert without and not any(ops & {"total", "size"} for ops in without) and len(without) < len(everything)
     assert only and all("total" in ops for ops in only)
-    with pytest.raises(DataError, match="no operation is called sum"):
+    with pytest.raises(UserError, match="no operation is called sum"):
         generated_source(DataConfig(generated_without=("sum",)), 1)

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from data.example import DataError
-from training.pretrained import warn_of_known_lines
+from system.errors import UserError
+from training.overview import warn_of_known_lines
 from training.recipes import InitConfig, TrainingSettings
 
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
@@ -97,5 +97,5 @@ def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):
     assert run(tmp_path / "run", options, kill_at=5) == "killed"
     weights = changed / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
-    with pytest.raises(DataError, match="are not those that .* was begun with"):
+    with pytest.raises(UserError, match="are not those that .* was begun with"):
         run(tmp_path / "run", [*options, "--resume"])

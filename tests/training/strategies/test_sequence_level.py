@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from data.atomic_files import read_json
 from data.config import DataConfig
-from data.example import BadRecords, DataError
+from data.example import BadRecords
 from model.decoding import SpecialIds, beam_search
+from system.atomic_files import read_json
+from system.errors import UserError
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 from training.strategies import sequence_level
@@ -31,7 +32,7 @@ def test_the_code_of_each_training_line_is_the_teachers(make_model, tokenizer, e
     assert got.held_out == corpus.held_out and got.about == corpus.about
     monkeypatch.setattr(sequence_level, "beam_search", lambda *_: pytest.fail("it was written already"))
     assert taught(corpus, teacher, tokenizer, SETTINGS, tmp_path) == got
-    with pytest.raises(DataError, match="other training lines"):
+    with pytest.raises(UserError, match="other training lines"):
         taught(Corpus(list(examples[1:]), [], BadRecords(), {}), teacher, tokenizer, SETTINGS, tmp_path)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.example import DataError
+from system.errors import UserError
 
 OPTIONS = """--training.steps 3 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 1
     --training.ema_decay 0 --training.keep_checkpoints 2""".split()
@@ -54,7 +54,7 @@ def test_the_table_has_every_pair():
 @pytest.mark.parametrize("pair", [pair for pair, cell in table().items() if cell == "no"], ids=", ".join)
 def test_what_cannot_be_together_is_refused_in_one_line(run, tmp_path, pair):
     options = " ".join(STRATEGIES[name] for name in pair).format(teacher="runs/teacher").split()
-    with pytest.raises(DataError, match=r"^[^\n]*strategies\.[^\n]*$"):
+    with pytest.raises(UserError, match=r"^[^\n]*strategies\.[^\n]*$"):
         run(tmp_path / "run", [*OPTIONS, *options])
     assert not (tmp_path / "run").exists()
 

@@ -1,0 +1,1 @@
+"""Python files of installed packages, parsed into functions and their descriptions."""

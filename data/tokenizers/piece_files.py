@@ -1,0 +1,266 @@
+"""The tokenizer files of other people's checkpoints: how each kind cuts text, and which id each piece has.
+
+    tokenizer.json                      of the `tokenizers` library: any kind, frame included (T5, CodeT5, BART)
+    vocab.json, merges.txt              byte-level BPE (Radford et al. 2019): BART, CodeT5
+    spiece.model                        T5: sentencepiece's own ids, a hundred sentinels behind them, the last one first
+    sentencepiece.bpe.model             PLBART: fairseq's ids, one behind sentencepiece's, languages and the mask last
+    source.spm, target.spm, vocab.json  Marian: a model for each side cuts, one list of pieces gives the ids
+
+Names of special tokens inside a text (`</s>`, `<mask>`) are text here: code may hold them. In that alone the ids differ
+from those of transformers, which makes the special tokens of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from system.atomic_files import read_json
+from system.errors import UserError
+
+TOKENIZER_FILES = (  # all that these kinds consist of: what a run folder keeps of a checkpoint's tokenizer
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
+)  # fmt: skip
+N_SENTINELS = 100
+BLANK = "▁"  # U+2581, sentencepiece's blank
+PLBART_LANGUAGES = {  # by `language_codes` of tokenizer_config.json, in the order of their ids
+    "base": ("java", "python", "en_XX"),
+    "multi": ("java", "python", "en_XX", "javascript", "php", "ruby", "go"),
+}
+
+Encode = Callable[[str], list[int]]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """One tokenizer as functions and a table."""
+
+    encode: Encode  # text -> ids, without special ones
+    encode_target: Encode  # the same for targets
+    decode: Callable[[list[int]], str]  # ids that are no special ones -> text
+    table: dict[int, str]  # id -> piece, the special ones included
+    prefix: tuple[int, ...]  # special ids before a text
+    suffix: tuple[int, ...]  # and behind it
+    target_suffix: tuple[int, ...]  # and behind a target
+    languages: tuple[int, ...] = ()  # special ids that name a language
+
+
+def read_pieces(folder: Path) -> Pieces:
+    """The tokenizer in a checkpoint's folder, whatever its kind. Raises UserError where there is none or half a one."""
+    kinds = {
+        ("source.spm", "target.spm", "vocab.json"): read_marian,
+        ("sentencepiece.bpe.model",): read_plbart,
+        ("tokenizer.json",): read_tokenizers_json,
+        ("vocab.json", "merges.txt"): read_byte_level,
+        ("spiece.model",): read_t5,
+    }
+    for files, read in kinds.items():
+        if all((folder / file).is_file() for file in files):
+            return read(folder)
+    known = "; ".join(" with ".join(files) for files in kinds)
+    raise UserError(f"{folder} has no tokenizer, and a network without its own cannot be used; it needs {known}")
+
+
+def read_tokenizers_json(folder: Path) -> Pieces:
+    """A file of the `tokenizers` library. What it puts around a text is seen by asking it."""
+    tokenizers = import_tokenizers()
+    path = folder / "tokenizer.json"
+    try:
+        backend = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise UserError(f"{path} is no file of the tokenizers library ({error})") from error
+    backend.no_padding()
+    backend.no_truncation()
+    backend.encode_special_tokens = True
+    inside, framed = (backend.encode("a", add_special_tokens=special).ids for special in (False, True))
+    starts = [at for at in range(len(framed)) if framed[at : at + len(inside)] == inside]
+    if not inside or not starts:
+        raise UserError(f"{path} does not say what stands around a text; its post_processor is missing")
+    prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
+    table = {index: piece for piece, index in backend.get_vocab(with_added_tokens=True).items()}
+    return backend_pieces(backend, table, prefix, suffix)
+
+
+def read_byte_level(folder: Path) -> Pieces:
+    """RoBERTa's kind: pieces of printable bytes; <s> before a text and </s> behind it."""
+    tokenizers = import_tokenizers()
+    files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
+    try:
+        vocabulary, merges = tokenizers.models.BPE.read_file(*files)
+        model = tokenizers.models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
+    except Exception as error:  # the library raises nothing narrower
+        raise UserError(f"{folder}: vocab.json and merges.txt do not fit together ({error})") from error
+    backend = tokenizers.Tokenizer(model)
+    blank_first = bool(settings_of(folder).get("add_prefix_space", False))
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=blank_first)
+    backend.decoder = tokenizers.decoders.ByteLevel()
+    table = {index: piece for piece, index in vocabulary.items()} | added_tokens(folder)
+    begin, end = (index_of(table, special_names(folder)[name], folder) for name in ("cls_token", "sep_token"))
+    return backend_pieces(backend, table, (begin,), (end,))
+
+
+def read_t5(folder: Path) -> Pieces:
+    """T5's kind; CodeT5 and files that say `extra_ids` differently have a tokenizer.json or other files."""
+    processor = read_processor(folder / "spiece.model")
+    table = table_of(processor)
+    n = len(table)
+    table |= {n + N_SENTINELS - 1 - i: f"<extra_id_{i}>" for i in range(N_SENTINELS)}
+    end = (index_of(table, special_names(folder)["eos_token"], folder),)
+
+    def decode(ids: list[int]) -> str:
+        return blanks("".join(processor.id_to_piece(i) for i in ids))
+
+    return Pieces(processor.encode, processor.encode, decode, table, (), end, end)
+
+
+def read_plbart(folder: Path) -> Pieces:
+    """PLBART's kind: a source ends with its language's code where tokenizer_config.json names one, a target too."""
+    processor = read_processor(folder / "sentencepiece.bpe.model")
+    settings = settings_of(folder)
+    languages = PLBART_LANGUAGES.get(settings.get("language_codes", "base"))
+    if languages is None:
+        raise UserError(f"{folder}: language_codes={settings['language_codes']} is unknown; known are base and multi")
+    table = {i + 1: processor.id_to_piece(i) for i in range(3, processor.vocab_size())}
+    table |= {0: "<s>", 1: "<pad>", 2: "</s>", 3: "<unk>"}
+    codes = {name: processor.vocab_size() + 1 + i for i, name in enumerate(languages)}
+    table |= {index: f"__{name}__" for name, index in codes.items()}
+    if settings.get("language_codes", "base") == "base":
+        table[len(table)] = "<mask>"
+
+    def encode(text: str) -> list[int]:
+        return [i + 1 if i else 3 for i in processor.encode(text)]
+
+    def decode(ids: list[int]) -> str:
+        return blanks("".join(table[i] for i in ids))
+
+    def suffix(language: str | None) -> tuple[int, ...]:
+        name = (language or "").strip("_")
+        if language and name not in codes:
+            raise UserError(f"{folder}: language {language} is unknown; known are {', '.join(codes)}")
+        return (2, codes[name]) if language else (2,)
+
+    default = "en_XX" if settings.get("language_codes") == "multi" else None
+    ends = suffix(settings.get("src_lang") or default), suffix(settings.get("tgt_lang"))
+    return Pieces(encode, encode, decode, table, (), *ends, languages=tuple(codes.values()))
+
+
+def read_marian(folder: Path) -> Pieces:
+    """Marian's kind: a piece that is not in vocab.json is unknown, whichever side's model cut it."""
+    source, target = (read_processor(folder / name) for name in ("source.spm", "target.spm"))
+    vocabulary = read_table(folder / "vocab.json")
+    if settings_of(folder).get("separate_vocabs"):
+        raise UserError(f"{folder} has a vocabulary for each side; the network here has one embedding for both")
+    table = {index: piece for piece, index in vocabulary.items()}
+    unknown = index_of(table, special_names(folder)["unk_token"], folder)
+    end = (index_of(table, special_names(folder)["eos_token"], folder),)
+
+    def encoder(processor: sentencepiece.SentencePieceProcessor) -> Encode:
+        def encode(text: str) -> list[int]:
+            code, text = language_code(text, vocabulary)
+            return [vocabulary.get(piece, unknown) for piece in (*code, *processor.encode(text, out_type=str))]
+
+        return encode
+
+    def decode(ids: list[int]) -> str:
+        return blanks(source.decode_pieces([table[i] for i in ids]))
+
+    return Pieces(encoder(source), encoder(target), decode, table, (), end, end)
+
+
+def language_code(text: str, vocabulary: Mapping[str, int]) -> tuple[list[str], str]:
+    """A target language's code at the start of a text for a network of many (">>fr<< text"), and the rest."""
+    code = text[: text.find("<<") + 2]
+    return ([code], text[len(code) :]) if text.startswith(">>") and code in vocabulary else ([], text)
+
+
+def backend_pieces(backend: Any, table: dict[int, str], prefix: tuple[int, ...], suffix: tuple[int, ...]) -> Pieces:
+    """The functions of a tokenizer of the `tokenizers` library."""
+
+    def encode(text: str) -> list[int]:
+        return backend.encode(text, add_special_tokens=False).ids
+
+    def decode(ids: list[int]) -> str:
+        return backend.decode(ids, skip_special_tokens=False)
+
+    return Pieces(encode, encode, decode, table, prefix, suffix, suffix)
+
+
+def blanks(joined: str) -> str:
+    """Joined sentencepiece pieces as text."""
+    return joined.replace(BLANK, " ").strip()
+
+
+def import_tokenizers() -> Any:
+    """The `tokenizers` library, which only users of checkpoints need. Raises UserError where it is not installed."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise UserError(
+            "a checkpoint's tokenizer needs the tokenizers library; pip install -e '.[pretrained]' -c constraints.txt"
+        ) from error
+    return tokenizers
+
+
+def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
+    """A sentencepiece model. Raises UserError where it is none."""
+    try:
+        content = path.read_bytes()
+        if not content:  # the library takes it for a model that is still to come
+            raise RuntimeError
+        return sentencepiece.SentencePieceProcessor(model_proto=content)
+    except RuntimeError as error:
+        raise UserError(f"{path} is no sentencepiece model; fetch the checkpoint again") from error
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """A JSON file of names and values. Raises UserError where it is anything else."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is a {type(values).__name__}, not names and values; fetch the checkpoint again")
+    return values
+
+
+def table_of(processor: sentencepiece.SentencePieceProcessor) -> dict[int, str]:
+    """Id -> piece of a sentencepiece model."""
+    return {i: processor.id_to_piece(i) for i in range(processor.vocab_size())}
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """tokenizer_config.json with special_tokens_map.json put over it; both may be missing."""
+    found: dict[str, Any] = {}
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).is_file():
+            found |= {key: value for key, value in read_table(folder / name).items() if value is not None}
+    return found
+
+
+def special_names(folder: Path) -> dict[str, str]:
+    """How the special tokens are written: all families here share the names unless their files say others."""
+    usual = {
+        "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "bos_token": "<s>", "mask_token": "<mask>",
+        "cls_token": "<s>", "sep_token": "</s>",
+    }  # fmt: skip
+    said = {name: value for name, value in settings_of(folder).items() if name in usual}
+    return usual | {name: value["content"] if isinstance(value, dict) else value for name, value in said.items()}
+
+
+def added_tokens(folder: Path) -> dict[int, str]:
+    """Id -> piece of what was added behind a vocabulary: added_tokens.json, and newer files' own list."""
+    path = folder / "added_tokens.json"
+    older = {index: piece for piece, index in read_table(path).items()} if path.is_file() else {}
+    newer = settings_of(folder).get("added_tokens_decoder", {})
+    return older | {int(index): token["content"] for index, token in newer.items()}
+
+
+def index_of(table: dict[int, str], piece: str, folder: Path) -> int:
+    """The id of a special token that has to be there. Raises UserError."""
+    for index, other in table.items():
+        if other == piece:
+            return index
+    raise UserError(f"{folder}: the tokenizer has no {json.dumps(piece)}; fetch the checkpoint again")

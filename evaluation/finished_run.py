@@ -1,0 +1,103 @@
+"""A finished run as it lies on disk, read once for the report and for the result lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from system.atomic_files import read_json as whole_json
+from system.errors import UserError
+
+BESIDE = ("by_length", "gold_parses", "signatures", "evaluation")  # what scores.json holds beside splits and baselines
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run; a part that the run has not written is empty."""
+
+    path: Path
+    config: dict[str, Any] = field(default_factory=dict)  # under today's names: given by who knows them
+    environment: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> metric -> value, low, high, n
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> split -> metric -> value, ...
+    beside: dict[str, Any] = field(default_factory=dict)  # by_length, gold_parses, ...: see read_run_folder
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    attention: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, however the path to it was written."""
+        return self.path.resolve().name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was written at the start (environment.json) and at the end (budget.json), the latter on top."""
+        return {**self.environment, **self.budget}
+
+    @property
+    def machine(self) -> str:
+        """Cores and processor in words, empty when the run has not written them down."""
+        cores, processor = self.environment.get("cores"), self.environment.get("processor")
+        parts = [f"{cores} cores" if cores else "", processor or ""]
+        return str(self.environment.get("machine") or ", ".join(part for part in parts if part))
+
+
+def read_run_folder(run: Path, config: dict[str, Any]) -> RunFolder:
+    """Read the run folder `run` beside its `config`. Raises UserError, one line, for a damaged file.
+
+    Beside the splits scores.json may hold "baselines" {name: {split: {metric: score}}}, "by_length" {split: {metric:
+    [score with "shortest" and "longest" tokens]}}, "gold_parses" {split: share}, "signatures" {metric: text} and
+    "evaluation", the settings of the scoring, which eval.py may have changed.
+    """
+    scores = json_or(run / "scores.json", {})
+    baselines = scores.pop("baselines", {})
+    beside = {name: scores.pop(name) for name in BESIDE if name in scores}
+    return RunFolder(
+        path=run,
+        config=config,
+        environment=json_or(run / "environment.json", {}),
+        budget=json_or(run / "budget.json", {}),
+        scores=scores,
+        baselines=baselines,
+        beside=beside,
+        metrics=read_json_lines(run / "metrics.jsonl"),
+        predictions=read_json_lines(run / "predictions.jsonl"),
+        attention=json_or(run / "attention.json", []),
+    )
+
+
+def json_or(path: Path, default: Any) -> Any:
+    """The content of a JSON file of the default's type, or `default` when there is no file. Raises UserError."""
+    if not path.exists():
+        return default
+    content = whole_json(path)
+    if not isinstance(content, type(default)):
+        raise UserError(f"{path}: expected a JSON {type(default).__name__}, found {type(content).__name__}")
+    return content
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file, none when there is no file. Raises UserError naming file and line."""
+    return [record for _, record in numbered_json_lines(path)]
+
+
+def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The same with the number of the line each object stands on. Raises UserError naming file and line."""
+    if not path.exists():
+        return []
+    records = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}:{number}: damaged line ({error}); restore or delete this line") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{path}:{number}: expected a JSON object, found {type(record).__name__}; mend this line")
+        records.append((number, record))
+    return records

@@ -1,0 +1,1 @@
+"""Running generated programs against their tests, in processes of their own."""

@@ -1,0 +1,1 @@
+"""What a person looks at after scoring: report.html, its tables and pictures, curves."""

@@ -1,0 +1,1 @@
+"""All that writes pages from recorded lines (`python -m experiments.results`)."""

@@ -1,0 +1,122 @@
+"""The suites' part of docs/results.md, and docs/claims.md: every claim with its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from experiments.laboratory import tables
+from experiments.laboratory.analysis import Analysis, analyse
+from experiments.laboratory.claims import Claim
+from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.plots import plot_suite
+from experiments.laboratory.suite import Suite, load_suite, names
+from experiments.record.cells import table as markdown
+from experiments.record.compact_lines import Line
+
+IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
+    "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
+    "causal mask": ("the answer leaks into its own prediction", "pieces", "no causal mask"),
+    "positions": ("two orders of the source are one", "pieces", "no positions"),
+    "residual connection": ("gradients fall towards the input", "pieces", "no residual connections"),
+    "norm": ("gradients explode", "pieces", "no layer norm"),
+    "warm-up (post-norm)": ("large first steps, tokens alike", "norm_and_warmup", "post, depth 6, no warm-up"),
+}
+HEAD = """# Claims
+
+Made by `python -m experiments.results` from the suites in `experiments/suites/` and their lines in
+`docs/results/*.jsonl`; changes by hand are overwritten.
+
+Each claim was written down before the first run that tests it; a test asks git. The word for a difference follows the
+one rule of [ablations.md](ablations.md#what-is-said), with p corrected by Holm over the suite, or over its family of
+claims, and the smallest effect that counts as the claim states it. *Replicated*: larger or smaller by what counts, on
+the side where the source has it. *Contradicted*: as much on the other side. A claim that two are equal is replicated
+where no difference counts. Every other word is the answer as it stands: *there, but smaller than what counts*, *no
+effect*, *undecided*, *out of regime*, *not enough runs*.
+"""
+
+
+def suite_section(suite: Suite, lines: list[Line]) -> str:
+    """A suite's table, notes and picture."""
+    analysis = analyse(suite, lines)
+    body = markdown(tables.header(analysis), tables.table_rows(analysis))
+    picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
+    command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
+    taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
+    notes = "\n\n".join([*tables.notes(analysis), tables.hours_note(lines)])
+    return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
+
+
+def suite_sections(lines: Mapping[str, list[Line]]) -> str:
+    """Every suite that has lines."""
+    suites = [load_suite(name) for name in names() if lines.get(name)]
+    return "".join(f"\n## {suite.title}\n\n{suite_section(suite, lines[suite.name])}" for suite in suites)
+
+
+def math_table(lines: Mapping[str, list[Line]]) -> str:
+    """The table of docs/the_math.md: what is seen without training, and what the suites say of trained networks."""
+    rows = []
+    for piece, (seen, suite, row) in IN_THE_MATH.items():
+        rows.append([piece, seen, in_one_line(analyse(load_suite(suite), lines.get(suite, [])), row)])
+    return markdown(["left out", "what is seen above", "what it does to trained networks, loss and tests passed"], rows)
+
+
+def in_one_line(analysis: Analysis, row: str) -> str:
+    """What a row does, both metrics in words."""
+    parts, reasons = [], []
+    for metric in ("loss", analysis.suite.score):
+        effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
+        if effect is None:
+            return f"suite `{analysis.suite.name}`: not enough runs yet"
+        write, unit = METRICS[metric].write, METRICS[metric].difference_unit
+        interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
+        said, why = analysis.judged(row, metric)
+        parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {said}")
+        reasons += [why] if why else []
+    if row in analysis.suite.exposed:
+        reasons.append("the loss sees the answer, the score decides")
+    return tables.said_and_why("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
+
+
+def claims_page(lines: Mapping[str, list[Line]]) -> str:
+    """The whole of docs/claims.md."""
+    parts = [HEAD]
+    for name in names():
+        suite = load_suite(name)
+        if not suite.claims:
+            continue
+        analysis = analyse(suite, lines.get(name, []))
+        rows = [claim_row(analysis, claim) for claim in suite.claims]
+        columns = ["claim", "answer", "effect (95%)", "smallest that counts", "source", "their regime", "ours"]
+        parts.append(f"\n## {suite.title}\n\n{markdown(columns, rows)}")
+        if analysis.code:
+            parts.append(f"\n![{suite.title}: every run, means and intervals](suites/{name}.svg)\n")
+    return "".join(parts)
+
+
+def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
+    """One claim as cells."""
+    metric = METRICS[claim.metric]
+    unit = metric.difference_unit
+    effect = analysis.effects[claim.metric].get((claim.row, claim.against))
+    found = tables.NOTHING
+    if effect is not None:
+        low, high = metric.write(effect.low, True), metric.write(effect.high, True)
+        found = f"{metric.write(effect.mean, True)} ({low} to {high}) {unit}, {effect.n} seeds"
+    expected = f"{claim.row}: {metric.title} {claim.direction} than {claim.against}"
+    if claim.direction == "equal":
+        expected = f"{claim.row}: {metric.title} as {claim.against}"
+    said, why = analysis.answered(claim)
+    return [
+        f"**{claim.id}**: {claim.says} ({expected})", tables.said_and_why(f"*{said}*", why), found,
+        f"{claim.smallest:g} {unit}", claim.source, claim.theirs, claim.ours,
+    ]  # fmt: skip
+
+
+def write_plots(lines: Mapping[str, list[Line]], folder: Path) -> None:
+    """A picture of each suite that has lines."""
+    for name in names():
+        analysis = analyse(load_suite(name), lines.get(name, []))
+        if analysis.code:
+            folder.mkdir(parents=True, exist_ok=True)
+            plot_suite(analysis, folder / f"{name}.svg")

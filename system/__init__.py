@@ -1,0 +1,1 @@
+"""What every command needs of the machine. Knows nothing of networks or data."""

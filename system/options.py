@@ -1,0 +1,96 @@
+"""Settings from the command line by tyro, and every mistake in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import sys
+from typing import Any, TypeVar
+
+import tyro
+
+from system.errors import UserError
+
+Settings = TypeVar("Settings")
+
+
+def parse(
+    kind: type[Settings], argv: list[str], default: Settings | None, description: str, prog: str = ""
+) -> Settings:
+    """Settings from the command line over `default` (None: the class's own defaults).
+
+    Raises UserError, one line, for an option that does not exist and a value that cannot be. --help leaves.
+    """
+    boxed = io.StringIO()  # tyro draws its complaints as a box of many lines
+    try:
+        with contextlib.redirect_stderr(boxed):
+            settings, unknown = tyro.cli(
+                kind, args=argv, default=tyro.MISSING_NONPROP if default is None else default, prog=prog or None,
+                description=description, use_underscores=True, return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise UserError(unboxed(boxed.getvalue())) from None
+    if unknown:
+        raise UserError(f"{unknown[0]} is not an option{suggestion(unknown[0], default)}; --help lists them all")
+    return settings
+
+
+def unboxed(text: str) -> str:
+    """The first paragraph under the title of a box of tyro's, which has other corners where there is no UTF-8."""
+    words = []
+    for line in text.strip().splitlines()[1:]:
+        inside = line.strip().strip("│|").strip()
+        if inside.strip("─-+╰╯"):
+            words.append(inside)
+        elif words:
+            break
+    said = " ".join(words).removeprefix("Error parsing ").removesuffix(".").removeprefix("__tyro_dummy_inner__.")
+    return f"{said}; --help lists the options"
+
+
+def suggestion(option: str, settings: Any) -> str:
+    """' (did you mean --data.path?)', or nothing when no option is near."""
+    known = [f"--{spelled(name)}" for name in dotted_names(settings)] if settings is not None else []
+    near = difflib.get_close_matches(option.partition("=")[0].replace("-", "_").replace("__", "--", 1), known, 1, 0.75)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def dotted_names(settings: Any, prefix: str = "") -> list[str]:
+    """Every field of nested dataclasses, as "data.path"."""
+    names = []
+    for name in settings.__dataclass_fields__:
+        value = getattr(settings, name)
+        inner = hasattr(value, "__dataclass_fields__")
+        names += dotted_names(value, f"{prefix}{name}.") if inner else [prefix + name]
+    return names
+
+
+def spelled(name: str) -> str:
+    """A name as a person writes it: one that is a word of Python's own has an underscore behind it in Python alone."""
+    return name.removesuffix("_")
+
+
+def run_and_report(main: Any, argv: list[str]) -> int:
+    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2.
+
+    Beside bad input these are the operating system's own: a full disk, no permission, no memory.
+    """
+    try:
+        return main(argv)
+    except UserError as error:
+        line = str(error)
+    except OSError as error:
+        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except (MemoryError, RuntimeError) as error:
+        of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+        if not isinstance(error, MemoryError) and not of_torch:
+            raise
+        line = "not enough memory; choose a smaller network or smaller batches"
+    print("error:", " ".join(line.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,165 @@
+"""Every number of the worked example by a short name, forward and backward, from the NumPy reference.
+
+    enc.  dec.                    encoder or decoder
+    self.  cross.  ff.            the sublayer
+    E WQ WK WV WO W1 W2 gain      weights: W1 is `inner`, W2 is `outer`, the gain is the norm's after the sublayer
+    Q K V S A heads out sum       queries, keys, values, scaled scores, weights, heads, sublayer's output, residual sum
+    d_NAME                        the gradient of the loss with respect to NAME, of NAME's shape
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray
+
+from model.numpy_reference.linear import Saved, Weights, embedding_backward
+from model.numpy_reference.losses import cross_entropy
+from model.numpy_reference.optimizer import AdamW
+from model.numpy_reference.positions import sinusoidal_positions
+from model.numpy_reference.softmax import softmax
+from model.numpy_reference.training_step import loss_and_gradients
+from model.numpy_reference.transformer import logits_backward
+from teaching.the_math.number_blocks import Matrix
+from teaching.worked_example.example import DECODER_INPUT, PAD, SOURCE, TARGET, VOCABULARY, batch, config, weights
+
+RATE = 0.01  # learning rate of the one AdamW step
+SMOOTHING = 0.1
+
+
+def words(ids: tuple[int, ...]) -> tuple[str, ...]:
+    """The ids' tokens."""
+    return tuple(VOCABULARY[index] for index in ids)
+
+
+SAID, FED, TOLD = words(SOURCE), words(DECODER_INPUT), words(TARGET)
+POSITIONS = ("position 0", "position 1", "position 2")
+
+
+def trace() -> dict[str, Matrix]:
+    """All matrices of the example, in the order in which they are computed."""
+    given = weights()
+    loss, gradients, saved = loss_and_gradients(batch(), given, config(), PAD)
+    encoder, decoder = saved["encoder"], saved["decoder"]
+    found = {"PE": Matrix(sinusoidal_positions(3, 4), POSITIONS)}
+    found |= embedded("enc", encoder["embed"], SAID)
+    found |= layer("enc", encoder["layers"][0], SAID)
+    found |= {"H_enc": Matrix(encoder["memory"][0], SAID), "d_H_enc": Matrix(encoder["d_memory"][0], SAID)}
+    found |= embedded("dec", decoder["embed"], FED)
+    found |= layer("dec", decoder["layers"][0], FED)
+    found |= {"H_dec": Matrix(decoder["states"][0], FED), "d_H_dec": Matrix(decoder["d_states"][0], FED)}
+    found |= predicted(saved, loss)
+    of_weights = {f"d_{short_name(name)}": of_weight(gradient) for name, gradient in gradients.items()}
+    return found | of_weights | embedding_uses(saved, given) | one_step(given, gradients)
+
+
+def embedded(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """The input of a stack, 2 E[ids] + PE, and its gradient."""
+    return {f"{stack}.x": Matrix(saved["x"][0], rows), f"d_{stack}.x": Matrix(saved["d_x"][0], rows)}
+
+
+def layer(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """The sublayers of a layer in their order."""
+    found = {}
+    for name, inside in saved.items():
+        if name == "feed_forward":
+            found |= fed_forward(f"{stack}.ff", inside, rows)
+        else:
+            keys = rows if name == "self_attention" else SAID
+            found |= attended(f"{stack}.{name.partition('_')[0]}", inside, rows, keys)
+    return found
+
+
+def attended(prefix: str, saved: Saved, queries: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, Matrix]:
+    """Equations (4) and (5), then the sum and its norm."""
+    inside = saved["inside"]
+    key_columns = "keys: " + " ".join(keys)
+    found = {}
+    for sign in ("", "d_"):
+        for short, name, rows, columns in (
+            ("Q", "queries", queries, ""), ("K", "keys", keys, ""), ("V", "values", keys, ""),
+            ("S", "scores", queries, key_columns), ("A", "weights", queries, key_columns),
+            ("heads", "heads", queries, ""),
+        ):  # fmt: skip
+            found[f"{sign}{prefix}.{short}"] = Matrix(inside[f"{sign}{name}"][0], rows, columns)
+    return found | summed(prefix, saved, queries)
+
+
+def fed_forward(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """The feed-forward layer: before and after ReLU, then the sum and its norm."""
+    inside = saved["inside"]
+    names = ("u", "hidden", "d_hidden", "d_u")
+    found = {f"d_{prefix}.{n[2:]}" if n[:2] == "d_" else f"{prefix}.{n}": Matrix(inside[n][0], rows) for n in names}
+    return found | summed(prefix, saved, rows)
+
+
+def summed(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """A sublayer's output, the residual sum, the root that LayerNorm divides by, and LayerNorm before its gain."""
+    normed = saved["norm"]
+    return {
+        f"{prefix}.out": Matrix(saved["output"][0], rows),
+        f"{prefix}.sum": Matrix(normed["x"][0], rows),
+        f"{prefix}.sigma": Matrix(normed["sigma"][0], rows),
+        f"{prefix}.x_hat": Matrix(normed["x_hat"][0], rows),
+        f"d_{prefix}.sum": Matrix(normed["d_x"][0], rows),
+    }
+
+
+def predicted(saved: Saved, loss: float) -> dict[str, Matrix]:
+    """Equations (3) and (6)."""
+    columns = " ".join(VOCABULARY)
+    logits = saved["logits"]
+    smoothed, d_smoothed = cross_entropy(logits, batch().target, batch().target_mask, SMOOTHING)
+    of_each = -np.log(softmax(logits)[0, [0, 1], list(TARGET)])[:, None]  # (T, 1)
+    return {
+        "logits": Matrix(logits[0], FED, columns),
+        "P": Matrix(softmax(logits)[0], FED, columns),
+        "-log P": Matrix(of_each, TOLD),
+        "L": Matrix(np.array([[loss]]), ("mean",)),
+        "L smoothed": Matrix(np.array([[smoothed]]), ("mean",)),
+        "d_logits": Matrix(saved["d_logits"][0], FED, columns),
+        "d_logits smoothed": Matrix(d_smoothed[0], FED, columns),
+    }
+
+
+SHORT = {
+    "encoder.0.": "enc.", "decoder.0.": "dec.", "self_attention": "self", "cross_attention": "cross",
+    "feed_forward": "ff", "_residual.norm": "", "embedding.weight": "E", "query.weight": "WQ", "key.weight": "WK",
+    "value.weight": "WV", "output.weight": "WO", "inner.weight": "W1", "outer.weight": "W2",
+}  # fmt: skip
+
+
+def short_name(name: str) -> str:
+    """A weight's name as the page has it: `encoder.0.self_attention.query.weight` is `enc.self.WQ`."""
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name
+
+
+def of_weight(values: ndarray) -> Matrix:
+    """A weight or its gradient: a matrix by rows, a gain as one row."""
+    if values.ndim == 1:
+        return Matrix(values[None], ("gain",))
+    is_embedding = len(values) == len(VOCABULARY)
+    return Matrix(values, VOCABULARY if is_embedding else tuple(f"row {i + 1}" for i in range(len(values))))
+
+
+def embedding_uses(saved: Saved, given: Weights) -> dict[str, Matrix]:
+    """The three parts of the tied embedding's gradient: as source, as decoder input, as output matrix."""
+    size = len(VOCABULARY)
+    parts = {
+        "d_E source": embedding_backward(2 * saved["encoder"]["embed"]["d_x"], np.array([SOURCE]), size),
+        "d_E input": embedding_backward(2 * saved["decoder"]["embed"]["d_x"], np.array([DECODER_INPUT]), size),
+        "d_E output": logits_backward(saved["d_logits"], saved["decoder"]["states"], given, config())[1],
+    }
+    return {name: Matrix(values, VOCABULARY) for name, values in parts.items()}
+
+
+def one_step(given: Weights, gradients: Weights) -> dict[str, Matrix]:
+    """The embedding after one step of AdamW, and the loss after it."""
+    moved = {name: weight.copy() for name, weight in given.items()}
+    AdamW().update(moved, gradients, RATE)
+    loss = loss_and_gradients(batch(), moved, config(), PAD)[0]
+    return {
+        "E after one step": Matrix(moved["embedding.weight"], VOCABULARY),
+        "L after one step": Matrix(np.array([[loss]]), ("mean",)),
+    }

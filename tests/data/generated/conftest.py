@@ -1,9 +1,0 @@
-import pytest
-
-from data.generated.tasks import SIZES, generate
-
-
-@pytest.fixture(scope="package")
-def drawn():
-    """A few hundred tasks of every split."""
-    return {split: list(generate(split, 600 if split == "train" else 300, seed=5)) for split in SIZES}

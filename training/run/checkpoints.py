@@ -1,0 +1,223 @@
+"""Checkpoints from which a killed run goes on bit for bit.
+
+`runs/<name>/checkpoints/step-N/` is written aside as `step-N.partial`, forced to the disk and renamed. It holds
+  model.safetensors      the weights                  optimizer.safetensors  the optimiser's state
+  random.safetensors     the generators' states       <name>.safetensors     other tensors, such as the average
+  state.json             position and counters        manifest.json          SHA-256 of each of these files
+The learning rate needs no state: it is a function of the step. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from system.atomic_files import reason, remove, replace_folder, write_synced
+from system.errors import UserError
+from training.run.folder import metrics_size
+from training.weights import as_bytes, read_tensors, restore_weights, weights_of
+
+Tensors = dict[str, Tensor]
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be written, or none can be read. Its text is one line."""
+
+
+@dataclass
+class Position:
+    """Where training stands, between two optimiser steps."""
+
+    phase: str  # "pretraining" or "training"
+    step: int = 0  # optimiser steps done in this phase, the skipped ones included
+    total_step: int = 0  # the same over all phases: names the checkpoint
+    epoch: int = 0  # epoch of the next batch
+    chunk: int = 0  # chunk of that epoch (training/stream.py)
+    batch: int = 0  # index of the next batch in its chunk
+    counters: dict[str, float] = field(default_factory=dict)  # tokens seen, steps skipped, best held-out loss, ...
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that was found whole."""
+
+    folder: Path
+    position: Position
+    metrics_bytes: int  # length of metrics.jsonl when it was saved
+    between: bool = False  # saved because the run was stopped, between two that were due
+
+
+def save_checkpoint(
+    run: Path,
+    position: Position,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    more: dict[str, Tensors | None] | None = None,
+    keep: int = 2,
+    between: bool = False,
+) -> Path:
+    """Save everything a resumed run needs, then delete all but the newest `keep` checkpoints that were due.
+
+    more: other named tensors, such as {"average": ...}; None values are left out. Raises CheckpointError when it
+    cannot be written (full disk): the checkpoints that were there stay, and nothing half-written is left.
+    """
+    folder = run / "checkpoints" / f"step-{position.total_step}"
+    aside = folder.with_name(folder.name + ".partial")
+    try:
+        remove(aside)
+        aside.mkdir(parents=True)
+        digests = {}
+        for name, content in checkpoint_files(run, position, model, optimizer, more or {}, between):
+            write_synced(aside / name, content)
+            digests[name] = hashlib.sha256(content).hexdigest()
+        write_synced(aside / "manifest.json", json.dumps(digests, indent=2).encode())
+        replace_folder(aside, folder)
+    except OSError as error:
+        remove(aside)
+        raise CheckpointError(f"{folder} could not be written ({reason(error)}); earlier checkpoints stay") from error
+    rotate(run, position.total_step, keep)
+    return folder
+
+
+def checkpoint_files(
+    run: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
+    more: dict[str, Tensors | None], between: bool,
+) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file of a checkpoint, one at a time, so that one at a time is in memory."""
+    yield "model.safetensors", as_bytes(weights_of(model))
+    yield "optimizer.safetensors", as_bytes(optimizer_tensors(optimizer))
+    yield "random.safetensors", as_bytes(random_states())
+    for name, tensors in more.items():
+        if tensors is not None:
+            yield f"{name}.safetensors", as_bytes(tensors)
+    state = {"position": asdict(position), "metrics_bytes": metrics_size(run), "between": between}
+    yield "state.json", json.dumps(state, indent=2).encode()
+
+
+def find_checkpoint(run: Path) -> Checkpoint | None:
+    """The newest whole checkpoint of a run, or None where there is none at all.
+
+    A damaged one is named in a line on stderr and the one before it is taken. Raises CheckpointError when
+    there are checkpoints and none is whole.
+    """
+    folders = checkpoint_folders(run)
+    for folder in folders:
+        damage = find_damage(folder)
+        if damage is None:
+            return read_checkpoint(folder)
+        print(f"{folder} is damaged ({damage}); taking the checkpoint before it", file=sys.stderr)
+    if folders:
+        raise CheckpointError(f"{run}: none of its checkpoints is whole; start again with --overwrite")
+    return None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """A checkpoint without its tensors."""
+    state = json.loads((folder / "state.json").read_text())
+    return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
+
+
+def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensors]:
+    """Put weights, optimiser state and random states back, and return the other tensors by name.
+
+    Call it last, when everything that draws random numbers (initial weights) is built. Raises UserError.
+    """
+    device = next(model.parameters()).device
+    files = {path.stem: path for path in sorted(checkpoint.folder.glob("*.safetensors"))}
+    random_file, model_file = files.pop("random"), files.pop("model")
+    restore_weights(read_tensors(model_file, device), model, model_file)
+    restore_optimizer(read_tensors(files.pop("optimizer"), device), optimizer)
+    restore_random_states(read_tensors(random_file))
+    return {name: read_tensors(path, device) for name, path in files.items()}
+
+
+def checkpoint_folders(run: Path) -> list[Path]:
+    """Finished checkpoints, newest first; one that was being replaced when its run was killed counts too."""
+    numbered = []
+    for folder in (run / "checkpoints").glob("step-*"):
+        number, _, rest = folder.name.removeprefix("step-").partition(".")
+        if number.isdigit() and rest in ("", "replaced"):
+            numbered.append((int(number), rest == "", folder))
+    return [folder for *_, folder in sorted(numbered, reverse=True)]
+
+
+def find_damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, or None when every file is as it was written."""
+    try:
+        digests = json.loads((folder / "manifest.json").read_text())
+        for name, digest in digests.items():
+            with open(folder / name, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    return f"{name} was changed"
+    except OSError as error:
+        return f"{Path(error.filename).name}: {reason(error)}"
+    except (ValueError, AttributeError):
+        return "manifest.json cannot be read"
+    return None
+
+
+def rotate(run: Path, newest: int, keep: int) -> None:
+    """Delete all but the `keep` checkpoints up to step `newest`, and what killed runs left half-done.
+
+    Later ones than `newest` are of a run that went on from before them: they were damaged. One that a stop saved stays
+    while an older one does, and is not counted: a run that was stopped has the others of one that was not.
+    """
+    kept, n_due = [], 0
+    for folder in checkpoint_folders(run):
+        if int(folder.name.split("-")[1].split(".")[0]) <= newest and n_due < max(1, keep):
+            kept.append(folder)
+            n_due += not is_between(folder)
+    for folder in (run / "checkpoints").glob("step-*"):
+        if folder not in kept:
+            remove(folder)
+
+
+def is_between(folder: Path) -> bool:
+    """Whether a stop saved a checkpoint between two that were due; a damaged one counts as due."""
+    try:
+        return read_checkpoint(folder).between
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """The state of every weight as "<index>.<name>", such as "12.exp_avg"."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, values in state.items() for name, tensor in values.items()}
+
+
+def restore_optimizer(tensors: Tensors, optimizer: torch.optim.Optimizer) -> None:
+    """Put back what `optimizer_tensors` gave. The groups' settings are those of the configuration."""
+    state: dict[int, Tensors] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def random_states() -> Tensors:
+    """States of torch's generators, from which dropout draws. Data draws from generators that have no state."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda.{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Tensors) -> None:
+    """Put back the states of the generators that this machine has."""
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            if f"cuda.{index}" in states:
+                torch.cuda.set_rng_state(states[f"cuda.{index}"], index)
+    if torch.backends.mps.is_available() and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])

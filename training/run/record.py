@@ -1,0 +1,108 @@
+"""What a run folder remembers beside its settings: environment.json and budget.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from system.atomic_files import read_json, write_json
+from system.errors import UserError
+from training.corpus import Corpus
+from training.fine_tuning import lines_to_learn
+from training.mixture import import_objectives
+from training.phase import Run
+from training.pretrained import weights_hash
+from training.run.budget import COUNTERS, peak_memory_mib
+from training.run.checkpoints import Checkpoint, find_checkpoint
+from training.run.code_hash import code_hash, imported_files
+from training.run.environment import describe_environment
+from training.run.folder import SCORES, truncate_metrics
+from training.run.load import load_network
+
+
+def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
+    """Versions, machine, threads, seed, and hashes of data, teacher, and the checkpoint that the run begins with.
+
+    A run that goes on keeps the command and the date it was started with. Raises UserError where its training data or
+    its teacher have changed since: the rest of its steps would not be those of an uninterrupted run.
+    """
+    about = {name: corpus.about for name, corpus in corpora.items()}
+    for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
+        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary)
+    content = describe_environment(
+        run.settings.seed,
+        run.device,
+        data=about,
+        data_hash=about["training"]["data_hash"],
+        parameters=sum(weight.numel() for weight in run.model.parameters()),
+    )
+    teacher = run.settings.strategies.teacher
+    if teacher:
+        content["teacher_sha256"] = weights_hash(Path(teacher))
+    path = run.folder / "environment.json"
+    if path.exists():
+        before = read_json(path)
+        if before.get("teacher_sha256") != content.get("teacher_sha256"):
+            raise UserError(f"the weights in {teacher} are not those that {run.folder} was begun with; bring them back")
+        if before["data"] != json.loads(json.dumps(about)):
+            changed = next(name for name in about if about[name] != before["data"].get(name))
+            raise UserError(
+                f"the data of {changed} are not those that {run.folder} was started with; bring them back, or start "
+                "again with --overwrite"
+            )
+        content |= {name: before[name] for name in ("command", "date", "init_sha256") if name in before}
+    elif run.settings.init.from_:
+        content["init_sha256"] = weights_hash(Path(run.settings.init.from_))
+    write_json(path, content)
+
+
+def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | None:
+    """Before the first phase: the weights that the run begins with, or the checkpoint from which it goes on. UserError.
+
+    The corpora are now as they are learnt.
+    """
+    corpora["training"] = lines_to_learn(run, corpora["training"])
+    checkpoint = find_checkpoint(run.folder) if resume else None
+    if checkpoint is not None:
+        run.position = checkpoint.position
+        run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
+    elif run.settings.init.from_:
+        begin_from_checkpoint(run)
+    truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
+    return checkpoint
+
+
+def begin_from_checkpoint(run: Run) -> None:
+    """Give the network the weights of the checkpoint that the run begins with. Raises UserError.
+
+    A run that was stopped before its first own checkpoint has to find the same ones again.
+    """
+    folder = Path(run.settings.init.from_)
+    if weights_hash(folder) != read_json(run.folder / "environment.json")["init_sha256"]:
+        raise UserError(f"the weights in {folder} are not those that {run.folder} was begun with; bring them back")
+    load_network(run.model, folder)
+
+
+def finish_record(run: Run) -> None:
+    """When training is over: the budget, the hash of the code that the run has imported by then, and what may follow.
+
+    A run that only pretrains has learnt nothing that could be scored, and ends here.
+    """
+    write_budget(run)
+    root = Path(__file__).resolve().parents[2]
+    environment = read_json(run.folder / "environment.json")
+    write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
+    said = f"trained; to score again: python eval.py --run {run.folder}"
+    if not run.settings.fine_tunes:
+        write_json(run.folder / SCORES, {})
+        said = f"pretrained; fine-tune it with: python train.py {run.settings.corpus} --init.from {run.folder}"
+    print(said, file=sys.stderr)
+
+
+def write_budget(run: Run) -> None:
+    """What the run has cost so far: written when it is trained, and again when it is scored."""
+    counters = run.position.counters
+    budget = {name: counters.get(name, 0) for name in COUNTERS}
+    more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib()}
+    write_json(run.folder / "budget.json", budget | more)
