@@ -157,7 +157,7 @@ def test_a_partner_whose_learned_positions_end_too_early_is_refused(run, data, t
 
 def test_the_forms_that_decode_are_chosen_without_training_again(run, data, monkeypatch):
     made, written = [], {}
-    monkeypatch.setattr("training.pretrained.make_network", lambda *of: made.append(make_network(*of)) or made[-1])
+    monkeypatch.setattr("training.run.load.make_network", lambda *of: made.append(make_network(*of)) or made[-1])
     for speed, kind in (("readable", Transformer), ("fast", FastTransformer), (None, FastTransformer)):
         asked = [] if speed is None else ["--speed", speed]
         assert call(run, "--data_path", data, *asked) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import pkgutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,6 +31,7 @@ from experiments.laboratory.suite import (
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from system.errors import UserError
 from system.trial import step_cap
+from training import strategies
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_pretraining
@@ -36,6 +39,7 @@ from training.mixture import import_objectives
 from training.run.code_hash import code_hash, imported_files
 from training.run.old_settings import differing, flat, in_first_names, read_old
 from training.run.settings_file import to_dict
+from training.strategies.config import StrategiesConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
@@ -210,6 +214,9 @@ def code_of(trials: Iterable[Trial]) -> Code:
         import_objectives(settings.training.objectives, settings.strategies.auxiliary.task)
         if settings.pretrains:
             import_objectives(settings.pretraining.objectives)
+        if settings.strategies != StrategiesConfig():  # the run imports those that are on, when it begins with them
+            for module in pkgutil.iter_modules(strategies.__path__, f"{strategies.__name__}."):
+                importlib.import_module(module.name)
     files = imported_files(ROOT)
     return Code(code_hash(ROOT, files), tuple(file.relative_to(ROOT.resolve()).as_posix() for file in files))
 
