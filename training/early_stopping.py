@@ -19,7 +19,7 @@ from training.stream import Stream
 if TYPE_CHECKING:
     from training.phase import Phase, Run
 
-STOPPING_COUNTERS = ("best_held_out_loss", "stale_evaluations")  # of the run's position; each phase begins them anew
+EARLY_STOPPING = ("best_held_out_loss", "stale_evaluations")  # of the run's position; each phase begins them anew
 
 
 @torch.no_grad()

@@ -18,10 +18,9 @@ from model.transformer import Transformer
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
-from training import early_stopping
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
-from training.early_stopping import held_out_loss, is_stale, record_kept_loss, was_stopped_early
+from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
 from training.ema import averaged_weights, copy_weights, start_average
 from training.fine_tuning import Gradient, Strategies, teacher_of
 from training.optimizer import make_optimizer
@@ -95,7 +94,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
     strategies = None if config == StrategiesConfig() else Strategies(run, loop)
-    optimizer = make_optimizer(run.model, loop, strategies and strategies.rates())
+    optimizer = make_optimizer(run.model, loop, None if strategies is None else strategies.rates())
     average, best = start_average(run.model) if loop.ema_decay else None, None
     if checkpoint is not None and position.phase == name:
         kept = load_checkpoint(checkpoint, run.model, optimizer)
@@ -104,11 +103,11 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
             total = position.step
     else:
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
-        for counter in early_stopping.STOPPING_COUNTERS:
+        for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
-    gradient = strategies and strategies.gradient()
+    gradient = None if strategies is None else strategies.gradient()
     return Phase(name, loop, corpus, total, batches, optimizer, average, best, clock, read, gradient, strategies)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ from experiments.laboratory.suite import (
 )
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from system.errors import UserError
+from system.trial import step_cap
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_pretraining
@@ -175,8 +177,16 @@ def settings_that_act(settings: train.Settings) -> train.Settings:
     return replace(settings, **acting)
 
 
-def settings_of(options: Iterable[str]) -> train.Settings:
+def settings_of(options: Sequence[str]) -> train.Settings:
     """The settings that a run's options ask for. Raises UserError where they cannot be together."""
+    seeds = [option for option in options if option.startswith("--seed=")]
+    settings = without_seed(tuple(option for option in options if option not in seeds), step_cap())
+    return replace(settings, seed=int(seeds[-1].removeprefix("--seed="))) if seeds else settings
+
+
+@cache
+def without_seed(options: tuple[str, ...], cap: int) -> train.Settings:
+    """The same for any seed, read once for all of them: a plan asks hundreds of times. `cap` is that of a trial."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 

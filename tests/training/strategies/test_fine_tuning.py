@@ -1,5 +1,6 @@
 """Strategies that are on combine into one gradient; where all are off nothing of theirs is called."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import torch
 
 import train
 from data.batches import collate
-from experiments.studies.files_entered import noting_files
+from experiments.studies.files_entered import ROOT, noting_files
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig, ObjectivesConfig
 from training.fine_tuning import Strategies
@@ -91,6 +92,13 @@ def test_layers_thaw_before_the_gradient_of_their_step(make_model, batch):
         gradient(batch, n_predicted(batch))
         learn = {".".join(name.split(".")[:2]) for name in gradients(model)}
         assert learn & {*layers} == {*layers[:step]}
+
+
+def test_one_file_alone_imports_strategies():
+    """What data is told of tasks, and the settings, are none."""
+    named = re.compile(r"training\.strategies\.(?!config\b|multi_task\b|meta import task_of)\w+")
+    files = [*ROOT.glob("*.py"), *(ROOT / "training").glob("*.py"), *(ROOT / "evaluation").rglob("*.py")]
+    assert [file.name for file in files if named.search(file.read_text(encoding="utf-8"))] == ["fine_tuning.py"]
 
 
 def test_the_whole_loop_enters_no_strategy_that_is_off(tmp_path, monkeypatch, run):
