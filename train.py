@@ -45,15 +45,17 @@ from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.phase import Phase, Run, finish_phase, next_batches, prepare, record, save, start_phase
+from training.phase import finish_phase, next_batches, prepare, record, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
 from training.run.folder import check_run, open_run, read_config_values, write_config
 from training.run.load import load_tokenizer
 from training.run.record import begin, finish_record, write_budget, write_environment
+from training.run.state import Run
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
+from training.state import Phase
 from training.weights import save_weights
 
 

@@ -29,9 +29,10 @@ from system.trial import step_cap
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
-from training.phase import Run, next_batches, start_phase
+from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
 from training.run.load import load_network
+from training.run.state import Run
 
 SMOOTHING = 0.9  # of the loss: an exponential mean
 STOP_AT = 2.0  # times the least loss so far

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,10 +13,9 @@ from training.config import ObjectivesConfig
 from training.ema import averaged_weights
 from training.mixture import Mixture
 from training.run.folder import append_metrics
+from training.run.state import Run
+from training.state import Phase
 from training.stream import Stream
-
-if TYPE_CHECKING:
-    from training.phase import Phase, Run
 
 EARLY_STOPPING = ("best_held_out_loss", "stale_evaluations")  # of the run's position; each phase begins them anew
 

@@ -7,7 +7,6 @@ train.py: nothing of this file is called by them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -18,9 +17,7 @@ from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.run.load import new_heads
-
-if TYPE_CHECKING:
-    from training.phase import Run
+from training.run.state import Run
 
 Gradient = Callable[[Batch, int], float]  # backward pass of a batch of a step that predicts so much -> sum of its loss
 

@@ -1,20 +1,11 @@
-"""What one phase of training (pretraining or fine-tuning) keeps between steps, and what it writes down."""
+"""How a phase of training (pretraining or fine-tuning) begins, what it writes down, how it ends."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-import torch
-from torch import Tensor
+from dataclasses import replace
 
 from data.batches import Batch
-from data.tokenizers.tokenizer import Tokenizer
-from model.transformer import Transformer
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
@@ -22,58 +13,19 @@ from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
 from training.ema import averaged_weights, copy_weights, start_average
-from training.fine_tuning import Gradient, Strategies, teacher_of
+from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.progress import Progress
-from training.recipes import TrainingSettings
 from training.run.budget import Clock, batch_flops
-from training.run.checkpoints import Checkpoint, Position, load_checkpoint, save_checkpoint
+from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.run.folder import append_metrics
+from training.run.state import Run
+from training.state import Phase
 from training.strategies.config import StrategiesConfig
 from training.stream import Place, Stream
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
-
-
-@dataclass
-class Run:
-    """What both phases share."""
-
-    folder: Path
-    settings: TrainingSettings
-    device: torch.device
-    tokenizer: Tokenizer
-    model: Transformer
-    position: Position  # where training stands: what a checkpoint remembers
-    began: float  # time.monotonic() at the start of the command
-    teacher: Transformer | None = None  # whose probabilities fine-tuning learns too
-    earlier_seconds: float = 0.0  # that earlier commands worked on this run, up to their last checkpoint
-    stop: bool = False  # Ctrl-C or SIGTERM came: save and leave after this step
-
-    @property
-    def wall_seconds(self) -> float:
-        """How long the run has taken so far, reading and scoring included."""
-        return self.earlier_seconds + time.monotonic() - self.began
-
-
-@dataclass
-class Phase:
-    """One phase while it runs."""
-
-    name: str
-    loop: LoopConfig
-    corpus: Corpus
-    total: int  # optimiser steps
-    batches: Iterator[tuple[Place, Batch]]
-    optimizer: torch.optim.Optimizer
-    average: dict[str, Tensor] | None  # moving average of the weights
-    best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set
-    clock: Clock
-    read: dict[str, int]  # bad records that were counted before the phase began
-    gradient: Gradient | None = None  # what a strategy of fine-tuning has in place of the plain one
-    strategies: Strategies | None = None  # that are on (chapter 3.2); None: all are off
-    losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar
 
 
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:

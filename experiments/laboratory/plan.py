@@ -242,19 +242,52 @@ def make_plan(
     for row in only:
         if row not in rows:
             raise UserError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
+    chosen = [row for row in rows if not only or row in only]
+    check_seeds(suite, chosen, seeds)
     plan = Plan([], {})
     of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
-    for row in rows:
-        if only and row not in only:
-            continue
+    for row in chosen:
         try:
-            if row != BASE and make_trial(suite, row, seeds_of(suite, BASE)[0]).asked == of_base:
-                raise UserError(CHANGES_NOTHING)
+            if reason := refusal(suite, row, of_base):
+                raise UserError(reason)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
         except UserError as error:
             plan.refused[row] = str(error)
     plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
     return plan
+
+
+def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
+    """Refuse more seeds than the suite gives a row: lines beyond them would not count. Raises UserError."""
+    short = {row: len(seeds_of(suite, row)) for row in rows if len(seeds_of(suite, row)) < seeds}
+    if short:
+        said = ", ".join(f"{row} {n}" for row, n in short.items())
+        raise UserError(
+            f"--seeds {seeds}: suite {suite.name} gives fewer to some rows ({said}); ask for fewer, for other --rows, "
+            f'or write seeds={{"{next(iter(short))}": {seeds}}} into a suite of your own'
+        )
+
+
+def refusal(suite: Suite, row: str, of_base: str) -> str:
+    """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
+    try:
+        asked = make_trial(suite, row, seeds_of(suite, BASE)[0]).asked
+    except UserError as error:
+        return str(error)
+    return CHANGES_NOTHING if row != BASE and asked == of_base else ""
+
+
+def refused_rows(suite: Suite, lines: Iterable[Line]) -> dict[str, str]:
+    """Row -> why it cannot be, of the rows without a line of their own where others have some; they count nowhere."""
+    known = {line.get("row") for line in lines if line.get("suite") == suite.name}
+    rows = [row for row in rows_of(suite) if row not in known]
+    if not known or not rows:
+        return {}
+    try:
+        of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
+    except UserError:  # whatever is wrong with the base is no row's fault
+        return {}
+    return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
 
 
 def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[str], seeds: int) -> list[Trial]:

@@ -101,8 +101,8 @@ def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
     """docs/results.md: measurements and single runs, benchmarks, the six strategies, the suites of the laboratory."""
     elsewhere = {*names(), "benchmarks"}
     others = {name: lines for name, lines in suites.items() if name not in elsewhere}
-    whole = [results_page(others), page_section(suites.get("benchmarks", [])), six_strategies.page_section(suites)]
-    return "".join(whole) + suite_sections(suites)
+    benchmarks = page_section(suites.get("benchmarks", []), suites.get("choosing", []))
+    return results_page(others) + benchmarks + six_strategies.page_section(suites) + suite_sections(suites)
 
 
 def with_table(page: Path, table: str, name: str = "results") -> str:

@@ -48,12 +48,13 @@ from training.corpus import Corpus, read_corpora
 from training.early_stopping import held_out_loss
 from training.first_tokenizer import first_tokenizer
 from training.mixture import import_objectives
-from training.phase import Run, start_phase
+from training.phase import start_phase
 from training.run.budget import COUNTERS
 from training.run.checkpoints import Position
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
 from training.run.settings_file import to_dict
+from training.run.state import Run
 
 SUITE = "dropout"
 _, SPLIT, SCORE, _ = DROPOUT_SCORE

@@ -25,8 +25,9 @@ from system.options import parse, run_and_report
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
-from training.phase import Run, next_batches, start_phase
+from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
+from training.run.state import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 6  # of each phase: among them is a batch of every kind

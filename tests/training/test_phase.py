@@ -16,8 +16,9 @@ from system.errors import UserError
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.early_stopping import held_out_loss, is_stale
-from training.phase import Run, due, finish_phase, next_batches, prepare, start_phase
+from training.phase import due, finish_phase, next_batches, prepare, start_phase
 from training.run.checkpoints import Position
+from training.run.state import Run
 from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(24)]

@@ -11,7 +11,6 @@ from system.errors import UserError
 from training.corpus import Corpus
 from training.fine_tuning import lines_to_learn
 from training.mixture import import_objectives
-from training.phase import Run
 from training.pretrained import weights_hash
 from training.run.budget import COUNTERS, peak_memory_mib
 from training.run.checkpoints import Checkpoint, find_checkpoint
@@ -19,6 +18,7 @@ from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
 from training.run.folder import SCORES, truncate_metrics
 from training.run.load import load_network
+from training.run.state import Run
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
