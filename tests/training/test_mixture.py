@@ -148,5 +148,5 @@ def test_code_alone_stands_beside_a_share_of_the_pairs(tokenizer):
 def test_every_objective_of_the_settings_has_a_function():
     assert set(FUNCTIONS) == {*TRAINED_ON, "tae", "rename"}
     for name in FUNCTIONS:
-        with pytest.raises(ValueError, match="is a share"):
+        with pytest.raises(ValueError, match="a share from 0 to 1"):
             ObjectivesConfig(**{name: 1.5})

@@ -19,6 +19,7 @@ from experiments.record.compact_lines import compact, defaults, expand, settings
 from experiments.record.lines import append_line, read_suite
 from experiments.record.measurement import ROOT
 from system.errors import UserError
+from training.run.old_settings import SCHEMA
 from training.run.settings_file import to_dict
 
 FILES = sorted((ROOT / "docs" / "results").glob("*.jsonl"))
@@ -215,7 +216,8 @@ def test_a_missing_shared_line_is_named_with_file_and_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"), [('"c-', '"x-', "packed bits are damaged"), ('"schema":0', '"schema":99', "schema 99")]
+    ("old", "new", "said"),
+    [('"c-', '"x-', "packed bits are damaged"), (f'"schema":{SCHEMA}', '"schema":99', "schema 99")],
 )
 def test_what_cannot_be_read_is_named_with_file_and_line(tmp_path, old, new, said):
     append_line(tmp_path, a_run())

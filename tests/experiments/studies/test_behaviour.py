@@ -22,6 +22,7 @@ def toy_study(toy_repository, monkeypatch):
              "prompt": Case("", prompt="x"), "far": Case("", needs=("no such corpus",))}  # fmt: skip
     monkeypatch.setattr(behaviour, "CASES", cases)
     monkeypatch.setattr(behaviour, "SPEEDS", {"fast": "", "readable": ""})
+    monkeypatch.setattr(behaviour, "RENAMED", {})  # its train.py has no --help
     monkeypatch.setattr(behaviour, "ROOT", toy_repository.root)
     return toy_repository
 

@@ -22,6 +22,7 @@ from system.options import run_and_report
 from training.batch_loss import batch_loss
 from training.run.folder import read_config
 from training.run.load import load_trained
+from training.strategies.config import MetaConfig, StrategiesConfig
 
 FAMILY = ["total", "size"]
 ANY = """--device cpu --threads 1 --pretraining.steps 0 --training.steps 3 --data.generated_train 300
@@ -83,7 +84,7 @@ def test_plain_training_with_fewer_steps_is_another_kind(runs):
     fewer = replace(config, training=replace(config.training, accumulate=4))
     kind = few_shot.kind_of(fewer)
     assert (few_shot.kind_of(config), kind, few_shot.control_of(kind)) == ("plain", "plain, 4 batches a step", "plain")
-    meta = replace(fewer, strategies=replace(fewer.strategies, meta="reptile"))
+    meta = replace(fewer, strategies=StrategiesConfig(meta=MetaConfig("reptile")))
     assert few_shot.kind_of(meta) == "reptile"
 
 
