@@ -50,3 +50,24 @@ def test_chapter_page_has_every_section_that_docstrings_point_to():
         for path in (ROOT / room).rglob("*.py"):
             pointed_to |= set(re.findall(r"chapter (\d\.\d)", path.read_text(encoding="utf-8")))
     assert pointed_to and pointed_to <= set(headings)
+
+
+def wishes() -> list[list[str]]:
+    """The rows of docs/architecture.md's table of wishes: what is to change, what to open, its test."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = page.partition("| I want to change |")[2].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def test_there_are_a_dozen_wishes_at_least():
+    assert len(wishes()) >= 12
+
+
+@pytest.mark.parametrize("wish", wishes(), ids=lambda wish: wish[0])
+def test_what_a_wish_opens_is_imported_by_its_tests(wish):
+    _, opened, tests = wish
+    files, named = ({file for file, _ in REFERENCE.findall(cell)} for cell in (opened, tests))
+    assert files and named and all((ROOT / file).is_file() for file in files | named)
+    text = "".join((ROOT / test).read_text(encoding="utf-8") for test in named)
+    modules = [file.removesuffix(".py").replace("/", ".") for file in files]
+    assert any(re.search(rf"\b(?:{re.escape(module)}|import {re.escape(module)})\b", text) for module in modules)

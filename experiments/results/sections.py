@@ -12,6 +12,7 @@ from experiments.record.cells import (
     count,
     duration,
     in_unit,
+    machine_in_words,
     measured,
     mebibytes,
     ratio,
@@ -147,7 +148,7 @@ def making_table(lines: list[ResultLine]) -> str:
         rows.append([
             line.row, str(line.seed), count(budget.get("steps")), count(budget.get("tokens")),
             scientific(budget.get("training_flops")), duration(budget.get("seconds")),
-            mebibytes(budget.get("peak_memory_mib")), str(line.threads), line.machine,
+            mebibytes(budget.get("peak_memory_mib")), str(line.threads), machine_in_words(line.machine),
             str(line.versions.get("torch", "–")), line.config_hash, line.code_hash, line.data_hash,
             code(todays_command(line.command)),
         ])
@@ -162,7 +163,7 @@ def speed_table(lines: list[Measured]) -> str:
         against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else "–"
         rows.append([
             line.row, measured(line), "; ".join(peers) or "–", against, line.target or "–",
-            yes_or_no(line.met), line.machine, code(todays_command(line.command)),
+            yes_or_no(line.met), machine_in_words(line.machine), code(todays_command(line.command)),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
@@ -203,7 +204,7 @@ def gradient_table(lines: list[Measured]) -> str:
 def checks_table(lines: list[Measured]) -> str:
     """Single measured values."""
     rows = [
-        [line.row, measured(line), line.target or "–", yes_or_no(line.met), line.machine,
+        [line.row, measured(line), line.target or "–", yes_or_no(line.met), machine_in_words(line.machine),
          code(todays_command(line.command))]
         for line in lines
     ]

@@ -16,7 +16,7 @@ from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import ERROR, SEEDS_FOR_A_VERDICT
 from experiments.laboratory.suite import load_suite
 from experiments.laboratory.tables import NOTHING
-from experiments.record.cells import p_in_words, table
+from experiments.record.cells import machine_in_words, p_in_words, table
 from experiments.record.compact_lines import Line
 from experiments.record.records import Measured, records
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST
@@ -102,7 +102,7 @@ def page_section(suites: Mapping[str, list[Line]]) -> str:
 
 
 def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
-    """README's row: what, target, result, machine, command."""
+    """The row of docs/targets.md: what, target, result, machine, command."""
     found = answered(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == "replicated" for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
@@ -110,7 +110,7 @@ def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
     lines = [*suites.get("strategies", []), *suites.get("few_shot", [])]
-    machines = dict.fromkeys(line["machine"] for line in lines if "machine" in line)
+    machines = dict.fromkeys(machine_in_words(line["machine"]) for line in lines if "machine" in line)
     return [
         "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
         "; ".join(machines),
