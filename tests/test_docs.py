@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from data.objectives.functions import FUNCTIONS
+from experiments.record.lines import read_suites
+from training.config import OBJECTIVES
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py)(?:: (\w+))?`")
@@ -71,3 +75,42 @@ def test_what_a_wish_opens_is_imported_by_its_tests(wish):
     text = "".join((ROOT / test).read_text(encoding="utf-8") for test in named)
     modules = [file.removesuffix(".py").replace("/", ".") for file in files]
     assert any(re.search(rf"\b(?:{re.escape(module)}|import {re.escape(module)})\b", text) for module in modules)
+
+
+def objectives_with_a_run() -> set[str]:
+    """The objectives that a recorded run had on: its own training, the network it began with, an auxiliary task."""
+    found = set()
+    for line in (line for lines in read_suites(ROOT / "docs" / "results").values() for line in lines):
+        configs = [line.get("config", {}), line.get("pretraining", {}).get("config", {})]
+        found |= {config.get("strategies", {}).get("auxiliary") for config in configs}
+        phases = [config[name] for config in configs for name in ("pretraining", "training") if name in config]
+        for phase in (phase for phase in phases if phase.get("steps") or phase.get("epochs")):
+            found |= {name for name in FUNCTIONS if phase["objectives"].get(name)}
+        if line.get("row", "").startswith("matching, network"):
+            found.add("match")
+    return found & set(FUNCTIONS)
+
+
+def test_the_table_of_objectives_is_the_codes_and_says_which_were_run():
+    page = (ROOT / "docs" / "pretraining.md").read_text(encoding="utf-8")
+    table = page.partition("| setting | what is read")[2].partition("\n\n")[0]
+    rows = {name: run for name, run in re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)}
+    assert set(rows) == set(FUNCTIONS) == set(OBJECTIVES)
+    assert f"There are {len(FUNCTIONS)}." in page
+    assert {name for name, run in rows.items() if run != "*not run here*"} == objectives_with_a_run()
+
+
+def test_no_page_shows_a_folder_beside_the_repository_or_counts_on_the_row_above():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert "../shared" not in text, page
+        assert not re.search(r"^\| (?:the same|as above)\b(?! for)", text, re.MULTILINE | re.IGNORECASE), page
+
+
+def test_options_are_written_as_the_code_writes_them():
+    assert not [page for page in PAGES if re.search(r"--dry-run\b", page.read_text(encoding="utf-8"))]
+
+
+def test_the_readme_can_be_read_in_one_go():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= 160
