@@ -94,7 +94,7 @@ def objectives_with_a_run() -> set[str]:
 def test_the_table_of_objectives_is_the_codes_and_says_which_were_run():
     page = (ROOT / "docs" / "pretraining.md").read_text(encoding="utf-8")
     table = page.partition("| setting | what is read")[2].partition("\n\n")[0]
-    rows = {name: run for name, run in re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)}
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE))
     assert set(rows) == set(FUNCTIONS) == set(OBJECTIVES)
     assert f"There are {len(FUNCTIONS)}." in page
     assert {name for name, run in rows.items() if run != "*not run here*"} == objectives_with_a_run()

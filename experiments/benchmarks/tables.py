@@ -20,11 +20,7 @@ from experiments.record.records import records
 from system.errors import UserError
 from system.trial import step_cap
 
-HEAD = """
-## Published benchmarks
-
-Made from nothing by one command each; in brackets 95% intervals *over examples*. Figures compare within a column.
-"""
+HEAD = "Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.\n"
 NOTHING = "–"
 OURS = "this project"
 THEIRS = "the corpus's own code"  # shows that the tests can be passed where they run
@@ -99,21 +95,16 @@ def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return as_text(*table_cells(name, rows))
 
 
-def page_section(lines: Sequence[Line]) -> str:
-    """The section of docs/results.md, a table for each benchmark; of several results of one the last."""
-    found, parts = records(lines), [HEAD]
-    for name in COLUMNS:
-        of_name = [line for line in found if line.row.startswith(f"{name}, ")]
-        parts.append(f"\n### {name}\n\n")
-        if not of_name:
-            parts.append("Not run.\n")
-            continue
-        newest = of_name[-1]
-        same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
-        rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
-        made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
-        parts.append(
-            f"{table(*table_cells(name, [*map(vars, rows)]))}\n{NOTES[name]} {made}; "
-            f"{code(todays_command(newest.command))}\n"
-        )
-    return "".join(parts)
+def page_section(name: str, lines: Sequence[Line]) -> str:
+    """A benchmark's page; of several results the last."""
+    of_name = [line for line in records(lines) if line.row.startswith(f"{name}, ")]
+    if not of_name:
+        return "Not run.\n"
+    newest = of_name[-1]
+    same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
+    rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
+    made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
+    return (
+        f"{HEAD}\n{table(*table_cells(name, [*map(vars, rows)]))}\n{NOTES[name]} {made}; "
+        f"{code(todays_command(newest.command))}\n"
+    )

@@ -16,14 +16,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.benchmarks.tables import page_section
-from experiments.laboratory.suite import names
 from experiments.record.lines import append_line, measurement_lines, read_suites, run_line
 from experiments.results import six_strategies
 from experiments.results.front import front_table
+from experiments.results.pages import index, results_pages
 from experiments.results.readme import effect_rows, readme_table
-from experiments.results.sections import results_page
-from experiments.results.suites_page import claims_page, math_table, suite_sections, write_plots
+from experiments.results.suites_page import claims_page, math_table, write_plots
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
@@ -92,27 +90,22 @@ def make_pages(root: Path) -> None:
     readme, math = root / "README.md", root / "docs" / "the_math.md"
     text = with_table(readme, front_table(suites)) if readme.exists() else None
     derived = with_table(math, math_table(suites), "pieces") if math.exists() else None
-    write_atomically(root / "docs" / "results.md", whole_page(suites))
+    pages = results_pages(suites)
+    write_atomically(root / "docs" / "results.md", index(pages))
+    for page in pages:
+        write_atomically(root / "docs" / "results" / f"{page.name}.md", page.text)
     write_atomically(root / "docs" / "targets.md", targets_page(suites))
     write_atomically(root / "docs" / "claims.md", claims_page(suites))
     write_plots(suites, root / "docs" / "suites")
-    for page, content in ((readme, text), (math, derived)):
+    for path, content in ((readme, text), (math, derived)):
         if content is not None:
-            write_atomically(page, content)
+            write_atomically(path, content)
     print("made the pages in docs" + (" and README.md's table" if text else "; there is no README.md"))
 
 
 def targets_page(suites: dict[str, list[dict[str, Any]]]) -> str:
     """docs/targets.md: single measurements, effects of the suites, and the six strategies, each with its target."""
     return TARGETS_HEAD + readme_table(suites, [*effect_rows(suites), six_strategies.readme_row(suites)])
-
-
-def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
-    """docs/results.md: measurements and single runs, benchmarks, the six strategies, the suites of the laboratory."""
-    elsewhere = {*names(), "benchmarks"}
-    others = {name: lines for name, lines in suites.items() if name not in elsewhere}
-    whole = [results_page(others), page_section(suites.get("benchmarks", [])), six_strategies.page_section(suites)]
-    return "".join(whole) + suite_sections(suites)
 
 
 def with_table(page: Path, table: str, name: str = "results") -> str:

@@ -30,12 +30,9 @@ STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "6 distillation": ("a-teacher-helps-a-small-student",),
 }
 WANTED = 3  # strategies that gain
-HEAD = """
-## The six strategies of fine-tuning
-
-Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own: five
-seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as [claims.md](claims.md)
-says.
+HEAD = """Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
+five seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as
+[claims.md](claims.md) says.
 
 """
 COLUMNS = ["strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is"]
@@ -96,7 +93,7 @@ def by_seeds(cells: list[str], answer: str, seeds: int) -> Answered:
 
 
 def page_section(suites: Mapping[str, list[Line]]) -> str:
-    """The section of docs/results.md."""
+    """The page of the six strategies."""
     rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
     return HEAD + table(COLUMNS, rows)
 
