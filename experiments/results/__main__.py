@@ -56,7 +56,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Pages:
-    """Make docs/results.md, docs/targets.md, docs/claims.md and README's table from the lines (the default)."""
+    """Make the pages in docs/ that lines show, and README's table (the default)."""
 
 
 Command = (
