@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import train
 from data.objectives.functions import FUNCTIONS
 from experiments.record.lines import read_suites
 from training.config import OBJECTIVES
+from training.run.old_settings import flat
+from training.run.settings_file import to_dict
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -98,6 +101,24 @@ def test_the_table_of_objectives_is_the_codes_and_says_which_were_run():
     assert set(rows) == set(FUNCTIONS) == set(OBJECTIVES)
     assert f"There are {len(FUNCTIONS)}." in page
     assert {name for name, run in rows.items() if run != "*not run here*"} == objectives_with_a_run()
+
+
+def not_run_here(page: str) -> list[str]:
+    """The settings that a page calls *not run here*: the words of its paragraph that are in code."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"`([\w.]+)`", text.partition("*Not run here* with another value")[2].partition("\n\n")[0])
+
+
+@pytest.mark.parametrize(("page", "prefix"), [("architecture.md", ""), ("strategies.md", "strategies.")])
+def test_settings_that_are_called_not_run_have_their_default_in_every_recorded_run(page, prefix):
+    default = flat(to_dict(train.Settings()))
+    configs = [line["config"] for lines in read_suites(ROOT / "docs" / "results").values() for line in lines
+               if "config" in line]  # fmt: skip
+    places = (prefix, "training.", "pretraining.")
+    named = [place + name for name in not_run_here(page) for place in places if place + name in default]
+    assert len(named) >= 7
+    for config in map(flat, configs):
+        assert not {name: config[name] for name in named if config.get(name, default[name]) != default[name]}
 
 
 def test_no_page_shows_a_folder_beside_the_repository_or_counts_on_the_row_above():

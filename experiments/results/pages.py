@@ -185,14 +185,18 @@ def choosing(suites: Suites, name: str) -> str:
     """One network greedy, and the best choice of all networks, on Django's dev lines."""
     values = {line.row: line.value for line in records(suites[name])}
     shown = {"one network, greedy": "one seed", "3 networks, reverse model": "beam 8"}
-    return "; ".join(f"{row}, {how} {values[row]:.1f}%" for row, how in shown.items() if row in values) or NOT_RUN
+    said = [f"{row}, {how} {values[row]:.1f}%" for row, how in shown.items() if row in values]
+    looked_up = front.measured_lines(suites, "benchmarks", f"django, dev, strict, {front.LOOK_UP}")
+    return "; ".join([*said, *(f"look-up {line.value:.1f}%" for line in looked_up[-1:])]) or NOT_RUN
 
 
 def few_shot(suites: Suites, name: str) -> str:
     """The claim's difference."""
     kind, k = six_strategies.CLAIMED
     line = {line.row: line for line in records(suites[name])}.get(f"{kind} against plain, k {k}")
-    return NOT_RUN if line is None else f"{kind} {line.value:+.1f} points against plain training after {k} examples, over {line.over}"
+    if line is None:
+        return NOT_RUN
+    return f"{kind} {line.value:+.1f} points against plain training after {k} examples, over {line.over}"
 
 
 def checks(suites: Suites, name: str) -> str:
