@@ -20,7 +20,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(TEST)
 
 test-slow: $(VENV)/.installed-test,notebook
-	$(VENV)/bin/python -m pytest -m slow $(TEST)
+	$(VENV)/bin/python -m pytest -m slow --numprocesses 2 --dist loadfile $(TEST)
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

@@ -2,6 +2,7 @@
 
     python eval.py --run runs/quickstart                                  score again, write report.html
     python eval.py --run runs/quickstart --beam 4                         the same with beam search
+    python eval.py --run runs/quickstart --speed readable                 the same by the forms that show every step
     python eval.py --run runs/quickstart --prompt "return the sum of the even numbers in xs"
     python eval.py --run runs/quickstart --prompt "sort words by length" --samples 5 --temperature 0.8
     python eval.py --run runs/quickstart --prompt - < descriptions.txt    one description a line
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from system.own_packages import refuse_foreign_packages
 
@@ -64,6 +66,7 @@ class Options:
     limit: int | None = None  # score only the first so many lines of each split
     data_path: str = ""  # folder of the corpus, when it is not where it was at training
     run_untrusted: bool = False  # run programs outside the generated grammar too: there is no sandbox yet
+    speed: Literal["fast", "readable"] | None = None  # forms of the network that decode; none: those it learned with
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 0  # CPU threads; 0: torch's choice
     json: str = ""  # file that gets the scores
@@ -91,7 +94,7 @@ def main(argv: list[str]) -> int:
     """Load the run, then write code for a prompt or score the test splits."""
     options = parse(Options, argv, Options(), __doc__)
     folder = Path(options.run)
-    settings, _ = read_config(folder, Settings)
+    settings = read_settings(folder, options.speed)
     if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
@@ -101,7 +104,7 @@ def main(argv: list[str]) -> int:
     device = find_device(options.device)
     model, tokenizer = load_trained(folder, settings.model)
     if options.ensemble:
-        model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble)
+        model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble, options.speed)
     model.to(device)
     if options.prompt is not None:
         for description in descriptions(options.prompt):
@@ -113,7 +116,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
     if options.reverse and config.beam == 1:
         raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
-    reverse = load_reverse(Path(options.reverse), data, device) if options.reverse else None
+    reverse = load_reverse(Path(options.reverse), data, device, options.speed) if options.reverse else None
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results, read_config_values(folder))
     if options.json:
@@ -128,15 +131,21 @@ class Settings(TrainingSettings):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
+def read_settings(folder: Path, speed: str | None) -> Settings:
+    """A run's settings, the forms of its network as they are asked for here. Raises UserError."""
+    settings, _ = read_config(folder, Settings)
+    return settings if speed is None else replace(settings, model=replace(settings.model, speed=speed))
+
+
 def load_ensemble(
     folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
-    others: tuple[str, ...],
+    others: tuple[str, ...], speed: str | None = None,
 ) -> Ensemble:
     """A run's network and those of other runs. Raises UserError where these see or write something else, or less."""
     networks = [model]
     sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
-        settings, _ = read_config(other, Settings)
+        settings = read_settings(other, speed)
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
             raise UserError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
@@ -147,12 +156,12 @@ def load_ensemble(
     return Ensemble(networks, others)
 
 
-def load_reverse(folder: Path, data: DataConfig, device: torch.device) -> Reverse:
+def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: str | None = None) -> Reverse:
     """The network of a run that learned to describe the code of one that reads and writes after `data`.
 
     Raises UserError where it learned something else.
     """
-    settings, _ = read_config(folder, Settings)
+    settings = read_settings(folder, speed)
     if not settings.data.reverse:
         raise UserError(f"{folder} writes code; --reverse needs a run that was trained with --data.reverse")
     if data.reverse:

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from pathlib import Path
 
+import torch
+
 from system.options import run_and_report
 from system.own_packages import refuse_foreign_packages
 
@@ -33,9 +35,9 @@ from data.batches import Batch
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
-from model.transformer import Transformer
-from system.device import autocast, collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
-from training.batch_loss import n_predicted
+from model.fast import make_network
+from system.device import collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
+from training.batch_loss import batch_loss, n_predicted
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_corpora
@@ -43,21 +45,17 @@ from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.phase import Phase, Run, check_lengths, finish_phase, next_batches, record, save, start_phase
+from training.phase import finish_phase, next_batches, prepare, record, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
-from training.run.checkpoints import Position, find_checkpoint
-from training.run.folder import check_run, open_run, read_config_values, truncate_metrics, write_config
+from training.run.checkpoints import Position
+from training.run.folder import check_run, open_run, read_config_values, write_config
 from training.run.load import load_tokenizer
-from training.run.record import begin_from_checkpoint, finish_record, write_budget, write_environment
+from training.run.record import begin, finish_record, write_budget, write_environment
+from training.run.state import Run
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
-from training.strategies.adversarial import passes
-from training.strategies.distillation import load_teacher
-from training.strategies.layer_wise import freeze
-from training.strategies.loss import strategy_loss
-from training.strategies.meta import meta_gradient
-from training.strategies.sequence_level import taught
+from training.state import Phase
 from training.weights import save_weights
 
 
@@ -82,25 +80,16 @@ def main(argv: list[str]) -> int:
     corpora = read_corpora(settings)
     tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
-    model = Transformer(settings.model, tokenizer.pad_id).to(device)
-    teacher = load_teacher(settings.strategies.teacher, tokenizer, settings.data, device)
-    check_lengths(settings, corpora, tokenizer)
+    model = make_network(settings.model, tokenizer.pad_id).to(device)
+    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
+    prepare(run, corpora)  # what cannot be trained is refused here
     open_run(folder, resume, overwrite)  # from here on the folder is written to
     if not resume:
         tokenizer.save(folder / tokenizer.file_name)
         write_config(folder, settings, tokenizer.special_ids())
-    run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN, teacher)
     write_environment(run, corpora)
     show_overview(settings, corpora, model, device, keeps_memory)
-    corpora["training"] = taught(corpora["training"], teacher, tokenizer, settings, folder)
-
-    checkpoint = find_checkpoint(folder) if resume else None
-    if checkpoint is not None:
-        run.position = checkpoint.position
-        run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
-    elif settings.init.from_:
-        begin_from_checkpoint(run)
-    truncate_metrics(folder, checkpoint.metrics_bytes if checkpoint else 0)
+    checkpoint = begin(run, corpora, resume)
     with stopping_on_signals(run):
         for name in dropwhile(lambda name: name != run.position.phase, corpora):
             phase = start_phase(run, name, getattr(settings, name), corpora[name], checkpoint)
@@ -126,7 +115,6 @@ def train(run: Run, phase: Phase) -> None:
     with Progress(phase.name, phase.total, run.position.step) as progress:
         while run.position.step < phase.total and not run.stop:
             batches = next_batches(run, phase)
-            freeze(run.model, phase.strategies, run.position.step)  # nothing, unless the strategy is layer-wise
             rate = learning_rate(run.position.step, phase.total, phase.loop)
             loss, norm = take_step(run, phase, batches, rate)
             values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
@@ -144,10 +132,13 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
     for batch in batches:
-        if phase.strategies.meta == "none":
-            total += backward(run, phase, batch, n_tokens)
-        else:
-            total += meta_gradient(run.model, batch, loop, phase.strategies, 1 / len(batches)).item()
+        if phase.gradient is None:
+            with torch.autocast(run.device.type, torch.bfloat16, enabled=loop.bf16):
+                loss, _ = batch_loss(run.model, batch, loop.label_smoothing)  # equation (6)
+            (loss / n_tokens).backward()
+            total += loss.item()
+        else:  # fine-tuning by a strategy that makes its own (training/fine_tuning.py)
+            total += phase.gradient(batch, n_tokens)
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)
@@ -155,17 +146,6 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
         if phase.average is not None:
             update_average(phase.average, run.model, loop.ema_decay, run.position.step)
     return total / n_tokens, norm
-
-
-def backward(run: Run, phase: Phase, batch: Batch, n_tokens: int) -> float:
-    """Forward and backward pass of one batch of a step that predicts `n_tokens`; the sum of its loss."""
-    total = 0.0
-    for share in passes(run.model, batch, phase.strategies):  # one of the whole loss, or those of an adversary
-        with autocast(run.device, phase.loop.bf16):
-            loss = share * strategy_loss(run.model, batch, phase.loop, phase.strategies, phase.teacher)
-        (loss / n_tokens).backward()
-        total += loss.item()
-    return total
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from system.bounds import Count, FromOne, bounds, check_bounds
 
 FEWEST_OPERATIONS = 10  # of generated tasks
 
@@ -23,28 +26,23 @@ class DataConfig:
     shards: str = ""  # folder that `python -m data build` has made, to pretrain on, or "mined": made when it is missing
     strict: bool = False  # a bad training record is an error instead of being counted and skipped
     truncate: bool = False  # a training record that is too long is cut instead of skipped
-    max_source_length: int = 256  # tokens of a source, end token included
-    max_target_length: int = 256  # tokens of a target, end token included
+    max_source_length: Annotated[int, bounds(least=2)] = 256  # tokens of a source, end token included
+    max_target_length: Annotated[int, bounds(least=2)] = 256  # tokens of a target, end token included
     vocab_size: int = 4000  # pieces that the tokenizer learns
-    batch_tokens: int = 4096  # padded source + target tokens in a batch; 0: count examples instead
-    batch_examples: int = 0  # examples in a batch when batch_tokens is 0
-    train_limit: int = 0  # use only the first so many training examples; 0: all
-    mined_limit: int = 0  # pretrain on only the first so many mined or built examples; 0: all
-    held_out: int = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
-    generated_train: int = 100_000  # distinct generated training tasks
+    batch_tokens: Count = 4096  # padded source + target tokens in a batch; 0: count examples instead
+    batch_examples: Count = 0  # examples in a batch when batch_tokens is 0
+    train_limit: Count = 0  # use only the first so many training examples; 0: all
+    mined_limit: Count = 0  # pretrain on only the first so many mined or built examples; 0: all
+    held_out: Count = 1000  # training examples held out, grouped by normalised pair, for early stopping and tuning
+    generated_train: FromOne = 100_000  # distinct generated training tasks
     generated_operations: int = 0  # the tasks are made of the first so many operations, 10 or more; 0: of all
     generated_without: tuple[str, ...] = ()  # operations that no generated task has
     generated_only: tuple[str, ...] = ()  # operations of which every generated task has one; empty: any
-    generated_test: int = 1000  # generated tasks in each test split
-    workers: int = 0  # processes that parse files; 0: one per core
+    generated_test: FromOne = 1000  # generated tasks in each test split
+    workers: Count = 0  # processes that parse files; 0: one per core
 
     def __post_init__(self) -> None:
-        for name in ("max_source_length", "max_target_length"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 2: a token and the end token")
-        for name in ("batch_tokens", "batch_examples", "train_limit", "mined_limit", "held_out", "workers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 0")
+        check_bounds(self, "data")
         if 0 < self.generated_operations < FEWEST_OPERATIONS or self.generated_operations < 0:
             raise ValueError(
                 f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "
@@ -54,9 +52,6 @@ class DataConfig:
             raise ValueError("data.name_slots is nothing by itself; add --data.slots")
         if self.slots and self.reverse:
             raise ValueError("data.slots are found in descriptions that are read; leave them out with data.reverse")
-        for name in ("generated_train", "generated_test"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"data.{name}={getattr(self, name)} must be at least 1")
         if not self.batch_tokens and not self.batch_examples:
             raise ValueError("data.batch_tokens and data.batch_examples are both 0; set one of them")
         longest = self.max_source_length + self.max_target_length

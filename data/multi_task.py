@@ -53,11 +53,6 @@ class Tasks(Sequence[Example]):
         return generator.permutation(numpy.concatenate(parts))
 
 
-def examples_in_epoch(examples: Sequence[Example]) -> int:
-    """How many examples an epoch has."""
-    return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
-
-
 def with_tasks(
     train: Sequence[Example], corpus: str, tasks: Sequence[str], temperature: float, data: DataConfig, seed: int,
     bad: BadRecords,
@@ -72,14 +67,16 @@ def with_tasks(
             found[task] = [summary(example, corpus, data.prefix) for example in train]
         else:
             if not cache_folder(task).is_dir():
-                raise UserError(f"strategies.tasks: {task} is not in the cache; run `python -m data fetch {task}`")
+                raise UserError(
+                    f"strategies.tasks.names: {task} is not in the cache; run `python -m data fetch {task}`"
+                )
             own = replace(data, path="", prefix=f"{task}: ", train_limit=0)
             splits = read_splits(task, own, seed)
             found[task] = [hide(example, own) for example in splits.train]
             for reason, place in sorted(splits.bad.seen):
                 bad.add(reason, place)
         if not found[task]:
-            raise UserError(f"strategies.tasks: {task} has nothing to train on; leave it out")
+            raise UserError(f"strategies.tasks.names: {task} has nothing to train on; leave it out")
     return Tasks(found, temperature)
 
 

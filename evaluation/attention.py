@@ -12,6 +12,8 @@ from data.config import DataConfig
 from data.example import Example
 from data.slots import hide
 from data.tokenizers.tokenizer import Tokenizer, source_ids
+from model.fast import plain_modules
+from model.heads import CopyHead
 from model.transformer import Transformer
 
 
@@ -38,15 +40,11 @@ def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], pred
     attention = model.decoder[-1].cross_attention
     seen: list[Tensor] = []
     hook = attention.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
-    fast, attention.fast = attention.fast, False
-    try:
+    with hook, plain_modules(model):
         memory = model.encode(source, mask)
         states = model.decode(decoder_input, memory, mask)
-    finally:
-        hook.remove()
-        attention.fast = fast
     copied = None
-    if model.copy_head is not None and not model.config.adds_copy_scores:
+    if isinstance(model.copy_head, CopyHead):
         copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)
     return {
         "source": tokenizer.pieces(ids),

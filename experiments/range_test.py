@@ -21,7 +21,7 @@ from typing import Any
 import train
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, write_rows
-from model.transformer import Transformer
+from model.fast import make_network
 from system.device import find_device, keep_freed_memory, seed_everything, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -29,9 +29,10 @@ from system.trial import step_cap
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
-from training.phase import Run, next_batches, start_phase
+from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
 from training.run.load import load_network
+from training.run.state import Run
 
 SMOOTHING = 0.9  # of the loss: an exponential mean
 STOP_AT = 2.0  # times the least loss so far
@@ -63,7 +64,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     corpus = (corpora := read_corpora(training))["training"]
     tokenizer = first_tokenizer(training, corpora)
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
-    model = Transformer(training.model, tokenizer.pad_id)
+    model = make_network(training.model, tokenizer.pad_id)
     if training.init.from_:
         load_network(model, Path(training.init.from_))
     model.to(device).train()

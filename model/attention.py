@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
-from model.dropout import FastDropout
-from model.linear import Linear
 from model.positions import Order, rotate
 
 
@@ -34,69 +32,22 @@ class HookPoint(nn.Module):
 
 def written_out_attention(
     queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
-    dropout: float = 0.0, see: Callable[[str, Tensor], Tensor] = HookPoint(),
+    dropout: float = 0.0, see: Callable[[str, Tensor], Tensor] = lambda name, step: step,
 ) -> tuple[Tensor, Tensor]:
-    """Equation (4), step by step. Returns the output (B, h, T, d_k) and the weights (B, h, T, S).
+    """Equation (4), step by step. Returns the heads' outputs (B, h, T, d_k) and the weights (B, h, T, S).
 
-    `see(name, tensor)` is shown each step and hands it on; the scores are shown before the mask.
+    What `see(name, step)` returns takes the place of the scores before the mask, of the weights, of the outputs.
     """
-    queries, keys, values = see("queries", queries), see("keys", keys), see("values", values)
     scores = queries @ keys.transpose(-2, -1) * scale  # (B, h, T, S)
     if bias is not None:
-        scores = scores + see("bias", bias.to(scores.dtype))
+        scores = scores + bias
     scores = see("scores", scores)
-    if may_attend is not None:
-        # The lowest finite number, not -inf: a row of -inf would make NaN in softmax and in its gradient.
-        scores = scores.masked_fill(~may_attend, torch.finfo(scores.dtype).min)
+    blocked = torch.zeros((), dtype=torch.bool, device=scores.device) if may_attend is None else ~may_attend
+    # The lowest finite number, not -inf: a row of -inf would make NaN in softmax and in its gradient.
+    scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
     weights = scores.softmax(dim=-1)  # (B, h, T, S)
-    if may_attend is not None:
-        weights = weights.masked_fill(~may_attend, 0.0)  # matters only for a query that may attend to nothing
-    weights = see("weights", weights)
+    weights = see("weights", weights.masked_fill(blocked, 0.0))  # zeros for a query that may attend to nothing
     return see("heads", F.dropout(weights, dropout) @ values), weights
-
-
-def fused_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
-    dropout: float = 0.0, causal: bool = False,
-) -> Tensor:
-    """Equation (4) in one kernel that never stores the (T, S) weights; equal to the written-out form to rounding.
-
-    `causal` says that `may_attend` is None and that a query sees the keys up to its own position. On a CPU the kernel
-    cannot drop weights; there two batched products take its place while weights are dropped.
-    """
-    mask = may_attend if bias is None else bias.to(queries.dtype)
-    if may_attend is not None:
-        lowest = torch.finfo(queries.dtype).min
-        mask = torch.zeros((), dtype=queries.dtype, device=queries.device) if bias is None else mask
-        mask = torch.where(may_attend, mask, lowest)  # (B or 1, h or 1, T or 1, S)
-    if dropout and queries.device.type == "cpu":
-        output = batched_attention(queries, keys, values, mask, scale, dropout, causal)  # (B, h, T, d_k)
-    else:
-        output = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scale
-        )  # (B, h, T, d_k)
-    if may_attend is not None:
-        # A product, not masked_fill, which takes eight times as long; without -inf there is no NaN to hide.
-        output = output * may_attend.any(dim=-1, keepdim=True).to(output.dtype)
-    return output
-
-
-def batched_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, dropout: float, causal: bool
-) -> Tensor:
-    """Equation (4) as one product for the scores of all examples and heads and one for the outputs.
-
-    `mask` is added to the scores. Shapes as in `fused_attention`.
-    """
-    shape = (*queries.shape[:3], keys.shape[2])  # (B, h, T, S)
-    queries, keys, values = (part.flatten(0, 1) for part in (queries, keys, values))  # (B*h, T or S, d_k)
-    scores = torch.baddbmm(queries.new_zeros(1), queries, keys.transpose(1, 2), beta=0, alpha=scale)  # (B*h, T, S)
-    if causal:
-        mask = torch.full(shape[2:], torch.finfo(scores.dtype).min, dtype=scores.dtype).triu(1)  # (T, T)
-    if mask is not None:
-        scores.view(shape).add_(mask)
-    weights = FastDropout.apply(scores.softmax(dim=-1), dropout)  # (B*h, T, S)
-    return (weights @ values).unflatten(0, shape[:2])  # (B, h, T, d_k)
 
 
 def causal_mask(query_positions: Tensor, key_positions: Tensor) -> Tensor:
@@ -111,14 +62,13 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.n_heads = config.n_heads
         width = config.n_heads * config.d_k  # of all heads side by side; d_model unless d_kv says otherwise
-        self.query = Linear(config.d_model, width, config.biases, config.fast)  # W^Q of all heads
-        self.key = Linear(config.d_model, width, config.biases, config.fast)  # W^K
-        self.value = Linear(config.d_model, width, config.biases, config.fast)  # W^V
-        self.output = Linear(width, config.d_model, config.biases, config.fast)  # W^O
+        self.query = nn.Linear(config.d_model, width, config.biases)  # W^Q of all heads
+        self.key = nn.Linear(config.d_model, width, config.biases)  # W^K
+        self.value = nn.Linear(config.d_model, width, config.biases)  # W^V
+        self.output = nn.Linear(width, config.d_model, config.biases)  # W^O
         self.scale = 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
         self.dropout = config.dropout_attention
-        self.fast = config.fast
-        self.see = HookPoint()  # only the readable form passes through it
+        self.see = HookPoint()  # is shown every step of equation (4)
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, h * d_k) -> (B, h, T, d_k)."""
@@ -136,24 +86,29 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Let x (B, T, d_model) attend to keys and values (B, h, S, d_k).
 
-        Returns the output (B, T, d_model) and, in the readable form, the weights (B, h, T, S), else None.
+        `causal` says that `may_attend` is None and that a query sees the keys up to its own position. Returns the
+        output (B, T, d_model) and the weights (B, h, T, S), or None where they are never made (`FusedAttention`).
         """
         queries = self.split(self.query(x))  # (B, h, T, d_k)
         if order.turn is not None:
             queries = rotate(queries, order.turn)
-        dropout = self.dropout if self.training else 0.0
-        if not self.fast:
-            if causal:
-                positions = torch.arange(x.shape[1], device=x.device)
-                may_attend = causal_mask(positions, positions)
-            heads, weights = written_out_attention(
-                queries, keys, values, may_attend, order.bias, self.scale, dropout, self.see
-            )
-        else:
-            heads = fused_attention(queries, keys, values, may_attend, order.bias, self.scale, dropout, causal)
-            weights = None
+        heads, weights = self.attend(queries, keys, values, may_attend, order.bias, causal)
         concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, h * d_k)
         return self.output(concatenated), weights
+
+    def attend(
+        self, queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None,
+        causal: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Equation (4) of all heads: shapes as in `written_out_attention`."""
+        if causal:
+            positions = torch.arange(queries.shape[2], device=queries.device)
+            may_attend = causal_mask(positions, positions)
+        queries, keys, values = self.see("queries", queries), self.see("keys", keys), self.see("values", values)
+        if bias is not None:
+            bias = self.see("bias", bias.to(queries.dtype))
+        dropout = self.dropout if self.training else 0.0
+        return written_out_attention(queries, keys, values, may_attend, bias, self.scale, dropout, self.see)
 
 
 class KeyValueCache:

@@ -66,16 +66,6 @@ class ModelConfig:
         return self.d_kv or self.d_model // self.n_heads
 
     @property
-    def fast(self) -> bool:
-        """Whether the fast forms serve."""
-        return self.speed == "fast"
-
-    @property
-    def adds_copy_scores(self) -> bool:
-        """Whether there is a copy head whose scores are added to the logits, instead of a mixture."""
-        return self.copy_head and self.copy_form == "scores"
-
-    @property
     def gated(self) -> bool:
         """Whether the feed-forward layer has a gate, a third matrix."""
         return self.feed_forward in ("geglu", "swiglu")

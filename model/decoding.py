@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.ensemble import Ensemble, EnsembleRows
+from model.fast import FastTransformer
 from model.fast_decoding import FastRows
 from model.transformer import Transformer
 
@@ -52,7 +53,8 @@ class Rows:
     def log_probs(self, token: Tensor) -> Tensor:
         """Equation (3) after one more `token` (b*K,) in each row, -inf where a token is never chosen: (b*K, V)."""
         states = self.model.decode(token[:, None], self.memory, self.source_mask, cache=self.cache)  # (b*K, 1, d_model)
-        log_probs = self.model.log_probs(states, self.memory, self.source, self.source_mask)[:, 0]  # (b*K, V)
+        logits = self.model.logits(states)  # (b*K, 1, V)
+        log_probs = self.model.log_probs(logits, states, self.memory, self.source, self.source_mask)[:, 0]  # (b*K, V)
         if self.never_ids:
             log_probs[:, self.never_ids] = -torch.inf
         return log_probs
@@ -89,8 +91,8 @@ def encode_rows(
         )
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
-    # A network without one of its pieces steps through the readable modules.
-    kind = FastRows if model.config.fast and not model.config.removed else Rows
+    # A fast network without one of its pieces steps through its modules too.
+    kind = FastRows if isinstance(model, FastTransformer) and not model.config.removed else Rows
     return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
 
 

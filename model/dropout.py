@@ -1,7 +1,7 @@
 """Dropout: each value is zeroed with probability p and the others are divided by 1 - p (Srivastava et al. 2014).
 
 On a CPU torch draws one random number a value, one after the other: for p = 0.1 that takes 50 times as long as the
-multiplication. The fast form cuts four values' chances out of each 64 random bits of the same generator.
+multiplication. Here four values' chances are cut out of each 64 random bits of the same generator.
 `python -m experiments.speed.dropout_check` trains with both.
 """
 
@@ -14,16 +14,12 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 LEVELS = 1 << 16  # a chance has 16 bits: p is met to within 1 / 131,072
 
 
-class Dropout(nn.Dropout):
-    """nn.Dropout; with `fast`, masks come from raw random bits where the tensor is on a CPU."""
-
-    def __init__(self, p: float, fast: bool) -> None:
-        super().__init__(p)
-        self.fast = fast
+class DropoutFromBits(nn.Dropout):
+    """nn.Dropout whose masks come from raw random bits where the tensor is on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape -> the same shape."""
-        if self.fast and self.training and 0 < self.p < 1 and x.device.type == "cpu":
+        if self.training and 0 < self.p < 1 and x.device.type == "cpu":
             return FastDropout.apply(x, self.p)
         return super().forward(x)
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.attention import MultiHeadAttention
-from model.heads import copying_log_probs
 from model.packed_weights import LayerWeights, decoder_weights, scaled_query, times
 from model.positions import rotate
 from model.transformer import Transformer
@@ -184,10 +183,7 @@ class FastRows:
         logits = self.weights.output(scaled.flatten(0, 1)).unflatten(0, states.shape[:2])  # (b, K, V)
         if model.logits_bias is not None:
             logits = logits + model.logits_bias
-        if model.copy_head is None:
-            return logits.log_softmax(dim=-1)
-        pointer = model.copy_head(states, self.memory, self.source_mask)
-        return copying_log_probs(logits, pointer, self.source, self.source_mask)
+        return model.log_probs(logits, states, self.memory, self.source, self.source_mask)
 
     def reorder(self, parents: Tensor) -> None:
         """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""

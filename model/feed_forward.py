@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
-from model.dropout import Dropout
-from model.linear import Linear
 
 
 class FeedForward(nn.Module):
@@ -20,10 +18,10 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.variant = config.feed_forward
-        self.gate = Linear(config.d_model, config.d_ff, config.biases, config.fast) if config.gated else None  # W_g
-        self.inner = Linear(config.d_model, config.d_ff, config.biases, config.fast)  # W_1
-        self.outer = Linear(config.d_ff, config.d_model, config.biases, config.fast)  # W_2
-        self.dropout = Dropout(config.dropout_feed_forward, config.fast)
+        self.gate = nn.Linear(config.d_model, config.d_ff, config.biases) if config.gated else None  # W_g
+        self.inner = nn.Linear(config.d_model, config.d_ff, config.biases)  # W_1
+        self.outer = nn.Linear(config.d_ff, config.d_model, config.biases)  # W_2
+        self.dropout = nn.Dropout(config.dropout_feed_forward)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d_model) -> (..., d_model)."""

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from model.attention import HookPoint
 from model.config import ModelConfig
-from model.linear import Linear
 from model.normalization import make_norm
 
 
@@ -20,7 +19,7 @@ class MLMHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.dense = Linear(config.d_model, config.d_model, True, config.fast)
+        self.dense = nn.Linear(config.d_model, config.d_model)
         self.norm = make_norm(config)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
@@ -56,9 +55,9 @@ class MatchHead(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.pooler = Linear(config.d_model, config.d_model, True, config.fast)
+        self.pooler = nn.Linear(config.d_model, config.d_model)
         self.output = nn.Linear(config.d_model, 1)
-        self.project = Linear(2 * config.d_model, config.d_model, False, config.fast)  # W_z
+        self.project = nn.Linear(2 * config.d_model, config.d_model, bias=False)  # W_z
         self.weigh = nn.Linear(2 * config.d_model, 1)
         self.scale = nn.Parameter(torch.tensor(5.0))  # a: a cosine of 1 would hardly move the sigmoid
 
@@ -85,48 +84,106 @@ def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
     return first, source_mask & ~before & ~is_end
 
 
+class Pointing(nn.Module):
+    """Where to copy from: scores_tj = (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model) of each source position j."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.query = nn.Linear(config.d_model, config.d_model, bias=False)  # W_q
+        self.key = nn.Linear(config.d_model, config.d_model, bias=False)  # W_k
+        self.see = HookPoint()
+
+    def scores(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Tensor:
+        """states (B, T, d_model), memory (B, S, d_model) -> (B, T, S); padding has the lowest number."""
+        # (W_q h) . (W_k m) = (W_k^T W_q h) . m: the same scores, and a step of decoding need not project the memory.
+        queries = self.see("queries", self.query(states) @ self.key.weight)  # (B, T, d_model)
+        scores = self.see("scores", queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1]))  # (B, T, S)
+        return scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
+
+
 class Pointer(NamedTuple):
     """Where the copy head points, and how much it copies."""
 
     scores: Tensor  # (B, T, S), before the softmax over source positions; padding has the lowest number
-    log_generate: Tensor | None  # (B, T), log of p_gen, the share of the vocabulary's softmax; None: scores are added
-    log_copy: Tensor | None  # (B, T), log of 1 - p_gen
+    log_generate: Tensor  # (B, T), log of p_gen, the share of the vocabulary's softmax
+    log_copy: Tensor  # (B, T), log of 1 - p_gen
 
 
-class CopyHead(nn.Module):
+class CopyHead(Pointing):
     """Pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
 
         P(y_t) = p_gen softmax(W_o H_dec_t)_y + (1 - p_gen) sum over j with x_j = y of a_tj
 
-    where a_t = softmax over the source positions j of (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model), and p_gen is the
-    sigmoid of a linear function of the decoder's state and of the copied context sum_j a_tj H_enc_j. The paper points
-    with the cross-attention itself; here the head has its own, as a Transformer has many.
-
-    The form "scores" has no gate (Norouzi, Tang and Cao 2021):
-
-        P(y_t) = softmax(W_o H_dec_t + sum over j with x_j = y of (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model))
+    where a_t is the softmax of the scores over the source positions j, and p_gen is the sigmoid of a linear function of
+    the decoder's state and of the copied context sum_j a_tj H_enc_j. The paper points with the cross-attention itself;
+    here the head has its own, as a Transformer has many.
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.query = Linear(config.d_model, config.d_model, False, config.fast)  # W_q
-        self.key = Linear(config.d_model, config.d_model, False, config.fast)  # W_k
-        self.gate = None if config.adds_copy_scores else nn.Linear(2 * config.d_model, 1)
-        self.see = HookPoint()
+        super().__init__(config)
+        self.gate = nn.Linear(2 * config.d_model, 1)
+
+    def start_by_generating(self) -> None:
+        """Set the gate's initial values: one of one half would copy wrong tokens."""
+        self.gate.weight.zero_()
+        self.gate.bias.fill_(1.0)
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
         """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
-        # (W_q h) . (W_k m) = (W_k^T W_q h) . m: the same scores, and a step of decoding need not project the memory.
-        queries = self.see("queries", self.query(states) @ self.key.weight)  # (B, T, d_model)
-        scores = self.see("scores", queries @ memory.transpose(1, 2) / math.sqrt(memory.shape[-1]))  # (B, T, S)
-        scores = scores.masked_fill(~source_mask[:, None], torch.finfo(scores.dtype).min)
-        if self.gate is None:
-            return Pointer(scores.to(states.dtype), None, None)
+        scores = self.scores(states, memory, source_mask)  # (B, T, S)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
         # Logarithms are taken of these and subtracted: under autocast, in the states' float32 instead of bfloat16.
         scores, gate = scores.to(states.dtype), gate.to(states.dtype)
         return Pointer(scores, F.logsigmoid(gate), F.logsigmoid(-gate))
+
+    def log_probs(self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """Equation (3) with copying mixed in: logits (B, T, V), source (B, S) -> (B, T, V)."""
+        return mixture_log_probs(logits, self(states, memory, source_mask), source)
+
+    def target_log_probs(
+        self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor, target: Tensor,
+        target_mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As in `Transformer`: logits (N, V) -> the log-probabilities of the target (N), and the same logits."""
+        pointer = self(states, memory, source_mask)
+        copied = copied_log_probs(pointer, source, target)  # (B, T)
+        generated = pointer.log_generate[target_mask] + chosen_log_probs(logits, target[target_mask])  # (N)
+        return torch.logaddexp(generated, (pointer.log_copy + copied)[target_mask]), logits
+
+
+class CopyScores(Pointing):
+    """Copying without a gate: the scores are added to the logits (Norouzi, Tang and Cao 2021).
+
+    P(y_t) = softmax(W_o H_dec_t + sum over j with x_j = y of scores_tj)
+    """
+
+    def log_probs(self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """Equation (3) with copying: logits (B, T, V), source (B, S) -> (B, T, V)."""
+        scores = self.scores(states, memory, source_mask).to(states.dtype)  # (B, T, S)
+        return with_copy_scores(logits, scores, source, source_mask).log_softmax(dim=-1)
+
+    def target_log_probs(
+        self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor, target: Tensor,
+        target_mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As in `Transformer`: logits (N, V) -> the log-probabilities of the target (N), and the logits with scores."""
+        scores = self.scores(states, memory, source_mask).to(states.dtype)  # (B, T, S)
+        rows = target_mask.nonzero()[:, 0]  # (N), the pair of each target token
+        logits = with_copy_scores(logits, scores[target_mask], source[rows], source_mask[rows])
+        return chosen_log_probs(logits, target[target_mask]), logits
+
+
+def make_copy_head(config: ModelConfig) -> CopyHead | CopyScores | None:
+    """The copy head in the form that the configuration asks for. None: only what the vocabulary has is written."""
+    if not config.copy_head:
+        return None
+    return CopyScores(config) if config.copy_form == "scores" else CopyHead(config)
+
+
+def chosen_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+    """log softmax(logits) at the targets: (N, V), (N) -> (N)."""
+    return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
 
 
 def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor:
@@ -139,13 +196,6 @@ def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor
     matched = pointer.scores.masked_fill(~match, lowest).logsumexp(dim=-1)  # (B, T)
     log_prob = matched - pointer.scores.logsumexp(dim=-1)
     return log_prob.masked_fill(~match.any(dim=-1), lowest)
-
-
-def copying_log_probs(logits: Tensor, pointer: Pointer, source: Tensor, source_mask: Tensor) -> Tensor:
-    """Equation (3) with copying in either form: logits (B, T, V), source (B, S) -> log-probabilities (B, T, V)."""
-    if pointer.log_copy is not None:
-        return mixture_log_probs(logits, pointer, source)
-    return with_copy_scores(logits, pointer.scores, source, source_mask).log_softmax(dim=-1)
 
 
 def with_copy_scores(logits: Tensor, scores: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from model.attention import KeyValueCache, MultiHeadAttention
 from model.config import ModelConfig
-from model.dropout import Dropout
 from model.feed_forward import FeedForward
 from model.normalization import make_norm
 from model.positions import Order
@@ -26,7 +25,7 @@ class Residual(nn.Module):
         self.norm = make_norm(config)
         self.pre = config.norm_position == "pre"
         self.adds = config.residual
-        self.dropout = Dropout(config.dropout, config.fast)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """(B, T, d_model) -> (B, T, d_model)."""

@@ -1,4 +1,4 @@
-"""A linear layer, y = x W^T + b, in the form a student would write and in the one a CPU runs fastest.
+"""A linear layer, y = x W^T + b, in the form that a CPU runs fastest; the plain one is `nn.Linear`.
 
 The same products are a convolution of width one over a row of positions, and PyTorch gives convolutions to oneDNN where
 it gives matrix products to MKL. oneDNN uses all that the processor has; MKL holds back on processors that are not
@@ -17,16 +17,12 @@ FEWEST_ROWS = 64  # with fewer, starting a convolution costs more than it saves
 FEWEST_WITHOUT_GRADIENT = 4  # rows from which oneDNN's own product, which has no gradient, is faster than MKL's
 
 
-class Linear(nn.Linear):
-    """nn.Linear; with `fast` its products go to oneDNN where that is faster. The results are equal to rounding."""
-
-    def __init__(self, d_in: int, d_out: int, bias: bool, fast: bool) -> None:
-        super().__init__(d_in, d_out, bias=bias)
-        self.fast = fast
+class FastLinear(nn.Linear):
+    """nn.Linear whose products go to oneDNN where that is faster. The results are equal to rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d_in) -> (..., d_out)."""
-        if self.fast and suits_onednn(x):
+        if suits_onednn(x):
             n_rows = x.numel() // self.in_features
             if not torch.is_grad_enabled() and n_rows >= FEWEST_WITHOUT_GRADIENT:
                 return onednn_linear(x, self.weight, self.bias)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.attention import MultiHeadAttention
+from model.fast import FastTransformer
 from model.layers import DecoderLayer
 from model.linear import has_onednn, onednn_linear
 from model.normalization import RMSNorm
-from model.transformer import Transformer
 
 PACKED_FOR = 32  # rows that oneDNN's layout is chosen for; it serves 2 rows and 128 rather as well
 
@@ -89,7 +89,7 @@ class DecoderWeights:
     output: PackedLinear  # W_o of equation (3)
 
 
-def decoder_weights(model: Transformer, one_row: bool) -> DecoderWeights:
+def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     """The packed weights of `model`, made when there are none or a weight has changed."""
     stamp = [
         (weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in model.parameters()

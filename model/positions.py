@@ -109,7 +109,7 @@ class Positions(nn.Module):
 
     def __init__(self, config: ModelConfig, bidirectional: bool) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.d_k = config, config.d_k
         rows = config.max_length + config.position_offset
         self.learned = nn.Embedding(rows, config.d_model) if config.positions == "learned" else None
         self.relative = T5RelativeBias(config, bidirectional) if config.positions == "t5_relative" else None
@@ -129,7 +129,7 @@ class Positions(nn.Module):
     def order(self, query_positions: Tensor, key_positions: Tensor) -> Order:
         """What attention adds or turns, for queries at (T) and keys at (S)."""
         if self.config.positions == "rotary":
-            return Order(turn=rotation(query_positions, self.config.d_k))
+            return Order(turn=rotation(query_positions, self.d_k))
         if self.relative is not None:
             return Order(bias=self.relative(query_positions, key_positions))
         if self.config.positions == "alibi":

@@ -10,25 +10,14 @@ B examples, source length S, target length T, width d_model, vocabulary V. Masks
 from __future__ import annotations
 
 import math
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
-from model.dropout import Dropout
-from model.heads import (
-    CopyHead,
-    MatchHead,
-    MLMHead,
-    TagHead,
-    copied_log_probs,
-    copying_log_probs,
-    with_copy_scores,
-)
+from model.heads import CopyHead, MatchHead, MLMHead, TagHead, chosen_log_probs, make_copy_head
 from model.layers import DecoderLayer, EncoderLayer
-from model.linear import Linear
 from model.normalization import make_norm
 from model.positions import Positions
 
@@ -44,8 +33,8 @@ class Transformer(nn.Module):
         self.config, self.pad_id = config, pad_id
         untaught = None if config.learn_padding else pad_id
         self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
-        self.embedding_dropout = Dropout(config.dropout, config.fast)
-        self.output_dropout = Dropout(config.dropout_output, config.fast)
+        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.output_dropout = nn.Dropout(config.dropout_output)
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
         if config.norm_embeddings:
@@ -54,14 +43,13 @@ class Transformer(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
         self.encoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
         self.decoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
-        self.output = Linear(config.d_model, config.vocab_size, False, config.fast)  # W_o
+        self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits
-        self.copy_head = CopyHead(config) if config.copy_head else None
+        self.copy_head = make_copy_head(config)
         self.mlm_head = MLMHead(config) if config.mlm_head else None
         self.tag_head = TagHead(config) if config.tag_head else None
         self.match_head = MatchHead(config) if config.match_head else None
-        self.packed_weights: dict[bool, Any] = {}  # what fast decoding keeps (model/packed_weights.py)
         self.initialise()
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
@@ -83,20 +71,8 @@ class Transformer(nn.Module):
                             module.query.weight /= math.sqrt(self.config.d_k)
         with torch.no_grad():
             self.embedding.weight[self.pad_id] = 0
-            if self.copy_head is not None and not self.config.adds_copy_scores:
-                # Start by generating: a gate of one half would copy wrong tokens.
-                self.copy_head.gate.weight.zero_()
-                self.copy_head.gate.bias.fill_(1.0)
-
-    def train(self, mode: bool = True) -> Self:
-        """As in nn.Module; forgets the packed weights, for a fused optimiser leaves no mark on what it changes."""
-        if mode:
-            self.packed_weights.clear()
-        return super().train(mode)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a copy of the model is made of: packed weights cannot be copied, and are soon made."""
-        return {**self.__dict__, "packed_weights": {}}
+            if isinstance(self.copy_head, CopyHead):
+                self.copy_head.start_by_generating()
 
     def embed(self, ids: Tensor, positions: Positions, at: Tensor, norm: nn.Module | None) -> Tensor:
         """Token ids (B, T) at the positions `at` (T) -> embeddings with positions (B, T, d_model)."""
@@ -165,18 +141,20 @@ class Transformer(nn.Module):
         logits = self.output(states)
         return self.see("logits", logits if self.logits_bias is None else logits + self.logits_bias)
 
-    def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
-        """Equation (3), copying mixed in when there is a copy head: states (B, T, d_model) -> (B, T, V)."""
-        logits = self.logits(states)  # (B, T, V)
+    def log_probs(
+        self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor
+    ) -> Tensor:
+        """Equation (3): logits (B, T, V) -> log-probabilities (B, T, V), those of copying among them."""
+        logits = logits.to(states.dtype)  # autocast's products are bfloat16
         if self.copy_head is None:
             return logits.log_softmax(dim=-1)
-        return copying_log_probs(logits, self.copy_head(states, memory, source_mask), source, source_mask)
+        return self.copy_head.log_probs(logits, states, memory, source, source_mask)
 
     def forward(self, source: Tensor, source_mask: Tensor, decoder_input: Tensor) -> Tensor:
         """Equations (1) to (3): source (B, S), decoder_input (B, T) -> log-probabilities (B, T, V)."""
         memory = self.encode(source, source_mask)
         states = self.decode(decoder_input, memory, source_mask)
-        return self.log_probs(states, memory, source, source_mask)
+        return self.log_probs(self.logits(states), states, memory, source, source_mask)
 
     def target_log_probs(
         self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor,
@@ -185,22 +163,11 @@ class Transformer(nn.Module):
         """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
 
         Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs; copy scores
-        that are added to logits are in them. `memory`
-        (B, S, d_model) is given where the source has been encoded already.
+        that are added to logits are in them. `memory` (B, S, d_model) is given where the source has been encoded.
         """
         memory = self.encode(source, source_mask) if memory is None else memory
         states = self.decode(decoder_input, memory, source_mask)  # (B, T, d_model)
         logits = self.logits(states[target_mask]).to(states.dtype)  # (N, V); autocast's products are bfloat16
-        pointer = None if self.copy_head is None else self.copy_head(states, memory, source_mask)
-        if pointer is not None and pointer.log_copy is None:
-            rows = target_mask.nonzero()[:, 0]  # (N), the pair of each target token
-            logits = with_copy_scores(logits, pointer.scores[target_mask], source[rows], source_mask[rows])
-        chosen = logits.gather(-1, target[target_mask][:, None]).squeeze(-1)  # (N)
-        generated = chosen - logits.logsumexp(dim=-1)  # (N)
-        if pointer is None or pointer.log_copy is None:
-            return generated, logits
-        copied = copied_log_probs(pointer, source, target)  # (B, T)
-        mixture = torch.logaddexp(
-            pointer.log_generate[target_mask] + generated, (pointer.log_copy + copied)[target_mask]
-        )
-        return mixture, logits
+        if self.copy_head is None:
+            return chosen_log_probs(logits, target[target_mask]), logits
+        return self.copy_head.target_log_probs(logits, states, memory, source, source_mask, target, target_mask)

@@ -85,7 +85,7 @@ def objectives_with_a_run() -> set[str]:
     found = set()
     for line in (line for lines in read_suites(ROOT / "docs" / "results").values() for line in lines):
         configs = [line.get("config", {}), line.get("pretraining", {}).get("config", {})]
-        found |= {config.get("strategies", {}).get("auxiliary") for config in configs}
+        found |= {config.get("strategies", {}).get("auxiliary", {}).get("task") for config in configs}
         phases = [config[name] for config in configs for name in ("pretraining", "training") if name in config]
         for phase in (phase for phase in phases if phase.get("steps") or phase.get("epochs")):
             found |= {name for name in FUNCTIONS if phase["objectives"].get(name)}

@@ -11,6 +11,7 @@ import pytest
 import eval as eval_program
 import train
 from data.tokenizers.tokenizer import train_tokenizer
+from model.fast import FastTransformer, make_network
 from model.transformer import Transformer
 from system.options import run_and_report
 from training.run.folder import read_config
@@ -148,10 +149,23 @@ def test_the_runs_own_switches_of_scoring_hold_until_they_are_turned_off(run, da
 def test_a_partner_whose_learned_positions_end_too_early_is_refused(run, data, tmp_path, capsys):
     short = shutil.copytree(run, tmp_path / "short")
     with_settings(short, "model", positions="learned", max_length=4)
-    model = Transformer(read_config(short, eval_program.Settings)[0].model, 0)
+    model = make_network(read_config(short, eval_program.Settings)[0].model, 0)
     save_weights(short / "model.safetensors", model)
     with_settings(short, "data", max_source_length=4, max_target_length=4)
     assert "longer than the 4 learned positions of" in refused(capsys, run, "--data_path", data, "--ensemble", short)
+
+
+def test_the_forms_that_decode_are_chosen_without_training_again(run, data, monkeypatch):
+    made, written = [], {}
+    monkeypatch.setattr("training.pretrained.make_network", lambda *of: made.append(make_network(*of)) or made[-1])
+    for speed, kind in (("readable", Transformer), ("fast", FastTransformer), (None, FastTransformer)):
+        asked = [] if speed is None else ["--speed", speed]
+        assert call(run, "--data_path", data, *asked) == 0
+        assert type(made[-1]) is kind
+        written[speed] = (run / "predictions.jsonl").read_text()
+    assert written["readable"] == written["fast"] == written[None]
+    assert call(run, "--data_path", data, "--beam", 2, "--speed", "readable", "--ensemble", run) == 0
+    assert [type(network) for network in made[-2:]] == [Transformer, Transformer]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from data.batches import Batch
 from data.example import IGNORE
-from model.heads import copied_log_probs
+from model.fast import FastTransformer
+from model.heads import CopyHead
 from model.transformer import Transformer
 from model.two_streams import two_stream_states
-from training.chunked_loss import chunked_loss
-from training.losses import binary_loss, copy_loss, mlm_loss, sequence_loss
+from training.chunked_loss import fast_pair_loss
+from training.losses import binary_loss, mlm_loss, sequence_loss, sequence_loss_written_out
 
 
 def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:
@@ -23,14 +24,17 @@ def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tupl
     # Of autoencoding the encoder is to learn nothing, or it would learn to hand code on (Norouzi et al. 2021).
     with torch.set_grad_enabled(torch.is_grad_enabled() and batch.kind != "autoencoding"):
         memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
-    if model.config.fast and not model.config.adds_copy_scores:
-        return fast_pair_loss(model, batch, memory, label_smoothing)
-    log_probs, logits = model.target_log_probs(
-        batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask, memory
-    )  # (N), (N, V)
-    if model.copy_head is not None and not model.config.adds_copy_scores:
-        return copy_loss(log_probs, logits, label_smoothing)
-    return sequence_loss(logits, batch.target[batch.target_mask], label_smoothing)
+    loss_of_pairs = fast_pair_loss if isinstance(model, FastTransformer) else pair_loss
+    return loss_of_pairs(model, batch, memory, label_smoothing)
+
+
+def pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
+    """Equation (6) of log P, which comes about as in `Transformer.forward`; memory (B, S, d_model)."""
+    states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
+    logits = model.logits(states)  # (B, T, V)
+    log_probs = model.log_probs(logits, states, memory, batch.source, batch.source_mask)  # (B, T, V)
+    vocabulary = logits if isinstance(model.copy_head, CopyHead) else None
+    return sequence_loss_written_out(log_probs, batch.target, batch.target_mask, label_smoothing, vocabulary)
 
 
 def encoder_loss(model: Transformer, batch: Batch) -> tuple[Tensor, int]:
@@ -56,18 +60,6 @@ def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -
     states = two_stream_states(model, batch.decoder_input, batch.labels, memory, batch.source_mask)  # (B, T, d_model)
     predicted = batch.labels > 0  # (B, T)
     return sequence_loss(model.logits(states[predicted]), batch.target[predicted], label_smoothing)
-
-
-def fast_pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
-    """The loss of pairs through `chunked_loss`: the logits of the batch are never held all at once."""
-    states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
-    real, mixture = batch.target_mask, ()
-    if model.copy_head is not None:
-        pointer = model.copy_head(states, memory, batch.source_mask)
-        copied = copied_log_probs(pointer, batch.source, batch.target)  # (B, T)
-        mixture = pointer.log_generate[real], (pointer.log_copy + copied)[real]  # (N) both
-    weights = (model.output.weight,)
-    return chunked_loss(model.logits, weights, states[real], batch.target[real], label_smoothing, *mixture)
 
 
 def n_predicted(batch: Batch) -> int:

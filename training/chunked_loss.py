@@ -23,10 +23,29 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from data.batches import Batch
+from model.heads import CopyScores, copied_log_probs
 from model.linear import FEWEST_ROWS
-from training.losses import exact
+from model.transformer import Transformer
+from training.losses import exact, sequence_loss
 
 CHUNK = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
+
+
+def fast_pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
+    """Equation (6) of pairs at the real target tokens alone, through `chunked_loss`; memory (B, S, d_model)."""
+    real, mixture = batch.target_mask, ()
+    targets = batch.target[real]  # (N)
+    if isinstance(model.copy_head, CopyScores):  # logits that the source has a part in cannot be made in chunks
+        inputs = batch.source, batch.source_mask, batch.decoder_input, batch.target, real
+        _, logits = model.target_log_probs(*inputs, memory)  # (N, V)
+        return sequence_loss(logits, targets, label_smoothing)
+    states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
+    if model.copy_head is not None:
+        pointer = model.copy_head(states, memory, batch.source_mask)
+        copied = copied_log_probs(pointer, batch.source, batch.target)  # (B, T)
+        mixture = pointer.log_generate[real], (pointer.log_copy + copied)[real]  # (N) both
+    return chunked_loss(model.logits, (model.output.weight,), states[real], targets, label_smoothing, *mixture)
 
 
 def chunked_loss(

@@ -17,6 +17,7 @@ from training.config import LoopConfig
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
 from training.run.folder import is_run, read_config
 from training.run.load import check_positions, is_own_run, network_config
+from training.run.old_settings import newer_name
 
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
@@ -39,6 +40,7 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     if resume and overwrite:
         raise UserError("--resume goes on with a run and --overwrite deletes it; give one of them")
     argv = [argument for argument in argv if argument not in ("--resume", "--overwrite")]
+    check_names(argv)
     try:
         settings = parse_over_recipe(kind, argv, "", description)
         if resume and is_run(Path(settings.run)):
@@ -51,6 +53,17 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     except ValueError as error:  # an impossible size or value, refused by the settings themselves
         raise UserError(str(error)) from error
     return settings, resume, overwrite
+
+
+def check_names(argv: list[str]) -> None:
+    """Refuse an option that has another name today, and say which. Raises UserError."""
+    for option in (argument.partition("=")[0] for argument in argv if argument.startswith("--")):
+        name = option[2:].replace("-", "_")
+        setting = name.replace(".no_", ".")
+        room, _, field = newer_name(setting).rpartition(".")
+        if f"{room}.{field}" != setting and room:
+            no = "no_" if name != setting else ""
+            raise UserError(f"{option} is called --{room}.{no}{field} today; write that instead")
 
 
 def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
@@ -139,39 +152,41 @@ def check_together(settings: Settings) -> None:
 
 def check_auxiliary(settings: Settings) -> None:
     """Refuse an auxiliary task that nothing could be learned from. Raises UserError."""
-    task, data, model = settings.strategies.auxiliary, settings.data, settings.model
+    task, data, model = settings.strategies.auxiliary.task, settings.data, settings.model
     if task == "none":
         return
     if not getattr(model, HEADS[task]):
-        raise UserError(f"strategies.auxiliary={task} needs a head of its own; add --model.{HEADS[task]}")
+        raise UserError(f"strategies.auxiliary.task={task} needs a head of its own; add --model.{HEADS[task]}")
     languages = {SUMMARY: "text", "files": data.language, **CORPUS_LANGUAGES}
-    written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks)]
+    written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks.names)]
     if task == "tag" and (data.reverse or "python" not in written):
-        raise UserError("strategies.auxiliary=tag asks about Python code, which this run does not write; leave it out")
-    if 0 < settings.strategies.last_layers <= model.n_decoder_layers:
         raise UserError(
-            f"strategies.auxiliary={task} teaches the encoder, of which strategies.last_layers="
-            f"{settings.strategies.last_layers} trains nothing; train more than the {model.n_decoder_layers} layers of "
+            "strategies.auxiliary.task=tag asks about Python code, which this run does not write; leave it out"
+        )
+    if 0 < settings.strategies.layers.last <= model.n_decoder_layers:
+        raise UserError(
+            f"strategies.auxiliary.task={task} teaches the encoder, of which strategies.layers.last="
+            f"{settings.strategies.layers.last} trains nothing; train more than the {model.n_decoder_layers} layers of "
             "the decoder"
         )
 
 
 def check_tasks(settings: Settings) -> None:
     """Refuse other tasks that are none. Raises UserError."""
-    tasks = settings.strategies.tasks
+    tasks = settings.strategies.tasks.names
     for task in tasks:
         if task not in TASKS or task == settings.corpus:
             others = ", ".join(name for name in TASKS if name != settings.corpus)
-            raise UserError(f"strategies.tasks: {task!r} is no other task; choose among {others}")
+            raise UserError(f"strategies.tasks.names: {task!r} is no other task; choose among {others}")
     if len({*tasks}) < len(tasks):
-        raise UserError(f"strategies.tasks: {' '.join(tasks)} names a task twice; name it once")
+        raise UserError(f"strategies.tasks.names: {' '.join(tasks)} names a task twice; name it once")
     if SUMMARY in tasks and settings.data.reverse:
-        raise UserError("strategies.tasks: with data.reverse the corpus's own task is the summary; leave it out")
+        raise UserError("strategies.tasks.names: with data.reverse the corpus's own task is the summary; leave it out")
 
 
 def with_prefix(settings: Settings) -> Settings:
     """Settings in which descriptions name their task where there are several tasks."""
-    if not settings.strategies.tasks or settings.data.prefix:
+    if not settings.strategies.tasks.names or settings.data.prefix:
         return settings
     return replace(settings, data=replace(settings.data, prefix=f"{settings.corpus}: "))
 

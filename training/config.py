@@ -10,53 +10,49 @@ from typing import Annotated, Literal
 
 import tyro
 
+from system.bounds import BelowOne, Count, FromOne, NotNegative, Positive, Share, bounds, check_bounds
+
 TRAINED_ON = (  # objectives of which one at least must be on
     "pairs", "mlm", "span", "denoise", "infilling", "deletion", "lines", "causal", "prefix", "permutation",
     "identifier", "tag", "next_sentence", "match", "dual",
 )  # fmt: skip
 OBJECTIVES = (*TRAINED_ON, "tae", "rename")  # those two go with pairs
+Part = Annotated[float, bounds(above=0, below=1)]  # of the tokens of a text
 
 
 @dataclass(frozen=True)
 class ObjectivesConfig:
     """Weights of what is trained on; each is a share of the examples, 0 turns it off (training/mixture.py)."""
 
-    pairs: float = 1.0  # description -> code, equation (6)
-    mlm: float = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
-    span: float = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
-    denoise: float = 0.0  # noised training lines, description or code, to be restored (Lewis et al. 2020)
-    infilling: float = 0.0  # spans, some of them empty, become one mask each; the whole text is written (Lewis et al.)
-    deletion: float = 0.0  # tokens are gone without a mark; the whole text is written (Lewis et al. 2020)
-    lines: float = 0.0  # lines in a random order are put in theirs (Lewis et al. 2020)
-    causal: float = 0.0  # the decoder writes a text from nothing (Radford et al. 2018)
-    prefix: float = 0.0  # the decoder goes on with the beginning of a text (Raffel et al. 2020, 3.2.1)
-    permutation: float = 0.0  # the decoder predicts tokens in a random order (Yang et al. 2019)
-    identifier: float = 0.0  # all names of a piece of code are masked and predicted (Wang et al. 2021)
-    tag: float = 0.0  # which tokens of a piece of code are names (Wang et al. 2021)
-    next_sentence: float = 0.0  # does the second half of a text follow the first (Devlin et al. 2019)
-    match: float = 0.0  # does a description belong to a function
-    dual: float = 0.0  # description -> code or code -> description (Wang et al. 2021)
-    tae: float = 0.0  # share of the pairs beside which code alone is read and written again (Norouzi et al. 2021)
-    rename: float = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
+    pairs: Share = 1.0  # description -> code, equation (6)
+    mlm: Share = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
+    span: Share = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
+    denoise: Share = 0.0  # noised training lines, description or code, to be restored (Lewis et al. 2020)
+    infilling: Share = 0.0  # spans, some of them empty, become one mask each; the whole text is written (Lewis et al.)
+    deletion: Share = 0.0  # tokens are gone without a mark; the whole text is written (Lewis et al. 2020)
+    lines: Share = 0.0  # lines in a random order are put in theirs (Lewis et al. 2020)
+    causal: Share = 0.0  # the decoder writes a text from nothing (Radford et al. 2018)
+    prefix: Share = 0.0  # the decoder goes on with the beginning of a text (Raffel et al. 2020, 3.2.1)
+    permutation: Share = 0.0  # the decoder predicts tokens in a random order (Yang et al. 2019)
+    identifier: Share = 0.0  # all names of a piece of code are masked and predicted (Wang et al. 2021)
+    tag: Share = 0.0  # which tokens of a piece of code are names (Wang et al. 2021)
+    next_sentence: Share = 0.0  # does the second half of a text follow the first (Devlin et al. 2019)
+    match: Share = 0.0  # does a description belong to a function
+    dual: Share = 0.0  # description -> code or code -> description (Wang et al. 2021)
+    tae: Share = 0.0  # share of the pairs beside which code alone is read and written again (Norouzi et al. 2021)
+    rename: Share = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
     schedule: tuple[str, ...] = ()  # epochs in which an objective is on, the first is 1: denoise:1-6 dual:7-
-    mask_rate: float = 0.15  # share of the tokens that mlm, span and deletion corrupt and permutation predicts
-    mean_span: float = 3.0  # mean length in tokens of a span of span and infilling
-    infilling_rate: float = 0.3  # share of the tokens that infilling hides
+    mask_rate: Part = 0.15  # share of the tokens that mlm, span and deletion corrupt and permutation predicts
+    mean_span: Annotated[float, bounds(least=1)] = 3.0  # mean length in tokens of a span of span and infilling
+    infilling_rate: Part = 0.3  # share of the tokens that infilling hides
     whole_words: bool = False  # mlm hides all pieces of a word or none
     both_texts: bool = False  # a described function is one text, description and code (CodeBERT); else the description
-    masked_share: float = 0.5  # share of match's pairs in which the words that both sides have are hidden
+    masked_share: Share = 0.5  # share of match's pairs in which the words that both sides have are hidden
 
     def __post_init__(self) -> None:
-        for name in (*OBJECTIVES, "masked_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"objectives.{name}={getattr(self, name)} is a share: it must be from 0 to 1")
+        check_bounds(self, "objectives")
         if not any(getattr(self, name) for name in TRAINED_ON):
             raise ValueError(f"objectives.{', '.join(TRAINED_ON)} are all 0; give one of them a share")
-        for name in ("mask_rate", "infilling_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"objectives.{name}={getattr(self, name)} must be above 0 and below 1")
-        if not self.mean_span >= 1:
-            raise ValueError(f"objectives.mean_span={self.mean_span} must be at least 1")
         for entry in self.schedule:
             name, first, last = read_epochs(entry)
             if not first <= last or name not in OBJECTIVES:
@@ -96,42 +92,28 @@ class InitConfig:
 class LoopConfig:
     """One phase of training (pretraining or fine-tuning). A budget of 0 steps and 0 epochs skips the phase."""
 
-    steps: int = 0  # optimiser steps; 0: `epochs` decides
-    epochs: float = 0.0  # passes over the training examples
+    steps: Count = 0  # optimiser steps; 0: `epochs` decides
+    epochs: NotNegative = 0.0  # passes over the training examples
     optimizer: Literal["adam", "adamw"] = "adamw"  # Kingma and Ba 2015; Loshchilov and Hutter 2019
-    learning_rate: float = 1e-3  # the schedule's peak
-    beta1: float = 0.9  # decay of the gradient's mean
-    beta2: float = 0.98  # decay of the squared gradient's mean (Vaswani et al. 2017, 5.3)
-    epsilon: float = 1e-9  # added to the root of the squared mean (Vaswani et al. 2017, 5.3)
-    weight_decay: float = 0.01  # decoupled decay, on matrices only (adamw)
+    learning_rate: Positive = 1e-3  # the schedule's peak
+    beta1: BelowOne = 0.9  # decay of the gradient's mean
+    beta2: BelowOne = 0.98  # decay of the squared gradient's mean (Vaswani et al. 2017, 5.3)
+    epsilon: Positive = 1e-9  # added to the root of the squared mean (Vaswani et al. 2017, 5.3)
+    weight_decay: NotNegative = 0.01  # decoupled decay, on matrices only (adamw)
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"  # after the warm-up
-    warmup_steps: int = 200  # steps of linear warm-up
+    warmup_steps: Count = 200  # steps of linear warm-up
     final_share: float = 0.0  # learning rate at the end, as a share of the peak (linear, cosine)
-    label_smoothing: float = 0.1  # epsilon of Szegedy et al. 2016, chapter 4.1 equation (6)
-    clip_norm: float = 1.0  # largest norm of the whole gradient; 0: no clipping
-    accumulate: int = 1  # batches per optimiser step
-    ema_decay: float = 0.0  # moving average of the weights, used for evaluation and saved; 0: off
-    patience: int = 0  # evaluations without improvement of the held-out loss before stopping; 0: never
-    evaluate_every: int = 0  # steps between held-out losses; 0: only at the end
-    checkpoint_every: int = 500  # steps between checkpoints; 0: only at the end
-    keep_checkpoints: int = 2  # newest checkpoints that are kept
-    max_bad_steps: int = 5  # non-finite losses in a row before training stops
+    label_smoothing: BelowOne = 0.1  # epsilon of Szegedy et al. 2016, chapter 4.1 equation (6)
+    clip_norm: NotNegative = 1.0  # largest norm of the whole gradient; 0: no clipping
+    accumulate: FromOne = 1  # batches per optimiser step
+    ema_decay: BelowOne = 0.0  # moving average of the weights, used for evaluation and saved; 0: off
+    patience: Count = 0  # evaluations without improvement of the held-out loss before stopping; 0: never
+    evaluate_every: Count = 0  # steps between held-out losses; 0: only at the end
+    checkpoint_every: Count = 500  # steps between checkpoints; 0: only at the end
+    keep_checkpoints: FromOne = 2  # newest checkpoints that are kept
+    max_bad_steps: FromOne = 5  # non-finite losses in a row before training stops
     bf16: bool = False  # bfloat16 matrix products on CUDA and on CPUs that have them; weights stay float32
     objectives: ObjectivesConfig = ObjectivesConfig()  # what is trained on
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps", "epochs", "warmup_steps", "patience", "evaluate_every", "checkpoint_every", "weight_decay",
-            "clip_norm",
-        ):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 0")
-        for name in ("accumulate", "keep_checkpoints", "max_bad_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("beta1", "beta2", "ema_decay", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 0 and below 1")
-        for name in ("learning_rate", "epsilon"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+        check_bounds(self)

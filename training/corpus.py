@@ -58,7 +58,7 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
     if settings.pretrains:
         corpora["pretraining"] = mined
     corpora["training"] = read_corpus(settings.corpus, settings.data, settings.seed)
-    if settings.strategies.tasks:
+    if settings.strategies.tasks.names:
         corpora["training"] = add_tasks(corpora["training"], settings)
     if mined is not None:
         corpora["training"] = replace(corpora["training"], monolingual=mined.train)
@@ -80,12 +80,12 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
 
 def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
     """The corpus with the examples of other tasks beside its own. Raises UserError."""
-    strategies = settings.strategies
+    tasks = settings.strategies.tasks
     train = with_tasks(
-        corpus.train, settings.corpus, strategies.tasks, strategies.task_temperature, settings.data, settings.seed,
+        corpus.train, settings.corpus, tasks.names, tasks.temperature, settings.data, settings.seed,
         corpus.bad,
     )
-    counts = dict(zip([settings.corpus, *strategies.tasks], train.counts, strict=True))
+    counts = dict(zip([settings.corpus, *tasks.names], train.counts, strict=True))
     about = {"tasks": counts, "tasks_hash": data_hash(train)}
     return replace(corpus, train=train, about=corpus.about | about)
 

@@ -19,7 +19,7 @@ TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and
 
 def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> Tokenizer:
     """The tokenizer of a new run: that of the folder that it begins from, its teacher's, or one learned. UserError."""
-    given = settings.init.from_ or settings.strategies.teacher
+    given = settings.init.from_ or settings.strategies.teacher.run
     folder = Path(given)
     if not given:
         return tokenizer_of_corpora(corpora, settings.data.vocab_size)
@@ -45,8 +45,8 @@ def check_objectives(settings: TrainingSettings, tokenizer: PretrainedTokenizer)
         for phase, runs in phases.items() for objective in needs
         if runs and getattr(getattr(settings, phase).objectives, objective)
     }  # fmt: skip
-    if settings.strategies.auxiliary != "none":
-        asked["strategies.auxiliary"] = settings.strategies.auxiliary
+    if settings.strategies.auxiliary.task != "none":
+        asked["strategies.auxiliary.task"] = settings.strategies.auxiliary.task
     for setting, objective in asked.items():
         has, what = needs[objective]
         if not has:

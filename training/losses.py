@@ -19,7 +19,7 @@ def exact(x: Tensor) -> Tensor:
 
 
 def sequence_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, int]:
-    """Equation (6), fast: sum over real positions of -log P(y_t | y_<t, X), and their number N.
+    """Equation (6) from logits: sum over real positions of -log P(y_t | y_<t, X), and their number N.
 
     logits: (N, V), only the rows of real target tokens, `states[target_mask]` through the output layer, so that
     nothing is computed for padding. targets: (N,) = `target[target_mask]`.
@@ -29,16 +29,18 @@ def sequence_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 
 
 def sequence_loss_written_out(
-    log_probs: Tensor, target: Tensor, target_mask: Tensor, label_smoothing: float = 0.0
+    log_probs: Tensor, target: Tensor, target_mask: Tensor, label_smoothing: float = 0.0, logits: Tensor | None = None
 ) -> tuple[Tensor, int]:
-    """Equation (6) as it is written, over padded rows; equal to `sequence_loss` to rounding.
+    """Equation (6) as it is written, over padded rows; equal to `sequence_loss` and `copy_loss` to rounding.
 
     With label smoothing the true token's share is 1 - epsilon, and epsilon is spread evenly over the vocabulary:
     loss_t = -(1 - epsilon) log P(y_t) - epsilon * mean over v of log P(v).
-    log_probs: (B, T, V); target: (B, T); target_mask: (B, T), True at real tokens.
+    log_probs: (B, T, V); target: (B, T); target_mask: (B, T), True at real tokens. logits: (B, T, V), given where
+    copying is mixed in: a token that is not in the source could not be copied, so P(v) is the vocabulary's alone.
     """
     of_target = log_probs.gather(-1, target.unsqueeze(-1)).squeeze(-1)  # (B, T)
-    of_everything = log_probs.mean(-1)  # (B, T)
+    of_vocabulary = log_probs if logits is None else exact(logits).log_softmax(dim=-1)  # (B, T, V)
+    of_everything = of_vocabulary.mean(dim=-1)  # (B, T)
     loss = -(1 - label_smoothing) * of_target - label_smoothing * of_everything  # (B, T)
     return loss.masked_fill(~target_mask, 0.0).sum(), int(target_mask.sum())
 

@@ -44,7 +44,7 @@ class Mixture:
     on_in: dict[int, frozenset[str]] = field(default_factory=dict, init=False)  # epoch -> what `on` has found
 
     def __post_init__(self) -> None:
-        self.functions = import_objectives(self.objectives, self.strategies.auxiliary)
+        self.functions = import_objectives(self.objectives, self.strategies.auxiliary.task)
 
     def on(self, epoch: int) -> frozenset[str]:
         """The objectives that are on in an epoch."""
@@ -82,7 +82,7 @@ class Mixture:
 
     def beside(self, item: Item, example: Example, generator: numpy.random.Generator) -> Item:
         """The pair's item with the auxiliary task's beside it."""
-        name = self.strategies.auxiliary
+        name = self.strategies.auxiliary.task
         if name == "none":
             return item
         task = objective(name)(example, self.tokenizer, generator, **self.arguments(name, example))

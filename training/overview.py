@@ -89,12 +89,13 @@ def warn_of_known_lines(settings: TrainingSettings) -> None:
     The seed says which lines of a corpus are held out, and of the same seed more are where more are asked for.
     """
     held_out, path = settings.data.held_out, settings.data.path
-    for name, given in (("init.from", settings.init.from_), ("strategies.teacher", settings.strategies.teacher)):
+    teacher = settings.strategies.teacher.run
+    for name, given in (("init.from", settings.init.from_), ("strategies.teacher.run", teacher)):
         if not given or not held_out or not is_own_run(Path(given)):
             continue
         values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
         other = from_dict(TrainingSettings, values, Path(given) / CONFIG)
-        learnt = (other.corpus, *other.strategies.tasks) if other.fine_tunes else ()
+        learnt = (other.corpus, *other.strategies.tasks.names) if other.fine_tunes else ()
         same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
         if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):
             print(

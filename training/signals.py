@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from training.phase import Run
+from training.run.state import Run
 
 
 @contextmanager

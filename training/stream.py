@@ -8,7 +8,7 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy
@@ -16,7 +16,7 @@ import numpy
 from data.batches import Batch, collate, plan_batches
 from data.config import DataConfig
 from data.example import BadRecords, Example, Item
-from data.multi_task import Tasks, examples_in_epoch, task_of
+from data.multi_task import Tasks, task_of
 from data.objectives import example_generator
 from system.errors import UserError
 from training.mixture import Mixture
@@ -33,6 +33,11 @@ class Place:
     epoch: int = 0
     chunk: int = 0
     batch: int = 0
+
+
+def examples_in_epoch(examples: Sequence[Example]) -> int:
+    """How many examples an epoch has."""
+    return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
 
 
 @dataclass
@@ -124,7 +129,7 @@ class Stream:
 
     def grouped(self, example: Example, epoch: int) -> list[tuple[tuple[str, str], tuple[Item, str]]]:
         """The example's items, each with the kind and the task that share a batch."""
-        task = task_of(example) if self.mixture.strategies.meta != "none" else ""
+        task = task_of(example) if self.mixture.strategies.meta.kind != "none" else ""
         return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
@@ -173,7 +178,7 @@ class Stream:
         """
         longest = self.data.max_source_length, self.data.max_target_length
         if item.beside is not None and len(item.beside.source) > longest[0]:
-            self.bad.add(f"without strategies.auxiliary: longer than {longest[0]} tokens", example.id)
+            self.bad.add(f"without strategies.auxiliary.task: longer than {longest[0]} tokens", example.id)
             item = replace(item, beside=None)
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item

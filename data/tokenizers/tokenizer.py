@@ -227,12 +227,16 @@ def training_lines(counts: Counter[str]) -> list[str]:
 
     Frequent segments are spread over many lines in a mixed order, because candidates for pieces are substrings that
     recur with different neighbours, whatever their counts: one line for each word would leave most words cut.
-    Every byte and the marker stand there at least once, for only characters that occur become pieces.
+    Every byte and the marker stand there, for only characters that occur become pieces. Sentencepiece leaves the rarest
+    out once the others are 100% in float32: below 2^25 characters in all one is enough to count, then more are needed.
     """
-    lines = [f"{char}\t1" for char in (*CHAR_TO_BYTE, WORD_END)]
-    for segment, count in sorted(counts.items()):
-        if len(mapped := to_printable(segment)) <= MAX_TRAINING_SEGMENT:
-            n_lines = min(count, LINES_PER_SEGMENT)
-            lines += [f"{mapped}\t{count // n_lines + (i < count % n_lines)}" for i in range(n_lines)]
+    written = {to_printable(segment): count for segment, count in sorted(counts.items())}
+    written = {mapped: count for mapped, count in written.items() if len(mapped) <= MAX_TRAINING_SEGMENT}
+    once = [*CHAR_TO_BYTE, WORD_END]
+    rarest = max(1, (len(once) + sum(len(mapped) * count for mapped, count in written.items())) >> 24)
+    lines = [f"{char}\t{rarest}" for char in once]
+    for mapped, count in written.items():
+        n_lines = min(count, LINES_PER_SEGMENT)
+        lines += [f"{mapped}\t{count // n_lines + (i < count % n_lines)}" for i in range(n_lines)]
     random.Random(0).shuffle(lines)
     return lines

@@ -11,7 +11,8 @@ from data.splits import Splits
 from evaluation.baselines import baseline_predictions
 from evaluation.metrics import exact_matches, pack_bits
 from experiments.benchmarks.columns import COLUMNS, EXACT
-from experiments.benchmarks.published import NOTES, PUBLISHED
+from experiments.benchmarks.published import NOTES, PUBLISHED, TEST_DUPLICATES, Published
+from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.record.cells import as_text, code, table
 from experiments.record.commands import todays_command
 from experiments.record.compact_lines import Line
@@ -20,7 +21,10 @@ from experiments.record.records import records
 from system.errors import UserError
 from system.trial import step_cap
 
-HEAD = "Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.\n"
+HEAD = """Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.
+A row of ours beats what learns nothing where its whole interval lies above that figure, and says where it does not. How
+many networks others use and what they pretrain is written down from memory of their papers.
+"""
 NOTHING = "–"
 OURS = "this project"
 THEIRS = "the corpus's own code"  # shows that the tests can be passed where they run
@@ -71,23 +75,96 @@ def figures(
     return rows
 
 
-def table_cells(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Head and lines: each part of the benchmark with what learns nothing below it, then what is published."""
+def table_cells(
+    name: str, rows: Sequence[Mapping[str, Any]], greedy: Mapping[str, Any] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Head and lines: each part of the benchmark with what learns nothing below it, then what is published.
+
+    `greedy`: the figure of one of our networks alone, decoded greedily, in the benchmark's first column.
+    """
     columns = list(COLUMNS[name])
-    lines: dict[tuple[str, str], dict[str, str]] = {}
+    lines: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
-        line = lines.setdefault((row["part"], row["who"]), {"n": f"{row['n']:,}"})
-        line[row["column"]] = f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
-    cells = [
-        [part if who == OURS else f"  {who}", line["n"], *(line.get(column, NOTHING) for column in columns)]
-        for (part, who), line in lines.items()
-    ]
-    for published in PUBLISHED[name]:
-        shown = [f"{published.figures[column]:.1f}" if column in published.figures else NOTHING for column in columns]
-        note = f"; {published.note}" if published.note else ""
-        cells.append([f"published: {published.name}{note}", "", *shown])
+        lines.setdefault((row["part"], row["who"]), {})[row["column"]] = row
     units = [f"{column} (%)" if "BLEU" not in column else column for column in columns]
-    return ["lines", "n", *units], cells
+    cells = []
+    for (part, who), line in lines.items():
+        shown = [with_interval(line[column]) if column in line else NOTHING for column in columns]
+        n = f"{next(iter(line.values()))['n']:,}"
+        if who != OURS:
+            cells.append([f"  {who}", n, *shown, NOTHING, NOTHING, NOTHING])
+            continue
+        networks, how = decoding_in_words(BENCHMARKS[name])
+        ours = [networks, pretraining_in_words(BENCHMARKS[name]), "measured"]
+        cells.append([f"{part}: {how}{beaten_by(part, lines)}", n, *shown, *ours])
+        if greedy and part == "dev":
+            alone = [with_interval(greedy), *[NOTHING] * (len(columns) - 1)]
+            cells.append([f"{part}: one network, greedy", f"{greedy['n']:,}", *alone, "1", *ours[1:]])
+    cells += as_in_test_lines(name, columns, lines)
+    cells += [published_cells(published, columns) for published in PUBLISHED[name]]
+    return ["lines", "n", *units, "networks", "pretrained", "source"], cells
+
+
+def with_interval(row: Mapping[str, Any]) -> str:
+    """A figure of ours and its interval over examples."""
+    return f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+
+
+def published_cells(published: Published, columns: Sequence[str]) -> list[str]:
+    """A published system's line, with as many digits as were published."""
+    shown = [f"{published.figures[column]:g}" if column in published.figures else NOTHING for column in columns]
+    note = f"; {published.note}" if published.note else ""
+    return [
+        f"published: {published.name}{note}", "", *shown, published.networks, published.pretrained, published.source
+    ]
+
+
+def decoding_in_words(benchmark: Benchmark) -> tuple[str, str]:
+    """How many networks write and choose, and the same with the way of decoding: "3, and 1 that reranks"."""
+    options = dict(zip(benchmark.scoring, benchmark.scoring[1:], strict=False))
+    reranks = "--reverse" in options
+    writers = len(benchmark.decoding) - reranks or 1
+    number = {1: "one network", 2: "two networks", 3: "three networks"}.get(writers, f"{writers} networks")
+    said = [number, *["reverse reranker"] * reranks, f"beam {options['--beam']}" if "--beam" in options else "greedy"]
+    return f"{writers}, and 1 that reranks" if reranks else str(writers), ", ".join(said)
+
+
+def pretraining_in_words(benchmark: Benchmark) -> str:
+    """What a recipe of ours pretrains on."""
+    return "mined code and text" if any(stage.name == "pretrained" for stage in benchmark.stages) else "nothing"
+
+
+def beaten_by(part: str, lines: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]) -> str:
+    """In which columns our figures do not lie, interval and all, above the nearest training example's; or nothing."""
+    ours, said = lines[part, OURS], []
+    for column, row in ours.items():
+        nearest = [of[column]["value"] for (of_part, who), of in lines.items() if of_part == part and "nearest" in who]
+        if nearest and row["low"] <= max(nearest):
+            said.append(column)
+    return f"; **does not beat the nearest description** ({', '.join(said)})" if said else ""
+
+
+def as_in_test_lines(
+    name: str, columns: Sequence[str], lines: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
+) -> list[list[str]]:
+    """Our dev figures at the test file's share of pairs that stand in training, where it is known and dev has another.
+
+    With n lines and m new ones a score s and that of the new lines s' give the duplicates' own, (ns - ms') / (n - m).
+    """
+    share, whole, new = TEST_DUPLICATES.get(name), lines.get(("dev", OURS)), lines.get(("dev, new pairs", OURS))
+    if share is None or not whole or not new:
+        return []
+    shown = []
+    for column in columns:
+        if column not in whole or column not in new:
+            shown.append(NOTHING)
+            continue
+        (s, n), (of_new, m) = ((line[column]["value"], line[column]["n"]) for line in (whole, new))
+        known = (n * s - m * of_new) / (n - m)
+        shown.append(f"{(1 - share) * of_new + share * known:.1f}")
+    networks, how = decoding_in_words(BENCHMARKS[name])
+    ours = [networks, pretraining_in_words(BENCHMARKS[name]), "from the two rows above"]
+    return [[f"dev, weighed as the test file ({share:.1%} of its pairs stand in training): {how}", "", *shown, *ours]]
 
 
 def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -95,16 +172,18 @@ def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return as_text(*table_cells(name, rows))
 
 
-def page_section(name: str, lines: Sequence[Line]) -> str:
-    """A benchmark's page; of several results the last."""
+def page_section(name: str, lines: Sequence[Line], choosing: Sequence[Line] = ()) -> str:
+    """A benchmark's page; of several results the last.
+
+    `choosing`: lines of `python -m experiments.studies.choosing`, which decodes Django's dev lines by one network too.
+    """
     of_name = [line for line in records(lines) if line.row.startswith(f"{name}, ")]
     if not of_name:
         return "Not run.\n"
     newest = of_name[-1]
     same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
     rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
+    alone = [vars(line) for line in records(choosing) if line.row == "one network, greedy"] if name == "django" else []
     made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
-    return (
-        f"{HEAD}\n{table(*table_cells(name, [*map(vars, rows)]))}\n{NOTES[name]} {made}; "
-        f"{code(todays_command(newest.command))}\n"
-    )
+    cells = table_cells(name, [*map(vars, rows)], alone[-1] if alone else None)
+    return f"{HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n"

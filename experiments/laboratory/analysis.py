@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-from experiments.laboratory.claims import Answer, Claim, answer
+from experiments.laboratory.claims import NOT_RUN, Claim, answer
 from experiments.laboratory.counting import lines_that_count
 from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.plan import refused_rows
 from experiments.laboratory.statistics import (
     ERROR,
+    LARGER,
+    NO_EFFECT,
+    NOT_ENOUGH,
+    OUT_OF_REGIME,
     SEEDS_FOR_A_VERDICT,
+    SMALLER,
+    UNDECIDED,
     Effect,
     holm,
     in_words,
@@ -29,11 +36,14 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
+from training.run.old_settings import first_name
 
 Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against
 
 FLOOR = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
+LEARNED = 5.0  # percent of the suite's score that a row has at least if it has learned
+LARGE_MARGIN = 5  # times what counts in its suite: a claim with a larger margin says so
 
 
 @dataclass
@@ -48,6 +58,7 @@ class Analysis:
     adjusted: dict[str, dict[Comparison, float]]  # the same, p-values by Holm
     lines: dict[str, list[Line]] = field(default_factory=dict)  # row -> its lines
     missing: dict[str, int] = field(default_factory=dict)  # row -> seeds that are not there
+    refused: dict[str, str] = field(default_factory=dict)  # row that cannot be -> why; it counts nowhere
 
     def primary(self, row: str) -> str:
         """The metric that decides about a row: the loss, unless the loss sees the answer."""
@@ -58,29 +69,103 @@ class Analysis:
         return self.suite.smallest["loss" if metric == "loss" else "score"]
 
     def verdict(self, row: str, metric: str) -> str:
-        """What the runs say of a row in a metric."""
-        comparison = row, self.suite.against(row)
-        effect = self.effects[metric].get(comparison)
-        return in_words(effect, self.adjusted[metric].get(comparison, 1.0), self.smallest(metric))
+        """The word for a row in a metric."""
+        return self.judged(row, metric)[0]
 
-    def answer(self, claim: Claim) -> Answer:
+    def judged(self, row: str, metric: str) -> tuple[str, str]:
+        """The word for a row in a metric, and what has to be said beside it."""
+        comparison = row, self.suite.against(row)
+        return self.judge(comparison, metric, self.adjusted[metric].get(comparison, 1.0), self.smallest(metric))
+
+    def judge(self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float) -> tuple[str, str]:
+        """The word for a difference, and why it is out of regime, or in what it is undecided."""
+        effect = self.effects[metric].get(comparison)
+        said = in_words(effect, adjusted_p, smallest)
+        if said == NOT_ENOUGH:
+            return said, ""
+        worse = SMALLER if METRICS[metric].more_is_better else LARGER
+        if why := self.out_of_regime(comparison, is_worse=said == worse):
+            return in_words(effect, adjusted_p, smallest, regime=False), why
+        there = said == UNDECIDED and adjusted_p < ERROR
+        return said, "there, but perhaps smaller than what counts" if there else ""
+
+    def out_of_regime(self, comparison: Comparison, is_worse: bool) -> str:
+        """Why a comparison means nothing; nothing where it does.
+
+        A row that has not learned, though what it is set against has, keeps the word that it is worse: that it does not
+        learn is the finding.
+        """
+        row, against = comparison
+        reasons = {name: [edge] if (edge := self.edge_of_grid(name)) else [] for name in (against, row)}
+        if self.has_learned(against) is False:
+            reasons[against].append(f"not learned, {self.score_in_words(against)}")
+        if self.has_learned(row) is False and (self.has_learned(against) is False or not is_worse):
+            reasons[row].append(f"not learned, {self.score_in_words(row)}")
+        return "; ".join(f"{name}: {', '.join(dict.fromkeys(said))}" for name, said in reasons.items() if said)
+
+    def edge_of_grid(self, row: str) -> str:
+        """Which tuned value of a row is the smallest or largest that was tried, in words; nothing where none is."""
+        tuned = self.lines[BASE if row == SAME else row][:1]
+        for setting, tried in self.suite.tuned.items():
+            value = tuned[0]["tuned"].get(first_name(setting)) if tuned else None
+            numbers = [one for one in tried if isinstance(one, (int, float)) and not isinstance(one, bool)]
+            if len(numbers) == len(tried) and value in (min(numbers), max(numbers)):
+                return f"{setting.rpartition('.')[2].replace('_', ' ')} {value:g} at the edge of its grid"
+        return ""
+
+    def has_learned(self, row: str) -> bool | None:
+        """Whether a row reaches the least score of one that has learned; None where no line has the score."""
+        found = self.values[self.suite.score].get(row, {}).values()
+        return fmean(found) >= LEARNED if found else None
+
+    def score_in_words(self, row: str) -> str:
+        """A row's mean score."""
+        metric = METRICS[self.suite.score]
+        return f"{metric.write(fmean(self.values[self.suite.score][row].values()))}{metric.unit}"
+
+    def answer(self, claim: Claim) -> str:
         """What the runs say of a claim."""
+        return self.answered(claim)[0]
+
+    def answered(self, claim: Claim) -> tuple[str, str]:
+        """What the runs say of a claim, and what has to be said beside it."""
         comparison = claim.row, claim.against
-        effect, adjusted = self.effects[claim.metric].get(comparison), self.adjusted_p(claim)
+        if self.effects[claim.metric].get(comparison) is None:
+            return NOT_RUN, ""
         scores = self.values[self.suite.score].get(claim.against, {}).values()
-        base = fmean(scores) / 100 if scores else None
-        measured = self.values[claim.metric].get(claim.against, {}).values()
-        at_the_edge = METRICS[claim.metric].unit == "%" and measured and not FLOOR <= fmean(measured) <= 100 - FLOOR
-        return answer(claim, effect, adjusted, base, bool(at_the_edge))
+        if claim.least_base is not None and not (scores and fmean(scores) >= 100 * claim.least_base):
+            return OUT_OF_REGIME, f"{claim.against} has less than {claim.least_base:.0%}"
+        word, why = self.judge(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
+        measured = self.values[claim.metric][claim.against].values()
+        at_the_edge = METRICS[claim.metric].unit == "%" and not FLOOR <= fmean(measured) <= 100 - FLOOR
+        said = answer(claim, word, at_the_edge)
+        if said == OUT_OF_REGIME and not why:
+            why = "two that are equal at a score's floor or ceiling say nothing"
+        return said, "; ".join(part for part in (why, self.large_margin(claim)) if part)
+
+    def large_margin(self, claim: Claim) -> str:
+        """That a claim was stated with a margin that is large here, and the word without; nothing where it is not."""
+        metric, unit = METRICS[claim.metric], METRICS[claim.metric].difference_unit
+        base, usual, said = self.values[claim.metric].get(claim.against, {}).values(), self.smallest(claim.metric), []
+        if claim.metric == "loss" and base and claim.smallest > fmean(base):
+            said.append(f"larger than the loss of {claim.against} itself, {metric.write(fmean(base))},")
+        if claim.smallest > LARGE_MARGIN * usual:
+            said.append(f"{claim.smallest / usual:.2g} times what counts in its suite")
+        if not said:
+            return ""
+        word, _ = self.judge((claim.row, claim.against), claim.metric, self.adjusted_p(claim), usual)
+        margin = f"its margin of {claim.smallest:g} {unit} is {' and '.join(said)}".rstrip(",")
+        return f"{margin}; with its suite's {usual:g}: {word}"
 
     def adjusted_p(self, claim: Claim) -> float:
         """By Holm over the suite, or over the family that the claims are of; what is not run has p = 1."""
         if not self.suite.family:
             return self.adjusted[claim.metric].get((claim.row, claim.against), 1.0)
-        effects = {one.id: self.effects[one.metric].get((one.row, one.against)) for one in self.suite.claims}
+        claims = [one for one in self.suite.claims if not {one.row, one.against} & self.refused.keys()]
+        effects = {one.id: self.effects[one.metric].get((one.row, one.against)) for one in claims}
         found = {name: 1.0 if effect is None else effect.p for name, effect in effects.items()}
-        elsewhere = range(self.suite.family - len(found))
-        return holm(found | {f"elsewhere {number}": 1.0 for number in elsewhere})[claim.id]
+        elsewhere = range(self.suite.family - len(self.suite.claims))
+        return holm(found | {f"elsewhere {number}": 1.0 for number in elsewhere}).get(claim.id, 1.0)
 
     def spread(self, metric: str) -> float | None:
         """Standard deviation of the base over its seeds."""
@@ -98,11 +183,15 @@ class Analysis:
 
     @property
     def controls_behave(self) -> bool | None:
-        """The A/A row is no effect and the positive control is one; None before both have runs enough."""
-        said = self.verdict(SAME, "loss"), self.verdict(control_of(self.suite), "loss")
-        if "not enough runs" in said:
+        """The A/A row shows no effect and the positive control one, in regime or not; None before the runs suffice."""
+        said = []
+        for row in (SAME, control_of(self.suite)):
+            pair = row, self.suite.against(row)
+            p = self.adjusted["loss"].get(pair, 1.0)
+            said.append(in_words(self.effects["loss"].get(pair), p, self.smallest("loss")))
+        if NOT_ENOUGH in said:
             return None
-        return said[0] not in ("higher", "lower") and said[1] == "higher"
+        return said[0] in (NO_EFFECT, UNDECIDED) and said[1] == LARGER
 
 
 def control_of(suite: Suite) -> str:
@@ -113,27 +202,32 @@ def control_of(suite: Suite) -> str:
 def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
     """Choose the lines that count and compare their rows."""
     code, chosen, accepted = lines_that_count(suite, lines)
-    rows = rows_of(suite)
+    refused = refused_rows(suite, lines)
+    rows = [row for row in rows_of(suite) if row not in refused]
     by_row = {row: [line for line in chosen if line["row"] == row] for row in rows}
     values = {metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in METRICS}
     for of_row in values.values():
         base, shift = of_row[BASE], len(ROW_SEEDS)
         of_row[SAME] = {seed: base[seed + shift] for seed in ROW_SEEDS if seed + shift in base}
-    compared = comparisons(suite)
+    compared = comparisons(suite, refused)
     effects = {metric: effects_of(compared, of_row) for metric, of_row in values.items()}
     adjusted = {
         metric: holm({pair: 1.0 if effect is None else effect.p for pair, effect in of_pair.items()})
         for metric, of_pair in effects.items()
     }
     missing = {row: len(seeds_of(suite, row)) - len(values["loss"][row]) for row in rows}
-    return Analysis(suite, code, accepted, values, effects, adjusted, by_row, {r: n for r, n in missing.items() if n})
+    missing = {row: number for row, number in missing.items() if number}
+    return Analysis(suite, code, accepted, values, effects, adjusted, by_row, missing, refused)
 
 
-def comparisons(suite: Suite) -> list[Comparison]:
-    """Everything that is compared, and so counted by Holm: rows, the A/A row, what claims compare beside."""
+def comparisons(suite: Suite, refused: Container[str] = ()) -> list[Comparison]:
+    """Everything that is compared, and so counted by Holm: rows, the A/A row, what claims compare beside.
+
+    What is set against a row that cannot be, and that row itself, is not among them.
+    """
     pairs = [(row, suite.against(row)) for row in rows_of(suite) if row != suite.against(row)]
     pairs += [(SAME, BASE), *((claim.row, claim.against) for claim in suite.claims)]
-    return list(dict.fromkeys(pairs))
+    return [pair for pair in dict.fromkeys(pairs) if not any(row in refused for row in pair)]
 
 
 def effects_of(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.laboratory.statistics import ERROR, Effect, is_inside
+from experiments.laboratory.statistics import LARGER, NO_EFFECT, OUT_OF_REGIME, SMALLER, THERE
 
-Answer = Literal["replicated", "contradicted", "no effect", "undecided at this power", "out of regime", "not run"]
+NOT_RUN, REPLICATED, CONTRADICTED = "not run", "replicated", "contradicted"
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,17 @@ class Claim:
     least_base: float | None = None  # out of regime where the base's mean test score (0 to 1) lies below this
 
 
-def answer(
-    claim: Claim, effect: Effect | None, adjusted_p: float, base_score: float | None, at_the_edge: bool = False
-) -> Answer:
-    """What the runs say. `adjusted_p` by Holm over the suite; `base_score`: the base's mean score.
+def answer(claim: Claim, word: str, at_the_edge: bool = False) -> str:
+    """What the word for a claim's difference, seen with the claim's own margin, says of the claim.
 
     at_the_edge: what is compared with lies at a score's floor or ceiling, where two that are equal say nothing.
 
-    An effect that is there, and so small that it does not count, is no effect where the runs can tell, else undecided.
-    That two are equal is replicated where there is no effect, and contradicted by one on either side.
+    A larger or smaller row replicates or contradicts. That two are equal is replicated where no difference counts, and
+    contradicted by one on either side. Every other word is the answer as it stands.
     """
-    if effect is None:
-        return "not run"
-    if claim.least_base is not None and (base_score is None or base_score < claim.least_base):
-        return "out of regime"
-    if not effect.decides:
-        return "undecided at this power"
-    if is_inside(effect, claim.smallest):
-        if claim.direction == "equal":
-            return "out of regime" if at_the_edge else "replicated"
-        return "no effect"
-    if adjusted_p >= ERROR or abs(effect.mean) < claim.smallest:
-        return "undecided at this power"
-    side = "higher" if effect.mean > 0 else "lower"
-    return "replicated" if side == claim.direction else "contradicted"
+    if word in (LARGER, SMALLER):
+        side = "higher" if word == LARGER else "lower"
+        return REPLICATED if side == claim.direction else CONTRADICTED
+    if claim.direction == "equal" and word in (NO_EFFECT, THERE):
+        return OUT_OF_REGIME if at_the_edge else REPLICATED
+    return word

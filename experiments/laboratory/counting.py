@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from experiments.laboratory.plan import refused_rows
 from experiments.laboratory.suite import Suite, definition, rows_of, seeds_of
 
 Line = dict[str, Any]
@@ -30,8 +31,7 @@ def lines_of_rows(suite: Suite, lines: Sequence[Line], code: str) -> dict[tuple[
     """(row, seed) -> the line that stands for it under a code; where several do, the last one of that code itself."""
     codes = codes_beside(code, lines)
     definitions = {row: definition(suite, row) for row in rows_of(suite)}
-    wanted = {(row, seed) for row in definitions for seed in seeds_of(suite, row)}
-    found = {}
+    wanted, found = wanted_runs(suite, definitions), {}
     for line in sorted(lines, key=lambda line: line.get("code_hash") == code):
         key = line.get("row"), line.get("seed")
         counts = key in wanted and line.get("suite") == suite.name and not line.get("tuning")
@@ -40,9 +40,20 @@ def lines_of_rows(suite: Suite, lines: Sequence[Line], code: str) -> dict[tuple[
     return found
 
 
-def is_complete(suite: Suite, found: Collection[tuple[str, int]]) -> bool:
-    """Whether every seed of every row has a line."""
-    return len(found) == sum(len(seeds_of(suite, row)) for row in rows_of(suite))
+def wanted_runs(suite: Suite, rows: Iterable[str]) -> set[tuple[str, int]]:
+    """(row, seed) of every run of these rows."""
+    return {(row, seed) for row in rows for seed in seeds_of(suite, row)}
+
+
+def possible_runs(suite: Suite, lines: Sequence[Line]) -> set[tuple[str, int]]:
+    """The runs that a complete suite has: those of all its rows that are not refused."""
+    refused = refused_rows(suite, lines)
+    return wanted_runs(suite, [row for row in rows_of(suite) if row not in refused])
+
+
+def is_complete(wanted: Collection[tuple[str, int]], found: Collection[tuple[str, int]]) -> bool:
+    """Whether every run that is wanted has a line."""
+    return set(wanted) <= set(found)
 
 
 def codes_newest_first(lines: Iterable[Line]) -> list[str]:
@@ -58,9 +69,10 @@ def lines_that_count(suite: Suite, lines: Sequence[Line]) -> tuple[str, list[Lin
     several.
     """
     best: tuple[str, dict[tuple[str, int], Line]] = "", {}
+    wanted = possible_runs(suite, lines)
     for code in codes_newest_first(lines):
         found = lines_of_rows(suite, lines, code)
-        if is_complete(suite, found):
+        if is_complete(wanted, found):
             best = code, found
             break
         if len(found) > len(best[1]):
@@ -76,7 +88,8 @@ def codes_that_count(suite: Suite, lines: Sequence[Line], today: str) -> tuple[s
     then the suite is done, and its runs are not made again.
     """
     lines = [line for line in lines if line.get("suite") == suite.name]
+    wanted = possible_runs(suite, lines)
     for code in (today, *codes_newest_first(lines)):
-        if is_complete(suite, lines_of_rows(suite, lines, code)):
+        if is_complete(wanted, lines_of_rows(suite, lines, code)):
             return code, codes_beside(code, lines)
     return today, codes_beside(today, lines)

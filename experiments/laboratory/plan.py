@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ from experiments.laboratory.suite import (
 )
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
 from system.errors import UserError
+from system.trial import step_cap
 from training.command_line import read_training_command
 from training.config import LoopConfig
 from training.corpus import read_pretraining
@@ -93,7 +95,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     networks, of_start, of_teacher = changes.pop(NETWORKS, 0), changes.pop(START, ""), changes.pop(TEACHER, "")
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
-        changes["strategies.teacher"] = of_teacher  # whoever makes the run puts the folder in its place
+        changes["strategies.teacher.run"] = of_teacher  # whoever makes the run puts the folder in its place
     if tuning:
         changes["training.steps"] = changes["training.steps"] // suite.tuning_share
         if not networks and "pretraining.steps" in changes:
@@ -175,8 +177,16 @@ def settings_that_act(settings: train.Settings) -> train.Settings:
     return replace(settings, **acting)
 
 
-def settings_of(options: Iterable[str]) -> train.Settings:
+def settings_of(options: Sequence[str]) -> train.Settings:
     """The settings that a run's options ask for. Raises UserError where they cannot be together."""
+    seeds = [option for option in options if option.startswith("--seed=")]
+    settings = without_seed(tuple(option for option in options if option not in seeds), step_cap())
+    return replace(settings, seed=int(seeds[-1].removeprefix("--seed="))) if seeds else settings
+
+
+@cache
+def without_seed(options: tuple[str, ...], cap: int) -> train.Settings:
+    """The same for any seed, read once for all of them: a plan asks hundreds of times. `cap` is that of a trial."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 
@@ -197,7 +207,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
             with contextlib.suppress(UserError):  # a corpus that is still to be built: its runs say so
                 read_pretraining(settings.data, settings.corpus)
         # Also of a run that only pretrains: its recipe's.
-        import_objectives(settings.training.objectives, settings.strategies.auxiliary)
+        import_objectives(settings.training.objectives, settings.strategies.auxiliary.task)
         if settings.pretrains:
             import_objectives(settings.pretraining.objectives)
     files = imported_files(ROOT)
@@ -232,19 +242,52 @@ def make_plan(
     for row in only:
         if row not in rows:
             raise UserError(f"suite {suite.name}: there is no row {row!r}; its rows are {', '.join(rows)}")
+    chosen = [row for row in rows if not only or row in only]
+    check_seeds(suite, chosen, seeds)
     plan = Plan([], {})
     of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
-    for row in rows:
-        if only and row not in only:
-            continue
+    for row in chosen:
         try:
-            if row != BASE and make_trial(suite, row, seeds_of(suite, BASE)[0]).asked == of_base:
-                raise UserError(CHANGES_NOTHING)
+            if reason := refusal(suite, row, of_base):
+                raise UserError(reason)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
         except UserError as error:
             plan.refused[row] = str(error)
     plan.trials.sort(key=lambda trial: (not trial.tuning, trial.seed))  # seed by seed, so that rows fill together
     return plan
+
+
+def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
+    """Refuse more seeds than the suite gives a row: lines beyond them would not count. Raises UserError."""
+    short = {row: len(seeds_of(suite, row)) for row in rows if len(seeds_of(suite, row)) < seeds}
+    if short:
+        said = ", ".join(f"{row} {n}" for row, n in short.items())
+        raise UserError(
+            f"--seeds {seeds}: suite {suite.name} gives fewer to some rows ({said}); ask for fewer, for other --rows, "
+            f'or write seeds={{"{next(iter(short))}": {seeds}}} into a suite of your own'
+        )
+
+
+def refusal(suite: Suite, row: str, of_base: str) -> str:
+    """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
+    try:
+        asked = make_trial(suite, row, seeds_of(suite, BASE)[0]).asked
+    except UserError as error:
+        return str(error)
+    return CHANGES_NOTHING if row != BASE and asked == of_base else ""
+
+
+def refused_rows(suite: Suite, lines: Iterable[Line]) -> dict[str, str]:
+    """Row -> why it cannot be, of the rows without a line of their own where others have some; they count nowhere."""
+    known = {line.get("row") for line in lines if line.get("suite") == suite.name}
+    rows = [row for row in rows_of(suite) if row not in known]
+    if not known or not rows:
+        return {}
+    try:
+        of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
+    except UserError:  # whatever is wrong with the base is no row's fault
+        return {}
+    return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
 
 
 def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[str], seeds: int) -> list[Trial]:

@@ -7,9 +7,14 @@ from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.suite import BASE, SAME, rows_of
+from experiments.laboratory.statistics import LARGER, NO_EFFECT, OUT_OF_REGIME, SMALLER, THERE, UNDECIDED
+from experiments.laboratory.suite import BASE, SAME
+from experiments.laboratory.tables import compared_rows
 
-COLOURS = {"worse": "#c44e52", "better": "#55a868", "no effect": "#4c72b0", "undecided": "#8c8c8c"}
+COLOURS = {
+    "worse by what counts": "#c44e52", "better by what counts": "#55a868", THERE: "#8172b3", NO_EFFECT: "#4c72b0",
+    UNDECIDED: "#8c8c8c", OUT_OF_REGIME: "#dd8452",
+}  # fmt: skip
 UNKNOWN = "#c8c8c8"  # not enough runs, or a loss that sees the answer
 
 
@@ -22,7 +27,7 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 
     pyplot.rcParams["svg.fonttype"] = "none"  # text stays text
     pyplot.rcParams["svg.hashsalt"] = "codegen"  # the same lines give the same bytes
-    compared = [row for row in rows_of(analysis.suite) if row not in (BASE, analysis.suite.against(row))]
+    compared = [row for row in compared_rows(analysis) if row != analysis.suite.against(row)]
     rows = [SAME, *compared][::-1]
     figure, axes = pyplot.subplots(
         1, 2, figsize=(10, 1.8 + 0.36 * len(rows)), sharey=True, layout="constrained"
@@ -50,8 +55,9 @@ def colour_of(analysis: Analysis, row: str, metric: str) -> str:
     verdict = analysis.verdict(row, metric)
     if metric == "loss" and row in analysis.suite.exposed:
         return UNKNOWN
-    if verdict in ("higher", "lower"):
-        verdict = "better" if (verdict == "higher") == METRICS[metric].more_is_better else "worse"
+    if verdict in (LARGER, SMALLER):
+        better = (verdict == LARGER) == METRICS[metric].more_is_better
+        verdict = f"{'better' if better else 'worse'} by what counts"
     return COLOURS.get(verdict, UNKNOWN)
 
 

@@ -26,6 +26,7 @@ from experiments.laboratory.suite import Suite
 from experiments.record.differences import first_difference
 from experiments.record.trees import ROOT, Computed, Starter, Tree, git, last_line, make_cache, train, tree_of
 from system.errors import UserError
+from training.run.old_settings import first_name
 
 SHORT = 50  # steps of all runs but one
 STEPS = ("--training.steps", "--pretraining.steps")
@@ -164,11 +165,18 @@ def compute(starter: Starter, tree: Tree, run: dict[str, Any], whole: bool, fold
     """What a run computes in a tree; what it begins with, or learns from, is made first. Raises TreeError."""
     folder.mkdir()
     words = list(run["options"]) if whole else shortened(run["options"])
-    for part, option in (("network", "--init.from="), ("teacher", "--strategies.teacher=")):
+    for part, setting in (("network", "init.from"), ("teacher", "strategies.teacher.run")):
         if run[part] is not None:
             compute(starter, tree, run[part], False, folder / part)
-            words = [word for word in words if not word.startswith(option)] + [f"{option}{folder / part / 'run'}"]
+            words = with_folder(words, setting, folder / part / "run")
     return train(starter, tree, words, folder / "run")
+
+
+def with_folder(words: Sequence[str], setting: str, folder: Path) -> list[str]:
+    """The options with the folder in a setting that may have had another name in the tree that they are of."""
+    names = [f"--{name}=" for name in (setting, first_name(setting))]
+    option = next((name for name in names if any(word.startswith(name) for word in words)), names[0])
+    return [*(word for word in words if not word.startswith(option)), f"{option}{folder}"]
 
 
 def shortened(options: Sequence[str]) -> list[str]:

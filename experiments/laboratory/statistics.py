@@ -22,6 +22,13 @@ ERROR = 0.05  # chance of any false effect in a suite
 POWER = 0.8
 MOST_SEEDS = 1000  # where the search for the number of seeds ends
 
+LARGER, SMALLER = "larger by what counts", "smaller by what counts"  # the 95% interval lies wholly beyond what counts
+THERE = "there, but smaller than what counts"  # p is below ERROR and the 90% interval wholly inside what counts
+NO_EFFECT = "no effect"  # the 90% interval lies wholly inside what counts
+UNDECIDED = "undecided"
+OUT_OF_REGIME = "out of regime"
+NOT_ENOUGH = "not enough runs"  # fewer than SEEDS_FOR_A_VERDICT
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -97,15 +104,34 @@ def seeds_needed(spread: float, smallest: float, error: float = ERROR) -> int | 
     return None
 
 
-def in_words(effect: Effect | None, adjusted_p: float, smallest: float) -> str:
-    """What the runs say of a row: "lower", "higher", "no effect" or "undecided", or that they are too few."""
+def in_words(effect: Effect | None, adjusted_p: float, smallest: float, regime: bool = True) -> str:
+    """The one word for a difference, in tables, claims and pages alike; it never says more than the interval.
+
+    adjusted_p: corrected for all that was compared. smallest: the smallest difference that counts. regime: whether the
+    comparison means anything (both rows have learned, and what was tuned is tuned).
+    """
     if effect is None or not effect.decides:
-        return "not enough runs"
-    if adjusted_p < ERROR:
-        return "higher" if effect.mean > 0 else "lower"
-    return "no effect" if is_inside(effect, smallest) else "undecided"
+        return NOT_ENOUGH
+    if not regime:
+        return OUT_OF_REGIME
+    there = adjusted_p < ERROR
+    if is_inside(effect, smallest):
+        return THERE if there else NO_EFFECT
+    if there and effect.low >= smallest:
+        return LARGER
+    if there and effect.high <= -smallest:
+        return SMALLER
+    return UNDECIDED
 
 
 def is_inside(effect: Effect, smallest: float) -> bool:
     """Whether the 90% interval lies wholly inside plus or minus the smallest effect that counts."""
     return -smallest < effect.inner_low and effect.inner_high < smallest
+
+
+def effect_of_interval(n: int, mean: float, low: float, high: float, p: float) -> Effect:
+    """The effect of which a line has kept number of seeds, mean, 95% t interval and p-value."""
+    half = (high - low) / 2
+    inner = half * t_quantile(0.90, n - 1) / t_quantile(0.95, n - 1)
+    spread = half * math.sqrt(n) / t_quantile(0.95, n - 1)
+    return Effect(n, mean, low, high, mean - inner, mean + inner, p, spread)

@@ -59,7 +59,7 @@ class Suite:
     score: str = "in_distribution"  # the split whose score stands second
     splits: tuple[str, ...] = ("compositional", "longer", "rephrased")  # shown beside it
     tuning_share: int = 4  # tuning has so much less of the budget
-    seeds: Mapping[str, int] = field(default_factory=dict)  # row -> seeds, where not 10 of the base and 5 of the others
+    seeds: Mapping[str, int] = field(default_factory=dict)  # row -> number, where not 10 of the base and 5 of others
     schema: int = 0  # of the names and defaults of settings (training/run/old_settings.py)
 
     def against(self, row: str) -> str:
@@ -104,8 +104,22 @@ def check_suite(suite: Suite) -> Suite:
     for problem, is_wrong in wrong.items():
         if is_wrong:
             raise UserError(f"suite {suite.name}: {problem}; mend its file")
-    rows_of(suite)
+    for row in rows_of(suite):
+        check_pairs(suite, row)
     return suite
+
+
+def check_pairs(suite: Suite, row: str) -> None:
+    """Refuse seeds that could not be paired with one of the row that this one is set against. Raises UserError."""
+    against = suite.against(row)
+    number, beside = (len(seeds_of(suite, name)) for name in (row, against))
+    if number < 1:
+        raise UserError(f"suite {suite.name}: the row {row} has no seed; give it one in seeds, or leave the row out")
+    if row in suite.seeds and number > beside:
+        raise UserError(
+            f"suite {suite.name}: {row} has {number} seeds and {against}, which it is set against, {beside}; give "
+            f'both as many: seeds={{"{row}": {number}, "{against}": {number}}}'
+        )
 
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
@@ -120,8 +134,8 @@ def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
 
 def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
     """The seeds of a row; with `seeds`, the first so many of them."""
-    chosen = list(BASE_SEEDS if row == BASE else ROW_SEEDS)[: suite.seeds.get(row)]
-    return chosen[:seeds] if seeds else chosen
+    number = suite.seeds.get(row, len(BASE_SEEDS if row == BASE else ROW_SEEDS))
+    return list(range(1, min(number, seeds or number) + 1))
 
 
 def definition(suite: Suite, row: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import ERROR
+from experiments.laboratory.statistics import ERROR, UNDECIDED
 from experiments.laboratory.suite import BASE, SAME, rows_of
 from experiments.record.cells import p_in_words
 from training.run.old_settings import first_name
@@ -31,7 +31,17 @@ def header(analysis: Analysis) -> list[str]:
 
 def table_rows(analysis: Analysis) -> list[list[str]]:
     """One line a row of the suite, the base first and the A/A row second."""
-    return [cells(analysis, row) for row in (BASE, SAME, *list(rows_of(analysis.suite))[1:])]
+    return [cells(analysis, row) for row in (BASE, SAME, *compared_rows(analysis))]
+
+
+def compared_rows(analysis: Analysis) -> list[str]:
+    """The rows beside the base, without those that cannot be."""
+    return [row for row in rows_of(analysis.suite) if row != BASE and row not in analysis.refused]
+
+
+def said_and_why(said: str, why: str) -> str:
+    """A word, and what has to be said beside it."""
+    return f"{said} ({why})" if why else said
 
 
 def cells(analysis: Analysis, row: str) -> list[str]:
@@ -43,7 +53,7 @@ def cells(analysis: Analysis, row: str) -> list[str]:
         shown = row
     loss = comparison_cells(analysis, row, "loss")
     score = comparison_cells(analysis, row, suite.score)
-    verdict = NOTHING if row in (BASE, against) else analysis.verdict(row, analysis.primary(row))
+    verdict = NOTHING if row in (BASE, against) else said_and_why(*analysis.judged(row, analysis.primary(row)))
     if row in suite.exposed:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
@@ -94,6 +104,7 @@ def notes(analysis: Analysis) -> list[str]:
         )
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
+    found += [f"Not possible, and counted nowhere: {row}: {why}." for row, why in analysis.refused.items()]
     found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
     more = power_note(analysis), baseline_note(analysis), cost_note(analysis)
     return [*found, *(note for note in more if note)]
@@ -102,9 +113,9 @@ def notes(analysis: Analysis) -> list[str]:
 def power_note(analysis: Analysis) -> str:
     """Seeds that the undecided rows would need."""
     needed = []
-    for row in rows_of(analysis.suite):
+    for row in compared_rows(analysis):
         metric = analysis.primary(row)
-        if row != BASE and analysis.verdict(row, metric) == "undecided":
+        if analysis.verdict(row, metric) == UNDECIDED:
             seeds = analysis.seeds_needed(row, metric)
             needed.append(f"{row} {'more than 1,000' if seeds is None else seeds}")
     return f"Seeds that would decide what is undecided: {', '.join(needed)}." if needed else ""
@@ -115,25 +126,24 @@ def baseline_note(analysis: Analysis) -> str:
     metric = analysis.suite.score
     of_baseline: dict[str, list[str]] = {}
     for row in rows_of(analysis.suite):
-        beside = strongest_baseline(analysis, row, metric)
-        if beside and row in (BASE, *analysis.suite.compared.values()):
+        found = strongest_baseline(analysis, row, metric)
+        if found and row in (BASE, *analysis.suite.compared.values()):
+            beside = f"{found[0]} {METRICS[metric].write(found[1])}{METRICS[metric].unit}"
             of_baseline.setdefault(beside, []).append(row)
     shown = "; ".join(f"{' and '.join(rows)}: {beside}" for beside, rows in of_baseline.items())
     return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
 
 
-def strongest_baseline(analysis: Analysis, row: str, metric: str) -> str:
-    """The name and the value of the best baseline of a row's runs, on the same examples; nothing where none has any."""
+def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, float] | None:
+    """The name and the value of the best baseline of a row's runs, on the same examples; None where none has any."""
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
         for name, scores in line.get("baselines", {}).items():
             value = METRICS[metric].of({"scores": scores})
             if value is not None:
                 found.setdefault(name, []).append(value)
-    if not found:
-        return ""
-    name = max(found, key=lambda name: fmean(found[name]))
-    return f"{name} {METRICS[metric].write(fmean(found[name]))}{METRICS[metric].unit}"
+    means = {name: fmean(values) for name, values in found.items()}
+    return max(means.items(), key=lambda pair: pair[1]) if means else None
 
 
 def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:

@@ -125,9 +125,9 @@ def make_run(trial: Trial, places: Places) -> int:
 
 def with_folders(trial: Trial, places: Places) -> tuple[str, ...]:
     """The run's options, with the folders of the network that it begins with and of its teacher."""
-    folders = {"init.from": trial.network, "strategies.teacher": trial.teacher}
+    folders = {"init.from": trial.network, "strategies.teacher.run": trial.teacher}
     given = [f"--{name}={folder_of(run, places.runs)}" for name, run in folders.items() if run is not None]
-    return (*(option for option in trial.options if not option.startswith("--strategies.teacher=")), *given)
+    return (*(option for option in trial.options if not option.startswith("--strategies.teacher.run=")), *given)
 
 
 def train_run(trial: Trial, places: Places) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.record.compact_lines import Line
 from experiments.record.lines import look_up
 from experiments.record.records import Record
 
+MET, NOT_MET, UNDECIDED = "met", "not met", "undecided"
 WITHOUT_DUPLICATES = ("scores", "dev", "exact_match_without_duplicates")
 ALL_LINES = ("scores", "dev", "exact_match")
 DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/speed/dropout_check.py
@@ -37,6 +39,19 @@ class EffectTarget:
     row: str
     metric: str  # of experiments/laboratory/metrics.py
     at_least: float  # in the metric's unit
+
+
+def in_target_words(value: float, ends: Sequence[float], at_least: float | None, at_most: float | None = None) -> str:
+    """MET, NOT_MET or UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
+
+    def is_right(number: float) -> bool:
+        return (at_least is None or number >= at_least) and (at_most is None or number <= at_most)
+
+    if at_least is None and at_most is None:
+        return ""
+    if not is_right(value):
+        return NOT_MET
+    return MET if all(map(is_right, ends)) else UNDECIDED
 
 
 PRETRAINING = "Django dev, exact match, 8 M tokens of infilling against no pretraining"
@@ -131,21 +146,28 @@ TARGETS = (
         Target(what, "benchmarks", row, (("value",),), wanted, least)
         for what, row, wanted, least in (
             (
-                "Django dev, best setting, TranX's protocol", "django, dev, TranX's protocol",
-                "at least 74%, 78% aimed at", 74,
+                "Django dev, three networks, reverse reranker, beam 8, TranX's protocol",
+                "django, dev, TranX's protocol", "at least 74%, 78% aimed at", 74,
             ),
             (
-                "Django dev, best setting, TAE's protocol", "django, dev, TAE's protocol",
+                "Django dev, three networks, reverse reranker, beam 8, TAE's protocol", "django, dev, TAE's protocol",
                 "at least 75%, 80% aimed at", 75,
             ),
-            ("Django dev, best setting, strict", "django, dev, strict", "reported", None),
             (
-                "Django dev, best setting, strict, without duplicates", "django, dev, new pairs, strict", "reported",
+                "Django dev, three networks, reverse reranker, beam 8, strict", "django, dev, strict", "reported",
                 None,
             ),
-            ("Hearthstone dev, the literature's BLEU", "hearthstone, dev, literature's BLEU", "at least 70", 70),
+            (
+                "Django dev, three networks, reverse reranker, beam 8, strict, without duplicates",
+                "django, dev, new pairs, strict", "reported", None,
+            ),
+            (
+                "Hearthstone dev, one network, beam 4, the literature's BLEU", "hearthstone, dev, literature's BLEU",
+                "at least 70", 70,
+            ),
         )
     ),
+    Target("Django dev, one network, greedy, strict", "choosing", "one network, greedy", (("value",),)),
     *(
         Target(f"{name}: {what}", "benchmarks", row, ((key,),), wanted, at_most=most)
         for name, row in (("Django", "django, dev, strict"), ("Hearthstone", "hearthstone, dev, literature's BLEU"))
@@ -189,12 +211,25 @@ TARGETS = (
 
 
 def reached(target: Target, line: Record | Line) -> bool | None:
-    """Whether the target's last value reaches it; None where there is no target or no value."""
-    found = look_up(line, target.values[-1])
+    """Whether the target's last value reaches it, interval and all; None where there is no target or no value."""
+    found = compare_with_target(target, line)
+    return found == MET if found else None
+
+
+def compare_with_target(target: Target, line: Record | Line) -> str:
+    """MET where the target's last value reaches it with its whole interval, NOT_MET where the value does not.
+
+    UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its rounds:
+    of five they hold the median in 94 cases of 100. Nothing where there is no target or no value.
+    """
+    path = target.values[-1]
+    found, low, high = look_up(line, path), None, None
     if isinstance(found, dict):
+        low, high = found.get("low", found.get("min")), found.get("high", found.get("max"))
         found = found.get("value", found.get("median"))
-    if found is None or (target.at_least is None and target.at_most is None):
-        return None
-    return (target.at_least is None or found >= target.at_least) and (
-        target.at_most is None or found <= target.at_most
-    )
+    elif path == ("value",):
+        low, high = look_up(line, ("low",)), look_up(line, ("high",))
+    if found is None:
+        return ""
+    ends = [end for end in (low, high) if end is not None]
+    return in_target_words(found, ends, target.at_least, target.at_most)

@@ -133,7 +133,8 @@ def pretraining(suites: Suites) -> list[str]:
     means = [metric.write(fmean(values[seed] for seed in paired)) for values in (before, after)]
     every = metric.write(effects[1].mean, True) + (" points" if effects[1].decides else ", no verdict")
     answer = f"1,000 pairs: {means[1]}% of new lines after {means[0]}%; all pairs: {every}"
-    looked_up = strongest_baseline(analysis, against, "dev_new").replace(LOOK_UP, "look-up")
+    beside = strongest_baseline(analysis, against, "dev_new")
+    looked_up = f"{beside[0].replace(LOOK_UP, 'look-up')} {metric.write(beside[1])}%" if beside else ""
     return [question, answer, looked_up, code("python -m experiments.ablate pretraining")]
 
 
@@ -143,7 +144,7 @@ def strategies(suites: Suites) -> list[str]:
     said = six_strategies.readme_row(suites)[2].split(";")[0]
     if not suites.get("strategies"):
         return not_run(question)
-    return [question, f"{said}, over 5 seeds", "plain, equal FLOPs", code("python -m experiments.ablate strategies")]
+    return [question, f"{said} of six, over 5 seeds", "plain, equal FLOPs", code("python -m experiments.ablate strategies")]
 
 
 def training_speed(suites: Suites) -> list[str]:

@@ -116,8 +116,9 @@ def benchmark_page(suites: Suites, name: str) -> Page:
         said = f"{ours.value:.1f}" if ours.unit in column else f"{ours.value:.1f}{ours.unit}"
         part = ours.part.replace("_", "-")
         answer = f"{said} {column} on {part} lines{beside}; {who}, one seed" + " each" * (networks > 1)
+    body = page_section(name, lines, suites.get("choosing", []))
     question = f"How good is it on {name}, by the rules of those who published?"
-    return page(f"benchmark_{name}", f"Published benchmark: {name}", question, answer, page_section(name, lines))
+    return page(f"benchmark_{name}", f"Published benchmark: {name}", question, answer, body)
 
 
 def strategies_page(suites: Suites) -> Page:

@@ -7,16 +7,17 @@ from statistics import fmean
 
 from evaluation.report.scores import METRICS, is_score, readable
 from experiments.laboratory import tables
-from experiments.laboratory.analysis import analyse
+from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.metrics import METRICS as SUITE_METRICS
 from experiments.laboratory.metrics import Metric
+from experiments.laboratory.statistics import OUT_OF_REGIME
 from experiments.laboratory.suite import load_suite
 from experiments.record.cells import code, duration, machine_in_words, measured, ratio, table
 from experiments.record.commands import todays_command
 from experiments.record.compact_lines import Line
 from experiments.record.lines import NOT_RUN, look_up
 from experiments.record.records import Measured, Record, ResultLine, records
-from experiments.record.targets import EFFECTS, TARGETS, Target, reached
+from experiments.record.targets import EFFECTS, MET, TARGETS, EffectTarget, Target, compare_with_target, in_target_words
 from experiments.results.sections import score_cell
 
 PARTS = {  # which examples a score in the table is over
@@ -32,8 +33,9 @@ def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = (
     rows = [*(readme_row(target, records(suites.get(target.suite, []))) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
-        "over runs; in square brackets the baselines on the same examples. How each figure was made: "
-        "[results.md](results.md).\n"
+        "over runs; in square brackets the baselines on the same examples. *Met* is said where the whole interval, or "
+        "the range of a ratio's rounds, lies on the right side of the target, *undecided* where the figure alone does. "
+        "How each figure was made: [results.md](results.md).\n"
     )
     return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
 
@@ -105,8 +107,8 @@ def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
 
 def met(target: Target, line: Record) -> str:
     """Whether the line reaches the target, in words; nothing where there is no target."""
-    found = reached(target, line)
-    return "" if found is None else ("met" if found else "**not met**")
+    found = compare_with_target(target, line)
+    return found if found in ("", MET) else f"**{found}**"
 
 
 def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
@@ -115,24 +117,38 @@ def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
     analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
     for target in EFFECTS:
         analysis = analyses[target.suite]
-        metric, against = SUITE_METRICS[target.metric], analysis.suite.against(target.row)
-        effect, found = analysis.effects[target.metric].get((target.row, against)), "not run"
-        if effect is not None:
-            values = [analysis.values[target.metric][row] for row in (target.row, against)]
-            seeds = values[0].keys() & values[1].keys()
-            means = [metric.write(fmean(of_row[seed] for seed in seeds)) + metric.unit for of_row in values]
-            interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
-            beside = tables.strongest_baseline(analysis, against, target.metric)
-            found = (
-                f"{means[0]} after {means[1]}{f' [{beside}]' if beside else ''}, "
-                f"{metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"
-                f"{against_all(metric, *values)}); {'met' if effect.mean >= target.at_least else '**not met**'}"
-                f"{'' if effect.decides else ', **not enough runs** for a verdict'}"
-            )
         made_on = dict.fromkeys(machine_in_words(line["machine"]) for line in analysis.lines.get(target.row, []))
-        wanted = f"at least {target.at_least:+g} {metric.difference_unit}"
-        rows.append([target.what, wanted, found, "; ".join(made_on), f"`python -m experiments.ablate {target.suite}`"])
+        wanted = f"at least {target.at_least:+g} {SUITE_METRICS[target.metric].difference_unit}"
+        command = f"`python -m experiments.ablate {target.suite}`"
+        rows.append([target.what, wanted, effect_in_words(analysis, target), "; ".join(made_on), command])
     return rows
+
+
+def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
+    """Both means, the difference with its interval, and whether it is what was promised."""
+    metric, against = SUITE_METRICS[target.metric], analysis.suite.against(target.row)
+    effect = analysis.effects[target.metric].get((target.row, against))
+    if effect is None:
+        return NOT_RUN
+    values = [analysis.values[target.metric][row] for row in (target.row, against)]
+    seeds = values[0].keys() & values[1].keys()
+    means = [fmean(of_row[seed] for seed in seeds) for of_row in values]
+    row, base = (f"{metric.write(mean)}{metric.unit}" for mean in means)
+    name, look_up = tables.strongest_baseline(analysis, against, target.metric) or ("", None)
+    interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
+    beside = "" if look_up is None else f" [{name} {metric.write(look_up)}{metric.unit}]"
+    said = in_target_words(effect.mean, (effect.low, effect.high), target.at_least)
+    _, why = analysis.judged(target.row, target.metric)
+    outside = analysis.verdict(target.row, target.metric) == OUT_OF_REGIME
+    notes = [] if outside and said == MET else [said if said == MET else f"**{said}**"]
+    if look_up is not None and means[1] < look_up:
+        notes.append(f"**its base has {base} where a look-up has {metric.write(look_up)}{metric.unit}**")
+    notes += [tables.said_and_why(f"**{OUT_OF_REGIME}**", why)] if outside else []
+    notes += [] if effect.decides else ["**not enough runs** for a verdict"]
+    return (
+        f"{row} after {base}{beside}, {metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"
+        f"{against_all(metric, *values)}); {', '.join(notes)}"
+    )
 
 
 def against_all(metric: Metric, row: Mapping[int, float], base: Mapping[int, float]) -> str:

@@ -24,7 +24,15 @@ from experiments.record.cells import (
 from experiments.record.commands import todays_command
 from experiments.record.lines import NOT_RUN
 from experiments.record.records import Measured, Record, ResultLine
-from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
+from experiments.record.targets import (
+    DROPOUT_KINDS,
+    DROPOUT_MARGIN,
+    DROPOUT_SCORE,
+    MET,
+    NOT_MET,
+    TARGETS,
+    compare_with_target,
+)
 
 NOTE = f"""Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do
 not tell how another seed would do; that takes at least {SEEDS_FOR_A_VERDICT} seeds, and below that the page says
@@ -182,7 +190,7 @@ def speed_table(lines: list[Measured]) -> str:
         against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else "–"
         rows.append([
             line.row, measured(line), "; ".join(peers) or "–", against, line.target or "–",
-            yes_or_no(line.met), machine_in_words(line.machine), code(todays_command(line.command)),
+            shown_met(line), machine_in_words(line.machine), code(todays_command(line.command)),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
@@ -223,8 +231,16 @@ def gradient_table(lines: list[Measured]) -> str:
 def checks_table(lines: list[Measured]) -> str:
     """Single measured values."""
     rows = [
-        [line.row, measured(line), line.target or "–", yes_or_no(line.met), machine_in_words(line.machine),
+        [line.row, measured(line), line.target or "–", shown_met(line), machine_in_words(line.machine),
          code(todays_command(line.command))]
         for line in lines
     ]
     return table(["what", "value", "target", "met", "machine", "command"], rows)
+
+
+def shown_met(line: Measured) -> str:
+    """Whether a measurement meets the target that its line was made with, where that is still the target."""
+    for target in TARGETS:
+        if (target.suite, target.row, target.wanted) == (line.suite, line.row, line.target):
+            return {"": "–", MET: "yes", NOT_MET: "no"}.get(said := compare_with_target(target, line), said)
+    return yes_or_no(line.met)

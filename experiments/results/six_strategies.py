@@ -11,11 +11,11 @@ from statistics import fmean
 from typing import NamedTuple
 
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.claims import Claim
+from experiments.laboratory.claims import NOT_RUN, REPLICATED, Claim, answer
 from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.statistics import ERROR, SEEDS_FOR_A_VERDICT
+from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
-from experiments.laboratory.tables import NOTHING
+from experiments.laboratory.tables import NOTHING, said_and_why
 from experiments.record.cells import machine_in_words, p_in_words, table
 from experiments.record.compact_lines import Line
 from experiments.record.records import Measured, records
@@ -30,6 +30,10 @@ STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "6 distillation": ("a-teacher-helps-a-small-student",),
 }
 WANTED = 3  # strategies that gain
+META_LEARNING = Claim(
+    "meta-learning-learns-from-few", "Meta-learning learns an unseen family from few examples.", "Finn et al. 2017",
+    CLAIMED[0], "in_distribution", "higher", SMALLEST, "", "", against="plain",
+)  # fmt: skip
 HEAD = """Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
 five seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as
 [claims.md](claims.md) says.
@@ -57,39 +61,33 @@ def answered(suites: Mapping[str, list[Line]]) -> dict[str, list[Answered]]:
 
 def of_suite(analysis: Analysis, claim: Claim) -> Answered:
     """A claim of the suite, its means over the seeds that both rows have."""
-    metric, answer = METRICS[claim.metric], analysis.answer(claim)
-    said = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
+    metric, (said, why) = METRICS[claim.metric], analysis.answered(claim)
+    compared = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
     if effect is None:
-        return Answered([said, *[NOTHING] * 4, answer], answer, False)
+        return Answered([compared, *[NOTHING] * 4, said], said, False)
     plain, row = (analysis.values[claim.metric][name] for name in (claim.against, claim.row))
     means = [metric.write(fmean(of_row[seed] for seed in plain.keys() & row.keys())) for of_row in (plain, row)]
     mean, low, high = (metric.write(value, True) for value in (effect.mean, effect.low, effect.high))
     difference = f"{mean} ({low} to {high}) {metric.difference_unit}"
-    return by_seeds([said, *means, difference, p_in_words(analysis.adjusted_p(claim))], answer, effect.n)
+    cells = [compared, *means, difference, p_in_words(analysis.adjusted_p(claim)), said_and_why(said, why)]
+    return Answered(cells, said, effect.decides)
 
 
 def of_few_shot(lines: list[Measured]) -> Answered:
     """Meta-learning's claim, by the newest lines: its p is corrected already."""
     newest = {line.row: line for line in lines}
     kind, k = CLAIMED
-    said = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"
-    effect = newest.get(f"{kind} against plain, k {k}")
-    if effect is None:
-        return Answered([said, *[NOTHING] * 4, "not run"], "not run", False)
+    compared = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"
+    found = newest.get(f"{kind} against plain, k {k}")
+    if found is None:
+        return Answered([compared, *[NOTHING] * 4, NOT_RUN], NOT_RUN, False)
     means = [f"{newest[f'{name}, k {k}'].value:.1f}" for name in ("plain", kind)]
-    difference = f"{effect.value:+.1f} ({effect.low:+.1f} to {effect.high:+.1f}) points"
-    answer = "undecided at this power"
-    if effect.p_corrected < ERROR and abs(effect.value) >= SMALLEST:
-        answer = "replicated" if effect.value > 0 else "contradicted"
-    seeds = int(effect.over.split()[0])
-    return by_seeds([said, *means, difference, p_in_words(effect.p_corrected)], answer, seeds)
-
-
-def by_seeds(cells: list[str], answer: str, seeds: int) -> Answered:
-    """A claim's cells and answer; where the seeds are too few for a verdict, the last cell says how many there are."""
-    decided = seeds >= SEEDS_FOR_A_VERDICT
-    return Answered([*cells, answer if decided else f"{answer}: {seeds} seeds"], answer, decided)
+    difference = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}) points"
+    p, seeds = found.p_corrected, int(found.over.split()[0])
+    effect = effect_of_interval(seeds, found.value, found.low, found.high, p)
+    said = answer(META_LEARNING, in_words(effect, p, SMALLEST))
+    return Answered([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
 def page_section(suites: Mapping[str, list[Line]]) -> str:
@@ -101,7 +99,7 @@ def page_section(suites: Mapping[str, list[Line]]) -> str:
 def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
     """The row of docs/targets.md: what, target, result, machine, command."""
     found = answered(suites)
-    gaining = [name[2:] for name, claims in found.items() if any(one.answer == "replicated" for one in claims)]
+    gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
     said += "; met" if len(gaining) >= WANTED else "; **not met**"
     if not all(one.decided for claims in found.values() for one in claims):

@@ -27,12 +27,12 @@ HEAD = """# Claims
 Made by `python -m experiments.results` from the suites in `experiments/suites/` and their lines in
 `docs/results/*.jsonl`; changes by hand are overwritten.
 
-Each claim was written down before the first run that tests it; a test asks git. *Replicated*: after Holm's correction
-over the suite, or over its family of claims, the effect is there, on the side where the source has it, and at least as
-large as the smallest that counts (a claim that two are equal: the 90% interval over runs lies wholly inside plus or
-minus that). *Contradicted*: as much on the other side. *No effect*: the 90% interval lies wholly inside. *Undecided at
-this power*: anything else. *Out of regime*: the condition under which the source's finding means anything is not met
-here.
+Each claim was written down before the first run that tests it; a test asks git. The word for a difference follows the
+one rule of [ablations.md](ablations.md#what-is-said), with p corrected by Holm over the suite, or over its family of
+claims, and the smallest effect that counts as the claim states it. *Replicated*: larger or smaller by what counts, on
+the side where the source has it. *Contradicted*: as much on the other side. A claim that two are equal is replicated
+where no difference counts. Every other word is the answer as it stands: *there, but smaller than what counts*, *no
+effect*, *undecided*, *out of regime*, *not enough runs*.
 """
 
 
@@ -57,16 +57,19 @@ def math_table(lines: Mapping[str, list[Line]]) -> str:
 
 def in_one_line(analysis: Analysis, row: str) -> str:
     """What a row does, both metrics in words."""
-    parts = []
+    parts, reasons = [], []
     for metric in ("loss", analysis.suite.score):
         effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
         if effect is None:
             return f"suite `{analysis.suite.name}`: not enough runs yet"
         write, unit = METRICS[metric].write, METRICS[metric].difference_unit
         interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
-        parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {analysis.verdict(row, metric)}")
-    trap = "; the loss sees the answer, the score decides" if row in analysis.suite.exposed else ""
-    return "; ".join(parts) + trap
+        said, why = analysis.judged(row, metric)
+        parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {said}")
+        reasons += [why] if why else []
+    if row in analysis.suite.exposed:
+        reasons.append("the loss sees the answer, the score decides")
+    return tables.said_and_why("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
 
 
 def claims_page(lines: Mapping[str, list[Line]]) -> str:
@@ -97,8 +100,9 @@ def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
     expected = f"{claim.row}: {metric.title} {claim.direction} than {claim.against}"
     if claim.direction == "equal":
         expected = f"{claim.row}: {metric.title} as {claim.against}"
+    said, why = analysis.answered(claim)
     return [
-        f"**{claim.id}**: {claim.says} ({expected})", f"*{analysis.answer(claim)}*", found,
+        f"**{claim.id}**: {claim.says} ({expected})", tables.said_and_why(f"*{said}*", why), found,
         f"{claim.smallest:g} {unit}", claim.source, claim.theirs, claim.ours,
     ]  # fmt: skip
 

@@ -38,21 +38,23 @@ from experiments.record.targets import DROPOUT_KINDS as KINDS
 from experiments.record.targets import DROPOUT_MARGIN as MARGIN
 from experiments.record.targets import DROPOUT_SCORE
 from model.dropout import FastDropout
-from model.transformer import Transformer
+from model.fast import make_network
 from system.device import find_device, keep_freed_memory, seed_everything, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
 from system.trial import step_cap
 from training.command_line import read_training_command
 from training.corpus import Corpus, read_corpora
+from training.early_stopping import held_out_loss
 from training.first_tokenizer import first_tokenizer
 from training.mixture import import_objectives
-from training.phase import Run, held_out_loss, start_phase
+from training.phase import start_phase
 from training.run.budget import COUNTERS
 from training.run.checkpoints import Position
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
 from training.run.settings_file import to_dict
+from training.run.state import Run
 
 SUITE = "dropout"
 _, SPLIT, SCORE, _ = DROPOUT_SCORE
@@ -133,7 +135,7 @@ def facts_after(settings: train.Settings, kind: str, corpus: Corpus, tokenizer: 
     began = time.monotonic()
     seed_everything(settings.seed)
     config = replace(settings.model, vocab_size=tokenizer.vocab_size)
-    model = Transformer(config, tokenizer.pad_id)
+    model = make_network(config, tokenizer.pad_id)
     with tempfile.TemporaryDirectory() as folder, masks_from(kind):
         settings = replace(settings, model=config)
         run = Run(Path(folder), settings, find_device("cpu"), tokenizer, model, Position("training"), began)

@@ -57,15 +57,15 @@ def our_generator(speed: str = "fast") -> Generator:
     from dataclasses import replace
 
     from model.decoding import SpecialIds, beam_search, greedy
+    from model.fast import make_network
     from model.interop.hugging_face import fill, from_hugging_face
-    from model.transformer import Transformer
     from system.device import keep_freed_memory
 
     keep_freed_memory()  # as eval.py does
     theirs = random_t5()
     values = theirs.config.to_dict() | {"architectures": ["T5ForConditionalGeneration"]}
     imported = from_hugging_face(values, theirs.state_dict())
-    model = Transformer(replace(imported.config, speed=speed), PAD_ID).eval()
+    model = make_network(replace(imported.config, speed=speed), PAD_ID).eval()
     fill(model, imported.weights)
     special = SpecialIds(PAD_ID, END_ID, PAD_ID, never_ids=(END_ID,))
     ids = sources()

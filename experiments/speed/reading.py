@@ -28,7 +28,7 @@ from experiments.laboratory.plan import make_trial, settings_of
 from experiments.laboratory.suite import Suite, load_suite, rows_of
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, facts_here, measured_row, write_rows
-from model.transformer import Transformer
+from model.fast import make_network
 from system.device import collect_garbage_seldom, set_threads
 from system.options import parse, run_and_report
 from training.batch_loss import batch_loss
@@ -99,7 +99,7 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
     planned = (time.perf_counter() - began) / n_batches
     texts = count_text(mixture)
     text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / n_batches
-    model = Transformer(settings.model, tokenizer.pad_id)
+    model = make_network(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
     batches, collated, learned = stream.chunk_batches(Place()), [], []
     for _ in range(STEPS):

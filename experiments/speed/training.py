@@ -57,21 +57,20 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
     """This project's preset `bart` under the step of train.py's loop, `without` one of its fast forms."""
     import train
     from data.batches import Batch
-    from model.transformer import Transformer
+    from model.fast import make_network
     from system.device import keep_freed_memory
     from training.config import LoopConfig
     from training.optimizer import make_optimizer
-    from training.strategies.config import StrategiesConfig
 
     if without:
         WITHOUT[without]()
     if without != "kept memory":
         keep_freed_memory()  # as train.py does
-    model = Transformer(replace(our_config(shape), speed=speed), PAD_ID).train()
+    model = make_network(replace(our_config(shape), speed=speed), PAD_ID).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM, bf16=bf16)
     run = SimpleNamespace(model=model, device=torch.device("cpu"))
     phase = SimpleNamespace(
-        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
 
     def step(pairs: Pairs) -> None:
@@ -104,9 +103,9 @@ def use_plain_loss() -> None:
     import training.batch_loss
     from training.losses import sequence_loss
 
-    def plain(model: nn.Module, batch: Any, smoothing: float) -> tuple[Tensor, int]:
+    def plain(model: nn.Module, batch: Any, memory: Tensor, smoothing: float) -> tuple[Tensor, int]:
         _, logits = model.target_log_probs(
-            batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask
+            batch.source, batch.source_mask, batch.decoder_input, batch.target, batch.target_mask, memory
         )
         return sequence_loss(logits, batch.target[batch.target_mask], smoothing)
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-# Options that had another name in earlier commits, new -> old, without the two hyphens: "strategies.lora.rank":
-# "strategies.lora_rank". A tree whose --help does not know the new name is given the old one.
-RENAMED: dict[str, str] = {}
+from training.run.old_settings import CHANGES
+
+# Options that had another name in earlier commits, new -> old, without the two hyphens. A tree whose --help does not
+# know the new name is given the old one.
+RENAMED = {change.new: change.old for change in CHANGES if change.new != change.old}
 
 # Dropout draws otherwise where the forms are written out, and may do so in another order in another commit.
 SPEEDS = {
@@ -63,28 +65,28 @@ WHOLE_TEXTS = (
 PROMPT = "divide the width by 3"
 
 STRATEGIES = {
-    "layer decay": "--strategies.layer_decay 0.8",
-    "unfreezing": "--strategies.unfreeze_every 4",
-    "last layers": "--strategies.last_layers 2",
-    "LoRA": "--strategies.lora_rank 4",
-    "beside: masked tokens": "--model.mlm_head --strategies.auxiliary mlm",
-    "beside: names": "--model.tag_head --strategies.auxiliary tag",
-    "FGM": "--strategies.adversary fgm",
-    "FreeLB": "--strategies.adversary freelb",
-    "noise": "--strategies.adversary noise",
+    "layer decay": "--strategies.layers.decay 0.8",
+    "unfreezing": "--strategies.layers.unfreeze_every 4",
+    "last layers": "--strategies.layers.last 2",
+    "LoRA": "--strategies.lora.rank 4",
+    "beside: masked tokens": "--model.mlm_head --strategies.auxiliary.task mlm",
+    "beside: names": "--model.tag_head --strategies.auxiliary.task tag",
+    "FGM": "--strategies.adversary.kind fgm",
+    "FreeLB": "--strategies.adversary.kind freelb",
+    "noise": "--strategies.adversary.kind noise",
     "perturbed": "--strategies.perturb 0.5",
-    "summaries": "--strategies.tasks summary",
+    "summaries": "--strategies.tasks.names summary",
     "mean of checkpoints": "--strategies.average_checkpoints 2 --training.ema_decay 0",
 }
 META = {
-    "fomaml": "--strategies.meta fomaml",
-    "reptile": "--strategies.meta reptile",
+    "fomaml": "--strategies.meta.kind fomaml",
+    "reptile": "--strategies.meta.kind reptile",
 }
 TAUGHT = {
-    "taught words": "--strategies.teacher FOLDER",
-    "taught lines": "--strategies.teacher FOLDER --strategies.sequence_level --strategies.teacher_weight 0",
-    "taught words, FGM, names": "--strategies.teacher FOLDER --strategies.adversary fgm --model.tag_head "
-    "--strategies.auxiliary tag",
+    "taught words": "--strategies.teacher.run FOLDER",
+    "taught lines": "--strategies.teacher.run FOLDER --strategies.teacher.sequence_level --strategies.teacher.weight 0",
+    "taught words, FGM, names": "--strategies.teacher.run FOLDER --strategies.adversary.kind fgm --model.tag_head "
+    "--strategies.auxiliary.task tag",
 }
 PRESETS = ("vaswani2017", "bart", "t5", "t5_v1_1")
 PRETRAINED_BY = (
@@ -118,7 +120,7 @@ CASES = {
     "pairs": Case(PLAIN),
     **{name: Case(f"{PLAIN} --model.preset {name} --model.dropout 0.1") for name in PRESETS},
     **{name: Case(f"{PLAIN} {options}") for name, options in STRATEGIES.items()},
-    "tasks, Django": Case(f"{PLAIN} --strategies.tasks summary django", needs=("django",)),
+    "tasks, Django": Case(f"{PLAIN} --strategies.tasks.names summary django", needs=("django",)),
     **{name: Case(f"{TASKS} {options}") for name, options in META.items()},
     **{name: Case(f"{PLAIN} {options}", before=PLAIN) for name, options in TAUGHT.items()},
     **{f"pretraining: {name}": Case(f"{PRETRAINING} {objective(name, 'pretraining')}") for name in PRETRAINED_BY},

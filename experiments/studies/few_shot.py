@@ -129,7 +129,7 @@ def begun_with(config: train.Settings) -> Path | None:
 
 def kind_of(config: train.Settings) -> str:
     """How the run was trained, after how the run was that it began with."""
-    kind, at_once = config.strategies.meta, config.training.accumulate
+    kind, at_once = config.strategies.meta.kind, config.training.accumulate
     if kind == "none":
         kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
     before = begun_with(config)

@@ -24,7 +24,7 @@ from experiments.laboratory.suite import BASE
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, facts_here, measured_row, write_rows
 from experiments.suites.norm_and_warmup import SUITE
-from model.transformer import Transformer
+from model.fast import make_network
 from system.device import seed_everything
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -53,7 +53,7 @@ def layer_norms(settings: Any, tokenizer: Any, batch: Any, place: str, depth: in
         settings.model, norm_position=place, n_encoder_layers=depth, n_decoder_layers=depth,
         vocab_size=tokenizer.vocab_size,
     )  # fmt: skip
-    model = Transformer(config, tokenizer.pad_id).eval()
+    model = make_network(config, tokenizer.pad_id).eval()
     loss, n_tokens = batch_loss(model, batch, 0.0)
     (loss / n_tokens).backward()
     return [float(layer.feed_forward.outer.weight.grad.norm()) for layer in model.decoder]

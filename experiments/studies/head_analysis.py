@@ -32,6 +32,7 @@ from data.objectives.pairs import pairs
 from data.splits import read_splits
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, write_rows
+from model.fast import plain_modules
 from model.transformer import Transformer
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -138,24 +139,22 @@ def looks(model: Transformer, batches: list[Batch]) -> dict[tuple[str, int], tup
 
 
 def weights_of(model: Transformer, batch: Batch) -> dict[tuple[str, int], Tensor]:
-    """Kind and layer -> the weights (B, h, queries, keys), which the written-out form shows."""
+    """Kind and layer -> the weights (B, h, queries, keys), which the plain modules show."""
     seen: dict[tuple[str, int], Tensor] = {}
-    hooks, fast = [], {}
+    hooks = []
     for kind, layer in places(model):
         attention = attention_of(model, kind, layer)
-        fast[attention], attention.fast = attention.fast, False
 
         def keep(module: nn.Module, inputs: Any, output: tuple, place: tuple[str, int] = (kind, layer)) -> None:
             seen[place] = output[1]
 
         hooks.append(attention.register_forward_hook(keep))
     try:
-        model.decode(batch.decoder_input, model.encode(batch.source, batch.source_mask), batch.source_mask)
+        with plain_modules(model):
+            model.decode(batch.decoder_input, model.encode(batch.source, batch.source_mask), batch.source_mask)
     finally:
         for hook in hooks:
             hook.remove()
-        for attention, was in fast.items():
-            attention.fast = was
     return seen
 
 

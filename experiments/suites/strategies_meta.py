@@ -42,8 +42,8 @@ FULL = 0.86  # examples in a batch of one task, the last ones of a task being pa
 
 FOUR = {"training.accumulate": AT_ONCE, "training.steps": STEPS // AT_ONCE, "training.warmup_steps": 50}
 META = {**FOUR, "training.steps": round(STEPS / AT_ONCE / FULL)}
-FOMAML = {**META, "strategies.meta": "fomaml", "strategies.inner_rate": 0.01}
-REPTILE = {**META, "strategies.meta": "reptile", "strategies.inner_rate": 0.1}
+FOMAML = {**META, "strategies.meta.kind": "fomaml", "strategies.meta.inner_rate": 0.01}
+REPTILE = {**META, "strategies.meta.kind": "reptile", "strategies.meta.inner_rate": 0.1}
 
 CONCLUSIONS = (
     "The claim fails: at equal cost first-order MAML passes 24 points fewer tests of the unseen family than plain "

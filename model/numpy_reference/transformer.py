@@ -99,7 +99,7 @@ def encode(source: ndarray, source_mask: ndarray, weights: Weights, config: Mode
     """
     if config.removed:
         raise ValueError(f"the NumPy network has every piece, this one is without {', '.join(config.removed)}")
-    if config.adds_copy_scores:
+    if config.copy_head and config.copy_form == "scores":
         raise ValueError("the NumPy network copies by a mixture; leave out --model.copy_form")
     x, embedded = embed(source, "encoder", weights, config)
     order = make_order(source.shape[1], part(weights, "encoder_positions"), config, bidirectional=True)

@@ -22,7 +22,7 @@ from data.batches import shift_right
 from data.config import DataConfig
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
-from model.transformer import Transformer
+from model.fast import make_network
 from system.errors import UserError
 from system.options import parse, run_and_report
 from teaching.the_math.reference_check import error
@@ -65,7 +65,7 @@ def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
     import transformers
 
     network, tokenizer = read_network(Path(folder)), read_tokenizer(Path(folder))
-    model = Transformer(network.config, tokenizer.pad_id).eval()
+    model = make_network(network.config, tokenizer.pad_id).eval()
     load_network(model, Path(folder))
     peer = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").float().eval()
     theirs = transformers.AutoTokenizer.from_pretrained(folder)

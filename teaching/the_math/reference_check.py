@@ -22,6 +22,7 @@ from data.batches import Batch, collate
 from data.example import Item
 from model.config import PRESETS, ModelConfig, preset
 from model.decoding import SpecialIds
+from model.fast import make_network
 from model.numpy_reference import transformer as reference
 from model.numpy_reference.linear import Weights
 from model.numpy_reference.optimizer import AdamW
@@ -49,7 +50,7 @@ class Settings:
 def small_model(config: ModelConfig, seed: int = 1) -> Transformer:
     """A network in float64 whose gains, biases and gates are as random as its matrices: zeros could hide a mistake."""
     torch.manual_seed(seed)
-    model = Transformer(config, SPECIAL.pad_id).double().eval()
+    model = make_network(config, SPECIAL.pad_id).double().eval()
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor += 0.3 * torch.randn_like(tensor)

@@ -24,6 +24,7 @@ import tyro
 from torch import Tensor, nn
 
 from model.config import preset
+from model.fast import make_network
 from model.numpy_reference import transformer as reference
 from model.numpy_reference.softmax import softmax, softmax_backward
 from model.transformer import Transformer
@@ -96,7 +97,7 @@ def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm:
     """A random encoder of width 64 with or without its residual connections and norms."""
     torch.manual_seed(1)
     sizes = {"vocab_size": 100, "d_model": WIDTH, "n_heads": 4, "d_ff": 4 * WIDTH, "n_decoder_layers": 1}
-    model = Transformer(
+    model = make_network(
         preset("vaswani2017", **sizes, n_encoder_layers=n_layers, norm_position=norm_position, dropout=0.0), pad_id=0
     )
     for layer in model.encoder:

@@ -11,6 +11,7 @@ from data.tokenizers.tokenizer import Tokenizer, source_ids
 from eval import Settings
 from evaluation.predict import ids_for_decoding
 from model.decoding import greedy
+from model.heads import CopyScores
 from model.transformer import Transformer
 from system.errors import UserError
 from teaching.walkthrough.trace import Trace, trace
@@ -40,9 +41,9 @@ class Story:
 def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     """The trained network on the CPU. Raises UserError."""
     settings, _ = read_config(run, Settings)
-    if settings.model.adds_copy_scores:
-        raise UserError(f"{run} adds copy scores to its logits; the walkthrough shows copying as a mixture only")
     model, tokenizer = load_trained(run, settings.model)
+    if isinstance(model.copy_head, CopyScores):
+        raise UserError(f"{run} adds copy scores to its logits; the walkthrough shows copying as a mixture only")
     return model, tokenizer, settings
 
 

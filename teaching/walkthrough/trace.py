@@ -1,14 +1,12 @@
 """One description through the network with every step kept: forward hooks, and one backward pass (chapter 4.1).
 
-The production modules run, with the written-out attention; hooks keep the very tensors that they hand on, and
+The network's plain modules run, whose attention is written out; hooks keep the very tensors that they hand on, and
 `retain_grad` has the backward pass leave each tensor's gradient beside it. The loss is equation (6) as it is written,
 divided by the number of target tokens, which is what training minimises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from model.attention import HookPoint, MultiHeadAttention
 from model.config import PRETRAINING_HEADS
+from model.fast import plain_modules
 from model.layers import Residual
 from model.positions import rotation
 from model.transformer import Transformer
@@ -139,20 +138,6 @@ def watch_sublayer(layer: nn.Module, stack: str, prefix: str, name: str, recorde
     recorder.output_of(residual, f"{prefix}.stream")
 
 
-@contextmanager
-def written_out(model: Transformer) -> Iterator[None]:
-    """Have all attention of the model take the written-out form for a while."""
-    attentions = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
-    forms = [attention.fast for attention in attentions]
-    try:
-        for attention in attentions:
-            attention.fast = False
-        yield
-    finally:
-        for attention, fast in zip(attentions, forms, strict=True):
-            attention.fast = fast
-
-
 def trace(model: Transformer, source: list[int], n_padding: int, target: list[int], start_id: int) -> Trace:
     """Read `source`, followed by so much padding, and `target` with every step kept, and send the loss back.
 
@@ -172,7 +157,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     watch(model, recorder)
     model.zero_grad(set_to_none=True)
     try:
-        with torch.enable_grad(), written_out(model):
+        with torch.enable_grad(), plain_modules(model):
             log_probs = model(ids, mask, decoder_input)  # (1, T, V)
             loss, n_tokens = sequence_loss_written_out(log_probs, wanted, torch.ones_like(wanted, dtype=torch.bool))
             (loss / n_tokens).backward()

@@ -79,7 +79,7 @@ def test_padding_of_word_like_lengths_is_below_8_percent():
     assert padding(lengths, plan_batches(lengths, 4096, seed=0, epoch=0)) < 0.08
 
 
-@pytest.mark.skipif(not DJANGO.exists(), reason=f"{DJANGO} is not there (set CODEGEN_DATA)")
+@pytest.mark.skipif(not DJANGO.exists(), reason="no published corpora here (set CODEGEN_DATA)")
 def test_padding_on_django_is_below_8_percent_over_an_epoch():
     nl, code = (
         [line.strip() for line in (DJANGO / name).read_text(encoding="utf-8").split("\n")[:16000]]

@@ -8,7 +8,8 @@ from data.example import Example
 from data.tokenizers.tokenizer import source_ids, train_tokenizer
 from evaluation.attention import attention_maps
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
+from model.fused_attention import FusedAttention
 
 DATA = DataConfig(max_source_length=64)
 EXAMPLES = [Example("a", "return the sum of xs", "sum(xs)"), Example("b", "return x", "x")]
@@ -22,7 +23,7 @@ def tokenizer():
 def make_model(tokenizer, **changes):
     torch.manual_seed(0)
     config = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16, **changes)
-    return Transformer(config, tokenizer.pad_id).eval()
+    return make_network(config, tokenizer.pad_id).eval()
 
 
 @pytest.mark.parametrize("copy_head", [False, True])
@@ -48,4 +49,4 @@ def test_looking_changes_nothing(tokenizer):
         before = model(source, mask, start)
         attention_maps(model, tokenizer, EXAMPLES, ["x", "x"], DATA)
         assert torch.equal(model(source, mask, start), before)
-    assert model.decoder[-1].cross_attention.fast
+    assert isinstance(model.decoder[-1].cross_attention, FusedAttention)

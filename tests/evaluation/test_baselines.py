@@ -105,7 +105,7 @@ def test_nothing_can_be_found_in_nothing():
         most_common_code([])
 
 
-@pytest.mark.skipif(not DJANGO.exists(), reason=f"{DJANGO} is not there (set CODEGEN_DATA)")
+@pytest.mark.skipif(not DJANGO.exists(), reason="no published corpora here (set CODEGEN_DATA)")
 def test_what_retrieval_reaches_on_django():
     columns = [(DJANGO / name).read_text(encoding="utf-8").split("\n")[:17000] for name in ("all.anno", "all.code")]
     pairs = examples(*((nl.strip(), code.strip()) for nl, code in zip(*columns, strict=True)))

@@ -19,7 +19,7 @@ from evaluation.predict import Candidate
 from evaluation.programs.run import Outcome
 from model.config import preset
 from model.ensemble import Ensemble
-from model.transformer import Transformer
+from model.fast import make_network
 from system.errors import UserError
 
 
@@ -49,7 +49,7 @@ def score(tmp_path):
         (run / "config.json").write_text("{}")
         data = DataConfig(**{"path": str(tmp_path / "data")} | data)
         config = config or EvaluationConfig(max_new_tokens=4)
-        model = Transformer(sizes, tokenizer.pad_id)
+        model = make_network(sizes, tokenizer.pad_id)
         if partners:
             model = Ensemble([model, model], partners)
         backward = Reverse(reverse, model, tokenizer, 64) if reverse else None

@@ -122,7 +122,7 @@ def test_several_lines_are_not_completed():
     assert not parses("x = 1\nif x :", single_line=True)
 
 
-@pytest.mark.skipif(not DJANGO.exists(), reason=f"{DJANGO} is not there (set CODEGEN_DATA)")
+@pytest.mark.skipif(not DJANGO.exists(), reason="no published corpora here (set CODEGEN_DATA)")
 def test_every_line_of_django_parses_as_a_line_and_60_percent_alone():
     lines = [line.strip() for line in DJANGO.read_text(encoding="utf-8").split("\n")[:-1]]
     assert [line for line in lines if not parses(line, single_line=True)] == []

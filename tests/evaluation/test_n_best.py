@@ -10,7 +10,7 @@ from evaluation.config import EvaluationConfig
 from evaluation.n_best import Reverse, backward_scores, choose, oracle
 from evaluation.predict import Candidate, predict, predict_candidates
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 
 DATA = DataConfig(max_source_length=64)
 TEXTS = ["return the sum of xs", "return x", "sort the words of the list by their length and reverse them"]
@@ -27,7 +27,7 @@ def tokenizer():
 def model(tokenizer):
     torch.manual_seed(0)
     config = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16, copy_head=True)
-    return Transformer(config, tokenizer.pad_id).eval()
+    return make_network(config, tokenizer.pad_id).eval()
 
 
 def test_what_parses_goes_before_what_does_not_and_else_the_likelier():

@@ -8,7 +8,7 @@ from evaluation.config import EvaluationConfig
 from evaluation.predict import draw, predict
 from model.config import preset
 from model.decoding import Sampling
-from model.transformer import Transformer
+from model.fast import make_network
 
 DATA = DataConfig(max_source_length=64)
 TEXTS = ["return the sum of xs", "return x", "sort the words of the list by their length and reverse them"]
@@ -22,7 +22,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def model(tokenizer):
     config = preset("modern", vocab_size=tokenizer.vocab_size, d_model=16, n_heads=2, d_ff=16, copy_head=True)
-    return Transformer(config, tokenizer.pad_id).eval()
+    return make_network(config, tokenizer.pad_id).eval()
 
 
 def test_outputs_stand_in_the_order_of_the_descriptions(model, tokenizer):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.config import PRESETS, preset
 from model.decoding import SpecialIds
+from model.fast import make_network
 from model.transformer import Transformer
 
 VARIANTS = {
@@ -48,7 +49,7 @@ def laid_out(request, monkeypatch) -> bool:
 
 def make_tiny(name: str, **changes: object) -> Transformer:
     torch.manual_seed(1)
-    model = Transformer(preset(name, **{**TINY, **changes}), pad_id=0).double().eval()
+    model = make_network(preset(name, **{**TINY, **changes}), pad_id=0).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():  # biases, gains, the gate and the padding's embedding among them
             parameter += 0.3 * torch.randn_like(parameter)

@@ -11,16 +11,17 @@ from model.attention import (
     KeyValueCache,
     MultiHeadAttention,
     causal_mask,
-    fused_attention,
     written_out_attention,
 )
 from model.config import ModelConfig
 from model.dropout import LEVELS, keep_mask
+from model.fused_attention import FusedAttention, fused_attention
 
 FORMS = {
     "readable": lambda *arguments: written_out_attention(*arguments)[0],
     "fast": fused_attention,
 }
+MODULES = {"readable": MultiHeadAttention, "fast": FusedAttention}
 # While weights are dropped a CPU's fast form is another: here it is asked to drop one of 10^9, which is none.
 EQUATION_4 = {**FORMS, "batched": lambda *arguments, **settings: fused_attention(*arguments, 1e-9, **settings)}
 
@@ -131,8 +132,8 @@ def test_a_query_that_may_attend_to_nothing_gives_zeros_forward_and_backward(for
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("biases", [False, True])
 def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
-    config = ModelConfig(d_model=12, n_heads=3, speed=form, biases=biases, positions="none")
-    ours = MultiHeadAttention(config).double()
+    config = ModelConfig(d_model=12, n_heads=3, biases=biases, positions="none")
+    ours = MODULES[form](config).double()
     theirs = nn.MultiheadAttention(12, 3, bias=biases, batch_first=True, dtype=torch.float64)
     with torch.no_grad():
         for parameter in ours.parameters():
@@ -159,7 +160,7 @@ def test_multi_head_attention_is_pytorchs_with_the_same_weights(form, biases):
 
 def test_the_two_forms_are_one_module_with_one_set_of_weights():
     modules = {
-        form: MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, speed=form, positions="none")).double()
+        form: MODULES[form](ModelConfig(d_model=12, n_heads=3, positions="none")).double()
         for form in FORMS
     }
     modules["fast"].load_state_dict(modules["readable"].state_dict())
@@ -170,8 +171,8 @@ def test_the_two_forms_are_one_module_with_one_set_of_weights():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_attention_weights_are_dropped_in_training_only(form):
-    config = ModelConfig(d_model=12, n_heads=3, speed=form, positions="none", dropout_attention=0.5)
-    module = MultiHeadAttention(config)
+    config = ModelConfig(d_model=12, n_heads=3, positions="none", dropout_attention=0.5)
+    module = MODULES[form](config)
     x = torch.randn(2, 5, 12)
 
     def run() -> torch.Tensor:
@@ -248,7 +249,7 @@ def test_a_full_cache_says_so():
 
 def test_a_hook_sees_the_steps_of_the_written_out_form_and_changes_nothing():
     torch.manual_seed(0)
-    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3, speed="readable")).double()
+    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3)).double()
     x = torch.randn(2, 5, 12, dtype=torch.float64)
     keys, values = attention.keys_and_values(x)
     before, weights = attention(x, keys, values, None, causal=True)
@@ -265,7 +266,7 @@ def test_a_hook_sees_the_steps_of_the_written_out_form_and_changes_nothing():
 
 
 def test_the_fused_form_shows_no_steps_and_hook_points_have_no_weights():
-    attention = MultiHeadAttention(ModelConfig(d_model=12, n_heads=3))
+    attention = FusedAttention(ModelConfig(d_model=12, n_heads=3))
     attention.see.register_forward_hook(lambda *_: pytest.fail("the fused form has no steps to see"))
     x = torch.randn(1, 4, 12)
     attention(x, *attention.keys_and_values(x), None, causal=True)

@@ -7,8 +7,8 @@ from data.batches import collate
 from data.example import Item
 from model.config import preset
 from model.decoding import SpecialIds, beam_search, greedy
+from model.fast import make_network
 from model.heads import with_copy_scores
-from model.transformer import Transformer
 from training.batch_loss import batch_loss
 from training.strategies.distillation import Teacher, distillation_loss
 
@@ -19,7 +19,7 @@ def make(speed="fast"):
     torch.manual_seed(0)
     sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 1, "n_decoder_layers": 1, "dropout": 0.0}
     config = preset("modern", vocab_size=40, copy_head=True, copy_form="scores", speed=speed, **sizes)
-    model = Transformer(config, 0)
+    model = make_network(config, 0)
     with torch.no_grad():
         model.copy_head.query.weight.mul_(8)  # large scores: a mistake shows
     return model

@@ -20,7 +20,7 @@ N_NEW = 9
 class Chain:
     """A stand-in for the network whose next token depends on the newest one alone: P(y_t | y_{t-1}) is a table."""
 
-    training, config = False, SimpleNamespace(fast=False)
+    training = False
 
     def __init__(self, table: dict[int, dict[int, float]], vocab_size: int = 8) -> None:
         self.log_table = torch.full((vocab_size, vocab_size), -torch.inf, dtype=torch.float64)
@@ -39,8 +39,11 @@ class Chain:
         self.rows_of_each_step.append(len(token))
         return token
 
-    def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+    def logits(self, states: Tensor) -> Tensor:
         return self.log_table[states]
+
+    def log_probs(self, logits: Tensor, *_: Tensor) -> Tensor:
+        return logits
 
 
 def rows(n: int) -> tuple[Tensor, Tensor]:
@@ -196,7 +199,7 @@ def test_sources_that_are_done_leave_the_beam_search(tiny, example, special):
 class HuggingFaceModel:
     """A T5 of Hugging Face behind our network's interface; it computes every step from the whole prefix."""
 
-    training, config = False, SimpleNamespace(fast=False)
+    training = False
 
     def __init__(self, t5) -> None:
         self.t5 = t5
@@ -218,8 +221,11 @@ class HuggingFaceModel:
         output = self.t5(encoder_outputs=(memory,), attention_mask=source_mask, decoder_input_ids=cache.prefixes)
         return output.logits[:, -1:]
 
-    def log_probs(self, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
-        return states.log_softmax(dim=-1)
+    def logits(self, states: Tensor) -> Tensor:
+        return states
+
+    def log_probs(self, logits: Tensor, *_: Tensor) -> Tensor:
+        return logits.log_softmax(dim=-1)
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])

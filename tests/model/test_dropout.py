@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.config import preset
-from model.dropout import LEVELS, Dropout, FastDropout, keep_mask
-from model.transformer import Transformer
+from model.dropout import LEVELS, DropoutFromBits, FastDropout, keep_mask
+from model.fast import make_network
 
 BOUND = 4.5  # standard deviations
 RATES = [0.1, 0.15, 0.5, 0.9, 0.001, 2e-5]
@@ -46,7 +46,7 @@ def runs(bits: Tensor) -> float:
 def test_values_are_dropped_at_the_rate_and_the_mean_stays(rate):
     torch.manual_seed(0)
     n = 1_000_000
-    y = Dropout(rate, fast=True)(torch.ones(n, dtype=torch.float64))
+    y = DropoutFromBits(rate)(torch.ones(n, dtype=torch.float64))
     kept = y.max().item()
     assert ((y == 0) | (y == kept)).all()
     met = 1 - 1 / kept  # the scale belongs to the rate that is met: kept * (1 - met) = 1
@@ -57,7 +57,7 @@ def test_values_are_dropped_at_the_rate_and_the_mean_stays(rate):
 def test_what_is_zeroed_is_exactly_what_the_gradient_does_not_pass():
     torch.manual_seed(0)
     x = torch.randn(33, 77, dtype=torch.float64, requires_grad=True)
-    y, of_y = Dropout(0.3, fast=True)(x), torch.randn(33, 77, dtype=torch.float64)
+    y, of_y = DropoutFromBits(0.3)(x), torch.randn(33, 77, dtype=torch.float64)
     y.backward(of_y)
     zeroed = y == 0
     assert 0.2 < zeroed.double().mean() < 0.4
@@ -79,30 +79,30 @@ def test_the_gradient_is_that_of_finite_differences():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_tensors_of_any_size_and_kind_keep_both(shape, dtype):
     x = torch.ones(shape, dtype=dtype)
-    y = Dropout(0.5, fast=True)(x)
+    y = DropoutFromBits(0.5)(x)
     assert y.shape == x.shape and y.dtype == dtype
     assert ((y == 0) | (y == 2)).all()
 
 
 def test_a_tensor_that_does_not_lie_in_rows_keeps_its_values_in_their_places():
     x = torch.arange(1.0, 36.0).view(5, 7).t()
-    y = Dropout(0.5, fast=True)(x)
+    y = DropoutFromBits(0.5)(x)
     assert y.shape == (7, 5) and (y[y != 0] == 2 * x[y != 0]).all()
 
 
 def test_a_rate_beyond_what_16_bits_can_say_is_the_nearest_they_can():
     x = torch.ones(10_000)
-    assert Dropout(1e-6, fast=True)(x).equal(x)
-    almost_all = Dropout(1 - 1e-6, fast=True)(x)
+    assert DropoutFromBits(1e-6)(x).equal(x)
+    almost_all = DropoutFromBits(1 - 1e-6)(x)
     assert almost_all.isfinite().all() and (almost_all == 0).sum() > 9_990
-    assert not Dropout(1.0, fast=True)(x).any()  # nn.Dropout's meaning of 1
+    assert not DropoutFromBits(1.0)(x).any()  # nn.Dropout's meaning of 1
 
 
 def test_evaluation_and_rate_zero_change_nothing_and_draw_nothing():
     x = torch.randn(9, 5)
     state = torch.get_rng_state()
-    assert Dropout(0.5, fast=True).eval()(x).equal(x)
-    assert Dropout(0.0, fast=True)(x).equal(x)
+    assert DropoutFromBits(0.5).eval()(x).equal(x)
+    assert DropoutFromBits(0.0)(x).equal(x)
     assert torch.get_rng_state().equal(state)
 
 
@@ -111,14 +111,14 @@ def test_the_readable_form_is_pytorchs_dropout():
     torch.manual_seed(3)
     expected = nn.Dropout(0.3)(x)
     torch.manual_seed(3)
-    assert Dropout(0.3, fast=False)(x).equal(expected)
+    assert nn.Dropout(0.3)(x).equal(expected)
 
 
 # Where the chances come from
 
 
 def test_the_seed_decides_and_the_generators_state_is_all_that_is_remembered():
-    x, drop = torch.ones(7, 9), Dropout(0.5, fast=True)
+    x, drop = torch.ones(7, 9), DropoutFromBits(0.5)
     torch.manual_seed(1)
     drop(x)
     state = torch.get_rng_state()  # what a checkpoint keeps
@@ -128,7 +128,7 @@ def test_the_seed_decides_and_the_generators_state_is_all_that_is_remembered():
     torch.set_rng_state(state)
     assert drop(x).equal(after[0]) and drop(x).equal(after[1])
     torch.set_rng_state(state)
-    assert Dropout(0.5, fast=True)(x).equal(after[0])  # a module has no state of its own
+    assert DropoutFromBits(0.5)(x).equal(after[0])  # a module has no state of its own
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.15, 0.5])
@@ -182,7 +182,7 @@ def test_the_examples_of_a_batch_are_dropped_independently(rate):
 @pytest.mark.parametrize("n_values", [40_000, 40_001, 39_999])
 def test_two_layers_and_two_steps_are_dropped_independently(n_values):
     torch.manual_seed(0)
-    layers, x = (Dropout(0.1, fast=True), Dropout(0.1, fast=True)), torch.ones(n_values)
+    layers, x = (DropoutFromBits(0.1), DropoutFromBits(0.1)), torch.ones(n_values)
     drawn = torch.stack([layer(x) != 0 for _ in range(6) for layer in layers]).double()
     assert correlations(drawn).abs().max() < BOUND
 
@@ -198,7 +198,7 @@ def test_the_masks_of_a_network_are_independent_over_places_layers_and_steps(mon
     monkeypatch.setattr("model.dropout.keep_mask", spy)
     torch.manual_seed(0)
     config = preset("t5", vocab_size=50, d_model=64, n_heads=2, d_ff=64, n_encoder_layers=2, n_decoder_layers=2)
-    model = Transformer(config, pad_id=0)
+    model = make_network(config, pad_id=0)
     ids, mask = torch.randint(1, 50, (8, 32)), torch.ones(8, 32, dtype=torch.bool)
     for _ in range(2):
         model(ids, mask, ids)

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from model import fast_decoding
 from model.config import PRESETS
 from model.decoding import Rows, Sampling, SpecialIds, beam_search, greedy, sample
+from model.fast import make_network
 from model.fast_decoding import FastRows
 from model.transformer import Transformer
 
@@ -32,7 +33,7 @@ def twins(model: Transformer, dtype: torch.dtype = torch.float64) -> list[Transf
     """The same network twice: fast and readable."""
     made = []
     for speed in ("fast", "readable"):
-        twin = Transformer(replace(model.config, speed=speed), model.pad_id).to(dtype).eval()
+        twin = make_network(replace(model.config, speed=speed), model.pad_id).to(dtype).eval()
         twin.load_state_dict(model.state_dict())
         made.append(twin)
     return made

@@ -4,20 +4,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import ModelConfig
+from model.fast import make_network
 from model.linear import (
     FEWEST_ROWS,
     FEWEST_WITHOUT_GRADIENT,
-    Linear,
+    FastLinear,
     linear_as_convolution,
     onednn_linear,
     suits_onednn,
 )
-from model.transformer import Transformer
 
 
 def random_parts(shape: tuple[int, ...], d_in: int, d_out: int, bias: bool) -> list[Tensor]:
@@ -88,7 +88,7 @@ def calls_of_the_convolution(monkeypatch) -> list[Tensor]:
 
 def test_the_fast_layer_is_a_convolution_from_64_rows_on_and_the_readable_one_never(wide_cpu, monkeypatch):
     seen = calls_of_the_convolution(monkeypatch)
-    layer, readable = Linear(6, 5, True, fast=True), Linear(6, 5, True, fast=False)
+    layer, readable = FastLinear(6, 5, True), nn.Linear(6, 5, True)
     readable.load_state_dict(layer.state_dict())
     for shape, n_calls in (((FEWEST_ROWS - 1,), 0), ((FEWEST_ROWS,), 1), ((8, 8), 2), ((9, 7), 2), ((0, 7), 2)):
         x = torch.randn(*shape, 6)
@@ -97,7 +97,7 @@ def test_the_fast_layer_is_a_convolution_from_64_rows_on_and_the_readable_one_ne
 
 
 def test_what_the_convolution_does_not_serve_is_a_plain_product(wide_cpu, monkeypatch):
-    layer, x = Linear(6, 5, True, fast=True), torch.randn(2, FEWEST_ROWS, 6)
+    layer, x = FastLinear(6, 5, True), torch.randn(2, FEWEST_ROWS, 6)
     assert suits_onednn(x)
     monkeypatch.setattr("model.linear.linear_as_convolution", lambda *_: pytest.fail("this should be a product"))
     for dtype in (torch.float64, torch.bfloat16):
@@ -117,7 +117,7 @@ def test_every_matrix_of_a_fast_network_is_read_by_convolutions(wide_cpu, monkey
     # 4 of each attention, 3 of each gated feed-forward layer, the output.
     for speed, n_calls in (("fast", 3 * 4 + 2 * 3 + 1), ("readable", 0)):
         seen.clear()
-        Transformer(ModelConfig(**sizes, speed=speed), pad_id=0)(ids, mask, ids)
+        make_network(ModelConfig(**sizes, speed=speed), pad_id=0)(ids, mask, ids)
         assert len(seen) == n_calls
 
 
@@ -127,7 +127,7 @@ def test_without_a_gradient_few_rows_are_enough_for_onednn(wide_cpu, monkeypatch
     calls = []
     monkeypatch.setattr("model.linear.onednn_linear", lambda *parts: calls.append(1) or onednn_linear(*parts))
     monkeypatch.setattr("model.linear.linear_as_convolution", lambda *_: pytest.fail("nothing has a gradient here"))
-    layer, x = Linear(48, 33, bias, fast=True), torch.randn(1, n_rows, 48)
+    layer, x = FastLinear(48, 33, bias), torch.randn(1, n_rows, 48)
     with torch.no_grad():
         assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
     assert len(calls) == (n_rows >= FEWEST_WITHOUT_GRADIENT)

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from model.config import PRESETS
 from model.decoding import beam_search, greedy
+from model.fast import make_network
 from model.normalization import LayerNorm, RMSNorm
 from model.packed_weights import PackedLinear, StepNorm, decoder_weights, part, scaled_query
 from model.transformer import Transformer
@@ -69,7 +70,7 @@ def decoding(tiny, example, special):
 
     def fresh(model: Transformer) -> Transformer:
         """A network that has never decoded, with the same weights."""
-        other = Transformer(model.config, model.pad_id).eval()
+        other = make_network(model.config, model.pad_id).eval()
         other.load_state_dict(model.state_dict())
         return other
 

@@ -9,9 +9,9 @@ from torch.testing import assert_close
 
 from model.config import preset
 from model.decoding import Rows, beam_search, encode_rows, greedy
+from model.fast import FastTransformer, make_network
 from model.normalization import make_norm
 from model.numpy_reference.transformer import encode as encode_in_numpy
-from model.transformer import Transformer
 from training.flops import forward_flops
 
 PIECES = {
@@ -95,7 +95,7 @@ def test_no_norm_is_the_identity(tiny):
 def test_decoding_steps_through_the_readable_modules_and_agrees_with_the_whole_prefix(without, example, special):
     model, piece = without
     rows = encode_rows(model, example.source, example.source_mask, special, 5)
-    assert isinstance(rows, Rows) and model.config.fast
+    assert isinstance(rows, Rows) and isinstance(model, FastTransformer)
     outputs = greedy(model, example.source, example.source_mask, special, 5)
     if piece != "causal":  # the prefix's earlier states know only what came before them, in training too
         for source, mask, output in zip(example.source, example.source_mask, outputs, strict=True):
@@ -131,6 +131,6 @@ def test_t5s_queries_start_smaller_and_others_do_not():
         ("t5", {}, 1 / 4), ("vaswani2017", {}, 1), ("vaswani2017", {"scale_attention": False}, 1),
     ):  # fmt: skip
         torch.manual_seed(0)
-        attention = Transformer(preset(name, **sizes, **changes), pad_id=0).encoder[0].self_attention
+        attention = make_network(preset(name, **sizes, **changes), pad_id=0).encoder[0].self_attention
         ratio = attention.query.weight.detach().std() / attention.key.weight.detach().std()
         assert float(ratio) == pytest.approx(expected, rel=0.05)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import PRESETS, preset
+from model.fast import make_network
 from model.positions import sinusoidal_positions
 from model.transformer import Transformer
 
@@ -93,7 +94,7 @@ def test_embeddings_are_scaled_and_normalised_as_the_papers_have_it(tiny, exampl
     embedded = model.embed(example.source, model.encoder_positions, torch.arange(8), None)
     order = sinusoidal_positions(torch.arange(8), 16)
     assert_close(embedded, 4 * model.embedding(example.source) + order)
-    bart = Transformer(preset("bart", vocab_size=19, d_model=16, n_heads=2, d_ff=24), pad_id=0).double().eval()
+    bart = make_network(preset("bart", vocab_size=19, d_model=16, n_heads=2, d_ff=24), pad_id=0).double().eval()
     embedded = bart.embed(example.source, bart.encoder_positions, torch.arange(8), bart.encoder_embedding_norm)
     assert_close(embedded.mean(dim=-1), torch.zeros(4, 8).double())
     assert embedded.var(dim=-1, unbiased=False).allclose(torch.ones(4, 8).double(), atol=0.05)  # but for epsilon
@@ -105,7 +106,7 @@ def test_a_tied_t5_output_is_scaled_down_and_its_queries_start_small(tiny):
     model = tiny("t5")
     assert_close(model.logits(states), states @ model.embedding.weight.T / 4)
     torch.manual_seed(0)
-    fresh = Transformer(preset("t5", vocab_size=19), pad_id=0)
+    fresh = make_network(preset("t5", vocab_size=19), pad_id=0)
     attention = fresh.encoder[0].self_attention
     ratio = attention.key.weight.std() / attention.query.weight.std()
     assert ratio.item() == pytest.approx(math.sqrt(fresh.config.d_k), rel=0.05)
@@ -114,7 +115,7 @@ def test_a_tied_t5_output_is_scaled_down_and_its_queries_start_small(tiny):
 def test_heads_may_be_wider_or_narrower_than_their_share_of_the_width(tiny):
     """T5 v1.1 small: 6 heads of 64 in a width of 512 (Raffel et al. 2020's release notes)."""
     config = preset("t5_v1_1", d_model=512, n_heads=6, d_kv=64, n_encoder_layers=1, n_decoder_layers=1)
-    attention = Transformer(config, 0).encoder[0].self_attention
+    attention = make_network(config, 0).encoder[0].self_attention
     assert attention.query.weight.shape == attention.value.weight.shape == (384, 512)
     assert attention.output.weight.shape == (512, 384) and config.d_k == 64
     assert tiny("modern", d_kv=6).encoder[0].self_attention.scale == pytest.approx(6**-0.5)
@@ -143,7 +144,7 @@ def test_inputs_teach_the_padding_token_only_where_they_may(tiny, learnt):
     source, mask = torch.tensor([[4, 5]]), torch.ones(1, 2, dtype=torch.bool)
     model(source, mask, torch.tensor([[0, 7]]))[..., 3].sum().backward()
     assert model.embedding.weight.grad[7].any() and model.embedding.weight.grad[0].any() == learnt
-    assert not Transformer(preset("t5", vocab_size=19), pad_id=3).embedding.weight[3].any()
+    assert not make_network(preset("t5", vocab_size=19), pad_id=3).embedding.weight[3].any()
 
 
 DROPOUT_PLACES = {  # preset -> embeddings and sublayers, attention weights, inside the feed-forward layer, whole stacks
@@ -160,7 +161,7 @@ def test_dropout_stands_where_the_papers_have_it(name):
     config = preset(name, vocab_size=19, d_model=16, n_heads=2, d_ff=24)
     places = config.dropout, config.dropout_attention, config.dropout_feed_forward, config.dropout_output
     assert places == DROPOUT_PLACES[name]
-    model = Transformer(config, pad_id=0)
+    model = make_network(config, pad_id=0)
     layers = [*model.encoder, *model.decoder]
     residuals = [part for layer in layers for part in layer.children() if hasattr(part, "pre")]
     assert {part.dropout.p for part in residuals} == {model.embedding_dropout.p} == {places[0]}
@@ -222,7 +223,7 @@ def test_the_log_probability_of_a_target_is_read_from_the_distribution(model, ex
 
 
 def test_tied_embeddings_are_one_matrix():
-    tied, untied = (Transformer(preset(name, vocab_size=50, d_model=16), pad_id=0) for name in ("t5", "t5_v1_1"))
+    tied, untied = (make_network(preset(name, vocab_size=50, d_model=16), pad_id=0) for name in ("t5", "t5_v1_1"))
     assert tied.output.weight is tied.embedding.weight
     assert untied.output.weight is not untied.embedding.weight
     assert len({id(p) for p in untied.parameters()}) == len({id(p) for p in tied.parameters()}) + 1 + 2 * 3
@@ -234,7 +235,7 @@ def test_tied_embeddings_are_one_matrix():
 def test_training_starts_near_the_loss_of_guessing(name, copy_head):
     torch.manual_seed(0)
     config = preset(name, vocab_size=1000, d_model=64, d_ff=128, copy_head=copy_head)
-    model = Transformer(config, pad_id=0).eval()
+    model = make_network(config, pad_id=0).eval()
     source, target = torch.randint(1, 1000, (2, 32, 12))
     mask = torch.ones(32, 12, dtype=torch.bool)
     log_probs = model(source, mask, F.pad(target[:, :-1], (1, 0), value=3))
@@ -245,7 +246,7 @@ def test_training_starts_near_the_loss_of_guessing(name, copy_head):
 @pytest.mark.parametrize(("name", "copy_head"), [*((name, False) for name in PRESETS), ("modern", True)])
 def test_a_batch_of_eight_is_learnt_by_heart(name, copy_head):
     torch.manual_seed(0)
-    model = Transformer(
+    model = make_network(
         preset(name, vocab_size=40, d_model=32, n_heads=2, d_ff=64, n_encoder_layers=1, n_decoder_layers=1,
                max_length=16, dropout=0.0, dropout_attention=0.0, dropout_feed_forward=0.0, dropout_output=0.0,
                copy_head=copy_head),

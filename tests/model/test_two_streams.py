@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from model.two_streams import two_stream_mask, two_stream_states
 
 MASK, START = 3, 2
@@ -14,7 +14,7 @@ SIZES = {"vocab_size": 40, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_l
 
 def model_of(**changes):
     torch.manual_seed(0)
-    return Transformer(preset("modern", **{**SIZES, "dropout": 0.0, **changes}), pad_id=0).eval()
+    return make_network(preset("modern", **{**SIZES, "dropout": 0.0, **changes}), pad_id=0).eval()
 
 
 def states(model, target, ranks):

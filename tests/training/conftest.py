@@ -32,7 +32,7 @@ def corpora(settings):
     about = {"data_hash": "0"}
     both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
     pairs = Corpus(examples[:32], examples[32:], BadRecords(), about)
-    return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks else pairs}
+    return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks.names else pairs}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def run():
         folder, options, kill_at=None, kill_in_evaluation=False, signal_at=None, number=signal.SIGINT, poison=(),
         network=NETWORK,
     ):
-        take_step, strategy_loss, current = train.take_step, train.strategy_loss, [0]
+        take_step, batch_loss, current = train.take_step, train.batch_loss, [0]
 
         def step(run, *rest):
             current[0] = run.position.total_step
@@ -64,8 +64,8 @@ def run():
             return take_step(run, *rest)
 
         def loss(*arguments):
-            total = strategy_loss(*arguments)
-            return total * (torch.nan if current[0] in poison else 1.0)
+            total, n = batch_loss(*arguments)
+            return total * (torch.nan if current[0] in poison else 1.0), n
 
         def evaluate(*_):
             if kill_in_evaluation:
@@ -73,7 +73,7 @@ def run():
 
         with pytest.MonkeyPatch.context() as patch:
             for name, stand_in in {
-                "take_step": step, "strategy_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
+                "take_step": step, "batch_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
                 "show_results": lambda *_: None,
             }.items():
                 patch.setattr(train, name, stand_in)

@@ -20,11 +20,10 @@ from data.objectives.pairs import pairs
 from data.objectives.permutation import permutation_language_modelling
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from model.two_streams import two_stream_states
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
-from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(6)]
 
@@ -41,7 +40,7 @@ def make_model(tokenizer, copy_head):
         n_decoder_layers=1, dropout=0.0, copy_head=copy_head, mlm_head=True,
         tag_head=True, match_head=True,
     )
-    return Transformer(config, tokenizer.pad_id)
+    return make_network(config, tokenizer.pad_id)
 
 
 def make_batch(tokenizer, examples, objective=pairs):
@@ -102,7 +101,7 @@ def a_step(model, batches):
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
     phase = SimpleNamespace(
-        loop=loop, optimizer=optimizer, average=None, strategies=StrategiesConfig(), teacher=None
+        loop=loop, optimizer=optimizer, average=None, gradient=None
     )
     loss, norm = train.take_step(run, phase, batches, 0.5)
     return loss, norm, [weight.detach() for weight in model.parameters()]
@@ -152,7 +151,7 @@ def test_only_tokens_with_a_rank_enter_the_permutation_loss(tokenizer):
 @pytest.mark.parametrize("copy_head", [False, True])
 def test_autoencoding_teaches_the_decoder_what_pairs_would_and_the_encoder_nothing(tokenizer, copy_head, speed):
     model = make_model(tokenizer, copy_head)
-    model = Transformer(replace(model.config, speed=speed, tie_embeddings=False), tokenizer.pad_id)
+    model = make_network(replace(model.config, speed=speed, tie_embeddings=False), tokenizer.pad_id)
     batch = make_batch(tokenizer, EXAMPLES, target_autoencoding)
     gradients = {}
     for kind in ("autoencoding", "seq2seq"):

@@ -13,15 +13,14 @@ from data.objectives.mlm import masked_language_modelling
 from data.objectives.pairs import pairs
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.dropout import Dropout
+from model.dropout import DropoutFromBits
+from model.fast import make_network
 from model.heads import copied_log_probs
-from model.transformer import Transformer
 from system.device import autocast, has_bf16
 from training import chunked_loss
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
-from training.strategies.config import StrategiesConfig
 
 CPU = torch.device("cpu")
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(8)]
@@ -48,7 +47,7 @@ def make_model(tokenizer, name, **changes):
         name, vocab_size=tokenizer.vocab_size, d_model=32, n_heads=2, d_ff=64, n_encoder_layers=1, n_decoder_layers=1,
         mlm_head=True, **{"copy_head": True, "dropout": 0.1, "dropout_attention": 0.1, **changes},
     )
-    return Transformer(config, tokenizer.pad_id).train()
+    return make_network(config, tokenizer.pad_id).train()
 
 
 def losses_of(tokenizer, batch, bf16, n_steps=6):
@@ -57,7 +56,7 @@ def losses_of(tokenizer, batch, bf16, n_steps=6):
     loop = LoopConfig(bf16=bf16)
     run = SimpleNamespace(model=model, device=CPU)
     phase = SimpleNamespace(
-        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
     return [train.take_step(run, phase, [batch], 3e-3)[0] for _ in range(n_steps)], model
 
@@ -92,7 +91,7 @@ def test_the_gradient_points_where_that_of_float32_does(tokenizer, batch, monkey
 def test_dropout_divides_by_the_share_it_keeps_and_not_by_its_nearest_bfloat16():
     """1 / 0.9 is 1.1111, the nearest bfloat16 1.1094: every sum over many values would be 0.16% too small."""
     x = torch.rand(2**16).add_(1).bfloat16()
-    dropped = Dropout(0.1, fast=True).train()(x)
+    dropped = DropoutFromBits(0.1).train()(x)
     kept = dropped != 0
     assert (dropped[kept].double() / x[kept].double()).mean().item() == pytest.approx(1 / 0.9, rel=2e-4)
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from training import chunked_loss as module
 from training.chunked_loss import chunked_loss
 from training.losses import copy_loss, sequence_loss
@@ -202,7 +202,7 @@ def test_a_gradient_of_the_gradient_is_refused():
 def test_the_networks_own_logits_serve_and_a_tied_matrix_learns_from_both_sides(name):
     torch.manual_seed(0)
     sizes = {"vocab_size": V, "d_model": 8, "n_heads": 2, "d_ff": 8, "n_encoder_layers": 1, "n_decoder_layers": 1}
-    model = Transformer(preset(name, **sizes, logits_bias=name == "bart"), pad_id=0).double().eval()
+    model = make_network(preset(name, **sizes, logits_bias=name == "bart"), pad_id=0).double().eval()
     if model.logits_bias is not None:
         model.logits_bias.normal_()
     targets = torch.randint(1, V, (2 * ROWS,))

@@ -9,13 +9,14 @@ from torch.nn import functional as F
 
 import train
 from data.batches import Batch
-from model import linear
+from model import attention, linear
 from model.config import preset
+from model.fast import make_network
 from model.transformer import Transformer
+from training import losses
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
-from training.strategies.config import StrategiesConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORKS = {
@@ -25,6 +26,7 @@ NETWORKS = {
     "t5_v1_1": ("t5_v1_1", {"d_kv": 6}),
     "modern": ("modern", {}),
     "modern, copy head": ("modern", {"copy_head": True}),
+    "modern, copy scores": ("modern", {"copy_head": True, "copy_form": "scores"}),
     "modern, ALiBi": ("modern", {"positions": "alibi"}),
 }
 SIZES = {"vocab_size": 61, "d_model": 32, "n_heads": 4, "d_ff": 48, "n_encoder_layers": 2, "n_decoder_layers": 2,
@@ -68,7 +70,7 @@ def make_batch(seed: int) -> Batch:
 def make_model(network: str, speed: str, **changes: object) -> Transformer:
     name, own = NETWORKS[network]
     torch.manual_seed(0)
-    return Transformer(preset(name, **{**SIZES, **NO_DROPOUT, **own, **changes}, speed=speed), pad_id=0)
+    return make_network(preset(name, **{**SIZES, **NO_DROPOUT, **own, **changes}, speed=speed), pad_id=0)
 
 
 def moved(model: Transformer) -> Transformer:
@@ -98,8 +100,8 @@ def distances(results: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str,
 def test_loss_and_gradients_are_those_of_the_readable_forms(network, calls_of_the_convolution):
     batch, models = make_batch(1), {speed: moved(make_model(network, speed)) for speed in ("fast", "readable")}
     fast, readable = (loss_and_gradients(model, batch) for model in models.values())
-    n_matrices = sum(isinstance(module, linear.Linear) for module in models["fast"].modules())
-    n_matrices -= network == "modern, copy head"  # its W_k is read another way
+    n_matrices = sum(isinstance(module, linear.FastLinear) for module in models["fast"].modules())
+    n_matrices -= network.startswith("modern, copy")  # its W_k is read another way
     n_calls = n_matrices if torch.backends.mkldnn.is_available() else 0  # the loss's second chunk is too short
     assert len(calls_of_the_convolution) == n_calls
     fast_in_double, truth = (loss_and_gradients(model.double(), batch) for model in models.values())
@@ -117,6 +119,35 @@ def test_loss_and_gradients_are_those_of_the_readable_forms(network, calls_of_th
         assert distance <= max(3 * rounding[name], 2e-6 * largest[name], 1e-8), name
 
 
+@pytest.mark.parametrize("network", ["modern", "t5", "modern, copy head"])
+def test_with_readable_forms_training_takes_the_equations_as_they_are_shown(network, monkeypatch):
+    """(1) to (3) as `Transformer.forward` calls them, (4) and (6) written out."""
+    model, called, batch = make_model(network, "readable").train(), [], make_batch(1)
+
+    def note(owner, name):
+        function = getattr(owner, name)
+
+        def noted(*arguments, **settings):
+            called.append(name)
+            return function(*arguments, **settings)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    for name in ("encode", "decode", "logits", "log_probs"):
+        note(model, name)
+    note(attention, "written_out_attention")
+    note(losses, "sequence_loss_written_out")
+    monkeypatch.setattr("training.batch_loss.sequence_loss_written_out", losses.sequence_loss_written_out)
+    model(batch.source, batch.source_mask, batch.decoder_input)
+    forward, called[:] = [*called], []
+    loss, n = batch_loss(model, batch, 0.0)
+    assert called == [*forward, "sequence_loss_written_out"]
+    assert called.count("written_out_attention") == 3 * SIZES["n_encoder_layers"]
+    log_probs = model(batch.source, batch.source_mask, batch.decoder_input)
+    chosen = log_probs.gather(-1, batch.target[..., None])[..., 0][batch.target_mask]
+    assert loss.item() == pytest.approx(-chosen.sum().item(), rel=1e-5) and n == len(chosen)
+
+
 def losses_of_training(model: Transformer) -> list[float]:
     """What `train.take_step` says of 50 steps with AdamW and clipping, over two batches in turn, and of one more.
 
@@ -127,7 +158,7 @@ def losses_of_training(model: Transformer) -> list[float]:
     loop = LoopConfig(clip_norm=1.0, label_smoothing=SMOOTHING, epsilon=1e-7)
     run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
     phase = SimpleNamespace(
-        loop=loop, optimizer=make_optimizer(model, loop), average=None, strategies=StrategiesConfig(), teacher=None
+        loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
     batches = make_batch(1), make_batch(2)
     return [train.take_step(run, phase, [batches[step % 2]], 5e-4)[0] for step in range(51)]
@@ -153,12 +184,12 @@ def test_in_float64_fifty_steps_are_the_same_to_ten_digits(network):
 def test_held_out_batches_cost_the_same_in_both_forms():
     """Without gradients, without smoothing, in evaluation mode: what early stopping looks at."""
     for network in NETWORKS:
-        losses = []
+        found = []
         for speed in ("fast", "readable"):
             with torch.no_grad():
-                losses.append(batch_loss(moved(make_model(network, speed)).eval(), make_batch(3), 0.0))
-        assert losses[0][0].item() == pytest.approx(losses[1][0].item(), rel=1e-5)
-        assert losses[0][1] == losses[1][1]
+                found.append(batch_loss(moved(make_model(network, speed)).eval(), make_batch(3), 0.0))
+        assert found[0][0].item() == pytest.approx(found[1][0].item(), rel=1e-5)
+        assert found[0][1] == found[1][1]
 
 
 def test_the_two_forms_are_one_network_with_one_set_of_weights():

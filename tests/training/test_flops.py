@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.config import PRESETS
-from model.transformer import Transformer
+from model.fast import make_network
 from model.two_streams import two_stream_states
 from training.flops import encoder_flops, encoder_head_flops, forward_flops, training_flops, two_stream_flops
 
@@ -17,7 +17,7 @@ SIZES = {"vocab_size": 31, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_l
 
 def make(name, **changes):
     config = replace(PRESETS[name], **SIZES, speed="readable", **changes)
-    return config, Transformer(config, pad_id=0)
+    return config, make_network(config, pad_id=0)
 
 
 def inputs():

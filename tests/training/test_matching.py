@@ -6,7 +6,7 @@ import torch
 from data.example import Example
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from training.matching import QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_answers
 
 NAMES = "alpha gamma delta value index count".split()
@@ -56,7 +56,7 @@ def test_a_network_that_says_yes_is_right_about_the_matches(tokenizer):
     torch.manual_seed(0)
     sizes = {"d_model": 16, "n_heads": 2, "d_ff": 16, "n_encoder_layers": 1, "n_decoder_layers": 1}
     config = preset("modern", vocab_size=tokenizer.vocab_size, match_head=True, **sizes)
-    model = Transformer(config, tokenizer.pad_id)
+    model = make_network(config, tokenizer.pad_id)
     items = [item for _, item in asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))]
     for bias, label in ((1e3, 1), (-1e3, 0)):
         torch.nn.init.constant_(model.match_head.output.bias, bias)

@@ -12,7 +12,7 @@ from data.example import BadRecords, Example
 from data.objectives.functions import FUNCTIONS
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from training.batch_loss import batch_loss
 from training.config import TRAINED_ON, ObjectivesConfig
 from training.mixture import Mixture
@@ -101,7 +101,7 @@ def test_labels_at_unmasked_positions_never_enter_the_loss(tokenizer):
 def model_of(tokenizer):
     sizes = {"d_model": 16, "n_heads": 2, "d_ff": 16, "n_encoder_layers": 1, "n_decoder_layers": 1}
     heads = dict.fromkeys(("mlm_head", "tag_head", "match_head", "copy_head"), True)
-    return Transformer(preset("modern", vocab_size=tokenizer.vocab_size, **sizes, **heads), tokenizer.pad_id)
+    return make_network(preset("modern", vocab_size=tokenizer.vocab_size, **sizes, **heads), tokenizer.pad_id)
 
 
 def test_all_objectives_together_make_batches_that_a_network_learns_from(tokenizer):

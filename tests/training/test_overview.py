@@ -5,7 +5,7 @@ import torch
 
 from data.example import BadRecords
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from training.corpus import Corpus
 from training.overview import show_overview
 from training.recipes import TrainingSettings
@@ -17,7 +17,7 @@ from training.recipes import TrainingSettings
 def test_one_aligned_line_says_what_became_of_the_allocators_settings(capsys, kept, words):
     config = preset("modern", vocab_size=20, d_model=8, n_heads=2, d_ff=8, n_encoder_layers=1, n_decoder_layers=1)
     corpora = {"training": Corpus([], [], BadRecords(), {})}
-    show_overview(TrainingSettings(model=config), corpora, Transformer(config, 0), torch.device("cpu"), kept)
+    show_overview(TrainingSettings(model=config), corpora, make_network(config, 0), torch.device("cpu"), kept)
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("memory")] == [lines[-1]] and words in lines[-1]
     column = len("vocabulary") + 2

@@ -11,12 +11,14 @@ from data.config import DataConfig
 from data.example import BadRecords, Example
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from system.errors import UserError
 from training.config import LoopConfig
 from training.corpus import Corpus
-from training.phase import Run, check_lengths, due, finish_phase, held_out_loss, is_stale, next_batches, start_phase
+from training.early_stopping import held_out_loss, is_stale
+from training.phase import due, finish_phase, next_batches, prepare, start_phase
 from training.run.checkpoints import Position
+from training.run.state import Run
 from training.strategies.config import StrategiesConfig
 
 EXAMPLES = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(24)]
@@ -40,7 +42,7 @@ def make_run(tokenizer, tmp_path):
             data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig()
         )
         torch.manual_seed(0)
-        model = Transformer(config, tokenizer.pad_id).train()
+        model = make_network(config, tokenizer.pad_id).train()
         return Run(tmp_path, settings, torch.device("cpu"), tokenizer, model, Position("training"), time.monotonic())
 
     return make_run
@@ -113,7 +115,7 @@ def test_what_is_too_long_is_said_when_the_phase_ends(make_run, capsys):
 def test_a_strict_run_does_not_begin_with_an_example_that_is_too_long(make_run):
     run = make_run(strict=True)
     with pytest.raises(UserError, match="e:long"):
-        check_lengths(run.settings, {"training": Corpus([LONG], [], BadRecords(), {})}, run.tokenizer)
+        prepare(run, {"training": Corpus([LONG], [], BadRecords(), {})})
 
 
 def test_a_phase_does_not_inherit_the_patience_of_the_one_before(make_run):

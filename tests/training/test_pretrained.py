@@ -15,7 +15,7 @@ from data.example import Example
 from data.objectives.pairs import pairs
 from evaluation.config import EvaluationConfig
 from evaluation.predict import predict
-from model.transformer import Transformer
+from model.fast import make_network
 from system.errors import UserError
 from system.options import run_and_report
 from teaching.walkthrough.page import write_page
@@ -52,7 +52,7 @@ def no_cap(monkeypatch):
 
 def read(folder):
     tokenizer = read_tokenizer(folder)
-    model = Transformer(read_network(folder).config, tokenizer.pad_id).eval()
+    model = make_network(read_network(folder).config, tokenizer.pad_id).eval()
     load_network(model, folder)
     return model, tokenizer
 
@@ -124,7 +124,7 @@ def test_weights_in_parts_and_in_half_precision_are_read(make_checkpoint, tmp_pa
     found = read_network(tmp_path / "parts").weights
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
     model.half().save_pretrained(tmp_path / "half")
-    halved = Transformer(read_network(tmp_path / "half").config, 1)
+    halved = make_network(read_network(tmp_path / "half").config, 1)
     load_network(halved, tmp_path / "half")
     assert halved.embedding.weight.dtype == torch.float32
     assert torch.allclose(halved.embedding.weight, expected["embedding.weight"], atol=1e-2)
@@ -215,8 +215,8 @@ def test_texts_longer_than_its_learned_positions_are_refused(make_checkpoint, tm
 def test_objectives_without_their_special_tokens_are_refused(make_checkpoint, tmp_path, capsys):
     options = ["--training.objectives.denoise", "0.5"]
     assert "denoise needs a mask, which" in refused(capsys, make_checkpoint("marian"), tmp_path, *options)
-    options = ["--model.mlm_head", "--strategies.auxiliary", "mlm"]
-    assert "strategies.auxiliary needs a mask, which" in refused(capsys, make_checkpoint("t5"), tmp_path, *options)
+    options = ["--model.mlm_head", "--strategies.auxiliary.task", "mlm"]
+    assert "strategies.auxiliary.task needs a mask, which" in refused(capsys, make_checkpoint("t5"), tmp_path, *options)
     options = ["--training.objectives.span", "0.5"]
     assert "span needs sentinels, which" in refused(capsys, make_checkpoint("bart"), tmp_path, *options)
 
@@ -263,7 +263,7 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
     checkpoint = make_checkpoint(begun.parent.name)
     lines = [json.loads(line) for line in (begun / "metrics.jsonl").read_text().splitlines()]
     model, tokenizer = read(checkpoint)
-    trained = Transformer(model.config, tokenizer.pad_id)
+    trained = make_network(model.config, tokenizer.pad_id)
     values = json.loads((begun / "config.json").read_text())
     assert values["init"] == {"from": str(begun.parent / "checkpoint")}
     assert values["special_ids"] == tokenizer.special_ids()

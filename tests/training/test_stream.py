@@ -12,7 +12,7 @@ from system.errors import UserError
 from training import stream as stream_module
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AuxiliaryConfig, StrategiesConfig
 from training.stream import Place, Stream
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} to total", f"total += {n}") for n in range(30)]
@@ -94,7 +94,8 @@ def test_what_is_too_long_is_skipped_and_counted_once(make):
 
 def test_a_task_beside_a_pair_is_left_out_where_it_is_too_long(tokenizer):
     """Tags are of description and code in one text."""
-    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, EXAMPLES, strategies=StrategiesConfig(auxiliary="tag"))
+    strategies = StrategiesConfig(auxiliary=AuxiliaryConfig("tag"))
+    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, EXAMPLES, strategies=strategies)
     lengths = [len(item.beside.source) for example in EXAMPLES for item, _ in mixture.items(example, 0)]
     longest = max(lengths) - 1
     stream = Stream(mixture, DataConfig(max_source_length=longest), BadRecords())
@@ -102,7 +103,7 @@ def test_a_task_beside_a_pair_is_left_out_where_it_is_too_long(tokenizer):
     pairs, beside = (sum(len(one.ids) for one in made) for made in (batches, [batch.beside for batch in batches]))
     assert pairs == len(EXAMPLES) > beside == sum(length <= longest for length in lengths) > 0
     assert all(batch.beside.source.shape[1] <= longest for batch in batches)
-    assert stream.bad.counts == {f"without strategies.auxiliary: longer than {longest} tokens": pairs - beside}
+    assert stream.bad.counts == {f"without strategies.auxiliary.task: longer than {longest} tokens": pairs - beside}
 
 
 def test_what_is_too_long_is_cut_before_its_end_when_asked_for(make, tokenizer):

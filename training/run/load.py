@@ -10,6 +10,7 @@ from data.tokenizers.piece_files import read_table
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
 from model.config import PRETRAINING_HEADS, ModelConfig
+from model.fast import make_network
 from model.interop.hugging_face import ConversionError, fill
 from model.transformer import Transformer
 from system.errors import UserError
@@ -65,7 +66,7 @@ def new_heads(settings: TrainingSettings) -> list[str]:
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
     """The trained network of a run, whose shape its settings tell, and its vocabulary. Raises UserError."""
     tokenizer = load_tokenizer(run)
-    model = Transformer(config, tokenizer.pad_id)
+    model = make_network(config, tokenizer.pad_id)
     load_weights(run / WEIGHTS[0], model)
     return model.eval(), tokenizer
 

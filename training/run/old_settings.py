@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = 0
+SCHEMA = 1
 UNCHANGED = object()
 
 Flat = dict[str, Any]  # dotted name -> value, "model.d_model": 256
@@ -29,7 +29,28 @@ class Change:
     default: Any = UNCHANGED  # what it was then where nothing was said, if that was not today's default
 
 
-CHANGES: tuple[Change, ...] = ()  # by `until`, the lowest first
+CHANGES: tuple[Change, ...] = (  # by `until`, the lowest first
+    Change(0, "strategies.last_layers", "strategies.layers.last"),
+    Change(0, "strategies.unfreeze_every", "strategies.layers.unfreeze_every"),
+    Change(0, "strategies.layer_decay", "strategies.layers.decay"),
+    Change(0, "strategies.auxiliary", "strategies.auxiliary.task"),
+    Change(0, "strategies.auxiliary_weight", "strategies.auxiliary.weight"),
+    Change(0, "strategies.tasks", "strategies.tasks.names"),
+    Change(0, "strategies.task_temperature", "strategies.tasks.temperature"),
+    Change(0, "strategies.adversary", "strategies.adversary.kind"),
+    Change(0, "strategies.epsilon", "strategies.adversary.epsilon"),
+    Change(0, "strategies.ascents", "strategies.adversary.ascents"),
+    Change(0, "strategies.ascent_rate", "strategies.adversary.ascent_rate"),
+    Change(0, "strategies.meta", "strategies.meta.kind"),
+    Change(0, "strategies.inner_rate", "strategies.meta.inner_rate"),
+    Change(0, "strategies.inner_steps", "strategies.meta.inner_steps"),
+    Change(0, "strategies.teacher", "strategies.teacher.run"),
+    Change(0, "strategies.sequence_level", "strategies.teacher.sequence_level"),
+    Change(0, "strategies.teacher_weight", "strategies.teacher.weight"),
+    Change(0, "strategies.temperature", "strategies.teacher.temperature"),
+    Change(0, "strategies.lora_rank", "strategies.lora.rank"),
+    Change(0, "strategies.lora_alpha", "strategies.lora.alpha"),
+)
 
 # What the first runs wrote before schemas were counted: another name and other values, and what is an entry of a list.
 FIRST_SPEEDS = {"written_out": "readable", "fused": "fast"}
@@ -77,6 +98,13 @@ def in_first_names(values: Mapping[str, Any], changes: Sequence[Change] | None =
 def first_name(name: str, changes: Sequence[Change] | None = None) -> str:
     """What a setting was called in schema 0, or when it came."""
     return next(iter(in_first_names({name: None}, changes)))
+
+
+def newer_name(name: str, changes: Sequence[Change] | None = None) -> str:
+    """What a setting is called today that has had this name, or has it."""
+    for change in CHANGES if changes is None else changes:
+        name = change.new if name == change.old else name
+    return name
 
 
 def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:

@@ -9,14 +9,16 @@ from pathlib import Path
 from system.atomic_files import read_json, write_json
 from system.errors import UserError
 from training.corpus import Corpus
+from training.fine_tuning import lines_to_learn
 from training.mixture import import_objectives
-from training.phase import Run
 from training.pretrained import weights_hash
 from training.run.budget import COUNTERS, peak_memory_mib
+from training.run.checkpoints import Checkpoint, find_checkpoint
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
-from training.run.folder import SCORES
+from training.run.folder import SCORES, truncate_metrics
 from training.run.load import load_network
+from training.run.state import Run
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
@@ -27,7 +29,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     """
     about = {name: corpus.about for name, corpus in corpora.items()}
     for name in corpora:  # also of a phase that an earlier command has finished: the code hash is of the whole run
-        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary)
+        import_objectives(getattr(run.settings, name).objectives, run.settings.strategies.auxiliary.task)
     content = describe_environment(
         run.settings.seed,
         run.device,
@@ -35,7 +37,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
-    teacher = run.settings.strategies.teacher
+    teacher = run.settings.strategies.teacher.run
     if teacher:
         content["teacher_sha256"] = weights_hash(Path(teacher))
     path = run.folder / "environment.json"
@@ -53,6 +55,22 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
     elif run.settings.init.from_:
         content["init_sha256"] = weights_hash(Path(run.settings.init.from_))
     write_json(path, content)
+
+
+def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | None:
+    """Before the first phase: the weights that the run begins with, or the checkpoint from which it goes on. UserError.
+
+    The corpora are now as they are learnt.
+    """
+    corpora["training"] = lines_to_learn(run, corpora["training"])
+    checkpoint = find_checkpoint(run.folder) if resume else None
+    if checkpoint is not None:
+        run.position = checkpoint.position
+        run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
+    elif run.settings.init.from_:
+        begin_from_checkpoint(run)
+    truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
+    return checkpoint
 
 
 def begin_from_checkpoint(run: Run) -> None:

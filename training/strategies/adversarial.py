@@ -25,34 +25,34 @@ from torch import Tensor
 from data.batches import Batch
 from model.transformer import Transformer
 from training.run.checkpoints import random_states, restore_random_states
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AdversaryConfig
 
 
-def n_passes(strategies: StrategiesConfig) -> int:
+def n_passes(adversary: AdversaryConfig) -> int:
     """Forward and backward passes of a batch."""
-    return {"none": 1, "fgm": 2, "noise": 2, "freelb": strategies.ascents}[strategies.adversary]
+    return {"none": 1, "fgm": 2, "noise": 2, "freelb": adversary.ascents}[adversary.kind]
 
 
-def passes(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> Iterator[float]:
+def passes(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Iterator[float]:
     """Yield the share of the loss of each pass that the loop is to make, forward and backward, before it goes on.
 
     Between two passes the next delta is made of the gradient that the loop's backward pass has left.
     """
-    share, epsilon = 1 / n_passes(strategies), strategies.epsilon
-    if strategies.adversary == "none":
+    share, epsilon = 1 / n_passes(adversary), adversary.epsilon
+    if adversary.kind == "none":
         yield share
         return
-    delta = start(model, batch, strategies)  # (B, S, d_model)
+    delta = start(model, batch, adversary)  # (B, S, d_model)
     masks = random_states()  # from which the first pass draws its dropout
     with shifted(model, batch.source, delta):
         yield share
-    for _ in range(n_passes(strategies) - 1):
-        if strategies.adversary == "fgm":
+    for _ in range(n_passes(adversary) - 1):
+        if adversary.kind == "fgm":
             delta = epsilon * unit(gradient(delta))
-        elif strategies.adversary == "noise":
+        elif adversary.kind == "noise":
             delta = epsilon * unit(torch.randn_like(delta) * batch.source_mask[:, :, None])
         else:
-            delta = project(delta.detach() + strategies.ascent_rate * unit(gradient(delta)), epsilon)
+            delta = project(delta.detach() + adversary.ascent_rate * unit(gradient(delta)), epsilon)
         delta = delta.detach().requires_grad_()
         following = random_states()
         restore_random_states(masks)
@@ -61,13 +61,13 @@ def passes(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> It
         restore_random_states(following)
 
 
-def start(model: Transformer, batch: Batch, strategies: StrategiesConfig) -> Tensor:
+def start(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Tensor:
     """The first delta (B, S, d_model): zero, or freelb's uniform noise, at most epsilon long."""
     delta = torch.zeros(*batch.source.shape, model.config.d_model, device=batch.source.device)
-    if strategies.adversary == "freelb":
+    if adversary.kind == "freelb":
         is_real = batch.source_mask[:, :, None]  # (B, S, 1)
         numbers = is_real.sum(dim=1, keepdim=True) * model.config.d_model  # (B, 1, 1)
-        delta = (2 * torch.rand_like(delta) - 1) * is_real * strategies.epsilon / numbers.sqrt()
+        delta = (2 * torch.rand_like(delta) - 1) * is_real * adversary.epsilon / numbers.sqrt()
     return delta.requires_grad_()
 
 

@@ -9,14 +9,23 @@ same example as the pair and travels in the same batch. A step costs one more pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from data.batches import Batch
 from model.transformer import Transformer
-from training.batch_loss import batch_loss
+from training.batch_loss import batch_loss, n_predicted
 
 
-def auxiliary_loss(model: Transformer, batch: Batch, n_predicted: int, weight: float) -> Tensor:
-    """What is added to the sum of the pairs' loss over their `n_predicted` tokens; `batch.beside` holds the task."""
-    total, n = batch_loss(model, batch.beside, 0.0)
-    return weight * n_predicted / max(1, n) * total
+def with_auxiliary(pairs: Callable[[Batch], Tensor], model: Transformer, weight: float) -> Callable[[Batch], Tensor]:
+    """The sum of a batch's loss, that of the task added which its `beside` holds; `pairs` gives the loss without it."""
+
+    def loss(batch: Batch) -> Tensor:
+        total = pairs(batch)
+        if batch.beside is None:
+            return total
+        beside, n = batch_loss(model, batch.beside, 0.0)
+        return total + weight * n_predicted(batch) / max(1, n) * beside
+
+    return loss

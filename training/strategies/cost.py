@@ -17,14 +17,14 @@ def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, 
     A teacher counts its own (`training/strategies/distillation.py`), as it is asked about a pair once. What a frozen
     matrix spares outside of the layers, as a tied output's, is not taken off.
     """
-    lowest = lowest_trained(strategies, step)
+    lowest = lowest_trained(strategies.layers, step)
     parts = [batch] if batch.beside is None else [batch, batch.beside]
     one_pass = sum(batch_flops(config, part) for part in parts)
     if lowest is not None:
         # Of a backward pass's two products an adversary needs one, the gradient of what goes in.
-        spared = 1 if strategies.adversary != "none" else 2
+        spared = 1 if strategies.adversary.kind != "none" else 2
         one_pass -= spared * sum(frozen_flops(config, part, lowest) for part in parts)
-    return n_passes(strategies) * one_pass
+    return n_passes(strategies.adversary) * one_pass
 
 
 def frozen_flops(config: ModelConfig, batch: Batch, lowest: int) -> int:

@@ -14,6 +14,7 @@ renamed, perturbed) are asked about each time, and take room that others could u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from torch.nn import functional as F
 from data.batches import Batch
 from data.config import DataConfig
 from data.tokenizers.tokenizer import Tokenizer
-from model.heads import copying_log_probs
+from model.fast import make_network
+from model.heads import CopyHead
 from model.transformer import Transformer
 from system.errors import UserError
 from training.flops import forward_flops
@@ -40,6 +42,7 @@ from training.run.load import (
     seen_otherwise,
 )
 from training.run.settings_file import from_dict
+from training.strategies.config import TeacherConfig
 
 KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
@@ -79,29 +82,43 @@ class Teacher:
         return said
 
 
-def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch.device) -> Transformer | None:
-    """The network of a run folder, which learns nothing any more; None where `run` is empty.
+def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch.device) -> Transformer:
+    """The network of a run folder, which learns nothing any more.
 
     Raises UserError where there is no trained network, or its vocabulary is another, or what it reads or writes, or
     how long that may be.
     """
-    if not run:
-        return None
     folder = Path(run)
     config, own = network_config(folder), load_tokenizer(folder)
     if not same_vocabulary(own, tokenizer):
         raise UserError(
-            f"strategies.teacher={run} has another vocabulary than the student; leave out --init.from, and the student "
-            "takes its teacher's, or begin from a network that has it"
+            f"strategies.teacher.run={run} has another vocabulary than the student; leave out --init.from, and the "
+            "student takes its teacher's, or begin from a network that has it"
         )
     other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
     if difference := seen_otherwise(data, other):
-        raise UserError(f"strategies.teacher={run} was trained with {difference}; take a teacher that knows such texts")
+        raise UserError(
+            f"strategies.teacher.run={run} was trained with {difference}; take a teacher that knows such texts"
+        )
     sizes = {f"data.{name}": getattr(data, name) for name in ("max_source_length", "max_target_length")}
-    check_positions(config, sizes, f" of strategies.teacher={run}; lower it, or take another teacher")
-    teacher = Transformer(config, own.pad_id)
+    check_positions(config, sizes, f" of strategies.teacher.run={run}; lower it, or take another teacher")
+    teacher = make_network(config, own.pad_id)
     load_network(teacher, folder)
     return teacher.to(device).eval().requires_grad_(False)
+
+
+def with_teacher(
+    plain: Callable[[Batch], Tensor], student: Transformer, teacher: Teacher, label_smoothing: float,
+    config: TeacherConfig,
+) -> Callable[[Batch], Tensor]:
+    """The sum of a batch's loss, the teacher's part in it where it holds pairs; `plain` gives that of other batches."""
+
+    def loss(batch: Batch) -> Tensor:
+        if batch.kind != "seq2seq":
+            return plain(batch)
+        return distillation_loss(student, teacher, batch, label_smoothing, config.weight, config.temperature)
+
+    return loss
 
 
 def distillation_loss(
@@ -111,10 +128,10 @@ def distillation_loss(
     log_probs, logits = token_log_probs(student, batch)  # (N, V) both
     taught = teacher.log_probs(batch)  # (N, V)
     targets = batch.target[batch.target_mask]  # (N)
-    if student.copy_head is None or student.config.adds_copy_scores:
-        hard, _ = sequence_loss(log_probs, targets, label_smoothing)
-    else:
+    if isinstance(student.copy_head, CopyHead):
         hard, _ = copy_loss(log_probs.gather(1, targets[:, None])[:, 0], logits, label_smoothing)
+    else:
+        hard, _ = sequence_loss(log_probs, targets, label_smoothing)
     return (1 - weight) * hard + weight * soft_loss(log_probs, taught, temperature)
 
 
@@ -123,11 +140,7 @@ def token_log_probs(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
     memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
     states = model.decode(batch.decoder_input, memory, batch.source_mask)  # (B, T, d_model)
     logits = model.logits(states).to(states.dtype)  # (B, T, V)
-    if model.copy_head is None:
-        log_probs = logits.log_softmax(dim=-1)
-    else:
-        pointer = model.copy_head(states, memory, batch.source_mask)
-        log_probs = copying_log_probs(logits, pointer, batch.source, batch.source_mask)  # (B, T, V)
+    log_probs = model.log_probs(logits, states, memory, batch.source, batch.source_mask)  # (B, T, V)
     return exact(log_probs[batch.target_mask]), logits[batch.target_mask]
 
 

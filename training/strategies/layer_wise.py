@@ -2,7 +2,7 @@
 
     last layers         only the top k layers learn; what lies below stays what pretraining made it
     gradual unfreezing  the top layer first, one more every so many steps (Howard and Ruder 2018, 3.3)
-    layer decay         each layer learns at `layer_decay` times the rate of the one above (the same paper, 3.2, which
+    layer decay         each layer learns at `layers.decay` times the rate of the one above (the same paper, 3.2, which
                         calls it discriminative fine-tuning; the chapter uses that word for another strategy)
 
 From the top down: heads and output layer, decoder layers, encoder layers, embeddings. A tied embedding is an embedding.
@@ -12,7 +12,7 @@ The gradient does not go below the lowest layer that learns, so a step costs at 
 from __future__ import annotations
 
 from model.transformer import Transformer
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import LayersConfig
 
 
 def depths(model: Transformer) -> dict[str, int]:
@@ -32,16 +32,16 @@ def depths(model: Transformer) -> dict[str, int]:
     return found
 
 
-def lowest_trained(strategies: StrategiesConfig, step: int) -> int | None:
+def lowest_trained(layers: LayersConfig, step: int) -> int | None:
     """The depth down to which parameters learn in optimiser step `step`, counted from 1. None: all do."""
-    if strategies.unfreeze_every:
-        return 1 + (step - 1) // strategies.unfreeze_every
-    return strategies.last_layers or None
+    if layers.unfreeze_every:
+        return 1 + (step - 1) // layers.unfreeze_every
+    return layers.last or None
 
 
-def freeze(model: Transformer, strategies: StrategiesConfig, step: int) -> None:
+def freeze(model: Transformer, layers: LayersConfig, step: int) -> None:
     """Let the parameters learn that do so in this step, and no others."""
-    lowest = lowest_trained(strategies, step)
+    lowest = lowest_trained(layers, step)
     if lowest is None:
         return
     found = depths(model)
@@ -49,6 +49,6 @@ def freeze(model: Transformer, strategies: StrategiesConfig, step: int) -> None:
         parameter.requires_grad_(found[name] <= lowest)
 
 
-def rates(model: Transformer, strategies: StrategiesConfig) -> dict[str, float]:
+def rates(model: Transformer, layers: LayersConfig) -> dict[str, float]:
     """Parameter name -> its learning rate as a share of the schedule's."""
-    return {name: strategies.layer_decay**depth for name, depth in depths(model).items()}
+    return {name: layers.decay**depth for name, depth in depths(model).items()}

@@ -24,11 +24,11 @@ from model.transformer import Transformer
 from system.device import autocast
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import MetaConfig
 
 
 def meta_gradient(
-    model: Transformer, batch: Batch, loop: LoopConfig, strategies: StrategiesConfig, share: float
+    model: Transformer, batch: Batch, loop: LoopConfig, meta: MetaConfig, share: float
 ) -> Tensor:
     """Add `share` times the gradient of one task's batch to that of the weights, which stay; the loss's sum on the way.
 
@@ -37,20 +37,20 @@ def meta_gradient(
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     start = [weight.detach().clone() for weight in weights]
     before = [weight.grad for weight in weights]  # of the step's other batches
-    query = int(strategies.meta == "fomaml")
-    parts = split(batch, strategies.inner_steps + query)
+    query = int(meta.kind == "fomaml")
+    parts = split(batch, meta.inner_steps + query)
     total = torch.zeros(())
     for part in parts[: len(parts) - query]:
         total = total + part_gradient(model, part, weights, loop)
         with torch.no_grad():
             for weight in weights:
                 if weight.grad is not None:
-                    weight.sub_(strategies.inner_rate * weight.grad)
+                    weight.sub_(meta.inner_rate * weight.grad)
     if query:
         total = total + part_gradient(model, parts[-1], weights, loop)
         found = [weight.grad for weight in weights]
     else:
-        way = strategies.inner_rate * len(parts)
+        way = meta.inner_rate * len(parts)
         found = [(first - weight.detach()) / way for first, weight in zip(start, weights, strict=True)]
     with torch.no_grad():
         for weight, first, old, new in zip(weights, start, before, found, strict=True):

@@ -32,14 +32,12 @@ AT_ONCE = 64  # descriptions decoded together
 
 
 def taught(
-    corpus: Corpus, teacher: Transformer | None, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
+    corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
 ) -> Corpus:
-    """The corpus with the teacher's code for each of its training descriptions, where that is asked for.
+    """The corpus with the teacher's code for each of its training descriptions.
 
     Held-out pairs stay as people wrote them. Raises UserError.
     """
-    if not settings.strategies.sequence_level:
-        return corpus
     path = run / FILE
     codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:

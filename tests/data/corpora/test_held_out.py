@@ -77,7 +77,7 @@ def test_blanks_do_not_hide_a_duplicate():
     assert duplicates(train, examples) == {"d:1"}
 
 
-@pytest.mark.skipif(not (DATA / "django").is_dir(), reason="the Django corpus is not there")
+@pytest.mark.skipif(not (DATA / "django").is_dir(), reason="no published corpora here (set CODEGEN_DATA)")
 def test_djangos_dev_lines_stand_in_training_as_often_as_published():
     splits = open_source("django", DataConfig(path=str(DATA / "django")), seed=1).splits()
     train, dev = list(splits["train"]), list(splits["dev"])

@@ -7,13 +7,22 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
 
+import numpy
 import pytest
 import sentencepiece
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data.tokenizers.tokenizer import SPECIAL_NAMES, Tokenizer, printable_bytes, segments, train_tokenizer
+from data.tokenizers.tokenizer import (
+    SPECIAL_NAMES,
+    Tokenizer,
+    printable_bytes,
+    segments,
+    train_tokenizer,
+    training_lines,
+)
 from system.errors import UserError
 
 CORPUS = [
@@ -208,3 +217,13 @@ def test_the_cache_is_bounded(monkeypatch):
     for i in range(50):
         assert tokenizer.decode(tokenizer.encode(f"name{i}")) == f"name{i}"
     assert len(tokenizer.cache) <= 10
+
+
+@pytest.mark.parametrize("characters", [10**6, 2**24, 2**25 - 300, 2**25, 2**25 + 1, 3 * 2**24 - 1, 10**9, 10**11])
+def test_no_byte_is_too_rare_for_sentencepiece_in_a_text_of_any_length(characters):
+    """It takes characters, the frequent ones first, until their share, a float32, is 1."""
+    counts = [line.rsplit("\t", 1) for line in training_lines(Counter({"abc": characters // 4}))]
+    rarest = min(int(count) for _, count in counts)
+    total = sum(len(text) * int(count) for text, count in counts)
+    assert numpy.float32((total - rarest) / total) < 1
+    assert rarest == 1 or total >= 2**25  # what could be learned before is learned as before

@@ -1,6 +1,7 @@
 """The whole command on tiny runs: what is missing is run, once, whoever is killed; the rest is read from the lines."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,6 +89,24 @@ def test_a_dry_run_lists_and_runs_nothing(command, tmp_path, capsys):
     assert "0 runs done, 4 left, unknown until the base has run once" in said
     assert "--model.d_ff=32" in said and "wide, seed 2" in said
     assert not (tmp_path / "results").exists() and not (tmp_path / "runs").exists()
+
+
+def test_the_suite_that_the_docs_show_works(tmp_path, capsys):
+    page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "SUITE = Suite(" in block]
+    file = tmp_path / "mine.py"
+    file.write_text(example)
+    assert "python -m experiments.ablate mine.py --seeds 2" in page
+    assert main([str(file), "--seeds", "2", "--dry_run", "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "0 runs done, 10 left" in said.out and "model.feed_forward=swiglu, seed 2" in said.out
+    assert not said.err, "no row of it may be refused"
+
+
+def test_more_seeds_than_the_suite_has_are_refused_and_not_cut(command):
+    command[command.index("2")] = "20"
+    with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, wide 5\)"):
+        main([*command, "--dry_run"])
 
 
 def test_an_impossible_row_is_listed_with_its_reason_before_anything_runs(tiny_suite, command, capsys):

@@ -7,7 +7,18 @@ import pytest
 
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
+from experiments.laboratory.counting import codes_that_count
 from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.plan import make_plan
+from experiments.laboratory.statistics import (
+    LARGER,
+    NO_EFFECT,
+    NOT_ENOUGH,
+    OUT_OF_REGIME,
+    SMALLER,
+    THERE,
+    UNDECIDED,
+)
 from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
 from experiments.laboratory.tables import as_csv, as_latex, header, notes, table_rows
 from experiments.record.cells import as_text
@@ -47,9 +58,9 @@ def test_rows_are_the_base_the_factors_the_named_ones_and_the_control():
 
 def test_effects_are_found_and_the_controls_behave():
     found = analyse(SUITE, lines_of({"model.d_ff=16": -1.0, CONTROL: 3.0}, noise=0.05, seed=1))
-    assert found.verdict("model.d_ff=16", "loss") == "lower"
-    assert found.verdict("model.d_ff=8", "loss") in ("no effect", "undecided")
-    assert found.verdict(CONTROL, "loss") == "higher" and not found.missing
+    assert found.verdict("model.d_ff=16", "loss") == SMALLER
+    assert found.verdict("model.d_ff=8", "loss") in (NO_EFFECT, UNDECIDED)
+    assert found.verdict(CONTROL, "loss") == LARGER and not found.missing
     assert found.answer(SUITE.claims[0]) == "replicated"
     assert found.primary("hidden") == "in_distribution" and found.primary("model.d_ff=8") == "loss"
 
@@ -66,7 +77,7 @@ def test_without_effects_at_most_65_of_1000_suites_name_one():
     for seed in range(1000):
         found = analyse(suite, lines_of({}, noise=0.3, seed=seed, suite=suite))
         rows = [row for row in (SAME, *rows_of(suite)) if row != BASE]
-        wrong += any(found.verdict(row, "loss") in ("higher", "lower") for row in rows)
+        wrong += any(found.verdict(row, "loss") in (LARGER, SMALLER, THERE) for row in rows)
     assert 20 <= wrong <= 65, wrong
 
 
@@ -171,3 +182,97 @@ def test_a_metric_of_several_splits_is_their_mean():
     metric = METRICS["dev_perturbed"]
     assert metric.of(line(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
     assert metric.of(line(dev_typos=0.5)) is None
+
+
+def with_scores(lines: list[dict], scores: dict[str, float]) -> list[dict]:
+    """The lines with these rows' scores."""
+    for one in lines:
+        if one["row"] in scores:
+            for split in one["scores"].values():
+                split["tests_passed"]["value"] = scores[one["row"]]
+    return lines
+
+
+EFFECTS = {"model.d_ff=8": 1.0, "model.d_ff=16": -1.0, CONTROL: 3.0}
+
+
+def test_a_row_beside_a_base_that_has_not_learned_is_out_of_regime():
+    found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.04}))
+    for row in (SAME, *EFFECTS):
+        word, why = found.judged(row, "loss")
+        assert word == OUT_OF_REGIME and why.startswith("base: not learned, 4.0%"), row
+    assert found.answered(SUITE.claims[0])[0] == OUT_OF_REGIME
+    assert found.controls_behave, "the controls are about differences, in regime or not"
+
+
+def test_a_row_that_does_not_learn_beside_one_that_does_is_worse_and_nothing_else():
+    found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.049)))
+    assert found.judged("model.d_ff=8", "loss") == (LARGER, "")  # that it does not learn is the finding
+    assert found.judged("model.d_ff=8", "in_distribution") == (SMALLER, "")
+    assert found.judged("model.d_ff=16", "loss") == (OUT_OF_REGIME, "model.d_ff=16: not learned, 4.9%")
+    enough = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.05)))
+    assert enough.verdict("model.d_ff=16", "loss") == SMALLER
+
+
+@pytest.mark.parametrize("row, edge", [("model.d_ff=16", True), (BASE, True), ("model.d_ff=8", False)])
+@pytest.mark.parametrize("rate", [5e-4, 2e-3])
+def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
+    suite = replace(SUITE, tuned={"training.learning_rate": (5e-4, 1e-3, 2e-3)})
+    lines = lines_of(EFFECTS, 0.05, 1, suite)
+    for one in lines:
+        one["tuned"] = {"training.learning_rate": rate if one["row"] == row else 1e-3}
+    found = analyse(suite, lines)
+    word, why = found.judged("model.d_ff=16", "loss")
+    assert (word == OUT_OF_REGIME) == edge
+    assert why == (f"{row}: learning rate {rate:g} at the edge of its grid" if edge else "")
+    assert (found.verdict(SAME, "loss") == OUT_OF_REGIME) == (row == BASE)
+
+
+def test_four_seeds_are_not_enough_whatever_else_is_wrong():
+    lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.0}) if one["seed"] != 3]
+    assert analyse(SUITE, lines).judged("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
+
+
+def test_an_effect_of_which_it_is_open_whether_it_counts_says_so():
+    suite = replace(SUITE, smallest={"loss": 1.0, "score": 2.0})
+    found = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1))
+    assert found.judged("model.d_ff=16", "loss") == (UNDECIDED, "there, but perhaps smaller than what counts")
+
+
+@pytest.mark.parametrize("margin, said", [
+    (0.009, ""), (0.011, "its margin of 0.011 nats is 5.5 times what counts in its suite; "
+                         "with its suite's 0.002: smaller by what counts"),
+    (9.0, "its margin of 9 nats is larger than the loss of base itself, "),
+])  # fmt: skip
+def test_a_claim_keeps_its_margin_and_says_where_it_is_large(margin, said):
+    suite = replace(SUITE, claims=(replace(SUITE.claims[0], smallest=margin),))
+    word, beside = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1)).answered(suite.claims[0])
+    assert word == (THERE if margin > 1 else "replicated") and beside.startswith(said) and bool(beside) == bool(said)
+
+
+def test_a_row_that_cannot_be_counts_nowhere():
+    rows = {"odd": {"model.n_heads": 3, "model.d_model": 16}, "idle": {"training.steps": 10}}
+    suite = replace(SUITE, rows={**SUITE.rows, **rows})
+    lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
+    whole, found = analyse(SUITE, lines), analyse(suite, lines)
+    assert list(found.refused) == ["odd", "idle"] and not found.missing and found.code == "new"
+    assert found.adjusted == whole.adjusted, "not in Holm's correction either"
+    assert [row[0] for row in table_rows(found)] == [row[0] for row in table_rows(whole)]
+    said = [note for note in notes(found) if note.startswith("Not possible")]
+    assert len(said) == 2 and "idle: it changes nothing" in said[1]
+    assert codes_that_count(suite, lines, "today")[0] == "new", "the suite is complete without them"
+
+
+def test_seeds_are_as_many_as_the_suite_says_and_never_cut_in_silence():
+    more = replace(SUITE, seeds={"hidden": 20, BASE: 20, CONTROL: 3})
+    assert seeds_of(check_suite(more), "hidden") == list(range(1, 21)) == seeds_of(more, BASE)
+    assert (len(seeds_of(more, CONTROL)), len(seeds_of(more, "model.d_ff=8"))) == (3, 5)
+    with pytest.raises(UserError, match="hidden has 20 seeds and base, which it is set against, 10; give both"):
+        check_suite(replace(SUITE, seeds={"hidden": 20}))
+    with pytest.raises(UserError, match="has no seed"):
+        check_suite(replace(SUITE, seeds={"hidden": 0}))
+    with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, model.d_ff=8 5"):
+        make_plan(SUITE, [], (), seeds=20)
+    with pytest.raises(UserError, match="--seeds 7"):
+        make_plan(SUITE, [], (), seeds=7, only=[BASE, "hidden"])
+    assert len(make_plan(SUITE, [], (), seeds=7, only=[BASE]).trials) == 7

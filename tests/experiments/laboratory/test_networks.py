@@ -60,10 +60,10 @@ def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
     assert "train_limit" not in network and "--training.steps=0" in network and "--pretraining.steps=8" in network
     other = make_trial(suite_of(1, **{"data.train_limit": 60, "training.steps": 9}), "spans", 3)
     assert other.network.asked == trial.network.asked and other.asked != trial.asked
-    strategy = make_trial(suite_of(1, **{"data.train_limit": 50, "strategies.layer_decay": 0.5}), "spans", 3)
+    strategy = make_trial(suite_of(1, **{"data.train_limit": 50, "strategies.layers.decay": 0.5}), "spans", 3)
     assert strategy.network.asked == trial.network.asked and strategy.asked != trial.asked
-    assert "--strategies.layer_decay=0.5" in strategy.options
-    tags = make_trial(suite_of(1, **{"model.tag_head": True, "strategies.auxiliary": "tag"}), "spans", 3)
+    assert "--strategies.layers.decay=0.5" in strategy.options
+    tags = make_trial(suite_of(1, **{"model.tag_head": True, "strategies.auxiliary.task": "tag"}), "spans", 3)
     assert "--model.tag_head" in tags.options and tags.network.asked == trial.network.asked, "a new head"
     taught = make_trial(suite_of(1, **{"model.tag_head": True, "pretraining.objectives.tag": 0.5}), "spans", 3)
     assert "--model.tag_head" in taught.network.options and "--model.tag_head" not in taught.options
@@ -75,15 +75,15 @@ def test_tuning_shortens_pretraining_only_where_each_run_has_its_own():
 
 
 def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
-    student = {"teacher": "spans", "strategies.sequence_level": True}
+    student = {"teacher": "spans", "strategies.teacher.sequence_level": True}
     suite = Suite("t", "T", {**SIZES, "networks": 1}, rows={"spans": SPANS, "student": student})
     trial = make_trial(suite, "student", 4)
     assert trial.teacher == make_trial(suite, "spans", 4) and trial.network.asked != trial.teacher.network.asked
-    assert "--strategies.teacher=spans" in trial.options  # until the run is made
+    assert "--strategies.teacher.run=spans" in trial.options  # until the run is made
     places = Places(Path("results"), Path("runs"), Code("0", ()))
     options = with_folders(trial, places)
-    assert f"--strategies.teacher=runs/{trial.teacher.asked}-seed-4" in options
-    assert "--strategies.teacher=spans" not in options
+    assert f"--strategies.teacher.run=runs/{trial.teacher.asked}-seed-4" in options
+    assert "--strategies.teacher.run=spans" not in options
     assert trial_of(json.loads(as_json(trial, places))["trial"]) == trial
     rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}
     other = make_trial(replace(suite, rows=rows), "student", 4)
@@ -109,13 +109,14 @@ def made(tmp_path):
     corpus, file = tmp_path / "corpus", tmp_path / "networks.py"
     build = ["data", "build", "model", "--out", str(corpus), "--vocab_size", "400", "--workers", "1"]
     suite = {**SIZES, "networks": 1, "data.shards": str(corpus)}
-    rows = {"spans": SPANS | {"networks": 2}, "student": {"teacher": "spans", "strategies.sequence_level": True}}
+    student = {"teacher": "spans", "strategies.teacher.sequence_level": True}
+    rows = {"spans": SPANS | {"networks": 2}, "student": student}
     file.write_text(
         "from experiments.laboratory.suite import Suite\n"
         f"SUITE = Suite(name='networks', title='Networks', base={suite}, rows={rows})\n"
     )
     places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
-    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "base", "spans", "student", *places]
+    ablate = ["experiments.ablate", str(file), "--seeds", "2", "--rows", "spans", "student", *places]
     for command in (build, ablate):
         subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
     return read_suite(tmp_path / "results", "networks"), tmp_path / "runs"
@@ -124,10 +125,10 @@ def made(tmp_path):
 def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     lines, runs = made
     assert sorted((line["row"], line["seed"]) for line in lines) == [
-        ("base", 1), ("base", 2), ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
+        ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
     ]  # fmt: skip
     begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
-    assert len(begun) == 9, "three networks and six runs"
+    assert len(begun) == 7, "three networks and four runs; both students begin with the network of the base's settings"
     assert all([line.split()[-1] for line in times] in (["begins"], ["begins", "on"]) for times in begun), "each once"
     assert len(list(runs.glob("*/taught.json"))) == 2
     assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1

@@ -1,9 +1,23 @@
 """Which runs a proof makes, where it looks for the older code, and what it says."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from experiments.laboratory import proof
-from experiments.laboratory.proof import Asked, commits_of, facts_of, line_of_proof, prove, rows_to_run, shortened
+from experiments.laboratory.proof import (
+    Asked,
+    commits_of,
+    facts_of,
+    line_of_proof,
+    prove,
+    rows_to_run,
+    shortened,
+    with_folder,
+)
 from experiments.laboratory.suite import Suite
 from experiments.record.trees import Computed
 from system.errors import UserError
@@ -39,6 +53,16 @@ def test_a_short_run_keeps_a_phase_without_steps_empty():
     assert shortened(options) == [*words, "--evaluation.limit=20"]
 
 
+@pytest.mark.parametrize("option", ["--strategies.teacher.run", "--strategies.teacher"])
+def test_a_teachers_folder_stands_under_the_name_that_the_tree_has_for_it(option):
+    words = with_folder(["django", f"{option}=large", "--seed=1"], "strategies.teacher.run", Path("runs/large"))
+    assert words == ["django", "--seed=1", f"{option}=runs/large"]
+
+
+def test_a_network_to_begin_with_is_an_option_that_the_run_did_not_have():
+    assert with_folder(["django"], "init.from", Path("runs/net")) == ["django", "--init.from=runs/net"]
+
+
 def test_equal_bits_let_the_older_lines_in_and_others_do_not():
     computed = Computed({("training", 1, "loss"): 1.0, ("training", 2, "loss"): 0.5}, {}, {})
     facts = [facts_of(Asked("base", 1, {}, True), computed)]
@@ -72,3 +96,31 @@ class proof_tree:
 
     def __exit__(self, *_):
         return None
+
+
+@pytest.mark.slow
+def test_code_that_computes_the_same_bits_is_let_in_and_other_code_is_not(tiny_suite, tmp_path):
+    clone, norm = tmp_path / "clone", tmp_path / "clone" / "model" / "normalization.py"
+    subprocess.run(["git", "clone", "--quiet", str(proof.ROOT), str(clone)], check=True)
+    places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+
+    def ablate(*options: str) -> str:
+        words = [sys.executable, "-m", "experiments.ablate", str(tiny_suite), "--seeds", "1", "--rows", "base", "wide"]
+        variables = {name: value for name, value in os.environ.items() if name != "CI_STEPS"}
+        done = subprocess.run(
+            [*words, *places, *options], cwd=clone, env=variables | {"PYTHONPATH": str(clone)}, text=True,
+            capture_output=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ablate("--jobs", "2")
+    norm.write_text(norm.read_text() + "\n\ndef unused():\n    return 1\n")
+    assert "2 left" in ablate("--dry_run")
+    said = ablate("--prove")
+    assert "losses, weights and outputs of" in said and "are equal in every bit at commit" in said
+    assert "2 runs done, 0 left" in ablate("--dry_run")
+    norm.write_text(norm.read_text().replace("self.gain, self.epsilon)", "self.gain, 9 * self.epsilon)"))
+    assert "computes other bits: " in ablate("--prove")
+    said = ablate("--dry_run")
+    assert "2 left" in said and "do not count beside runs of today's: code" in said and "instead of" in said

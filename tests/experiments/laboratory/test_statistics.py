@@ -9,8 +9,16 @@ from scipy import stats
 
 from experiments.laboratory.claims import Claim, answer
 from experiments.laboratory.statistics import (
+    LARGER,
+    NO_EFFECT,
+    NOT_ENOUGH,
+    OUT_OF_REGIME,
+    SMALLER,
+    THERE,
+    UNDECIDED,
     Effect,
     effect_of,
+    effect_of_interval,
     holm,
     in_words,
     is_inside,
@@ -89,42 +97,86 @@ def made(mean: float, half: float, n: int = 5) -> Effect:
 @pytest.mark.parametrize(
     "effect, p, said",
     [
-        (None, 0.0, "not enough runs"), (made(1.0, 0.1, n=4), 0.0, "not enough runs"),
-        (made(1.0, 0.1), 0.01, "higher"), (made(-1.0, 0.1), 0.01, "lower"),
-        (made(0.1, 0.1), 0.2, "no effect"), (made(0.1, 0.6), 0.2, "undecided"),
+        (None, 0.0, NOT_ENOUGH), (made(1.0, 0.1, n=4), 0.0, NOT_ENOUGH),
+        (made(1.0, 0.1), 0.01, LARGER), (made(-1.0, 0.1), 0.01, SMALLER),
+        (made(1.0, 0.1), 0.06, UNDECIDED),  # the correction takes it back
+        (made(0.6, 0.3), 0.01, UNDECIDED), (made(-0.6, 0.3), 0.01, UNDECIDED),  # there, but does it count?
+        (made(0.2, 0.1), 0.01, THERE), (made(-0.2, 0.1), 0.01, THERE),
+        (made(0.1, 0.1), 0.2, NO_EFFECT), (made(0.1, 0.6), 0.2, UNDECIDED),
     ],
 )  # fmt: skip
-def test_what_is_said_of_a_row(effect, p, said):
+def test_the_word_for_a_difference(effect, p, said):
     assert in_words(effect, p, smallest=0.5) == said
+    out = NOT_ENOUGH if said == NOT_ENOUGH else OUT_OF_REGIME
+    assert in_words(effect, p, smallest=0.5, regime=False) == out
 
 
-CLAIM = Claim("a", "b", "c", "row", "loss", "higher", 0.5, "d", "e", least_base=0.9)
+VALUES = st.lists(st.floats(-3, 3, allow_subnormal=False), min_size=2, max_size=12)
+MARGINS = st.floats(1e-3, 2)
+
+
+@given(VALUES, MARGINS, st.floats(1, 20))
+def test_the_word_never_says_more_than_the_interval(differences, smallest, times):
+    effect = effect_of(differences)
+    adjusted = min(1.0, times * effect.p)
+    word = in_words(effect, adjusted, smallest)
+    assert (word == NOT_ENOUGH) == (len(differences) < 5)
+    if word in (LARGER, SMALLER, THERE):
+        assert adjusted < 0.05 and not effect.low <= 0 <= effect.high
+    if word == LARGER:
+        assert effect.low >= smallest
+    if word == SMALLER:
+        assert effect.high <= -smallest
+    if word in (THERE, NO_EFFECT):
+        assert max(abs(effect.inner_low), abs(effect.inner_high)) < smallest
+    if word == NO_EFFECT:
+        assert adjusted >= 0.05
+
+
+@given(VALUES, MARGINS)
+def test_the_word_for_the_opposite_difference_is_the_opposite_word(differences, smallest):
+    effect, turned = effect_of(differences), effect_of([-one for one in differences])
+    opposite = {LARGER: SMALLER, SMALLER: LARGER}
+    word = in_words(effect, effect.p, smallest)
+    assert in_words(turned, turned.p, smallest) == opposite.get(word, word)
+
+
+@given(VALUES, MARGINS, MARGINS)
+def test_a_larger_margin_never_makes_more_of_a_difference(differences, one, other):
+    effect = effect_of(differences)
+    small, large = (in_words(effect, effect.p, margin) for margin in sorted((one, other)))
+    if large in (LARGER, SMALLER):
+        assert small == large
+    if small in (THERE, NO_EFFECT):
+        assert large == small
+
+
+def test_what_a_line_keeps_of_an_effect_is_enough_for_its_word():
+    effect = effect_of([0.3, 0.5, 0.4, 0.9, 0.1])
+    kept = effect_of_interval(effect.n, effect.mean, effect.low, effect.high, effect.p)
+    assert (kept.inner_low, kept.inner_high) == pytest.approx((effect.inner_low, effect.inner_high))
+    assert kept.spread == pytest.approx(effect.spread)
+
+
+CLAIM = Claim("a", "b", "c", "row", "loss", "higher", 0.5, "d", "e")
 
 
 @pytest.mark.parametrize(
-    "direction, effect, p, base, said",
+    "direction, word, said",
     [
-        ("higher", None, 1.0, 1.0, "not run"), ("higher", made(1.0, 0.1), 0.01, 0.8, "out of regime"),
-        ("higher", made(1.0, 0.1), 0.01, 0.95, "replicated"), ("lower", made(1.0, 0.1), 0.01, 0.95, "contradicted"),
-        ("higher", made(-1.0, 0.1), 0.01, 0.95, "contradicted"), ("equal", made(1.0, 0.1), 0.01, 1.0, "contradicted"),
-        ("higher", made(0.1, 0.1), 0.01, 0.95, "no effect"), ("equal", made(0.1, 0.1), 0.3, 0.95, "replicated"),
-        ("higher", made(0.4, 0.3), 0.01, 0.95, "undecided at this power"),
-        ("higher", made(1.0, 0.1), 0.06, 0.95, "undecided at this power"),
-        ("higher", made(1.0, 0.1, n=4), 0.01, 0.95, "undecided at this power"),
+        ("higher", LARGER, "replicated"), ("lower", LARGER, "contradicted"), ("equal", LARGER, "contradicted"),
+        ("higher", SMALLER, "contradicted"), ("lower", SMALLER, "replicated"), ("equal", SMALLER, "contradicted"),
+        ("higher", NO_EFFECT, NO_EFFECT), ("equal", NO_EFFECT, "replicated"),
+        ("higher", THERE, THERE), ("equal", THERE, "replicated"),
+        *((direction, word, word) for direction in ("higher", "lower", "equal")
+          for word in (UNDECIDED, OUT_OF_REGIME, NOT_ENOUGH)),
     ],
 )  # fmt: skip
-def test_the_answer_to_a_claim(direction, effect, p, base, said):
+def test_the_answer_to_a_claim_follows_from_the_word(direction, word, said):
     claim = Claim(**{**CLAIM.__dict__, "direction": direction})
-    assert answer(claim, effect, p, base) == said
-
-
-@pytest.mark.parametrize("direction, effect, said", [
-    ("equal", made(0.1, 0.1), "out of regime"), ("equal", made(1.0, 0.1), "contradicted"),
-    ("higher", made(0.1, 0.1), "no effect"), ("higher", made(1.0, 0.1), "replicated"),
-])  # fmt: skip
-def test_two_that_are_equal_on_the_floor_replicate_nothing(direction, effect, said):
-    claim = Claim(**{**CLAIM.__dict__, "direction": direction})
-    assert answer(claim, effect, 0.01, 1.0, at_the_edge=True) == said
+    assert answer(claim, word) == said
+    on_the_floor = OUT_OF_REGIME if direction == "equal" and said == "replicated" else said
+    assert answer(claim, word, at_the_edge=True) == on_the_floor
 
 
 def test_an_interval_that_touches_the_margin_is_not_inside():

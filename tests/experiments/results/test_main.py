@@ -6,6 +6,7 @@ import pytest
 
 from evaluation.metrics import unpack_bits
 from experiments.record.lines import append_line, command_of, measurement_lines, read_suites, run_line
+from experiments.record.targets import in_target_words
 from experiments.results.__main__ import ROOT, main, targets_page, with_table
 from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
@@ -217,10 +218,38 @@ def test_one_run_each_is_not_enough_for_a_verdict(run):
 
 def test_effects_of_suites_stand_in_the_table_of_targets_with_interval_and_seeds():
     rows = effect_rows(read_suites(ROOT / "docs" / "results"))
-    said = "+10.3 points (+9.4 to +11.2 over 5 seeds; +9.7 against all 10 seeds of the base); met"
+    said = (
+        "+10.3 points (+9.4 to +11.2 over 5 seeds; +9.7 against all 10 seeds of the base); **undecided**, "
+        "**its base has 3.8% where a look-up has 28.0%**, **out of regime** ("
+    )
     assert any(said in row[2] for row in rows)  # a committed campaign
     assert all(row[2] == "not run" for row in effect_rows({}))
     assert "| not run |" in readme_table({}, effect_rows({})).splitlines()[-3]
+
+
+@pytest.mark.parametrize("value, ends, said", [
+    (2.4, (-2.2, 6.6), "undecided"), (2.4, (0.2, 6.6), "met"), (2.4, (0.1, 6.6), "met"), (-1.0, (-2.2, 6.6), "not met"),
+    (-1.0, (-2.0, -0.5), "not met"), (2.4, (), "met"),
+])  # fmt: skip
+def test_a_target_is_met_where_the_whole_interval_lies_on_its_right_side(value, ends, said):
+    assert in_target_words(value, ends, at_least=0.1) == said
+    assert in_target_words(-value, [-end for end in ends], None, at_most=-0.1) == said
+    assert in_target_words(value, ends, None) == ""
+
+
+def test_the_page_says_undecided_whatever_a_line_said_when_it_was_made():
+    row = {"suite": "checks", "row": "matching, network above bag of words", "command": "x", "machine": "2 cores",
+           "value": 2.4, "unit": "points", "low": -2.2, "high": 6.6, "functions": 137, "met": True}  # fmt: skip
+    shown = [results_page({"checks": [row | {"target": target}]}) for target in ("above 0", "above -9")]
+    assert "| above 0 | undecided |" in shown[0]
+    assert "| above -9 | yes |" in shown[1], "the verdict on an earlier target stays"
+    assert "(-2.2 to 6.6 over 137 functions); **undecided**" in readme_table({"checks": [row]})
+
+
+def test_the_interval_of_a_figure_says_nothing_of_the_minutes_it_took():
+    line = {"suite": "benchmarks", "row": "django, dev, strict", "command": "x", "machine": "2 cores", "value": 75.4,
+            "unit": "%", "low": 72.7, "high": 178.0, "minutes": 86.9, "parameters": 14e6}  # fmt: skip
+    assert "86.9 minutes of two cores; met" in readme_table({"benchmarks": [line]})
 
 
 def test_bf16_stands_beside_float32_seed_by_seed(run):

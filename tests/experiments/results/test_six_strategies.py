@@ -1,5 +1,6 @@
 """The table of the six strategies: every claim of the suite stands in it once, and who gains is counted by strategy."""
 
+from experiments.laboratory.statistics import THERE
 from experiments.laboratory.suite import load_suite
 from experiments.record.records import Measured
 from experiments.results import six_strategies
@@ -29,13 +30,14 @@ def test_without_lines_every_claim_is_not_run():
 
 
 def test_meta_learnings_claim_counts_from_five_points_on():
-    answers = {(9.0, 0.01): "replicated", (-9.0, 0.01): "contradicted", (9.0, 0.2): "undecided at this power",
-               (4.0, 0.001): "undecided at this power"}  # fmt: skip
+    # The interval reaches 3 points to either side.
+    answers = {(9.0, 0.01): "replicated", (-9.0, 0.01): "contradicted", (9.0, 0.2): "undecided",
+               (7.0, 0.001): "undecided", (1.0, 0.2): "no effect", (1.0, 0.01): THERE}  # fmt: skip
     assert {key: of_few_shot(few_shot(*key)).answer for key in answers} == answers
     cells = of_few_shot(few_shot(9.0, 0.01)).cells
     assert cells[1:4] == ["40.0", "49.0", "+9.0 (+6.0 to +12.0) points"]
     of_two = of_few_shot(few_shot(9.0, 0.01, seeds=2))
-    assert of_two.cells[-1] == "replicated: 2 seeds" and not of_two.decided and of_few_shot(few_shot(9.0, 0.01)).decided
+    assert of_two.cells[-1] == "not enough runs" and not of_two.decided and of_few_shot(few_shot(9.0, 0.01)).decided
 
 
 def test_a_strategy_with_one_claim_of_two_gains_and_counts_once(monkeypatch):

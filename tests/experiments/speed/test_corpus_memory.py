@@ -1,4 +1,4 @@
-"""The memory of a build and its reader: the measurement at a small size, and its promise at full size (slow)."""
+"""The memory of a build and its reader: the measurement at a small size, and its promise at two larger ones (slow)."""
 
 import json
 
@@ -15,10 +15,10 @@ def measured(tmp_path, *words):
 
 
 def test_both_steps_are_measured_at_both_sizes(tmp_path, capsys):
-    rows = measured(tmp_path, "--small", "400000", "--large", "800000", "--batches", "50")
+    rows = measured(tmp_path, "--small", "100000", "--large", "200000", "--batches", "50")
     assert set(rows) == {f"corpus, memory of {step}" for step in STEPS}
     for row in rows.values():
-        small, large = row["sizes"]["400000"], row["sizes"]["800000"]
+        small, large = row["sizes"]["100000"], row["sizes"]["200000"]
         assert small["peak_mib"] > 20 and large["seconds"] > 0
         assert row["value"] == pytest.approx(large["peak_mib"] / small["peak_mib"], abs=0.02)
     assert "building (MiB)" in capsys.readouterr().out
@@ -26,5 +26,6 @@ def test_both_steps_are_measured_at_both_sizes(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_ten_times_the_corpus_needs_hardly_more_memory(tmp_path):
-    for row in measured(tmp_path).values():
+    rows = measured(tmp_path, "--small", "20000000", "--large", "200000000", "--batches", "500")
+    for row in rows.values():
         assert row["value"] <= 1.15, row

@@ -14,7 +14,7 @@ from experiments.speed.dropout_check import main, masks_from
 from model import dropout
 from model.config import preset
 from model.dropout import FastDropout
-from model.transformer import Transformer
+from model.fast import make_network
 from system.errors import UserError
 from training.run.code_hash import code_hash, imported_files
 
@@ -69,7 +69,7 @@ def every_place_drops():
         dropout=0.5, dropout_attention=0.5, dropout_feed_forward=0.5,
     )
     ids, mask = torch.randint(1, 20, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
-    return Transformer(config, 0).train()(ids, mask, ids)
+    return make_network(config, 0).train()(ids, mask, ids)
 
 
 def test_inside_no_mask_is_drawn_by_the_fast_way_and_afterwards_all_are_again(monkeypatch):

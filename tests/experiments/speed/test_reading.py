@@ -35,8 +35,8 @@ SUITE = Suite(
 @pytest.fixture
 def suite(tmp_path):
     corpus, file = tmp_path / "corpus", tmp_path / "reads.py"
-    build = [sys.executable, "-m", "data", "build", "model", "--out", str(corpus), "--vocab_size", "400"]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    build = ["data", "build", "model/numpy_reference", "--out", str(corpus), "--vocab_size", "400", "--workers", "1"]
+    subprocess.run([sys.executable, "-m", *build], cwd=ROOT, check=True, capture_output=True)
     file.write_text(SUITE.format(corpus=corpus))
     return file
 

@@ -3,13 +3,14 @@
 import csv
 import json
 import subprocess
-from dataclasses import fields
+from dataclasses import is_dataclass
 from typing import get_args, get_type_hints
 
 import pytest
 
 from experiments.studies import behaviour
 from experiments.studies.behaviour_cases import CASES, RENAMED, Case, write_pairs
+from system.options import dotted_names
 from training.config import OBJECTIVES
 from training.strategies.config import StrategiesConfig
 
@@ -74,9 +75,8 @@ def test_of_an_option_that_stands_twice_the_later_values_count():
     assert behaviour.merged("files --a 1 2 --b --a 3".split()) == {"": ["files"], "--a": ["3"], "--b": []}
 
 
-def test_the_earlier_name_is_given_only_where_todays_is_unknown(monkeypatch):
-    monkeypatch.setitem(RENAMED, "strategies.lora.rank", "strategies.lora_rank")
-    assert behaviour.old_spelling("--strategies.lora.rank", {"--seed"}) == "--strategies.lora_rank"
+def test_the_earlier_name_is_given_only_where_todays_is_unknown():
+    assert behaviour.old_spelling("--strategies.lora.rank", {"--seed"}) == f"--{RENAMED['strategies.lora.rank']}"
     assert behaviour.old_spelling("--strategies.lora.rank", {"--strategies.lora.rank"}) == "--strategies.lora.rank"
     assert behaviour.old_spelling("--seed", {"--seed"}) == "--seed"
 
@@ -85,16 +85,17 @@ def test_every_objective_and_every_choice_of_a_strategy_has_a_case():
     options = " ".join(f"{case.options} {case.before}" for case in CASES.values())
     assert not [name for name in OBJECTIVES if f".objectives.{name} 1" not in options]
     choices = {
-        f"--strategies.{name} {value}"
-        for name, kind in get_type_hints(StrategiesConfig).items() for value in get_args(kind)
+        f"--strategies.{group}.{name} {value}"
+        for group, settings in vars(StrategiesConfig()).items() if is_dataclass(settings)
+        for name, kind in get_type_hints(type(settings)).items() for value in get_args(kind)
         if isinstance(value, str) and value != "none"
     }  # fmt: skip
     assert len(choices) >= 7 and not [choice for choice in choices if choice not in options]
     of_no_effect_alone = {
-        "auxiliary_weight", "task_temperature", "epsilon", "ascents", "ascent_rate", "inner_rate", "inner_steps",
-        "temperature", "lora_alpha",
+        "auxiliary.weight", "tasks.temperature", "adversary.epsilon", "adversary.ascents", "adversary.ascent_rate",
+        "meta.inner_rate", "meta.inner_steps", "teacher.temperature", "lora.alpha",
     }  # fmt: skip
-    names = {field.name for field in fields(StrategiesConfig)} - of_no_effect_alone
+    names = {*dotted_names(StrategiesConfig())} - of_no_effect_alone
     assert not [name for name in names if f"--strategies.{name}" not in options]
 
 

@@ -43,17 +43,29 @@ def test_each_way_takes_the_hypothesis_it_should(monkeypatch):
     assert right("x += 1") == ["oracle"]
 
 
+LINES = [json.dumps({"nl": f"add {i} to y", "code": f"y += {i}"}) for i in range(40)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run that writes code and one that describes it, beside their lines."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "train.jsonl").write_text("\n".join(LINES))
+    (folder / "test.jsonl").write_text("\n".join(LINES[:3]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI_STEPS", raising=False)
+        for name, more in (("writer", []), ("reverse", ["--data.reverse"])):
+            options = ["files", "--data.path", str(folder), "--run", str(folder / name), *more, *TINY]
+            assert run_and_report(train.main, options) == 0
+    return folder
+
+
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """A run that writes code and one that describes it."""
+def runs(trained, monkeypatch):
+    """The runs, with test lines whatever another test did to them."""
     monkeypatch.delenv("CI_STEPS", raising=False)
-    lines = [json.dumps({"nl": f"add {i} to y", "code": f"y += {i}"}) for i in range(40)]
-    (tmp_path / "train.jsonl").write_text("\n".join(lines))
-    (tmp_path / "test.jsonl").write_text("\n".join(lines[:3]))
-    for name, more in (("writer", []), ("reverse", ["--data.reverse"])):
-        options = ["files", "--data.path", str(tmp_path), "--run", str(tmp_path / name), *more, *TINY]
-        assert run_and_report(train.main, options) == 0
-    return tmp_path
+    (trained / "test.jsonl").write_text("\n".join(LINES[:3]))
+    return trained
 
 
 def test_rows_tell_every_way_of_one_network_and_of_all(runs, capsys):

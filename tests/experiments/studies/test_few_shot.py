@@ -38,7 +38,7 @@ def runs(tmp_path_factory):
         for name, seed in (("a", 0), ("b", 1)):
             words = [*TINY, "--seed", str(seed), "--data.generated_without", *FAMILY, "--run"]
             assert run_and_report(train.main, [*words, str(folder / name)]) == 0
-            meta = [str(folder / f"meta-{name}"), "--strategies.meta", "fomaml"]
+            meta = [str(folder / f"meta-{name}"), "--strategies.meta.kind", "fomaml"]
             assert run_and_report(train.main, [*words, *meta]) == 0
         shutil.copytree(folder / "a", folder / "a-again")
         assert run_and_report(train.main, [*TINY, "--run", str(folder / "seen")]) == 0
@@ -104,7 +104,7 @@ def go_on(runs, start, name, *words):
 
 def test_runs_that_began_with_trained_ones_are_set_against_each_other(runs, tmp_path):
     begun = [
-        go_on(runs, start, f"{start}-{meta}", "--seed", seed, "--strategies.meta", meta)
+        go_on(runs, start, f"{start}-{meta}", "--seed", seed, "--strategies.meta.kind", meta)
         for seed, start in (("0", "a"), ("1", "b")) for meta in ("none", "reptile")
     ]  # fmt: skip
     file = tmp_path / "rows.json"

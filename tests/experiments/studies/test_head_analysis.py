@@ -10,6 +10,8 @@ from data.example import Item
 from experiments.studies.head_analysis import analyse, attention_of, mean_loss, plot, without_head
 from model.config import preset
 from model.decoding import SpecialIds
+from model.fast import make_network
+from model.fused_attention import FusedAttention
 from model.transformer import Transformer
 
 SIZES = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 1, "n_decoder_layers": 2,
@@ -19,7 +21,7 @@ SIZES = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_l
 @pytest.fixture
 def model() -> Transformer:
     torch.manual_seed(0)
-    return Transformer(preset("modern", **SIZES), pad_id=0).double().eval()
+    return make_network(preset("modern", **SIZES), pad_id=0).double().eval()
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_head_that_looks_everywhere_has_the_largest_entropy_and_copies_by_chan
 
 def test_the_forms_of_attention_are_as_they_were(model, batches):
     analyse(model, batches)
-    assert all(module.fast for module in model.modules() if hasattr(module, "n_heads"))
+    assert all(isinstance(module, FusedAttention) for module in model.modules() if hasattr(module, "n_heads"))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
@@ -73,5 +75,5 @@ def test_the_picture_has_a_map_for_each_kind(model, batches, tmp_path):
 
 
 def test_a_decoder_without_cross_attention_has_no_such_heads(batches):
-    model = Transformer(preset("modern", **SIZES, cross_attention=False), pad_id=0).double().eval()
+    model = make_network(preset("modern", **SIZES, cross_attention=False), pad_id=0).double().eval()
     assert {head.kind for head in analyse(model, batches)[1]} == {"encoder self", "decoder self"}

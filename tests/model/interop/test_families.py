@@ -8,10 +8,10 @@ from torch import Tensor
 
 from model.config import ModelConfig, preset
 from model.decoding import SpecialIds
+from model.fast import make_network
 from model.interop.families import FAMILIES
 from model.interop.hugging_face import ConversionError, fill, from_hugging_face, own_tensors, to_hugging_face
 from model.positions import sinusoidal_positions
-from model.transformer import Transformer
 
 SPECIAL = SpecialIds(pad_id=0, end_id=1, decoder_start_id=3)
 SIZES = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 3}
@@ -25,7 +25,7 @@ NETWORKS = {
 def folder_of(kind: str) -> tuple[dict[str, object], dict[str, Tensor]]:
     """The config.json and the weights of a tiny network of a family, a tied output and copies left out."""
     torch.manual_seed(0)
-    model = Transformer(NETWORKS[kind], SPECIAL.pad_id)
+    model = make_network(NETWORKS[kind], SPECIAL.pad_id)
     return to_hugging_face(kind, model.config, own_tensors(model), SPECIAL)
 
 
@@ -140,14 +140,14 @@ def test_weights_that_their_own_class_leaves_unread_are_left_unread():
     ],
 )  # fmt: skip
 def test_settings_that_theirs_cannot_say_are_all_listed(kind, config, expected):
-    model = Transformer(replace(config, vocab_size=19, d_model=16, n_heads=2), 0)
+    model = make_network(replace(config, vocab_size=19, d_model=16, n_heads=2), 0)
     refusal = refused(to_hugging_face, kind, model.config, own_tensors(model), SpecialIds(0, 1, 3))
     assert {*refusal.cannot_express} == expected
 
 
 def test_filling_a_network_leaves_nothing_over_on_either_side():
-    model = Transformer(preset("t5", vocab_size=19, d_model=16, n_heads=2, copy_head=True), 0)
-    weights = own_tensors(Transformer(preset("t5", vocab_size=19, d_model=16, n_heads=2), 0))
+    model = make_network(preset("t5", vocab_size=19, d_model=16, n_heads=2, copy_head=True), 0)
+    weights = own_tensors(make_network(preset("t5", vocab_size=19, d_model=16, n_heads=2), 0))
     fill(model, weights, new=("copy_head.",))
     assert model.embedding.weight.equal(weights["embedding.weight"])
     missing = ["copy_head.gate.bias", "copy_head.gate.weight", "copy_head.key.weight", "copy_head.query.weight"]

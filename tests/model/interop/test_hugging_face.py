@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from model.config import preset
 from model.decoding import SpecialIds, beam_search, greedy
+from model.fast import make_network
 from model.interop.families import FAMILIES
 from model.interop.hugging_face import fill, from_hugging_face, own_tensors, to_hugging_face
 from model.transformer import Transformer
@@ -84,7 +85,7 @@ def make_peer(name: str, dtype: torch.dtype = torch.float64, **changes: object):
 
 def convert(peer, speed: str = "fast") -> tuple[Transformer, SpecialIds]:
     config, special, weights = from_hugging_face(peer.config.to_dict(), peer.state_dict())
-    model = Transformer(replace(config, speed=speed), special.pad_id).to(peer.dtype).eval()
+    model = make_network(replace(config, speed=speed), special.pad_id).to(peer.dtype).eval()
     fill(model, weights)
     return model, special
 
@@ -170,7 +171,7 @@ def test_dropout_falls_on_the_same_numbers_in_the_same_order(name):
     dropout = {"dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.1}
     peer = make_peer(name, **({"dropout_rate": 0.3} if name.startswith("T5") else dropout)).train()
     config, special, weights = from_hugging_face(peer.config.to_dict(), peer.state_dict())
-    model = Transformer(replace(config, speed="readable"), special.pad_id).double().train()
+    model = make_network(replace(config, speed="readable"), special.pad_id).double().train()
     fill(model, weights)
     losses = []
     for loss, network in ((our_loss, (model, special)), (their_loss, (peer,))):
@@ -280,7 +281,7 @@ def test_a_network_of_ours_becomes_theirs(kind, tmp_path):
     config = replace(OURS[kind], vocab_size=19, d_model=16, n_heads=2, d_ff=24, n_encoder_layers=1, n_decoder_layers=2)
     special, kind = SpecialIds(0, 1, 3), kind.partition(",")[0]
     torch.manual_seed(0)
-    model = Transformer(config, special.pad_id).eval()
+    model = make_network(config, special.pad_id).eval()
     for tensor in own_tensors(model).values():
         tensor += 0.3 * torch.randn_like(tensor)
     write_folder(tmp_path, *to_hugging_face(kind, config, own_tensors(model), special))

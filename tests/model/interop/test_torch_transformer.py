@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from model.config import preset
 from model.decoding import SpecialIds, beam_search, greedy
+from model.fast import make_network
 from model.interop.hugging_face import ConversionError, fill, own_tensors
 from model.interop.torch_transformer import from_torch, split_projections, to_torch
 from model.transformer import Transformer
@@ -62,7 +63,7 @@ def convert(peer: Peer) -> Transformer:
     config, special, weights = from_torch(
         peer.stacks, {"embedding.weight": peer.embedding.weight}, SPECIAL, scale_embeddings=True
     )
-    model = Transformer(config, special.pad_id).to(peer.embedding.weight.dtype).eval()
+    model = make_network(config, special.pad_id).to(peer.embedding.weight.dtype).eval()
     fill(model, weights)
     return model
 
@@ -184,7 +185,7 @@ def test_our_stacks_become_pytorchs_module(batch):
     for norm in ({"norm_position": "pre"}, {"final_norm": True}):
         config = preset("vaswani2017", vocab_size=19, d_model=16, n_heads=2, d_ff=24, scale_embeddings=True,
                         dropout_attention=0.1, dropout_feed_forward=0.1, **norm)  # fmt: skip
-        model = Transformer(config, 0).double().eval()
+        model = make_network(config, 0).double().eval()
         for tensor in own_tensors(model).values():
             tensor += 0.3 * torch.randn_like(tensor)
         peer = Peer({}, torch.float64)
@@ -196,14 +197,14 @@ def test_our_stacks_become_pytorchs_module(batch):
 
 
 def test_what_pytorchs_module_cannot_do_is_listed():
-    model = Transformer(preset("t5", vocab_size=19, d_model=16, n_heads=2, d_kv=4, feed_forward="swiglu"), 0)
+    model = make_network(preset("t5", vocab_size=19, d_model=16, n_heads=2, d_kv=4, feed_forward="swiglu"), 0)
     with pytest.raises(ConversionError) as refusal:
         to_torch(model.config, own_tensors(model))
     assert {*refusal.value.cannot_express} == {
         "norm=rms", "scale_attention=False", "dropout_output=0.1", "feed_forward=swiglu", "positions=t5_relative",
         "d_kv=4",
     }  # fmt: skip
-    model = Transformer(preset("vaswani2017", dropout=0.0, d_model=16, n_heads=2, vocab_size=19), 0)
+    model = make_network(preset("vaswani2017", dropout=0.0, d_model=16, n_heads=2, vocab_size=19), 0)
     weights = {name: tensor for name, tensor in own_tensors(model).items() if name != "embedding.weight"}
     with pytest.raises(ConversionError) as refusal:
         to_torch(model.config, {**weights, "nothing.weight": torch.zeros(1)})

@@ -10,13 +10,13 @@ import torch
 
 from model import decoding
 from model.config import PRESETS, preset
+from model.fast import make_network
 from model.numpy_reference.decoding import greedy
 from model.numpy_reference.heads import mlm_loss
 from model.numpy_reference.initialisation import initialise, weight_shapes
 from model.numpy_reference.linear import part
 from model.numpy_reference.training_step import loss_and_gradients
 from model.numpy_reference.transformer import encode
-from model.transformer import Transformer
 from teaching.the_math.reference_check import (
     LIMITS,
     SIZES,
@@ -154,7 +154,7 @@ def test_random_weights_have_the_names_shapes_and_sizes_of_pytorchs(config):
     truth = numpy_weights(small_model(config))
     assert {name: weight.shape for name, weight in truth.items()} == weight_shapes(config)
     bigger = preset(config.preset, d_model=64, vocab_size=200, mlm_head=True, copy_head=True)
-    theirs = numpy_weights(Transformer(bigger, pad_id=0))
+    theirs = numpy_weights(make_network(bigger, pad_id=0))
     ours = initialise(bigger, 0, np.random.default_rng(1))
     assert ours.keys() == theirs.keys()
     for name, weight in ours.items():

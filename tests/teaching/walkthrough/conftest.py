@@ -9,7 +9,7 @@ from evaluation.config import EvaluationConfig
 from evaluation.predict import ids_for_decoding
 from model.config import PRESETS, preset
 from model.decoding import greedy
-from model.transformer import Transformer
+from model.fast import make_network
 from teaching.walkthrough.story import Story, alternatives
 from teaching.walkthrough.trace import trace
 from training.run.folder import write_config
@@ -53,7 +53,7 @@ def make_model(tokenizer):
         name, own = VARIANTS[variant]
         torch.manual_seed(1)
         config = preset(name, vocab_size=tokenizer.vocab_size, **{**SIZES, **own, **changes})
-        model = Transformer(config, tokenizer.pad_id).eval()
+        model = make_network(config, tokenizer.pad_id).eval()
         with torch.no_grad():
             for tensor in (*model.parameters(), *model.buffers()):
                 tensor += 0.2 * torch.randn_like(tensor)

@@ -22,7 +22,7 @@ VARIANTS = (*PRESETS, "vaswani2017, copy head", "t5, copy head", "modern, copy h
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-         "--disable-background-networking", "--remote-debugging-pipe",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
          "--disable-ipc-flooding-protection"]  # the tests change the address more often than a reader can
 PATIENCE = 120  # seconds before a browser that says nothing is given up
 READER = """(async () => {

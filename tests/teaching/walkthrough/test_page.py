@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.attention import MultiHeadAttention
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network, plain_modules
 from teaching.walkthrough import page as page_module
 from teaching.walkthrough.packing import unpack
 from teaching.walkthrough.page import in_script, page_data, write_page
@@ -44,16 +43,11 @@ def seen_by_hooks_of_the_test(story):
         return module.register_forward_hook(keep)
 
     handles = [watch(name, module) for name, module in model.named_modules()]
-    for module in model.modules():
-        if isinstance(module, MultiHeadAttention):
-            module.fast = False
     mask = torch.arange(len(story.trace.source))[None] < story.trace.n_source
-    model(story.trace.source[None], mask, story.trace.decoder_input[None])
+    with plain_modules(model):
+        model(story.trace.source[None], mask, story.trace.decoder_input[None])
     for handle in handles:
         handle.remove()
-    for module in model.modules():
-        if isinstance(module, MultiHeadAttention):
-            module.fast = True
     return seen
 
 
@@ -107,7 +101,7 @@ def quickstart_sized(n_source, n_target):
     """A story of a random network of the quick start's size, with so many pieces."""
     torch.manual_seed(0)
     config = preset("modern", vocab_size=1200, d_model=192, d_ff=512, copy_head=True, mlm_head=True)
-    model = Transformer(config, 0).eval()
+    model = make_network(config, 0).eval()
     source, target = torch.randint(105, 1200, (n_source,)).tolist(), torch.randint(105, 1200, (n_target,)).tolist()
     seen = trace(model, source, 0, target, 3)
     pieces = [f"piece{i}" for i in range(1200)]

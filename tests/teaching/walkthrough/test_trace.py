@@ -5,6 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from model.attention import MultiHeadAttention
+from model.fast import plain_modules
+from model.fused_attention import FusedAttention
 from teaching.walkthrough.trace import Recorder, activations_of, parameter_norms, trace
 from training.losses import sequence_loss_written_out
 
@@ -23,12 +25,12 @@ CHANGED = [  # one of each kind, with what the hook of the test has to change: (
 
 def run_fused(model, seen):
     """Logits and log-probabilities of the same tokens with the fused form of attention."""
-    assert all(part.fast for part in model.modules() if isinstance(part, MultiHeadAttention))
+    assert all(isinstance(part, FusedAttention) for part in model.modules() if isinstance(part, MultiHeadAttention))
     source, mask = seen.source[None], torch.arange(len(seen.source))[None] < seen.n_source
     with torch.no_grad():
         memory = model.encode(source, mask)
         states = model.decode(seen.decoder_input[None], memory, mask)
-        return model.logits(states)[0], model.log_probs(states, memory, source, mask)[0]
+        return model.logits(states)[0], model.log_probs(model.logits(states), states, memory, source, mask)[0]
 
 
 def test_logits_equal_the_fused_runs_and_the_generated_ids_are_identical(story, generated):
@@ -73,16 +75,11 @@ def loss_when_moved(model, source, target, name, module, index, step):
     before = name.endswith(".hidden")
     handle = where.register_forward_pre_hook(lambda _, inputs: (moved(inputs[0]),)) if before else (
         where.register_forward_hook(change_output))
-    forms = [part for part in model.modules() if isinstance(part, MultiHeadAttention)]
-    for part in forms:
-        part.fast = False
     ids, wanted = torch.tensor([[*source, 0]]), torch.tensor([target])
-    with torch.no_grad():
+    with torch.no_grad(), plain_modules(model):
         log_probs = model(ids, torch.arange(ids.shape[1])[None] < len(source), torch.tensor([[3, *target[:-1]]]))
         total, count = sequence_loss_written_out(log_probs, wanted, torch.ones_like(wanted, dtype=torch.bool))
     handle.remove()
-    for part in forms:
-        part.fast = True
     return float(total / count)
 
 
@@ -96,7 +93,7 @@ def test_the_loss_is_that_of_the_target_and_its_mean_is_what_went_back(tell):
 
 def test_the_model_is_left_as_it_was_found(tell):
     model = tell("t5, copy head").model
-    assert all(part.fast for part in model.modules() if isinstance(part, MultiHeadAttention))
+    assert all(isinstance(part, FusedAttention) for part in model.modules() if isinstance(part, MultiHeadAttention))
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 

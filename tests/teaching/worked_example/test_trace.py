@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 from system.options import run_and_report
 from teaching.the_math.number_blocks import read
 from teaching.worked_example.__main__ import main, matrices
@@ -224,7 +224,7 @@ def page():
 def by_pytorch():
     """Values and gradients that hooks on the production modules saw, by the page's names."""
     network = preset("vaswani2017", **{**vars(config()), "speed": "readable"})
-    model = Transformer(network, pad_id=0).double()
+    model = make_network(network, pad_id=0).double()
     tied = weights() | {"output.weight": weights()["embedding.weight"]}
     model.load_state_dict({name: torch.from_numpy(value) for name, value in tied.items()})
     seen: dict[str, torch.Tensor] = {}

@@ -60,7 +60,7 @@ def test_a_run_from_before_the_setting_speed_can_still_be_read(tmp_path, form, s
     write_config(tmp_path / "run", WithModel(), SPECIAL_IDS)
     path = tmp_path / "run" / "config.json"
     values = json.loads(path.read_text())
-    del values["model"]["speed"]
+    del values["model"]["speed"], values["schema"]
     path.write_text(json.dumps(values | {"model": values["model"] | {"attention": form}}))
     assert read_config(tmp_path / "run", WithModel)[0] == WithModel(ModelConfig(speed=speed))
 

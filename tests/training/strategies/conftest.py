@@ -8,7 +8,7 @@ from data.example import Example
 from data.objectives.pairs import pairs
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
-from model.transformer import Transformer
+from model.fast import make_network
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} to the total", f"total += {n}") for n in range(6)]
 
@@ -34,6 +34,6 @@ def make_model(tokenizer):
     def make(seed=0, **more):
         torch.manual_seed(seed)
         sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 2, "n_decoder_layers": 2, "dropout": 0.0}
-        return Transformer(preset("modern", vocab_size=tokenizer.vocab_size, **sizes | more), tokenizer.pad_id)
+        return make_network(preset("modern", vocab_size=tokenizer.vocab_size, **sizes | more), tokenizer.pad_id)
 
     return make

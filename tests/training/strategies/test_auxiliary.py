@@ -6,14 +6,15 @@ import torch
 from data.batches import collate
 from data.example import IGNORE
 from training.batch_loss import batch_loss, n_predicted
-from training.config import LoopConfig, ObjectivesConfig
+from training.config import ObjectivesConfig
 from training.mixture import Mixture
-from training.strategies.config import StrategiesConfig
-from training.strategies.loss import strategy_loss
+from training.strategies.auxiliary import with_auxiliary
+from training.strategies.config import AuxiliaryConfig, StrategiesConfig
 
 
 def batch_with(tokenizer, examples, task):
-    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=StrategiesConfig(auxiliary=task))
+    strategies = StrategiesConfig(auxiliary=AuxiliaryConfig(task))
+    mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=strategies)
     made = [pair for example in examples for pair in mixture.items(example, 0)]
     return collate([item for item, _ in made], [example.id for _, example in made], tokenizer)
 
@@ -23,7 +24,7 @@ def test_the_loss_is_a_weighted_sum_of_two_means(make_model, tokenizer, examples
     model, batch = make_model(tag_head=True, mlm_head=True), batch_with(tokenizer, examples, task)
     pairs, n = batch_loss(model, batch, 0.1)
     beside, k = batch_loss(model, batch.beside, 0.0)
-    total = strategy_loss(model, batch, LoopConfig(), StrategiesConfig(auxiliary=task, auxiliary_weight=0.7), None)
+    total = with_auxiliary(lambda batch: batch_loss(model, batch, 0.1)[0], model, 0.7)(batch)
     assert n == n_predicted(batch) != k
     torch.testing.assert_close(total / n, pairs / n + 0.7 * beside / k)
 

@@ -1,28 +1,35 @@
 """What a step of strategies costs, against what torch counts while one runs."""
 
+from types import SimpleNamespace
+
 import pytest
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from data.batches import collate
 from training.config import LoopConfig, ObjectivesConfig
+from training.fine_tuning import Strategies, gradient_of
 from training.mixture import Mixture
-from training.strategies.adversarial import passes
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import AdversaryConfig, AuxiliaryConfig, LayersConfig, StrategiesConfig
 from training.strategies.cost import step_flops
-from training.strategies.layer_wise import freeze
-from training.strategies.loss import strategy_loss
 
 LOOP = LoopConfig(label_smoothing=0.0)
+
+
+def run_of(model, strategies):
+    """As much of a run as its strategies ask for."""
+    settings = SimpleNamespace(strategies=strategies, model=model.config)
+    return SimpleNamespace(model=model, settings=settings, device=torch.device("cpu"))
 
 
 def counted(model, batch, strategies):
     """What torch counts in all forward and backward passes of the first step."""
     model.requires_grad_(True)
-    freeze(model, strategies, 1)
     model.zero_grad(set_to_none=True)
     with FlopCounterMode(display=False) as counter:
-        for share in passes(model, batch, strategies):
-            (share * strategy_loss(model, batch, LOOP, strategies, None)).backward()
+        phase = Strategies(run_of(model, strategies), LOOP)
+        gradient = phase.gradient() or gradient_of(phase.loss(), lambda _: (1.0,), phase.run, LOOP)  # the plain one
+        gradient(batch, 1)
     return counter.get_total_flops()
 
 
@@ -33,7 +40,10 @@ def one_pair(tokenizer, examples, strategies):
     return collate([item], [example.id], tokenizer)
 
 
-MORE = [{}, *({"adversary": name} for name in ("fgm", "freelb", "noise")), {"auxiliary": "mlm"}, {"auxiliary": "tag"}]
+MORE = [
+    {}, *({"adversary": AdversaryConfig(name)} for name in ("fgm", "freelb", "noise")),
+    *({"auxiliary": AuxiliaryConfig(name)} for name in ("mlm", "tag")),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,7 +62,7 @@ def test_all_passes_and_the_task_beside_count(model, tokenizer, examples, more):
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("more", MORE, ids=str)
 def test_what_frozen_layers_spare(model, tokenizer, examples, k, more):
-    plain, frozen = (StrategiesConfig(last_layers=layers, **more) for layers in (0, k))
+    plain, frozen = (StrategiesConfig(LayersConfig(last), **more) for last in (0, k))
     batch = one_pair(tokenizer, examples, plain)
     spared = counted(model, batch, plain) - counted(model, batch, frozen)
     said = step_flops(model.config, batch, plain, 1) - step_flops(model.config, batch, frozen, 1)

@@ -6,7 +6,7 @@ import torch
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer, set_learning_rate
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import LayersConfig, StrategiesConfig
 from training.strategies.cost import step_flops
 from training.strategies.layer_wise import depths, freeze, rates
 
@@ -40,7 +40,7 @@ def test_layers_lie_in_the_order_of_the_forward_pass(make_model):
 @pytest.mark.parametrize("k", [1, 3])
 def test_below_the_last_layers_nothing_changes_by_a_bit(make_model, batch, k, copying):
     model = make_model(copy_head=copying)
-    freeze(model, StrategiesConfig(last_layers=k), 1)
+    freeze(model, LayersConfig(last=k), 1)
     optimizer = make_optimizer(model, LoopConfig(weight_decay=0.1))
     moved = set.union(*(step(model, batch, optimizer) for _ in range(3)))
     learn = {"decoder_norm", "decoder.1"} | ({"copy_head"} if copying else set())
@@ -49,7 +49,7 @@ def test_below_the_last_layers_nothing_changes_by_a_bit(make_model, batch, k, co
 
 def test_what_learns_moves_as_it_does_in_plain_training(make_model, batch):
     plain, frozen = make_model(), make_model()
-    freeze(frozen, StrategiesConfig(last_layers=1), 1)
+    freeze(frozen, LayersConfig(last=1), 1)
     for model in (plain, frozen):
         step(model, batch, make_optimizer(model, LoopConfig()))
     for name, weight in frozen.named_parameters():
@@ -58,11 +58,11 @@ def test_what_learns_moves_as_it_does_in_plain_training(make_model, batch):
 
 
 def test_one_more_layer_learns_every_so_many_steps(make_model, batch):
-    model, strategies = make_model(), StrategiesConfig(unfreeze_every=2)
-    optimizer = make_optimizer(model, LoopConfig(), rates(model, strategies))
+    model, layers = make_model(), LayersConfig(unfreeze_every=2)
+    optimizer = make_optimizer(model, LoopConfig(), rates(model, layers))
     seen = []
     for number in range(1, 11):
-        freeze(model, strategies, number)
+        freeze(model, layers, number)
         seen.append(max(depths(model)[name] for name in step(model, batch, optimizer)))
     assert seen == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
@@ -70,7 +70,7 @@ def test_one_more_layer_learns_every_so_many_steps(make_model, batch):
 def test_rates_fall_layer_by_layer(make_model, batch):
     """Adam's first step is as long as its learning rate, whatever the gradient."""
     model = make_model()
-    shares = rates(model, StrategiesConfig(layer_decay=0.5))
+    shares = rates(model, LayersConfig(decay=0.5))
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     step(model, batch, make_optimizer(model, LoopConfig(weight_decay=0.0), shares), rate=0.01)
     for name, weight in model.named_parameters():
@@ -81,8 +81,8 @@ def test_rates_fall_layer_by_layer(make_model, batch):
 def test_frozen_layers_cost_no_backward_pass(make_model, batch):
     model = make_model()
     config, plain = model.config, step_flops(model.config, batch, StrategiesConfig(), 1)
-    assert step_flops(config, batch, StrategiesConfig(last_layers=5), 1) == plain
-    costs = [step_flops(config, batch, StrategiesConfig(last_layers=k), 1) for k in (1, 2, 3, 4)]
+    assert step_flops(config, batch, StrategiesConfig(LayersConfig(last=5)), 1) == plain
+    costs = [step_flops(config, batch, StrategiesConfig(LayersConfig(last=k)), 1) for k in (1, 2, 3, 4)]
     assert costs == sorted(costs) and plain / 3 < costs[0] and costs[-1] == plain
-    unfreezing = StrategiesConfig(unfreeze_every=10)
+    unfreezing = StrategiesConfig(LayersConfig(unfreeze_every=10))
     assert [step_flops(config, batch, unfreezing, at) for at in (1, 11, 21, 31)] == costs

@@ -14,7 +14,7 @@ from system.errors import UserError
 from training.batch_loss import batch_loss, n_predicted
 from training.config import LoopConfig, ObjectivesConfig
 from training.mixture import Mixture
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import MetaConfig, StrategiesConfig
 from training.strategies.meta import meta_gradient, some_rows, split
 from training.stream import Stream
 
@@ -41,7 +41,7 @@ LOOP = LoopConfig(label_smoothing=0.0)
 
 def of_meta(model, batch, **settings):
     model.zero_grad(set_to_none=True)
-    total = meta_gradient(model, batch, LOOP, StrategiesConfig(**settings), 1.0)
+    total = meta_gradient(model, batch, LOOP, MetaConfig(**settings), 1.0)
     return total, {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
 
@@ -55,7 +55,7 @@ def test_fomaml_is_the_querys_gradient_after_the_inner_steps(make_model, batch):
     first, second, query = split(batch, 3)
     there = after(after(model, first, 0.3), second, 0.3)
     expected = mean_gradient(there, query)
-    total, found = of_meta(model, batch, meta="fomaml", inner_rate=0.3, inner_steps=2)
+    total, found = of_meta(model, batch, kind="fomaml", inner_rate=0.3, inner_steps=2)
     assert_close(found, expected)
     losses = [batch_loss(model, first, 0.0)[0], batch_loss(after(model, first, 0.3), second, 0.0)[0],
               batch_loss(there, query, 0.0)[0]]  # fmt: skip
@@ -66,25 +66,25 @@ def test_reptile_is_the_mean_of_the_gradients_on_the_way(make_model, batch):
     model = make_model()
     first, second = split(batch, 2)
     one, two = mean_gradient(copy.deepcopy(model), first), mean_gradient(after(model, first, 0.3), second)
-    _, found = of_meta(model, batch, meta="reptile", inner_rate=0.3, inner_steps=2)
+    _, found = of_meta(model, batch, kind="reptile", inner_rate=0.3, inner_steps=2)
     assert_close(found, {name: (one[name] + two[name]) / 2 for name in one})
 
 
 def test_reptile_with_one_step_is_plain_training(make_model, batch):
     model = make_model()
-    _, found = of_meta(model, batch, meta="reptile", inner_rate=0.1, inner_steps=1)
+    _, found = of_meta(model, batch, kind="reptile", inner_rate=0.1, inner_steps=1)
     assert_close(found, mean_gradient(model, batch))
 
 
-@pytest.mark.parametrize("meta", ["fomaml", "reptile"])
-def test_weights_stay_and_a_step_takes_the_mean_over_its_batches(make_model, batch, meta):
-    model, strategies = make_model(), StrategiesConfig(meta=meta)
+@pytest.mark.parametrize("kind", ["fomaml", "reptile"])
+def test_weights_stay_and_a_step_takes_the_mean_over_its_batches(make_model, batch, kind):
+    model, meta = make_model(), MetaConfig(kind)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     other = some_rows(batch, torch.tensor([2, 0]))
-    (_, one), (_, two) = of_meta(model, batch, meta=meta), of_meta(model, other, meta=meta)
+    (_, one), (_, two) = of_meta(model, batch, kind=kind), of_meta(model, other, kind=kind)
     model.zero_grad(set_to_none=True)
     for part in (batch, other):
-        meta_gradient(model, part, LOOP, strategies, 1 / 2)
+        meta_gradient(model, part, LOOP, meta, 1 / 2)
     assert_close({name: weight.grad for name, weight in model.named_parameters()},
                  {name: (one[name] + two[name]) / 2 for name in one})  # fmt: skip
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
@@ -95,7 +95,7 @@ def test_bf16_reaches_the_inner_steps(make_model, batch, monkeypatch):
     monkeypatch.setattr(
         "training.strategies.meta.autocast", lambda device, bf16: asked.append(bf16) or contextlib.nullcontext()
     )
-    meta_gradient(make_model(), batch, LoopConfig(bf16=True), StrategiesConfig(meta="reptile"), 1.0)
+    meta_gradient(make_model(), batch, LoopConfig(bf16=True), MetaConfig("reptile"), 1.0)
     assert asked == [True, True]
 
 
@@ -110,8 +110,9 @@ def test_parts_of_a_batch_are_its_rows(batch):
 def test_a_batch_holds_one_task(tokenizer):
     operations = enumerate("aabbcc" * 4)
     examples = [Example(f"g:{i}", f"add {i}", f"x += {i}", meta={"ops": (op, "x")}) for i, op in operations]
-    for meta, tasks in (("fomaml", 1), ("none", 3)):
-        mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=StrategiesConfig(meta=meta))
+    for kind, tasks in (("fomaml", 1), ("none", 3)):
+        strategies = StrategiesConfig(meta=MetaConfig(kind))
+        mixture = Mixture(ObjectivesConfig(), tokenizer, 0, examples, strategies=strategies)
         stream = Stream(mixture, DataConfig(batch_tokens=0, batch_examples=8), None)
         by_id = {example.id: task_of(example) for example in examples}
         found = [{by_id[id] for id in made.ids} for made in stream.one_epoch()]

@@ -9,14 +9,14 @@ import pytest
 import train
 from data.config import DataConfig
 from data.example import BadRecords, Example
-from data.multi_task import Tasks, examples_in_epoch, summary, with_tasks
+from data.multi_task import Tasks, summary, with_tasks
 from data.objectives.pairs import pairs
 from data.splits import read_splits
 from system.errors import UserError
 from training.command_line import read_training_command
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
-from training.stream import Stream
+from training.stream import Stream, examples_in_epoch
 
 
 def task(name, n):
@@ -69,7 +69,7 @@ def test_another_corpus_is_another_task(nl2bash):
     assert bash and all(example.nl.startswith("nl2bash: list files of") for example in bash)
     assert tasks.sizes == [50, len(bash), 50]
     assert sum(bad.counts.values()) == 2 and all("nl2bash" in place for place in bad.places)
-    with pytest.raises(UserError, match="strategies.tasks: conala is not in the cache"):
+    with pytest.raises(UserError, match="strategies.tasks.names: conala is not in the cache"):
         with_tasks(own, "django", ["conala"], 1.0, DataConfig(prefix="django: "), 0, bad)
 
 
@@ -77,7 +77,7 @@ def test_what_is_scored_has_its_prefix_too(tmp_path):
     lines = [json.dumps({"nl": f"add {i}", "code": f"x += {i}"}) for i in range(30)]
     for name in ("train", "test"):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
-    argv = ["files", "--data.path", str(tmp_path), "--strategies.tasks", "summary"]
+    argv = ["files", "--data.path", str(tmp_path), "--strategies.tasks.names", "summary"]
     settings = read_training_command(train.Settings, argv, "")[0]
     assert settings.data.prefix == "files: "
     splits = read_splits("files", settings.data, 0)

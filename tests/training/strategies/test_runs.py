@@ -12,20 +12,21 @@ from training.recipes import InitConfig, TrainingSettings
 OPTIONS = """--training.steps 8 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 3
     --training.evaluate_every 4""".split()
 STRATEGIES = {
-    "last layers": "--strategies.last_layers 1",
-    "unfreezing": "--strategies.unfreeze_every 2",
-    "layer decay": "--strategies.layer_decay 0.5",
-    "auxiliary": "--strategies.auxiliary mlm",
-    "fgm": "--strategies.adversary fgm",
-    "freelb": "--strategies.adversary freelb",
-    "noise": "--strategies.adversary noise",
-    "fomaml": "--strategies.meta fomaml --strategies.inner_rate 0.5",
-    "reptile": "--strategies.meta reptile --strategies.inner_rate 0.5 --training.accumulate 2",
+    "last layers": "--strategies.layers.last 1",
+    "unfreezing": "--strategies.layers.unfreeze_every 2",
+    "layer decay": "--strategies.layers.decay 0.5",
+    "auxiliary": "--strategies.auxiliary.task mlm",
+    "fgm": "--strategies.adversary.kind fgm",
+    "freelb": "--strategies.adversary.kind freelb",
+    "noise": "--strategies.adversary.kind noise",
+    "fomaml": "--strategies.meta.kind fomaml --strategies.meta.inner_rate 0.5",
+    "reptile": "--strategies.meta.kind reptile --strategies.meta.inner_rate 0.5 --training.accumulate 2",
     "perturbed": "--strategies.perturb 0.5",
-    "lora": "--strategies.lora_rank 2",
+    "lora": "--strategies.lora.rank 2",
     "averaging": "--strategies.average_checkpoints 2 --training.keep_checkpoints 2 --training.ema_decay 0",
-    "teacher": "--strategies.teacher {teacher}",
-    "sequence level": "--strategies.teacher {teacher} --strategies.sequence_level --strategies.teacher_weight 0",
+    "teacher": "--strategies.teacher.run {teacher}",
+    "sequence level": "--strategies.teacher.run {teacher} --strategies.teacher.sequence_level "
+    "--strategies.teacher.weight 0",
 }
 
 
@@ -34,6 +35,14 @@ def teacher(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "teacher"
     assert run(folder, OPTIONS) == 0
     return folder
+
+
+OF_OLDER_CODE = {  # "strategies" of config.json before each had a room of its own
+    "last_layers": 0, "unfreeze_every": 0, "layer_decay": 1.0, "auxiliary": "none", "auxiliary_weight": 0.3,
+    "tasks": [], "task_temperature": 2.0, "adversary": "none", "epsilon": 0.5, "ascents": 3, "ascent_rate": 0.2,
+    "meta": "none", "inner_rate": 0.01, "inner_steps": 2, "perturb": 0.0, "teacher": "", "sequence_level": False,
+    "teacher_weight": 0.5, "temperature": 2.0, "lora_rank": 0, "lora_alpha": 16.0, "average_checkpoints": 0,
+}  # fmt: skip
 
 
 def weights(folder):
@@ -47,6 +56,21 @@ def test_a_strategy_changes_the_run_and_survives_a_kill(run, teacher, tmp_path, 
     assert run(tmp_path / "cut", options, kill_at=5) == "killed"
     assert run(tmp_path / "cut", [*options, "--resume"]) == 0
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole") != weights(teacher)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("name", "old"), [("lora", {"lora_rank": 2}), ("fgm", {"adversary": "fgm"})])
+def test_a_run_that_older_code_began_goes_on_and_others_begin_with_it(run, tmp_path, name, old, version):
+    options = [*OPTIONS, *STRATEGIES[name].split()]
+    assert run(tmp_path / "whole", options) == 0
+    assert run(tmp_path / "cut", options, kill_at=5) == "killed"
+    values = json.loads((tmp_path / "cut" / "config.json").read_text()) | {"version": version}
+    del values["schema"]
+    (tmp_path / "cut" / "config.json").write_text(json.dumps(values | {"strategies": OF_OLDER_CODE | old}))
+    assert run(tmp_path / "cut", ["--resume"]) == 0
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    begun = ["--init.from", str(tmp_path / "cut"), *OPTIONS, *STRATEGIES[name].split()]
+    assert run(tmp_path / "begun", begun, network=()) == 0
 
 
 def test_an_average_does_not_hold_what_a_stop_saved(run, tmp_path):
@@ -74,10 +98,10 @@ def test_the_last_held_out_loss_is_that_of_the_mean_of_the_checkpoints(run, tmp_
 
 
 def test_a_teacher_that_knows_what_is_held_out_is_named(run, teacher, tmp_path, capsys):
-    options = [*OPTIONS, "--strategies.teacher", str(teacher)]
+    options = [*OPTIONS, "--strategies.teacher.run", str(teacher)]
     for more, said in (([], False), (["--seed", "7"], True), (["--data.held_out", "2000"], True)):
         assert run(tmp_path / "run", [*options, *more, "--overwrite"]) == 0
-        assert (f"strategies.teacher={teacher} may have learnt lines" in capsys.readouterr().err) == said
+        assert (f"strategies.teacher.run={teacher} may have learnt lines" in capsys.readouterr().err) == said
 
 
 def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_path, capsys):
@@ -85,7 +109,7 @@ def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_p
     values = json.loads((before / "config.json").read_text())
     settings = TrainingSettings(init=InitConfig(from_=str(before)), seed=values["seed"] + 1)
     for corpus, tasks, said in (("nl2bash", [], False), ("nl2bash", [settings.corpus], True)):
-        values |= {"corpus": corpus, "strategies": {"tasks": tasks}}
+        values |= {"corpus": corpus, "strategies": {"tasks": {"names": tasks}}}
         (before / "config.json").write_text(json.dumps(values))
         warn_of_known_lines(settings)
         assert (f"init.from={before} may have learnt lines" in capsys.readouterr().err) == said
@@ -93,7 +117,7 @@ def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_p
 
 def test_a_teacher_that_has_changed_since_is_refused(run, teacher, tmp_path):
     changed = shutil.copytree(teacher, tmp_path / "teacher")
-    options = [*OPTIONS, "--strategies.teacher", str(changed)]
+    options = [*OPTIONS, "--strategies.teacher.run", str(changed)]
     assert run(tmp_path / "run", options, kill_at=5) == "killed"
     weights = changed / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")

@@ -11,12 +11,12 @@ from system.errors import UserError
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 from training.strategies import sequence_level
-from training.strategies.config import StrategiesConfig
+from training.strategies.config import StrategiesConfig, TeacherConfig
 from training.strategies.sequence_level import BEAM, FILE, taught
 
 SETTINGS = TrainingSettings(
     data=DataConfig(max_target_length=4),  # shorter than the descriptions, which are read whole
-    strategies=StrategiesConfig(teacher="runs/teacher", sequence_level=True),
+    strategies=StrategiesConfig(teacher=TeacherConfig("runs/teacher", sequence_level=True)),
 )
 
 

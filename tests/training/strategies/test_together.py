@@ -10,17 +10,17 @@ from system.errors import UserError
 OPTIONS = """--training.steps 3 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 1
     --training.ema_decay 0 --training.keep_checkpoints 2""".split()
 STRATEGIES = {
-    "last layers": "--strategies.last_layers 2",
-    "unfreezing": "--strategies.unfreeze_every 2",
-    "decay": "--strategies.layer_decay 0.5",
-    "auxiliary": "--strategies.auxiliary mlm",
-    "tasks": "--strategies.tasks summary",
-    "adversary": "--strategies.adversary fgm",
+    "last layers": "--strategies.layers.last 2",
+    "unfreezing": "--strategies.layers.unfreeze_every 2",
+    "decay": "--strategies.layers.decay 0.5",
+    "auxiliary": "--strategies.auxiliary.task mlm",
+    "tasks": "--strategies.tasks.names summary",
+    "adversary": "--strategies.adversary.kind fgm",
     "words": "--strategies.perturb 0.5",
-    "meta": "--strategies.meta fomaml",
-    "teacher": "--strategies.teacher {teacher}",
-    "sequences": "--strategies.teacher {teacher} --strategies.sequence_level --strategies.teacher_weight 0",
-    "LoRA": "--strategies.lora_rank 2",
+    "meta": "--strategies.meta.kind fomaml",
+    "teacher": "--strategies.teacher.run {teacher}",
+    "sequences": "--strategies.teacher.run {teacher} --strategies.teacher.sequence_level --strategies.teacher.weight 0",
+    "LoRA": "--strategies.lora.rank 2",
     "averaging": "--strategies.average_checkpoints 2",
 }
 
