@@ -13,13 +13,14 @@ from experiments.benchmarks.tables import page_section
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.paired_runs import differences, equality_verdict, newest, pairs_of
 from experiments.laboratory.suite import Suite, load_suite, names
+from experiments.laboratory.tables import NOTHING
 from experiments.record.cells import table
 from experiments.record.compact_lines import Line
 from experiments.record.lines import NOT_RUN
 from experiments.record.records import records
 from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
 from experiments.results import front, six_strategies
-from experiments.results.sections import BF16_KINDS, BF16_SCORES, NOTE, SEARCH, TITLES, least_loss, section
+from experiments.results.sections import BF16_KINDS, BF16_SCORES, NOTE, SEARCH, TITLES, least_loss, section, shown_met
 from experiments.results.suites_page import suite_section
 
 Suites = Mapping[str, list[Line]]
@@ -203,8 +204,8 @@ def few_shot(suites: Suites, name: str) -> str:
 def checks(suites: Suites, name: str) -> str:
     """How many of the newest values reach their target."""
     newest_values = {(line.row, line.machine): line for line in records(suites[name])}.values()
-    met = [line.met for line in newest_values if line.met is not None]
-    return f"{sum(met)} of {len(met)} targets are met"
+    said = [shown for line in newest_values if (shown := shown_met(line)) != NOTHING]
+    return f"{said.count('yes')} of {len(said)} targets are met"
 
 
 def searched(suites: Suites, name: str) -> str:
