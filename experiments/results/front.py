@@ -144,7 +144,8 @@ def strategies(suites: Suites) -> list[str]:
     said = six_strategies.readme_row(suites)[2].split(";")[0]
     if not suites.get("strategies"):
         return not_run(question)
-    return [question, f"{said} of six, over 5 seeds", "plain, equal FLOPs", code("python -m experiments.ablate strategies")]
+    command = code("python -m experiments.ablate strategies")
+    return [question, f"{said} of six, over 5 seeds", "plain, equal FLOPs", command]
 
 
 def training_speed(suites: Suites) -> list[str]:
