@@ -21,11 +21,8 @@ from experiments.record.records import records
 from system.errors import UserError
 from system.trial import step_cap
 
-HEAD = """
-## Published benchmarks
-
-Made from nothing by one command each; in brackets 95% intervals *over examples*. Figures compare within a column. A
-row of ours beats what learns nothing where its whole interval lies above that figure, and says where it does not. How
+HEAD = """Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.
+A row of ours beats what learns nothing where its whole interval lies above that figure, and says where it does not. How
 many networks others use and what they pretrain is written down from memory of their papers.
 """
 NOTHING = "–"
@@ -175,23 +172,18 @@ def result_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return as_text(*table_cells(name, rows))
 
 
-def page_section(lines: Sequence[Line], choosing: Sequence[Line] = ()) -> str:
-    """The section of docs/results.md, a table for each benchmark; of several results of one the last.
+def page_section(name: str, lines: Sequence[Line], choosing: Sequence[Line] = ()) -> str:
+    """A benchmark's page; of several results the last.
 
-    `choosing`: lines of `python -m experiments.choosing`, which has decoded Django's dev lines with one network alone.
+    `choosing`: lines of `python -m experiments.studies.choosing`, which decodes Django's dev lines by one network too.
     """
-    found, parts = records(lines), [HEAD]
-    alone = [vars(line) for line in records(choosing) if line.row == "one network, greedy"][-1:]
-    for name in COLUMNS:
-        of_name = [line for line in found if line.row.startswith(f"{name}, ")]
-        parts.append(f"\n### {name}\n\n")
-        if not of_name:
-            parts.append("Not run.\n")
-            continue
-        newest = of_name[-1]
-        same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
-        rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
-        made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
-        cells = table_cells(name, [*map(vars, rows)], alone[0] if name == "django" and alone else None)
-        parts.append(f"{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n")
-    return "".join(parts)
+    of_name = [line for line in records(lines) if line.row.startswith(f"{name}, ")]
+    if not of_name:
+        return "Not run.\n"
+    newest = of_name[-1]
+    same = ("command", "commit", "code_hash", "machine", "data_hash", "scored_by")
+    rows = [line for line in of_name if all(getattr(line, key) == getattr(newest, key) for key in same)]
+    alone = [vars(line) for line in records(choosing) if line.row == "one network, greedy"] if name == "django" else []
+    made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
+    cells = table_cells(name, [*map(vars, rows)], alone[-1] if alone else None)
+    return f"{HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n"

@@ -6,6 +6,9 @@ from typing import Any
 
 from experiments.record.records import Measured
 
+FAMILIES = {"EPYC": "an AMD EPYC", "Xeon": "an Intel Xeon"}  # part of a recorded processor's name -> in words
+VECTORS = {"AVX512": "512-bit vectors", "AVX2": "256-bit vectors"}
+
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
     """A Markdown table; a bar or a line end inside a cell cannot break it."""
@@ -17,6 +20,18 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 def code(command: str) -> str:
     """A command between backticks."""
     return f"`{command}`" if command else "–"
+
+
+def machine_in_words(machine: str) -> str:
+    """'2 cores, Intel(R) Xeon(R) Processor, AVX512' -> '2 cores of an Intel Xeon, 512-bit vectors'.
+
+    What is not a machine of cores and processor, or a kind not known here, stays as it was recorded.
+    """
+    parts = machine.split(", ")
+    family = next((words for name, words in FAMILIES.items() if name in machine), None)
+    if len(parts) < 2 or not parts[0].endswith(("core", "cores")) or family is None:
+        return machine
+    return ", ".join([f"{parts[0]} of {family}", VECTORS.get(parts[-1], "vector width not recorded")])
 
 
 def count(value: float | None) -> str:

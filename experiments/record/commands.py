@@ -32,5 +32,9 @@ MOVED = {  # module as recorded -> module of today
 
 
 def todays_command(command: str) -> str:
-    """The command of a recorded line with today's module; the line itself keeps what was typed."""
-    return re.sub(r"(?<=-m )[\w.]+", lambda found: MOVED.get(found[0], found[0]), command)
+    """The command of a recorded line with today's module, and with a word for the folder that its data were read from.
+
+    The line itself keeps what was typed.
+    """
+    moved = re.sub(r"(?<=-m )[\w.]+", lambda found: MOVED.get(found[0], found[0]), command)
+    return re.sub(r"(--data[._]path)([ =])\S+", r"\1\2FOLDER", moved)

@@ -1,6 +1,6 @@
 """Keep the results of runs, and make the pages that show them.
 
-    python -m experiments.results                                  docs/results.md, docs/claims.md, README's table
+    python -m experiments.results                                  make the pages in docs/ and README's table
     python -m experiments.results add runs/quickstart              append a finished run's line
     python -m experiments.results add runs/copy --suite django --row "django, copy head"
     python -m experiments.results measured FILE --suite speed      append what a measuring command wrote with --json
@@ -16,17 +16,24 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.benchmarks.tables import page_section
-from experiments.laboratory.suite import names
 from experiments.record.lines import append_line, measurement_lines, read_suites, run_line
 from experiments.results import six_strategies
+from experiments.results.front import front_table
+from experiments.results.pages import index, results_pages
 from experiments.results.readme import effect_rows, readme_table
-from experiments.results.sections import results_page
-from experiments.results.suites_page import claims_page, math_table, suite_sections, write_plots
+from experiments.results.suites_page import claims_page, math_table, write_plots
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+TARGETS_HEAD = """# Targets, and what came out
+
+Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten. The
+targets were set before the runs (`experiments/record/targets.py`). Where a figure is that of an ensemble or a reranker
+its command says so: `python -m experiments.benchmarks django` writes with three networks and lets a reverse model
+choose. Every other score is one network's, of one seed.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Pages:
-    """Make docs/results.md, docs/claims.md and README's table from the lines (the default)."""
+    """Make the pages in docs/ that lines show, and README's table (the default)."""
 
 
 Command = (
@@ -78,31 +85,27 @@ def append(lines: Sequence[dict[str, Any]], folder: Path, suite: str) -> None:
 
 
 def make_pages(root: Path) -> None:
-    """Write docs/results.md, docs/claims.md, its pictures, and the tables of two other pages. Raises UserError."""
+    """Write the pages in docs/ that are made of lines, their pictures, and tables of two others. Raises UserError."""
     suites = read_suites(root / "docs" / "results")
     readme, math = root / "README.md", root / "docs" / "the_math.md"
-    text = with_table(readme, promises(suites)) if readme.exists() else None
+    text = with_table(readme, front_table(suites)) if readme.exists() else None
     derived = with_table(math, math_table(suites), "pieces") if math.exists() else None
-    write_atomically(root / "docs" / "results.md", whole_page(suites))
+    pages = results_pages(suites)
+    write_atomically(root / "docs" / "results.md", index(pages))
+    for page in pages:
+        write_atomically(root / "docs" / "results" / f"{page.name}.md", page.text)
+    write_atomically(root / "docs" / "targets.md", targets_page(suites))
     write_atomically(root / "docs" / "claims.md", claims_page(suites))
     write_plots(suites, root / "docs" / "suites")
-    for page, content in ((readme, text), (math, derived)):
+    for path, content in ((readme, text), (math, derived)):
         if content is not None:
-            write_atomically(page, content)
-    print("made docs/results.md and docs/claims.md" + (" and README.md's table" if text else "; there is no README.md"))
+            write_atomically(path, content)
+    print("made the pages in docs" + (" and README.md's table" if text else "; there is no README.md"))
 
 
-def promises(suites: dict[str, list[dict[str, Any]]]) -> str:
-    """README's table: single measurements, effects of the suites, and the six strategies."""
-    return readme_table(suites, [*effect_rows(suites), six_strategies.readme_row(suites)])
-
-
-def whole_page(suites: dict[str, list[dict[str, Any]]]) -> str:
-    """docs/results.md: measurements and single runs, benchmarks, the six strategies, the suites of the laboratory."""
-    elsewhere = {*names(), "benchmarks"}
-    others = {name: lines for name, lines in suites.items() if name not in elsewhere}
-    benchmarks = page_section(suites.get("benchmarks", []), suites.get("choosing", []))
-    return results_page(others) + benchmarks + six_strategies.page_section(suites) + suite_sections(suites)
+def targets_page(suites: dict[str, list[dict[str, Any]]]) -> str:
+    """docs/targets.md: single measurements, effects of the suites, and the six strategies, each with its target."""
+    return TARGETS_HEAD + readme_table(suites, [*effect_rows(suites), six_strategies.readme_row(suites)])
 
 
 def with_table(page: Path, table: str, name: str = "results") -> str:

@@ -1,4 +1,4 @@
-"""README's table: what was promised, and what came out."""
+"""The table of docs/targets.md: what was promised, and what came out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from experiments.laboratory.metrics import METRICS as SUITE_METRICS
 from experiments.laboratory.metrics import Metric
 from experiments.laboratory.statistics import OUT_OF_REGIME
 from experiments.laboratory.suite import load_suite
-from experiments.record.cells import code, duration, measured, ratio, table
+from experiments.record.cells import code, duration, machine_in_words, measured, ratio, table
 from experiments.record.commands import todays_command
 from experiments.record.compact_lines import Line
 from experiments.record.lines import NOT_RUN, look_up
@@ -20,7 +20,7 @@ from experiments.record.records import Measured, Record, ResultLine, records
 from experiments.record.targets import EFFECTS, MET, TARGETS, EffectTarget, Target, compare_with_target, in_target_words
 from experiments.results.sections import score_cell
 
-PARTS = {  # which examples a score in README's table is over
+PARTS = {  # which examples a score in the table is over
     "exact_match_without_duplicates": "without duplicates ",
     "exact_match": "all lines ",
     "tests_passed_new_programs": "new programs ",
@@ -29,13 +29,13 @@ PARTS = {  # which examples a score in README's table is over
 
 
 def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = ()) -> str:
-    """README's table: what was promised and what came out; `effects`: rows about suites of the laboratory."""
+    """What was promised and what came out; `effects`: rows about suites of the laboratory."""
     rows = [*(readme_row(target, records(suites.get(target.suite, []))) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
         "over runs; in square brackets the baselines on the same examples. *Met* is said where the whole interval, or "
         "the range of a ratio's rounds, lies on the right side of the target, *undecided* where the figure alone does. "
-        "How each figure was made: [docs/results.md](docs/results.md).\n"
+        "How each figure was made: [results.md](results.md).\n"
     )
     return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
 
@@ -51,10 +51,10 @@ def readme_row(target: Target, lines: list[Record]) -> list[str]:
     between = "; " if len(shown) == 1 else ", "
     results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
     if len(shown) > 1:
-        results = [f"{line.machine}: {result}" for line, result in zip(shown, results, strict=True)]
+        results = [f"{machine_in_words(line.machine)}: {result}" for line, result in zip(shown, results, strict=True)]
     return [
         target.what, target.wanted, "; ".join(results),
-        "; ".join(dict.fromkeys(line.machine for line in shown)),
+        "; ".join(dict.fromkeys(machine_in_words(line.machine) for line in shown)),
         " ".join(dict.fromkeys(code(todays_command(line.command)) for line in shown)),
     ]
 
@@ -112,15 +112,15 @@ def met(target: Target, line: Record) -> str:
 
 
 def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
-    """README's rows of what was promised of a suite's rows: what, target, result, machine, command."""
+    """Rows of what was promised of a suite's rows: what, target, result, machine, command."""
     suites = {target.suite for target in EFFECTS}
     analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
     for target in EFFECTS:
         analysis = analyses[target.suite]
-        machines = "; ".join(dict.fromkeys(line["machine"] for line in analysis.lines.get(target.row, [])))
+        made_on = dict.fromkeys(machine_in_words(line["machine"]) for line in analysis.lines.get(target.row, []))
         wanted = f"at least {target.at_least:+g} {SUITE_METRICS[target.metric].difference_unit}"
         command = f"`python -m experiments.ablate {target.suite}`"
-        rows.append([target.what, wanted, effect_in_words(analysis, target), machines, command])
+        rows.append([target.what, wanted, effect_in_words(analysis, target), "; ".join(made_on), command])
     return rows
 
 

@@ -1,7 +1,8 @@
-"""docs/results.md as Markdown, made from result lines alone: the same lines give the same bytes."""
+"""Tables of single runs and measured values, made from result lines alone: the same lines give the same bytes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -12,6 +13,7 @@ from experiments.record.cells import (
     count,
     duration,
     in_unit,
+    machine_in_words,
     measured,
     mebibytes,
     ratio,
@@ -20,9 +22,8 @@ from experiments.record.cells import (
     yes_or_no,
 )
 from experiments.record.commands import todays_command
-from experiments.record.compact_lines import Line
 from experiments.record.lines import NOT_RUN
-from experiments.record.records import Measured, Record, ResultLine, records
+from experiments.record.records import Measured, Record, ResultLine
 from experiments.record.targets import (
     DROPOUT_KINDS,
     DROPOUT_MARGIN,
@@ -33,15 +34,12 @@ from experiments.record.targets import (
     compare_with_target,
 )
 
-HEAD = f"""# Results
-
-Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten.
-
-Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do not tell
-how another seed would do; that takes at least {SEEDS_FOR_A_VERDICT} seeds, and below that the page says
+NOTE = f"""Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do
+not tell how another seed would do; that takes at least {SEEDS_FOR_A_VERDICT} seeds, and below that the page says
 'not enough runs'. Rows are compared within one code hash only. Where test pairs stand in the training lines too, the
 score without these duplicates comes first.
 """
+SEARCH = "search_"  # what the names of a search's lines begin with
 TITLES = {
     "quickstart": "Quick start: generated tasks",
     "django": "Django",
@@ -62,31 +60,53 @@ BF16_SCORES = (  # what is shown, where it stands in a line, what it is multipli
 INTERVAL = "In brackets the 90% t interval *over runs* of the paired differences."
 
 
-def results_page(suites: dict[str, list[Line]]) -> str:
-    """The whole of docs/results.md."""
-    names = [*TITLES, *(name for name in suites if name not in TITLES)]
-    found = {name: records(suites.get(name, [])) for name in names}
-    return HEAD + "".join(f"\n## {TITLES.get(name, name)}\n\n{section(name, found[name])}" for name in names)
-
-
 def section(suite: str, lines: list[Record]) -> str:
-    """One suite's part of the page."""
+    """One suite's page. What an older recipe or older code made, or was measured again since, is folded away."""
     if not lines:
         return f"{NOT_RUN.capitalize()}.\n"
-    if suite == "speed":
-        return speed_table(lines)
     if suite == "gradient_norms":
         return gradient_table(lines)
     if all(isinstance(line, Measured) for line in lines):
-        return checks_table(lines)
+        of_figures = speed_table if suite == "speed" else checks_table
+        last = {(line.row, line.machine): line for line in lines}.values()
+        earlier = [line for line in lines if not any(line is one for one in last)]
+        return of_figures([*last]) + folded("Measured earlier, on the same machines", earlier, of_figures)
+    code_of = {line.row: line.code_hash for line in lines}  # of the row's last line
+    runs, older = ([line for line in lines if (line.code_hash == code_of[line.row]) is new] for new in (True, False))
     if suite == "dropout":
         scores = dropout_table(lines)
     elif suite == "bf16":
         scores = bf16_table(lines)
+    elif suite.startswith(SEARCH):
+        return draws_table(lines) + folded("How these runs were made", lines, making_table)
     else:
         verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
-        scores = verdict + score_table(lines)
-    return scores + "\nHow these runs were made:\n\n" + making_table(lines)
+        scores = verdict + score_table(runs)
+    made = scores + "\nHow these runs were made:\n\n" + making_table(runs)
+    return made + folded("Made by an older recipe or older code", older, scores_and_making)
+
+
+def scores_and_making(lines: list[ResultLine]) -> str:
+    """Both tables of single runs."""
+    return f"{score_table(lines)}\n{making_table(lines)}"
+
+
+def folded(label: str, lines: list[Any], of_lines: Callable[[list[Any]], str]) -> str:
+    """A table behind a label that opens it; nothing where there are no lines."""
+    if not lines:
+        return ""
+    return f"\n<details><summary>{label}: {len(lines)}</summary>\n\n{of_lines(lines)}\n</details>\n"
+
+
+def least_loss(lines: list[ResultLine]) -> list[ResultLine]:
+    """The draws of a search that have a held-out loss, the least first."""
+    return sorted((line for line in lines if line.held_out_loss is not None), key=lambda line: line.held_out_loss)
+
+
+def draws_table(lines: list[ResultLine]) -> str:
+    """A search's draws by their held-out loss. No test split: nothing is chosen by it."""
+    rows = [[line.row, count(line.budget.get("steps")), f"{line.held_out_loss:.4f}"] for line in least_loss(lines)]
+    return table(["drawn", "steps", "held-out loss (nats)"], rows)
 
 
 def verdict_on_runs(lines: list[ResultLine]) -> str:
@@ -155,7 +175,7 @@ def making_table(lines: list[ResultLine]) -> str:
         rows.append([
             line.row, str(line.seed), count(budget.get("steps")), count(budget.get("tokens")),
             scientific(budget.get("training_flops")), duration(budget.get("seconds")),
-            mebibytes(budget.get("peak_memory_mib")), str(line.threads), line.machine,
+            mebibytes(budget.get("peak_memory_mib")), str(line.threads), machine_in_words(line.machine),
             str(line.versions.get("torch", "–")), line.config_hash, line.code_hash, line.data_hash,
             code(todays_command(line.command)),
         ])
@@ -170,7 +190,7 @@ def speed_table(lines: list[Measured]) -> str:
         against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else "–"
         rows.append([
             line.row, measured(line), "; ".join(peers) or "–", against, line.target or "–",
-            shown_met(line), line.machine, code(todays_command(line.command)),
+            shown_met(line), machine_in_words(line.machine), code(todays_command(line.command)),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
@@ -211,7 +231,7 @@ def gradient_table(lines: list[Measured]) -> str:
 def checks_table(lines: list[Measured]) -> str:
     """Single measured values."""
     rows = [
-        [line.row, measured(line), line.target or "–", shown_met(line), line.machine,
+        [line.row, measured(line), line.target or "–", shown_met(line), machine_in_words(line.machine),
          code(todays_command(line.command))]
         for line in lines
     ]

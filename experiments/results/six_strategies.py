@@ -16,7 +16,7 @@ from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
 from experiments.laboratory.tables import NOTHING, said_and_why
-from experiments.record.cells import p_in_words, table
+from experiments.record.cells import machine_in_words, p_in_words, table
 from experiments.record.compact_lines import Line
 from experiments.record.records import Measured, records
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST
@@ -34,12 +34,9 @@ META_LEARNING = Claim(
     "meta-learning-learns-from-few", "Meta-learning learns an unseen family from few examples.", "Finn et al. 2017",
     CLAIMED[0], "in_distribution", "higher", SMALLEST, "", "", against="plain",
 )  # fmt: skip
-HEAD = """
-## The six strategies of fine-tuning
-
-Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own: five
-seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as [claims.md](claims.md)
-says.
+HEAD = """Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
+five seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as
+[claims.md](claims.md) says.
 
 """
 COLUMNS = ["strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is"]
@@ -94,13 +91,13 @@ def of_few_shot(lines: list[Measured]) -> Answered:
 
 
 def page_section(suites: Mapping[str, list[Line]]) -> str:
-    """The section of docs/results.md."""
+    """The page of the six strategies."""
     rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
     return HEAD + table(COLUMNS, rows)
 
 
 def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
-    """README's row: what, target, result, machine, command."""
+    """The row of docs/targets.md: what, target, result, machine, command."""
     found = answered(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
@@ -108,7 +105,7 @@ def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
     lines = [*suites.get("strategies", []), *suites.get("few_shot", [])]
-    machines = dict.fromkeys(line["machine"] for line in lines if "machine" in line)
+    machines = dict.fromkeys(machine_in_words(line["machine"]) for line in lines if "machine" in line)
     return [
         "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
         "; ".join(machines),

@@ -47,12 +47,6 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
 
 
-def suite_sections(lines: Mapping[str, list[Line]]) -> str:
-    """Every suite that has lines."""
-    suites = [load_suite(name) for name in names() if lines.get(name)]
-    return "".join(f"\n## {suite.title}\n\n{suite_section(suite, lines[suite.name])}" for suite in suites)
-
-
 def math_table(lines: Mapping[str, list[Line]]) -> str:
     """The table of docs/the_math.md: what is seen without training, and what the suites say of trained networks."""
     rows = []

@@ -1,4 +1,4 @@
-"""The checks measure a child, keep nothing of a failure, and their rows are what README's table looks for."""
+"""The checks measure a child, keep nothing of a failure, and their rows are what docs/targets.md looks for."""
 
 import json
 import subprocess

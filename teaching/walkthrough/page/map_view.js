@@ -65,7 +65,7 @@ function factsElement() {
       `${data.n_source} + ${N_TARGET}` + (N_SOURCE > data.n_source ? `, ${N_SOURCE - data.n_source} of padding` : ""),
     ],
     [
-      data.tasks ? "loss of the generated code" : "loss of the reference",
+      data.generated ? "loss of the generated code" : "loss of the reference",
       `${digits(total(data.loss.map((value) => ({ value }))) / N_TARGET)} a piece, sum ${digits(data.loss.reduce((a, b) => a + b, 0))}`,
     ],
     ["against the fused form", `log P differs by ${digits(data.fused_difference, 2)}; ${same}`],
@@ -92,7 +92,7 @@ function codeBlocks() {
   return el(
     "div",
     {},
-    ...(data.tasks
+    ...(data.generated
       ? block("", data.code)
       : [...block("generated", data.code), ...block("reference: what this page walks through", data.reference)]),
     data.cut ? note("The description was cut to the longest source.") : null,

@@ -3,7 +3,7 @@
 
 function stepWords(step) {
   const target = data.target[step - 1];
-  return `step ${step} of ${N_TARGET}: has read ${pieceText(data.input[step - 1])}, ${data.tasks ? "writes" : "is to write"} ${pieceText(target)} (${percent(Math.exp(-data.loss[step - 1]))})`;
+  return `step ${step} of ${N_TARGET}: has read ${pieceText(data.input[step - 1])}, ${data.generated ? "writes" : "is to write"} ${pieceText(target)} (${percent(Math.exp(-data.loss[step - 1]))})`;
 }
 
 function percent(share) {
@@ -71,7 +71,7 @@ function distributionElement(step) {
     el(
       "p",
       { class: "soft" },
-      `Step ${step} of ${N_TARGET}. ${data.tasks ? "The piece that was generated" : "The reference's piece"} is bold.`,
+      `Step ${step} of ${N_TARGET}. ${data.generated ? "The piece that was generated" : "The reference's piece"} is bold.`,
     ),
     el("table", {}, el("caption", { class: "hidden" }, "Most probable pieces"), table),
   );

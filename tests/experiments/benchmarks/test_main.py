@@ -61,9 +61,9 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
     assert capfd.readouterr().out.count("is finished") == 2
     assert results(["measured", str(file), "--suite", "benchmarks"], tmp_path) == 0
     lines = [json.loads(line) for line in (tmp_path / "docs/results/benchmarks.jsonl").read_text().splitlines()]
-    page = page_section(lines)
-    assert "| dev, new pairs: one network, reverse reranker, beam 2" in page
-    assert "published: LPN" in page and "Not run." in page
+    page = page_section("hearthstone", lines)
+    assert "| dev, new pairs: one network, reverse reranker, beam 2" in page and "published: LPN" in page
+    assert page_section("django", lines) == "Not run.\n"
     longer = replace(RECIPE, stages=(Stage("tuned", (*TINY, "--training.learning_rate", "2e-3")),), scoring=())
     monkeypatch.setitem(command.BENCHMARKS, "hearthstone", longer)
     assert run_and_report(command.main, arguments) == 2

@@ -8,7 +8,7 @@ import torch
 import train
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
-from experiments.results.sections import results_page
+from experiments.results.pages import measurement_page
 from experiments.speed import dropout_check
 from experiments.speed.dropout_check import main, masks_from
 from model import dropout
@@ -156,7 +156,7 @@ def test_a_line_says_what_it_was_made_of_and_no_path(tmp_path):
 def test_the_page_shows_the_table_and_the_verdict_of_the_command(tmp_path, capsys):
     main([*ASKED, "--json", str(tmp_path / "comparison.json")], tmp_path)
     said = capsys.readouterr().out.splitlines()
-    page = results_page({"dropout": read_suite(tmp_path, "dropout")})
+    page = measurement_page({"dropout": read_suite(tmp_path, "dropout")}, "dropout").text
     comparison = json.loads((tmp_path / "comparison.json").read_text())[0]
     assert said[-1] == comparison["verdict"] == "not enough runs for a verdict: 2 of at least 5 seeds"
     assert f"**{said[-1]}**" in page

@@ -15,7 +15,7 @@ from data.objectives.pairs import pairs
 from experiments.record.cells import measured
 from experiments.record.lines import measurement_lines
 from experiments.record.records import record
-from experiments.results.sections import results_page
+from experiments.results.pages import measurement_page
 from experiments.studies import few_shot
 from experiments.suites.strategies import SUITE as STRATEGIES
 from system.options import run_and_report
@@ -60,7 +60,7 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
     ]  # fmt: skip
     assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml against plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
-    page = results_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")})
+    page = measurement_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")}, "few_shot").text
     assert "| fomaml against plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from model.config import preset
 from model.fast import make_network, plain_modules
+from teaching.walkthrough import page as page_module
 from teaching.walkthrough.packing import unpack
 from teaching.walkthrough.page import in_script, page_data, write_page
 from teaching.walkthrough.story import Story, alternatives
@@ -154,3 +156,10 @@ def test_excerpts_are_columns_of_the_networks_own_matrices(tell, variant):
     excerpt = steps["decoder.1.cross_attention.keys"]["excerpts"]
     assert np.allclose(unpack(excerpt["W"]), weight[excerpt["columns"]].numpy(), rtol=2**-10, atol=1e-6)
     assert np.allclose(unpack(excerpt["W_back"]), weight[:, excerpt["back"]].T.numpy(), rtol=2**-10, atol=1e-6)
+
+
+def test_the_page_reads_no_fact_that_it_is_not_given(tell):
+    scripts = Path(page_module.__file__).with_suffix("").glob("*.js")
+    read = {name for path in scripts for name in re.findall(r"\bdata\.(\w+)", path.read_text(encoding="utf-8"))}
+    data, _ = page_data(tell("modern"), 5)
+    assert "generated" in read and read <= set(data)

@@ -1,0 +1,42 @@
+"""docs/results.md points to one page a suite or benchmark, each with a question and an answer of one sentence."""
+
+import pytest
+
+from experiments.record.lines import read_suites
+from experiments.results.__main__ import ROOT
+from experiments.results.pages import index, results_pages
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {page.name: page for page in results_pages(read_suites(ROOT / "docs" / "results"))}
+
+
+def test_every_page_has_a_question_and_a_short_answer(pages):
+    for page in pages.values():
+        assert page.question.endswith("?") and page.question in page.text
+        assert page.answer != "not run" and len(page.answer) <= 240
+        assert f"[{page.name}](results/{page.name}.md)" in index([page])
+
+
+def test_a_search_shows_its_draws_by_held_out_loss_and_no_test_split(pages):
+    shown, _, behind = pages["search_pieces"].text.partition("<details>")
+    losses = [float(row.split(" | ")[-1].strip(" |")) for row in shown.splitlines() if row.startswith("| training.")]
+    assert losses == sorted(losses) and len(losses) == 10
+    assert "compositional" not in shown + behind and "Tests passed" not in shown + behind
+
+
+def test_what_an_older_recipe_made_is_folded_away_and_labelled(pages):
+    shown, _, behind = pages["django"].text.partition("<details><summary>Made by an older recipe or older code: 1<")
+    assert "b10d51809cd0dc82" in shown and "d7f83171d8d6292b" not in shown
+    assert "d7f83171d8d6292b" in behind
+
+
+def test_a_figure_that_was_measured_again_stands_there_once_for_each_machine(pages):
+    shown, _, behind = pages["speed"].text.partition("<details>")
+    rows = [row for row in shown.splitlines() if row.startswith("| import of train.py |")]
+    assert len(rows) == 2 and "| import of train.py |" in behind
+
+
+def test_not_run_says_so():
+    assert all(page.answer == "not run" and "Not run." in page.text for page in results_pages({})[:10])
