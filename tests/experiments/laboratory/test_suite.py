@@ -122,21 +122,21 @@ def first_commit_of(name: str, row: str) -> str | None:
     return None
 
 
-def tested_claims(name: str) -> list[Claim]:
+def claims_with_lines(name: str) -> list[Claim]:
     """The claims of a suite about rows that have result lines, as they are defined now."""
     suite = load_suite(name)
     rows = {(line["row"], line.get("definition")) for line in read_suite(ROOT / "docs" / "results", name)}
     return [claim for claim in suite.claims if (claim.row, definition(suite, claim.row)) in rows]
 
 
-@pytest.mark.parametrize("name", [name for name in names() if tested_claims(name)])
+@pytest.mark.parametrize("name", [name for name in names() if claims_with_lines(name)])
 def test_claims_were_stated_before_their_first_result(name):
     try:
         if git("rev-parse", "--is-shallow-repository") == "true":
             pytest.skip("a shallow clone does not know the order of its commits")
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git, or not in a clone")
-    for claim in tested_claims(name):
+    for claim in claims_with_lines(name):
         commit = first_commit_of(name, claim.row)
         assert commit, f"{claim.id} has result lines and no commit has them: the suite means something else now"
         before: dict[str, Any] = {}
