@@ -136,7 +136,8 @@ def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
         spans = line["row"] == "spans"
         assert line["pretraining"]["seed"] == (line["seed"] if spans else 1)
         assert line["pretraining"]["budget"]["steps"] == (8 if spans else 0)
-        assert line["pretraining"]["config"]["pretraining"]["objectives"]["span"] == (1.0 if spans else 0.0)  # no recipe
+        objectives = line["pretraining"]["config"]["pretraining"]["objectives"]
+        assert objectives["span"] == (1.0 if spans else 0.0), "no recipe says another share"
         assert (line["pretraining"]["held_out_loss"] is not None) == spans
         assert "/" not in line["pretraining"]["command"].replace("train.py", "")
     for folder in runs.glob("*-seed-2"):  # a learning rate of nothing: a run has its network's weights
