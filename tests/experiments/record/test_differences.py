@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from experiments.record.differences import first_difference, largest_difference
+from experiments.record.differences import WITHOUT_INFLUENCE, first_difference, largest_difference
 from experiments.record.trees import Computed
+from model.config import preset
+from model.fast import make_network
 
 
 def computed():
@@ -75,6 +77,37 @@ def test_up_to_the_tolerance_is_equal_and_the_distance_is_known():
     assert largest_difference(computed(), new) == 2**-17
     new.weights["encoder"][1] += 2**-17
     assert first_difference(computed(), new, 1e-5).startswith("weights: encoder differs by up to 1.5e-05")
+
+
+def test_a_large_loss_may_lie_further_apart_than_a_small_one():
+    new = computed()
+    new.losses["training", 2, "loss"] += 3e-5
+    assert first_difference(computed(), new, 1e-5) == ""
+    new.losses["training", 2, "loss"] += 3e-5
+    assert first_difference(computed(), new, 1e-5).startswith("training step 2: loss 4.0000")
+
+
+def test_the_bias_of_keys_counts_only_where_bits_are_compared():
+    name = "decoder.0.cross_attention.key.bias"
+    old, new = (replace(computed(), weights=computed().weights | {name: torch.full((3,), at)}) for at in (0.0, 0.5))
+    assert first_difference(old, new).startswith(f"weights: {name} differs by up to 5.0e-01")
+    assert first_difference(old, new, 1e-5) == "" and largest_difference(old, new) == 0.0
+
+
+@pytest.mark.parametrize("name", ["vaswani2017", "bart"])
+def test_the_bias_of_keys_changes_nothing_that_a_network_says(name):
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 20, "d_model": 16, "n_heads": 2, "d_ff": 16, "n_encoder_layers": 1, "n_decoder_layers": 1}
+    model = make_network(preset(name, speed="readable", **sizes), pad_id=0).double().eval()
+    ids = torch.tensor([[5, 6, 7, 1]])
+    inputs = ids, torch.ones_like(ids, dtype=torch.bool), ids
+    with torch.no_grad():
+        before = model(*inputs)
+        for tensor_name, tensor in model.named_parameters():
+            if tensor_name.endswith(WITHOUT_INFLUENCE):
+                tensor += torch.randn_like(tensor)
+        assert (model(*inputs) - before).abs().max() < 1e-12
+    assert sum(tensor_name.endswith(WITHOUT_INFLUENCE) for tensor_name, _ in model.named_parameters()) == 3
 
 
 def test_what_is_not_a_number_equals_only_its_like():
