@@ -28,6 +28,7 @@ from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.run.folder import read_config_values
+from training.run.old_settings import flat
 
 RIGHT = ("passed", "exact")  # what may be right or wrong of an example
 
@@ -67,14 +68,6 @@ def scored_with(run: RunFolder) -> dict[str, Any]:
     """How it was scored: eval.py may have done it with other settings than the run's own."""
     found = run.beside.get("evaluation")
     return {"evaluation": found} if found else {}
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return found
 
 
 def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tuple[dict, dict]]]:
