@@ -57,6 +57,7 @@ def evenly(values: Sequence[T], about: int) -> Iterator[T]:
     return (values[index] for index in range(0, len(values) if about else 0, step))
 
 
+DECODER_KINDS = ("seq2seq", "permutation", "autoencoding")  # of items that the decoder learns; the others have heads
 IGNORE = -100  # label of a position that must not enter a loss (torch's cross_entropy has the same default)
 
 
@@ -68,6 +69,7 @@ class Item:
     "mlm": the encoder learns `labels`, one per source position, IGNORE where nothing was masked.
     "tag": the same with labels 0 and 1, IGNORE where nothing is asked.
     "match": the same with one label, at the first position.
+    Any other head of the encoder's: a label for each source position, IGNORE where nothing is asked.
     "permutation": the decoder learns `target` in the order of `labels`, one rank per target position, 0: given.
     "autoencoding": like "seq2seq", but the encoder learns nothing (Norouzi et al. 2021).
     """

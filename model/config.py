@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
-PRETRAINING_HEADS = ("mlm_head", "tag_head", "match_head")  # fields: the encoder's, of objectives
 FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu", "none"]
 
 
@@ -83,6 +82,12 @@ class ModelConfig:
     def has_final_norm(self) -> bool:
         """Whether a stack ends with a norm of its own: a post-norm one has ended with one, and seldom has another."""
         return self.norm_position == "pre" or self.final_norm
+
+
+# The switches of the encoder's heads (model/heads.py: ENCODER_HEADS), which pretraining objectives teach.
+PRETRAINING_HEADS = tuple(
+    name for name in ModelConfig.__dataclass_fields__ if name.endswith("_head") and name != "copy_head"
+)
 
 
 def check(config: ModelConfig) -> None:

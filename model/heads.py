@@ -14,7 +14,25 @@ from model.config import ModelConfig
 from model.normalization import make_norm
 
 
-class MLMHead(nn.Module):
+class EncoderHead(nn.Module):
+    """A head of the encoder's, which a pretraining objective teaches; ENCODER_HEADS names all of them.
+
+    It gives one logit, of a yes, or V logits for each of the N labelled positions of a batch.
+    """
+
+    def of_labelled(
+        self, states: Tensor, labelled: Tensor, source: Tensor, source_mask: Tensor, embedding: nn.Module
+    ) -> Tensor:
+        """states (B, S, d_model), labelled, source and source_mask (B, S) -> logits (N) or (N, V)."""
+        return self(states[labelled])
+
+    @staticmethod
+    def products(config: ModelConfig, source_length: int, labels: int) -> int:
+        """Multiplications for one source of so many tokens and labels (training/flops.py)."""
+        raise NotImplementedError
+
+
+class MLMHead(EncoderHead):
     """Predict masked source tokens: logits = E Norm(GELU(W h)) + b, with E the embedding (Devlin et al. 2019)."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -28,8 +46,19 @@ class MLMHead(nn.Module):
         hidden = F.gelu(self.dense(states)).to(states.dtype)  # (N, d_model); autocast's products are bfloat16
         return F.linear(self.norm(hidden), embedding, self.bias)
 
+    def of_labelled(
+        self, states: Tensor, labelled: Tensor, source: Tensor, source_mask: Tensor, embedding: nn.Module
+    ) -> Tensor:
+        """As in EncoderHead."""
+        return self(states[labelled], embedding.weight)
 
-class TagHead(nn.Module):
+    @staticmethod
+    def products(config: ModelConfig, source_length: int, labels: int) -> int:
+        """As in EncoderHead."""
+        return labels * config.d_model * (config.d_model + config.vocab_size)
+
+
+class TagHead(EncoderHead):
     """Is this token a part of an identifier? P = sigmoid(w . h + b) of each encoder state (Wang et al. 2021, 3.2)."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -40,8 +69,13 @@ class TagHead(nn.Module):
         """states (N, d_model) -> logits (N)."""
         return self.output(states).squeeze(-1)
 
+    @staticmethod
+    def products(config: ModelConfig, source_length: int, labels: int) -> int:
+        """As in EncoderHead."""
+        return labels * config.d_model
 
-class MatchHead(nn.Module):
+
+class MatchHead(EncoderHead):
     """Do two texts belong together?
 
         P = sigmoid(w . tanh(W h_1 + b) + a m + c)
@@ -72,6 +106,22 @@ class MatchHead(nn.Module):
         share = (weights * found).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-6)  # (B), m
         pooled = self.output(self.pooler(states[:, 0]).tanh()).squeeze(-1)  # (B)
         return pooled + self.scale * share
+
+    def of_labelled(
+        self, states: Tensor, labelled: Tensor, source: Tensor, source_mask: Tensor, embedding: nn.Module
+    ) -> Tensor:
+        """As in EncoderHead; a source has one label, so N is B."""
+        return self(states, embedding(source), source, source_mask)
+
+    @staticmethod
+    def products(config: ModelConfig, source_length: int, labels: int) -> int:
+        """As in EncoderHead: the pooled state, and every token's projection, weight and cosines."""
+        S, d = source_length, config.d_model
+        return d * (d + 1) + S * (2 * d * d + 2 * d + S * d)
+
+
+# Kind of an objective's items -> its head, which is `<kind>_head` in Transformer and has a switch in ModelConfig.
+ENCODER_HEADS = {"mlm": MLMHead, "tag": TagHead, "match": MatchHead}
 
 
 def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:

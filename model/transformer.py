@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.attention import HookPoint, KeyValueCache, causal_mask
 from model.config import ModelConfig
-from model.heads import CopyHead, MatchHead, MLMHead, TagHead, chosen_log_probs, make_copy_head
+from model.heads import ENCODER_HEADS, CopyHead, chosen_log_probs, make_copy_head
 from model.layers import DecoderLayer, EncoderLayer
 from model.normalization import make_norm
 from model.positions import Positions
@@ -47,9 +47,8 @@ class Transformer(nn.Module):
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits
         self.copy_head = make_copy_head(config)
-        self.mlm_head = MLMHead(config) if config.mlm_head else None
-        self.tag_head = TagHead(config) if config.tag_head else None
-        self.match_head = MatchHead(config) if config.match_head else None
+        for kind, head in ENCODER_HEADS.items():  # mlm_head, tag_head, match_head
+            setattr(self, f"{kind}_head", head(config) if getattr(config, f"{kind}_head") else None)
         self.initialise()
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 import train
-from data.objectives.functions import FUNCTIONS
+from data.objectives.table import OBJECTIVES
 from experiments.record.lines import read_suites
-from training.config import OBJECTIVES
 from training.run.old_settings import flat
 from training.run.settings_file import to_dict
 
@@ -88,18 +87,18 @@ def objectives_with_a_run() -> set[str]:
         found |= {config.get("strategies", {}).get("auxiliary", {}).get("task") for config in configs}
         phases = [config[name] for config in configs for name in ("pretraining", "training") if name in config]
         for phase in (phase for phase in phases if phase.get("steps") or phase.get("epochs")):
-            found |= {name for name in FUNCTIONS if phase["objectives"].get(name)}
+            found |= {name for name in OBJECTIVES if phase["objectives"].get(name)}
         if line.get("row", "").startswith("matching, network"):
             found.add("match")
-    return found & set(FUNCTIONS)
+    return found & set(OBJECTIVES)
 
 
 def test_the_table_of_objectives_is_the_codes_and_says_which_were_run():
     page = (ROOT / "docs" / "pretraining.md").read_text(encoding="utf-8")
     table = page.partition("| setting | what is read")[2].partition("\n\n")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE))
-    assert set(rows) == set(FUNCTIONS) == set(OBJECTIVES)
-    assert f"There are {len(FUNCTIONS)}." in page
+    assert set(rows) == set(OBJECTIVES)
+    assert f"There are {len(OBJECTIVES)}." in page
     assert {name for name, run in rows.items() if run != "*not run here*"} == objectives_with_a_run()
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from data.batches import Batch
 from data.example import IGNORE
 from model.fast import FastTransformer
-from model.heads import CopyHead
+from model.heads import ENCODER_HEADS, CopyHead
 from model.transformer import Transformer
 from model.two_streams import two_stream_states
 from training.chunked_loss import fast_pair_loss
@@ -17,7 +17,7 @@ from training.losses import binary_loss, mlm_loss, sequence_loss, sequence_loss_
 
 def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:
     """Sum of the loss over what the batch predicts, and how much that is. Smoothing is for targets only."""
-    if batch.kind in ("mlm", "tag", "match"):
+    if batch.kind in ENCODER_HEADS:
         return encoder_loss(model, batch)
     if batch.kind == "permutation":
         return permutation_loss(model, batch, label_smoothing)
@@ -38,20 +38,16 @@ def pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing:
 
 
 def encoder_loss(model: Transformer, batch: Batch) -> tuple[Tensor, int]:
-    """What the encoder's heads say of the positions that have a label."""
-    if batch.kind == "match":
-        return binary_loss(match_logits(model, batch), batch.labels[:, 0])
-    asked = batch.labels != IGNORE  # (B, S)
-    states, labels = model.encode(batch.source, batch.source_mask)[asked], batch.labels[asked]  # (N, d_model), (N)
-    if batch.kind == "mlm":
-        return mlm_loss(model.mlm_head(states, model.embedding.weight), labels)
-    return binary_loss(model.tag_head(states), labels)
+    """-log P of the labels under what the head of the batch's kind says: of two classes, or of V."""
+    logits, labels = head_logits(model, batch), batch.labels[batch.labels != IGNORE]  # (N) or (N, V), (N)
+    return binary_loss(logits, labels) if logits.dim() == 1 else mlm_loss(logits, labels)
 
 
-def match_logits(model: Transformer, batch: Batch) -> Tensor:
-    """What the match head says of each source that holds two texts: (B)."""
+def head_logits(model: Transformer, batch: Batch) -> Tensor:
+    """What the encoder's head says of the N positions that have a label: (N) or (N, V)."""
     states = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
-    return model.match_head(states, model.embedding(batch.source), batch.source, batch.source_mask)
+    head, labelled = getattr(model, f"{batch.kind}_head"), batch.labels != IGNORE  # (B, S)
+    return head.of_labelled(states, labelled, batch.source, batch.source_mask, model.embedding)
 
 
 def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tuple[Tensor, int]:

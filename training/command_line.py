@@ -8,6 +8,7 @@ from typing import Any
 
 from data.corpora.published import CORPUS_LANGUAGES
 from data.multi_task import SUMMARY
+from data.objectives.table import OBJECTIVES
 from data.tokenizers.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from system.errors import UserError
@@ -21,8 +22,7 @@ from training.run.old_settings import newer_name
 
 # Settings that say where a run runs, not what it is.
 PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
-# Objectives that need a head of the encoder's.
-HEADS = {"mlm": "mlm_head", "tag": "tag_head", "match": "match_head", "next_sentence": "match_head"}
+HEADS = {name: row.head for name, row in OBJECTIVES.items() if row.head}  # objective -> the encoder's head it teaches
 TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # what may be learnt beside a corpus's own
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
 FREE = (

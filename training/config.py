@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from data.objectives.table import OBJECTIVES, Objective
 from system.bounds import BelowOne, Count, FromOne, NotNegative, Positive, Share, bounds, check_bounds
 
-TRAINED_ON = (  # objectives of which one at least must be on
-    "pairs", "mlm", "span", "denoise", "infilling", "deletion", "lines", "causal", "prefix", "permutation",
-    "identifier", "tag", "next_sentence", "match", "dual",
-)  # fmt: skip
-OBJECTIVES = (*TRAINED_ON, "tae", "rename")  # those two go with pairs
+TRAINED_ON = tuple(name for name, row in OBJECTIVES.items() if not row.goes_with_pairs)  # one at least must be on
 Part = Annotated[float, bounds(above=0, below=1)]  # of the tokens of a text
 
 
-@dataclass(frozen=True)
-class ObjectivesConfig:
-    """Weights of what is trained on; each is a share of the examples, 0 turns it off (training/mixture.py)."""
+def weight(name: str, row: Objective) -> tuple[str, Any, Any]:
+    """The field of an objective's weight, which make_dataclass takes: name, type with its help, default."""
+    return name, Annotated[Share, tyro.conf.arg(help=row.help)], field(default=1.0 if name == "pairs" else 0.0)
 
-    pairs: Share = 1.0  # description -> code, equation (6)
-    mlm: Share = 0.0  # masked language modelling on the encoder (Devlin et al. 2019)
-    span: Share = 0.0  # span corruption through the decoder (Raffel et al. 2020, 3.1.4)
-    denoise: Share = 0.0  # noised training lines, description or code, to be restored (Lewis et al. 2020)
-    infilling: Share = 0.0  # spans, some of them empty, become one mask each; the whole text is written (Lewis et al.)
-    deletion: Share = 0.0  # tokens are gone without a mark; the whole text is written (Lewis et al. 2020)
-    lines: Share = 0.0  # lines in a random order are put in theirs (Lewis et al. 2020)
-    causal: Share = 0.0  # the decoder writes a text from nothing (Radford et al. 2018)
-    prefix: Share = 0.0  # the decoder goes on with the beginning of a text (Raffel et al. 2020, 3.2.1)
-    permutation: Share = 0.0  # the decoder predicts tokens in a random order (Yang et al. 2019)
-    identifier: Share = 0.0  # all names of a piece of code are masked and predicted (Wang et al. 2021)
-    tag: Share = 0.0  # which tokens of a piece of code are names (Wang et al. 2021)
-    next_sentence: Share = 0.0  # does the second half of a text follow the first (Devlin et al. 2019)
-    match: Share = 0.0  # does a description belong to a function
-    dual: Share = 0.0  # description -> code or code -> description (Wang et al. 2021)
-    tae: Share = 0.0  # share of the pairs beside which code alone is read and written again (Norouzi et al. 2021)
-    rename: Share = 0.0  # share of the pairs in which words common to both sides are replaced by made-up ones
+
+Weights = make_dataclass("Weights", [weight(name, row) for name, row in OBJECTIVES.items()], frozen=True)
+
+
+@dataclass(frozen=True)
+class ObjectivesConfig(Weights):
+    """What is trained on: of each objective (data/objectives/table.py) a weight, from `pairs` to `dual`.
+
+    A weight is a share of the examples, and 0 turns its objective off (training/mixture.py).
+    """
+
     schedule: tuple[str, ...] = ()  # epochs in which an objective is on, the first is 1: denoise:1-6 dual:7-
     mask_rate: Part = 0.15  # share of the tokens that mlm, span and deletion corrupt and permutation predicts
     mean_span: Annotated[float, bounds(least=1)] = 3.0  # mean length in tokens of a span of span and infilling

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data.example import evenly
+from data.objectives.table import OBJECTIVES
 from data.tokenizers.learned import learned_tokenizer
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
@@ -14,6 +15,13 @@ from training.pretrained import read_tokenizer
 from training.recipes import TrainingSettings
 from training.run.load import is_own_run, load_tokenizer
 
+# What an objective may need of a tokenizer that a checkpoint brings: whether it has that, and what to call it.
+NEEDS = {
+    "mask": (lambda tokenizer: tokenizer.mask_id is not None, "a mask"),
+    "sentinels": (lambda tokenizer: len(tokenizer.sentinel_ids) > 1, "sentinels"),
+    "beginning": (lambda tokenizer: tokenizer.begin_id is not None, "a token that begins a text"),
+    "words": (lambda tokenizer: False, "words as this project's own tokenizer has them"),
+}
 TOKENIZER_EXAMPLES = 20_000  # of each phase: more do not change the pieces, and take time
 
 
@@ -31,14 +39,7 @@ def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> T
 
 def check_objectives(settings: TrainingSettings, tokenizer: PretrainedTokenizer) -> None:
     """Refuse objectives that need special tokens which this tokenizer has not. Raises UserError."""
-    masks = (tokenizer.mask_id is not None, "a mask")
-    own = (False, "words as this project's own tokenizer has them")
-    needs = {
-        **dict.fromkeys(("mlm", "denoise", "infilling", "permutation"), masks),
-        "span": (len(tokenizer.sentinel_ids) > 1, "sentinels"),
-        **dict.fromkeys(("identifier", "tag", "match", "whole_words"), own),
-        "next_sentence": (tokenizer.begin_id is not None, "a token that begins a text"),
-    }
+    needs = {name: row.needs for name, row in OBJECTIVES.items() if row.needs} | {"whole_words": "words"}
     phases = {"pretraining": settings.pretrains, "training": settings.fine_tunes}
     asked = {
         f"{phase}.objectives.{objective}": objective
@@ -48,8 +49,8 @@ def check_objectives(settings: TrainingSettings, tokenizer: PretrainedTokenizer)
     if settings.strategies.auxiliary.task != "none":
         asked["strategies.auxiliary.task"] = settings.strategies.auxiliary.task
     for setting, objective in asked.items():
-        has, what = needs[objective]
-        if not has:
+        has, what = NEEDS[needs[objective]]
+        if not has(tokenizer):
             raise UserError(f"{setting} needs {what}, which the checkpoint's tokenizer has not; leave it out")
 
 

@@ -7,6 +7,7 @@ causal attention at half, for half of its scores are not needed; the backward pa
 from __future__ import annotations
 
 from model.config import ModelConfig
+from model.heads import ENCODER_HEADS
 
 
 def forward_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
@@ -16,10 +17,8 @@ def forward_flops(config: ModelConfig, source_length: int, target_length: int) -
 
 def encoder_head_flops(config: ModelConfig, source_length: int, labels: int, kind: str) -> int:
     """FLOPs of one source through the encoder, and of the head of this kind of item at `labels` positions."""
-    S, d = source_length, config.d_model
-    if kind == "match":  # the pooled state, and every token's projection, weight and cosines
-        return encoder_flops(config, S) + 2 * (d * (d + 1) + S * (2 * d * d + 2 * d + S * d))
-    return encoder_flops(config, S) + 2 * labels * {"mlm": d * (d + config.vocab_size), "tag": d}[kind]
+    head = ENCODER_HEADS[kind].products(config, source_length, labels)
+    return encoder_flops(config, source_length) + 2 * head
 
 
 def two_stream_flops(config: ModelConfig, source_length: int, target_length: int, predicted: int) -> int:

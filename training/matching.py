@@ -20,7 +20,7 @@ from data.objectives import example_generator
 from data.objectives.matching import Neighbours, description_code_matching, words
 from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
-from training.batch_loss import match_logits
+from training.batch_loss import head_logits
 
 QUESTIONS = 4000  # about held-out pairs
 FITTED = 4000  # pairs that the baseline is fitted on
@@ -83,7 +83,7 @@ def network_answers(model: Transformer, tokenizer: Tokenizer, items: Sequence[It
     for first in range(0, len(items), BATCH):
         part = items[first : first + BATCH]
         batch = collate(part, [""] * len(part), tokenizer).to(device)
-        answers = match_logits(model, batch) > 0  # (B)
+        answers = head_logits(model, batch) > 0  # (B)
         right += (answers == (batch.labels[:, 0] == 1)).tolist()
     model.train(was_training)
     return right

@@ -17,16 +17,14 @@ import numpy
 
 from data.example import Example, Item
 from data.objectives import example_generator
-from data.objectives.functions import FUNCTIONS, objective
+from data.objectives.table import OBJECTIVES, objective
 from data.perturb import PERTURBATIONS, perturb
 from data.tokenizers.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.strategies.config import StrategiesConfig
 
 DRAWS = 8  # of code alone, until one is in the pair's language
-OF_PAIRS = ("pairs", "rename", "tae")  # what `Mixture.pair` does; the others are alike
-# These read of a described function its description, or with `both_texts` its description and its code.
-OF_ONE_TEXT = ("mlm", "span", "infilling", "deletion", "lines", "causal", "prefix", "permutation")
+OF_PAIRS = ("pairs", *(name for name, row in OBJECTIVES.items() if row.goes_with_pairs))  # see `Mixture.pair`
 
 
 @dataclass
@@ -60,7 +58,7 @@ class Mixture:
         whole = one_text(example) if self.objectives.both_texts else example
         for name, function in self.functions.items():
             if name in on and name not in OF_PAIRS and taken(getattr(self.objectives, name), generator):
-                read = whole if name in OF_ONE_TEXT else example
+                read = whole if OBJECTIVES[name].reads_one_text else example
                 item = function(read, self.tokenizer, generator, **self.arguments(name, example))
                 if item is not None:
                     yield item, example
@@ -98,7 +96,7 @@ class Mixture:
     def arguments(self, name: str, example: Example) -> dict[str, Any]:
         """What an objective's function takes besides example, tokenizer and generator."""
         given: dict[str, Any] = {}
-        for argument in FUNCTIONS[name][1]:
+        for argument in OBJECTIVES[name].takes:
             if argument == "all":
                 given["others"] = self.examples
             elif argument == "neighbours":
@@ -129,7 +127,7 @@ def import_objectives(objectives: ObjectivesConfig, auxiliary: str = "none") -> 
         objective(auxiliary)
     if objectives.match:
         importlib.import_module("training.matching")  # measured at the end of the phase
-    return {name: objective(name) for name in FUNCTIONS if getattr(objectives, name)}
+    return {name: objective(name) for name in OBJECTIVES if getattr(objectives, name)}
 
 
 def taken(weight: float, generator: numpy.random.Generator) -> bool:

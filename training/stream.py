@@ -18,10 +18,12 @@ from data.config import DataConfig
 from data.example import BadRecords, Example, Item
 from data.multi_task import Tasks, task_of
 from data.objectives import example_generator
+from model.heads import ENCODER_HEADS
 from system.errors import UserError
 from training.mixture import Mixture
 
-BATCH_KINDS = ("seq2seq", "mlm", "tag", "match", "permutation", "autoencoding")  # a batch holds items of one
+# A batch holds items of one kind. The order is that of the batches before they are shuffled, so no seed may change it.
+BATCH_KINDS = ("seq2seq", *ENCODER_HEADS, "permutation", "autoencoding")
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
 CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 

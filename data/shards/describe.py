@@ -15,8 +15,8 @@ import tyro
 from data.code.identifiers import find_identifiers
 from data.example import IGNORE, Example, Item, evenly
 from data.objectives import example_generator
-from data.objectives.functions import FUNCTIONS, objective
 from data.objectives.matching import Neighbours
+from data.objectives.table import OBJECTIVES, objective
 from data.shards.command import show_card
 from data.shards.picture import picture
 from data.shards.store import INDEX, UNIT_KINDS, ShardedExamples
@@ -164,14 +164,14 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
     draw = numpy.random.default_rng(seed)
     sample = [examples[number] for number in draw.permutation(len(examples))[:SAMPLE].tolist()]
     neighbours = Neighbours(sample)
-    for number, name in enumerate(FUNCTIONS):
+    for number, (name, row) in enumerate(OBJECTIVES.items()):
         shown = 0
-        turned = sample[number * len(sample) // len(FUNCTIONS) :] + sample  # others for each objective
+        turned = sample[number * len(sample) // len(OBJECTIVES) :] + sample  # others for each objective
         for example in turned if name != "rename" else ():  # it changes an example before another objective
             if shown == n:
                 break
             others = {"all": {"others": sample}, "neighbours": {"others": neighbours.of(example)}}
-            given = {key: value for argument in FUNCTIONS[name][1] for key, value in others.get(argument, {}).items()}
+            given = {key: value for argument in row.takes for key, value in others.get(argument, {}).items()}
             if name == "pairs" and example.nl is None:
                 continue
             item = objective(name)(example, examples.tokenizer, example_generator(seed, 0, example.id), **given)
@@ -191,11 +191,13 @@ def show_item(item: Item, tokenizer: Tokenizer) -> str:
         parts["target"] = readable(item.target, tokenizer)
     elif item.kind == "match":
         parts["label"] = "they belong together" if item.labels[0] else "they do not"
-    else:
+    elif item.kind == "mlm":
+        parts["hidden"] = readable([label for label in item.labels if label != IGNORE], tokenizer)
+    elif item.kind == "tag":
         names = [token for token, label in zip(item.source, item.labels) if label == 1]
-        hidden = [label for label in item.labels if label != IGNORE]
-        name, chosen = ("names", names) if item.kind == "tag" else ("hidden", hidden)
-        parts[name] = readable(chosen, tokenizer)
+        parts["names"] = readable(names, tokenizer)
+    else:
+        parts["labels"] = " ".join(str(label) for label in item.labels if label != IGNORE)
     return "\n".join(f"  {name:<10}" + text.replace("\n", "\n" + " " * 12) for name, text in parts.items())
 
 

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 import train
+from data.objectives.table import OBJECTIVES
 from data.sources import open_source
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import (
@@ -29,6 +30,7 @@ from experiments.laboratory.suite import (
     seeds_of,
 )
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from model.config import PRETRAINING_HEADS
 from system.errors import UserError
 from system.trial import step_cap
 from training import strategies
@@ -51,8 +53,6 @@ CHANGES_NOTHING = (
     "it changes nothing: the base has this value, or another setting decides (steps over epochs, say); take it out of "
     "the suite"
 )
-# Head -> the objectives that teach it.
-HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
 
 Line = dict[str, Any]
 
@@ -125,10 +125,9 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
 
 def new_heads(changes: Changes) -> set[str]:
     """Heads that pretraining has no use for: fine-tuning adds them to a network that others begin with too."""
-    return {
-        head for head, objectives in HEADS.items()
-        if changes.get(head) and not any(changes.get(f"pretraining.objectives.{name}") for name in objectives)
-    }  # fmt: skip
+    taught = {f"model.{row.head}" for name, row in OBJECTIVES.items() if changes.get(f"pretraining.objectives.{name}")}
+    heads = {f"model.{head}" for head in PRETRAINING_HEADS}
+    return {head for head in heads - taught if changes.get(head)}
 
 
 def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:

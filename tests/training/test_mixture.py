@@ -9,7 +9,7 @@ import torch
 from data.batches import collate
 from data.config import DataConfig
 from data.example import BadRecords, Example
-from data.objectives.functions import FUNCTIONS
+from data.objectives.table import OBJECTIVES
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.fast import make_network
@@ -146,7 +146,7 @@ def test_code_alone_stands_beside_a_share_of_the_pairs(tokenizer):
 
 
 def test_every_objective_of_the_settings_has_a_function():
-    assert set(FUNCTIONS) == {*TRAINED_ON, "tae", "rename"}
-    for name in FUNCTIONS:
+    assert set(OBJECTIVES) == {*TRAINED_ON, "tae", "rename"}
+    for name in OBJECTIVES:
         with pytest.raises(ValueError, match="a share from 0 to 1"):
             ObjectivesConfig(**{name: 1.5})

@@ -9,6 +9,7 @@ import time
 from data.batches import Batch
 from data.example import IGNORE
 from model.config import ModelConfig
+from model.heads import ENCODER_HEADS
 from training.flops import encoder_flops, encoder_head_flops, forward_flops, training_flops, two_stream_flops
 
 COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_seconds", "skipped_steps")
@@ -22,7 +23,7 @@ def real_lengths(batch: Batch) -> tuple[list[int], list[int]]:
 def batch_flops(config: ModelConfig, batch: Batch) -> int:
     """Training FLOPs of a batch at its real lengths."""
     sources, targets = real_lengths(batch)
-    if batch.kind in ("mlm", "tag", "match"):
+    if batch.kind in ENCODER_HEADS:
         labels = (batch.labels != IGNORE).sum(dim=1).tolist()
         return training_flops(sum(encoder_head_flops(config, *pair, batch.kind) for pair in zip(sources, labels)))
     if batch.kind == "permutation":

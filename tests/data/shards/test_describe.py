@@ -5,7 +5,7 @@ import json
 import pytest
 
 import data.shards.command as command
-from data.objectives.functions import FUNCTIONS
+from data.objectives.table import OBJECTIVES
 from data.shards.command import Build, origins_of, run_build
 from data.shards.describe import Describe, run_describe
 from data.shards.sources import licence_of
@@ -35,7 +35,7 @@ def test_a_corpus_is_described_in_figures_a_picture_and_examples(described, tmp_
     assert figures["pieces of words"][0] == pytest.approx(figures["words in one piece"])
     for shown in ("project", "left out:", "python", "per identifier", "as the folder says"):
         assert shown in said
-    for name in FUNCTIONS:
+    for name in OBJECTIVES:
         assert name == "rename" or any(lines.startswith(f"{name}, ") for lines in figures["shown"]), name
     spans = next(lines for lines in figures["shown"] if lines.startswith("span, "))
     assert "<extra_0>" in spans.split("target")[0] and "<extra_0>" in spans.split("target")[1]
