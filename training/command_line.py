@@ -21,18 +21,18 @@ from training.run.load import check_positions, is_own_run, network_config
 from training.run.old_settings import newer_name
 
 # Settings that say where a run runs, not what it is.
-PLACES = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
-HEADS = {name: row.head for name, row in OBJECTIVES.items() if row.head}  # objective -> the encoder's head it teaches
-TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # what may be learnt beside a corpus's own
+MAY_CHANGE = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
+HEAD_OF = {name: row.head for name, row in OBJECTIVES.items() if row.head}  # objective -> the encoder's head
+OTHER_TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # beside a corpus's own
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
-FREE = (
+FREE_FIELDS = (
     "dropout", "dropout_attention", "dropout_feed_forward", "dropout_output", "speed", "copy_head", "copy_form",
     *PRETRAINING_HEADS,
 )  # fmt: skip
 
 
 def read_training_command(kind: type[Settings], argv: list[str], description: str) -> tuple[Settings, bool, bool]:
-    """(settings, resume, overwrite) of `python train.py`.
+    """Read the command line of `python train.py`: (settings, resume, overwrite).
 
     A run that goes on has the settings it was started with, but for those that say where it runs.
     """
@@ -77,7 +77,7 @@ def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
         if spelled(name) not in given and f"{room}{dot}no_{field}" not in given:
             continue
         value = setting(settings, name)
-        if name in PLACES and (name != "init.from_" or begun.init.from_):
+        if name in MAY_CHANGE and (name != "init.from_" or begun.init.from_):
             begun = with_setting(begun, name, value)
         elif value != setting(begun, name):
             raise UserError(
@@ -123,7 +123,7 @@ def check_together(settings: Settings) -> None:
         check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):
         loop = getattr(settings, name)
-        missing = {objective: head for objective, head in HEADS.items() if not getattr(settings.model, head)}
+        missing = {objective: head for objective, head in HEAD_OF.items() if not getattr(settings.model, head)}
         for objective, head in missing.items():
             if getattr(loop.objectives, objective) and (loop.steps or loop.epochs):
                 raise UserError(f"{name}.objectives.{objective} needs a head of its own; add --model.{head}")
@@ -155,8 +155,8 @@ def check_auxiliary(settings: Settings) -> None:
     task, data, model = settings.strategies.auxiliary.task, settings.data, settings.model
     if task == "none":
         return
-    if not getattr(model, HEADS[task]):
-        raise UserError(f"strategies.auxiliary.task={task} needs a head of its own; add --model.{HEADS[task]}")
+    if not getattr(model, HEAD_OF[task]):
+        raise UserError(f"strategies.auxiliary.task={task} needs a head of its own; add --model.{HEAD_OF[task]}")
     languages = {SUMMARY: "text", "files": data.language, **CORPUS_LANGUAGES}
     written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks.names)]
     if task == "tag" and (data.reverse or "python" not in written):
@@ -172,11 +172,11 @@ def check_auxiliary(settings: Settings) -> None:
 
 
 def check_tasks(settings: Settings) -> None:
-    """Refuse other tasks that are none. Raises UserError."""
+    """Refuse names of other tasks that are no task. Raises UserError."""
     tasks = settings.strategies.tasks.names
     for task in tasks:
-        if task not in TASKS or task == settings.corpus:
-            others = ", ".join(name for name in TASKS if name != settings.corpus)
+        if task not in OTHER_TASKS or task == settings.corpus:
+            others = ", ".join(name for name in OTHER_TASKS if name != settings.corpus)
             raise UserError(f"strategies.tasks.names: {task!r} is no other task; choose among {others}")
     if len({*tasks}) < len(tasks):
         raise UserError(f"strategies.tasks.names: {' '.join(tasks)} names a task twice; name it once")
@@ -214,7 +214,7 @@ def capped(settings: Settings) -> Settings:
 
 
 def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
-    """What the options are changes of: the recipe of the corpus or preset, with the network's preset put in.
+    """The settings that the options change: the recipe of the corpus or preset, with the network's preset put in.
 
     These three decide the other defaults, so they are looked for first. A phase that is given epochs has no steps of
     the recipe left. Raises UserError or ValueError.
@@ -236,7 +236,7 @@ def starting_settings(argv: list[str], corpus: str = "") -> TrainingSettings:
 
 
 def fine_tuning(start: TrainingSettings, checkpoint: str) -> TrainingSettings:
-    """A recipe whose network is another run's, or a checkpoint's, whose training is milder. Raises UserError."""
+    """A recipe with the network of another run, or of a checkpoint, and then a milder training. Raises UserError."""
     folder = Path(checkpoint)
     return replace(
         start, init=replace(start.init, from_=checkpoint), model=network_config(folder), pretraining=LoopConfig(),
@@ -249,7 +249,8 @@ def check_free(argv: list[str]) -> None:
     for argument in argv:
         option = argument.partition("=")[0]
         room, _, name = option.lstrip("-").replace("-", "_").partition(".")
-        fixed = room == "model" and name.removeprefix("no_") not in FREE or (room, name) == ("data", "vocab_size")
+        of_network = room == "model" and name.removeprefix("no_") not in FREE_FIELDS
+        fixed = of_network or (room, name) == ("data", "vocab_size")
         if option.startswith("--") and fixed:
             raise UserError(f"{option} is the checkpoint's own; leave it out, or leave --init.from out")
 

@@ -41,14 +41,14 @@ def check_objectives(settings: TrainingSettings, tokenizer: PretrainedTokenizer)
     """Refuse objectives that need special tokens which this tokenizer has not. Raises UserError."""
     needs = {name: row.needs for name, row in OBJECTIVES.items() if row.needs} | {"whole_words": "words"}
     phases = {"pretraining": settings.pretrains, "training": settings.fine_tunes}
-    asked = {
+    wanted = {
         f"{phase}.objectives.{objective}": objective
         for phase, runs in phases.items() for objective in needs
         if runs and getattr(getattr(settings, phase).objectives, objective)
     }  # fmt: skip
     if settings.strategies.auxiliary.task != "none":
-        asked["strategies.auxiliary.task"] = settings.strategies.auxiliary.task
-    for setting, objective in asked.items():
+        wanted["strategies.auxiliary.task"] = settings.strategies.auxiliary.task
+    for setting, objective in wanted.items():
         has, what = NEEDS[needs[objective]]
         if not has(tokenizer):
             raise UserError(f"{setting} needs {what}, which the checkpoint's tokenizer has not; leave it out")

@@ -23,7 +23,7 @@ from data.tokenizers.tokenizer import Tokenizer
 from training.config import ObjectivesConfig
 from training.strategies.config import StrategiesConfig
 
-DRAWS = 8  # of code alone, until one is in the pair's language
+CODE_DRAWS = 8  # of code alone, until one is in the pair's language
 OF_PAIRS = ("pairs", *(name for name, row in OBJECTIVES.items() if row.goes_with_pairs))  # see `Mixture.pair`
 
 
@@ -51,13 +51,13 @@ class Mixture:
         return self.on_in[epoch]
 
     def items(self, example: Example, epoch: int) -> Iterator[tuple[Item, Example]]:
-        """The example under each objective that it is taken under, each with the example that it was made of."""
+        """The items of the objectives that are drawn for the example, each with the example that it was made of."""
         generator, on = example_generator(self.seed, epoch, example.id), self.on(epoch)
-        if example.nl is not None and "pairs" in on and taken(self.objectives.pairs, generator):
+        if example.nl is not None and "pairs" in on and is_drawn(self.objectives.pairs, generator):
             yield from self.pair(example, on, generator)
         whole = one_text(example) if self.objectives.both_texts else example
         for name, function in self.functions.items():
-            if name in on and name not in OF_PAIRS and taken(getattr(self.objectives, name), generator):
+            if name in on and name not in OF_PAIRS and is_drawn(getattr(self.objectives, name), generator):
                 read = whole if OBJECTIVES[name].reads_one_text else example
                 item = function(read, self.tokenizer, generator, **self.arguments(name, example))
                 if item is not None:
@@ -66,14 +66,14 @@ class Mixture:
     def pair(
         self, example: Example, on: frozenset[str], generator: numpy.random.Generator
     ) -> Iterator[tuple[Item, Example]]:
-        """A pair, with made-up names where `rename` takes it, and beside it code alone where `tae` does."""
+        """A pair, with made-up names where `rename` is drawn, and after it code alone where `tae` is."""
         chosen = example
-        if "rename" in on and taken(self.objectives.rename, generator):
+        if "rename" in on and is_drawn(self.objectives.rename, generator):
             chosen = self.functions["rename"](example, self.words, generator)
-        if taken(self.strategies.perturb, generator):
+        if is_drawn(self.strategies.perturb, generator):
             chosen = perturb(chosen, PERTURBATIONS[int(generator.integers(len(PERTURBATIONS)))], generator)
         yield self.beside(self.functions["pairs"](chosen, self.tokenizer, generator), chosen, generator), example
-        if "tae" in on and taken(self.objectives.tae, generator):
+        if "tae" in on and is_drawn(self.objectives.tae, generator):
             code = self.code_alone(example.language, generator)
             if code is not None:
                 yield self.functions["tae"](code, self.tokenizer, generator), code
@@ -88,7 +88,9 @@ class Mixture:
 
     def code_alone(self, language: str, generator: numpy.random.Generator) -> Example | None:
         """A mined example in this language; None where it was not met in a few draws."""
-        for index in generator.integers(max(1, len(self.monolingual)), size=DRAWS).tolist() if self.monolingual else ():
+        if not self.monolingual:
+            return None
+        for index in generator.integers(len(self.monolingual), size=CODE_DRAWS).tolist():
             if self.monolingual[index].language == language:
                 return self.monolingual[index]
         return None
@@ -130,6 +132,6 @@ def import_objectives(objectives: ObjectivesConfig, auxiliary: str = "none") -> 
     return {name: objective(name) for name in OBJECTIVES if getattr(objectives, name)}
 
 
-def taken(weight: float, generator: numpy.random.Generator) -> bool:
-    """Whether an example is taken under an objective of this weight."""
+def is_drawn(weight: float, generator: numpy.random.Generator) -> bool:
+    """Whether an objective of this weight is drawn for an example."""
     return weight > 0 and (weight >= 1 or generator.random() < weight)

@@ -23,7 +23,7 @@ from training.run.folder import append_metrics
 from training.run.state import Run
 from training.state import Phase
 from training.strategies.config import StrategiesConfig
-from training.stream import Place, Stream
+from training.stream import Stream, StreamPosition
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
@@ -57,7 +57,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
-    batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
+    batches = stream.batches(StreamPosition(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
     gradient = None if strategies is None else strategies.gradient()
     return Phase(name, loop, corpus, total, batches, optimizer, average, best, clock, read, gradient, strategies)

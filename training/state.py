@@ -14,7 +14,7 @@ from training.config import LoopConfig
 from training.corpus import Corpus
 from training.fine_tuning import Gradient, Strategies
 from training.run.budget import Clock
-from training.stream import Place
+from training.stream import StreamPosition
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Phase:
     loop: LoopConfig
     corpus: Corpus
     total: int  # optimiser steps
-    batches: Iterator[tuple[Place, Batch]]
+    batches: Iterator[tuple[StreamPosition, Batch]]
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor] | None  # moving average of the weights
     best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set

@@ -25,11 +25,11 @@ from training.mixture import Mixture
 # A batch holds items of one kind. The order is that of the batches before they are shuffled, so no seed may change it.
 BATCH_KINDS = ("seq2seq", *ENCODER_HEADS, "permutation", "autoencoding")
 Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
-CHUNK = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
+CHUNK_EXAMPLES = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
 
 @dataclass(frozen=True)
-class Place:
+class StreamPosition:
     """Where a stream stands: the next batch to come."""
 
     epoch: int = 0
@@ -38,7 +38,7 @@ class Place:
 
 
 def examples_in_epoch(examples: Sequence[Example]) -> int:
-    """How many examples an epoch has."""
+    """How many examples there are in an epoch."""
     return sum(examples.counts) if isinstance(examples, Tasks) else len(examples)
 
 
@@ -57,38 +57,38 @@ class Stream:
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-(examples_in_epoch(self.mixture.examples) // self.part[1]) // CHUNK)
+        return -(-(examples_in_epoch(self.mixture.examples) // self.part[1]) // CHUNK_EXAMPLES)
 
-    def batches(self, place: Place = Place()) -> Iterator[tuple[Place, Batch]]:
-        """Batches from `place` on, without end, each with the place that follows it.
+    def batches(self, position: StreamPosition = StreamPosition()) -> Iterator[tuple[StreamPosition, Batch]]:
+        """Batches from `position` on, without end, each with the position that follows it.
 
         Raises UserError when a whole epoch has none: without it the loop would wait for ever.
         """
-        from_start, found = place.chunk == place.batch == 0, False
+        from_start, found = position.chunk == position.batch == 0, False
         while True:
-            for following, batch in self.chunk_batches(place):
+            for following, batch in self.chunk_batches(position):
                 found = True
                 yield following, batch
-            if place.chunk + 1 < self.n_chunks:
-                place = Place(place.epoch, place.chunk + 1)
+            if position.chunk + 1 < self.n_chunks:
+                position = StreamPosition(position.epoch, position.chunk + 1)
                 continue
             if from_start and not found:
                 raise UserError(f"no training example is left ({self.bad.counts}); raise data.max_*_length")
-            place, from_start, found = Place(place.epoch + 1), True, False
+            position, from_start, found = StreamPosition(position.epoch + 1), True, False
 
     def one_epoch(self) -> Iterator[Batch]:
         """The batches of the first epoch, none when no example fits."""
         for chunk in range(self.n_chunks):
-            for _, batch in self.chunk_batches(Place(0, chunk)):
+            for _, batch in self.chunk_batches(StreamPosition(0, chunk)):
                 yield batch
 
-    def chunk_batches(self, place: Place) -> Iterator[tuple[Place, Batch]]:
-        """The batches that are left of the chunk at `place`, each with the place that follows it."""
-        counted, self.first = self.first if place.epoch == place.chunk == 0 else None, None
-        plan = self.chunk(place.epoch, place.chunk) if counted is None else counted
-        for index in range(place.batch, len(plan)):
+    def chunk_batches(self, position: StreamPosition) -> Iterator[tuple[StreamPosition, Batch]]:
+        """The batches that are left of the chunk at `position`, each with the position that follows it."""
+        counted, self.first = self.first if position.epoch == position.chunk == 0 else None, None
+        plan = self.chunk(position.epoch, position.chunk) if counted is None else counted
+        for index in range(position.batch, len(plan)):
             items, ids = zip(*plan[index], strict=True)
-            yield replace(place, batch=index + 1), collate(list(items), list(ids), self.mixture.tokenizer)
+            yield replace(position, batch=index + 1), collate(list(items), list(ids), self.mixture.tokenizer)
 
     def count_batches(self, epochs: float) -> int:
         """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
@@ -112,7 +112,7 @@ class Stream:
 
     def chunk(self, epoch: int, chunk: int) -> Plan:
         """The batches of one chunk as lists of (item, example id)."""
-        order = self.order(epoch)[chunk * CHUNK : (chunk + 1) * CHUNK].tolist()
+        order = self.order(epoch)[chunk * CHUNK_EXAMPLES : (chunk + 1) * CHUNK_EXAMPLES].tolist()
         # Read by number, as they lie on the disk; then in the epoch's order.
         of_example = {index: self.grouped(self.mixture.examples[index], epoch) for index in sorted(order)}
         groups: dict[tuple[str, str], list[tuple[Item, str]]] = {}

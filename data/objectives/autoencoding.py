@@ -13,6 +13,6 @@ from data.tokenizers.tokenizer import Tokenizer
 
 
 def target_autoencoding(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:
-    """The code as source and as target; nothing is random."""
+    """The code is the source and the target; nothing is random."""
     source, target = tokenizer.encode(example.code), tokenizer.encode_target(example.code)
     return Item(tokenizer.frame(source), tokenizer.frame(target, target=True), kind="autoencoding")

@@ -20,7 +20,7 @@ def denoise(
     mean_span: float = 3.0,
     insert_rate: float = 0.1,
 ) -> Item:
-    """The description or the code, whichever the generator draws, with noise -> the same without noise.
+    """Add noise to the description or to the code, whichever is drawn; the target is the text without noise.
 
     Spans that cover `mask_rate` of the tokens are cut out, half of them leaving one mask; then random pieces are put
     in, `insert_rate` for each token that was there.

@@ -12,7 +12,7 @@ from data.tokenizers.tokenizer import Tokenizer
 
 
 def dual_generation(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item | None:
-    """One direction or the other, each half of the time. None for unlabelled text."""
+    """Description to code or code to description, each half of the time. None for unlabelled text."""
     if example.nl is None:
         return None
     forward = generator.random() < 0.5

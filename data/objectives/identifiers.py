@@ -33,7 +33,7 @@ def masked_identifier_prediction(
     if example.language != "python":
         return None
     names: dict[str, int] = {}  # name -> its sentinel
-    source, target = described(example, tokenizer), []
+    source, target = description_ids(example, tokenizer), []
     for name, ids in marked_words(example.code, tokenizer):
         if name and name not in names and len(names) < len(tokenizer.sentinel_ids):
             names[name] = tokenizer.sentinel_ids[len(names)]
@@ -48,7 +48,7 @@ def identifier_tagging(example: Example, tokenizer: Tokenizer, generator: numpy.
     """`labels`: 1 for each piece of a name, 0 for the rest of the code, IGNORE for the description and special ids."""
     if example.language != "python":
         return None
-    source = described(example, tokenizer)
+    source = description_ids(example, tokenizer)
     labels = [IGNORE] * len(source)
     for name, ids in marked_words(example.code, tokenizer):
         source += ids
@@ -57,7 +57,7 @@ def identifier_tagging(example: Example, tokenizer: Tokenizer, generator: numpy.
     return Item(tokenizer.frame(source), labels=[*around[0], *labels, *around[1]], kind="tag")
 
 
-def described(example: Example, tokenizer: Tokenizer) -> list[int]:
+def description_ids(example: Example, tokenizer: Tokenizer) -> list[int]:
     """The description and a token that ends it, or nothing."""
     return [] if example.nl is None else [*tokenizer.encode(example.nl), tokenizer.end_id]
 

@@ -1,4 +1,4 @@
-"""Description-code matching: does this description belong to this code? The kin of next sentence prediction for code.
+"""Description-code matching: does this description belong to this code? Next sentence prediction for code.
 
     source   <s> description </s> code </s>              labels   1 or 0 at <s>
 
@@ -17,11 +17,11 @@ from typing import Any
 import numpy
 
 from data.example import Example, Item
-from data.objectives.sentences import TRIES, two_parts
+from data.objectives.sentences import OTHER_TEXT_DRAWS, two_parts
 from data.tokenizers.tokenizer import Tokenizer
 
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-SHORTEST = 3  # letters of a part of a name that counts as a word
+SHORTEST_WORD = 3  # letters of a part of a name that counts as a word
 DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
 
 
@@ -32,7 +32,7 @@ def description_code_matching(
     others: Sequence[Example],
     masked_share: float = 0.5,
 ) -> Item | None:
-    """The pair, or its description with the code of one of `others`, its `Neighbours`.
+    """A question: the pair, or its description with the code of one of `others`, its `Neighbours`.
 
     `masked_share`: of the pairs, true and false alike, in which common words are hidden. None for unlabelled text, and
     where `others` has nothing else.
@@ -58,7 +58,7 @@ def description_code_matching(
 
 def another(example: Example, others: Sequence[Example], generator: numpy.random.Generator) -> Example | None:
     """One of `others` that has another description and another code; None where none was met."""
-    for index in generator.integers(max(1, len(others)), size=TRIES).tolist() if len(others) else ():
+    for index in generator.integers(max(1, len(others)), size=OTHER_TEXT_DRAWS).tolist() if len(others) else ():
         other = others[index]
         if other.nl != example.nl and other.code != example.code:
             return other
@@ -66,7 +66,7 @@ def another(example: Example, others: Sequence[Example], generator: numpy.random
 
 
 class Neighbours:
-    """Which described functions are of one module and about as long: where another code comes from.
+    """Finds described functions of one module and about one length, from which the other code is drawn.
 
     One pass over the corpus; after that only what is drawn is read.
     """
@@ -85,7 +85,7 @@ class Neighbours:
 
 
 class Chosen(Sequence[Example]):
-    """Some of the examples, by their numbers, read when they are asked for."""
+    """Some of the examples, chosen by number; each is read only when it is used."""
 
     def __init__(self, examples: Sequence[Example], indices: Sequence[int]) -> None:
         self.examples, self.indices = examples, indices
@@ -99,7 +99,7 @@ class Chosen(Sequence[Example]):
 
 
 def neighbourhood(example: Example) -> tuple[str, int]:
-    """Module and length bucket, half as long again each.
+    """The module and the bucket of lengths, each bucket half as long again as the one before.
 
     An id of mined code is "module:qualified name"; elsewhere all ids with one word before the colon are of one module.
     """
@@ -108,4 +108,4 @@ def neighbourhood(example: Example) -> tuple[str, int]:
 
 def words(text: str) -> set[str]:
     """The words of a text in lower case, names taken apart: parse_JSONFile -> parse, json, file."""
-    return {part.lower() for part in PART.findall(text) if len(part) >= SHORTEST}
+    return {part.lower() for part in PART.findall(text) if len(part) >= SHORTEST_WORD}

@@ -9,7 +9,7 @@ from data.tokenizers.tokenizer import Tokenizer
 
 
 def pairs(example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator) -> Item:
-    """The description as X, the code as Y of equation (6), each with its special ids; nothing is random.
+    """The description is X and the code is Y of equation (6), each with its special ids; nothing is random.
 
     Raises ValueError for unlabelled text.
     """

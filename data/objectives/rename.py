@@ -20,7 +20,7 @@ from data.example import Example
 from data.perturb import TASK
 
 NAME = re.compile(r"(?<!\w)(?!__\w*__(?!\w))[A-Za-z_]\w*")  # __init__ and its like mean something and stay
-SHORTEST = 3  # letters of the shortest word that is replaced
+SHORTEST_NAME = 3  # letters of the shortest word that is replaced
 LITERAL = re.compile(r"""'[^'\\\n]+'|"[^"\\\n]+\"""")
 SUBWORD = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]{2,}")
 KEPT = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "self", "cls", "args", "kwargs"])
@@ -59,7 +59,7 @@ def shared_names(
     taken = {*kept, *in_nl, *in_code}
     new = {}
     for old in in_code:
-        if old in in_nl and len(old) >= SHORTEST and old not in kept and draw.random() < share:
+        if old in in_nl and len(old) >= SHORTEST_NAME and old not in kept and draw.random() < share:
             invented = invent(old)
             if invented not in taken:
                 taken.add(invented)

@@ -16,13 +16,13 @@ from data.example import IGNORE, Example, Item
 from data.objectives import text_of
 from data.tokenizers.tokenizer import Tokenizer
 
-TRIES = 8  # draws of another text before an example is left out
+OTHER_TEXT_DRAWS = 8  # draws of another text before an example is left out
 
 
 def next_sentence_prediction(
     example: Example, tokenizer: Tokenizer, generator: numpy.random.Generator, others: Sequence[Example]
 ) -> Item | None:
-    """The text cut in two at a line's end, or two halves of different texts of one language. None for a single line.
+    """A question: the text cut in two at a line's end, or halves of two texts of one language. None for a single line.
 
     `others`: the corpus, from which the other text is drawn.
     """
@@ -40,7 +40,7 @@ def next_sentence_prediction(
 
 def foreign_half(example: Example, others: Sequence[Example], generator: numpy.random.Generator) -> str | None:
     """The second half of another text in the same language; None where none was met."""
-    for index in generator.integers(len(others), size=TRIES).tolist():
+    for index in generator.integers(len(others), size=OTHER_TEXT_DRAWS).tolist():
         other = others[index]
         halves = cut_in_two(text_of(other), generator)
         same_kind = other.language == example.language and (other.nl is None) == (example.nl is None)
@@ -59,6 +59,6 @@ def cut_in_two(text: str, generator: numpy.random.Generator) -> tuple[str, str] 
 
 
 def two_parts(first: list[int], second: list[int], belong: bool, tokenizer: Tokenizer) -> Item:
-    """Token ids of two texts, and whether they belong together, which the network says at the first position."""
+    """The item of two texts (token ids); whether they belong together is the label of the first position."""
     source = tokenizer.frame([tokenizer.begin_id, *first, tokenizer.end_id, *second])
     return Item(source, labels=[int(belong), *[IGNORE] * (len(source) - 1)], kind="match")

@@ -42,7 +42,7 @@ class Describe:
 
 
 def run_describe(command: Describe) -> None:
-    """Figures, picture, examples."""
+    """Print the figures and the examples of a corpus, and save its picture."""
     folder = Path(command.folder).expanduser()
     examples = ShardedExamples(folder)
     figures = corpus_figures(examples)
@@ -58,7 +58,7 @@ def run_describe(command: Describe) -> None:
 
 
 def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
-    """Lengths in tokens of everything; what needs the text from an even sample."""
+    """The lengths of all examples in tokens, and figures about the text from an even sample."""
     index = numpy.concatenate([
         numpy.fromfile(examples.folder / f"{shard['name']}.index", INDEX) for shard in examples.card["shards"]
     ])  # fmt: skip
@@ -117,7 +117,7 @@ def mean(counts: Counter[int]) -> float:
 
 
 def shares(counts: Counter[int]) -> list[float]:
-    """Shares of those of 1, 2, ... pieces; the last one: of MOST_PIECES and more."""
+    """The share of words with 1, 2, ... pieces; the last is of those with MOST_PIECES and more."""
     whole = max(1, sum(counts.values()))
     found = [counts[pieces] / whole for pieces in range(1, MOST_PIECES)]
     return [*found, 1 - sum(found) if counts else 0.0]
@@ -181,7 +181,7 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
 
 
 def show_item(item: Item, tokenizer: Tokenizer) -> str:
-    """An item as text; special ids by their names, labels as what they say."""
+    """An item as text, with special ids by their names and labels by their meaning."""
     parts = {"source": readable(item.source, tokenizer)}
     if item.kind == "permutation":
         ranks = [(rank, tokenizer.readable(token)) for rank, token in zip(item.labels, item.target) if rank]

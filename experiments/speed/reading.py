@@ -36,7 +36,7 @@ from training.corpus import Corpus, read_corpora
 from training.first_tokenizer import first_tokenizer
 from training.mixture import Mixture
 from training.optimizer import make_optimizer
-from training.stream import Place, Stream
+from training.stream import Stream, StreamPosition
 
 STEPS = 40  # that are timed
 ABOUT_CODE = ("identifier", "tag")  # objectives that take an example's code, whatever its description
@@ -101,7 +101,7 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
     text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / n_batches
     model = make_network(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
-    batches, collated, learned = stream.chunk_batches(Place()), [], []
+    batches, collated, learned = stream.chunk_batches(StreamPosition()), [], []
     for _ in range(STEPS):
         began = time.perf_counter()
         _, batch = next(batches)

@@ -13,7 +13,7 @@ from training import stream as stream_module
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
 from training.strategies.config import AuxiliaryConfig, StrategiesConfig
-from training.stream import Place, Stream
+from training.stream import Stream, StreamPosition
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} to total", f"total += {n}") for n in range(30)]
 LONG = Example("e:long", "word " * 60, "x = 1")
@@ -26,7 +26,7 @@ def tokenizer():
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(stream_module, "CHUNK", 12)
+    monkeypatch.setattr(stream_module, "CHUNK_EXAMPLES", 12)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def content(batch):
 def epoch_of(stream, epoch=0):
     """The batches of one epoch."""
     batches = []
-    for place, batch in stream.batches(Place(epoch)):
+    for place, batch in stream.batches(StreamPosition(epoch)):
         if place.epoch > epoch:
             return batches
         batches.append(batch)

@@ -19,7 +19,7 @@ from training import stream
 from training.config import ObjectivesConfig
 from training.corpus import read_pretraining
 from training.mixture import Mixture
-from training.stream import Place, Stream
+from training.stream import Stream, StreamPosition
 
 TEXTS = [(f"m{n % 4}:f{n}", f"Say {n}." if n % 3 else None, f"def f{n}():\n    return 'é{n}'\n") for n in range(50)]
 
@@ -102,7 +102,7 @@ def test_the_parts_of_several_processes_are_disjoint_and_equally_long(corpus, to
 @pytest.mark.parametrize("chunk", [5, 16384])
 def test_the_batches_of_several_processes_share_an_epoch(corpus, tokenizer, monkeypatch, chunk):
     """Each item is made by one of them, and is what one process alone would have made."""
-    monkeypatch.setattr(stream, "CHUNK", chunk)
+    monkeypatch.setattr(stream, "CHUNK_EXAMPLES", chunk)
 
     def items(part):
         return {
@@ -118,7 +118,7 @@ def test_the_batches_of_several_processes_share_an_epoch(corpus, tokenizer, monk
 
 @pytest.mark.parametrize(("part", "chunk"), [((0, 1), 16384), ((0, 1), 10), ((1, 2), 10)])
 def test_a_stream_goes_on_from_any_step(corpus, tokenizer, monkeypatch, part, chunk):
-    monkeypatch.setattr(stream, "CHUNK", chunk)
+    monkeypatch.setattr(stream, "CHUNK_EXAMPLES", chunk)
     batches = []
     for place, batch in stream_of(corpus, tokenizer, part).batches():
         batches.append((place, batch.ids, batch.target.tolist()))
@@ -128,7 +128,7 @@ def test_a_stream_goes_on_from_any_step(corpus, tokenizer, monkeypatch, part, ch
         rest = stream_of(corpus, tokenizer, part).batches(batches[done][0])
         place, batch = next(rest)
         assert (place, batch.ids, batch.target.tolist()) == batches[done + 1]
-    assert batches[-1][0].epoch >= 2 and Place() not in [place for place, *_ in batches]
+    assert batches[-1][0].epoch >= 2 and StreamPosition() not in [place for place, *_ in batches]
 
 
 def test_training_reads_it_and_holds_out_what_the_build_held_out(corpus):
