@@ -28,8 +28,8 @@ class EncoderHead(nn.Module):
 
     @staticmethod
     def products(config: ModelConfig, source_length: int, labels: int) -> int:
-        """Multiplications for one source of so many tokens and labels (training/flops.py)."""
-        raise NotImplementedError
+        """Multiplications for one source of so many tokens and labels; here of one linear function of the states."""
+        return labels * config.d_model
 
 
 class MLMHead(EncoderHead):
@@ -68,11 +68,6 @@ class TagHead(EncoderHead):
     def forward(self, states: Tensor) -> Tensor:
         """states (N, d_model) -> logits (N)."""
         return self.output(states).squeeze(-1)
-
-    @staticmethod
-    def products(config: ModelConfig, source_length: int, labels: int) -> int:
-        """As in EncoderHead."""
-        return labels * config.d_model
 
 
 class MatchHead(EncoderHead):
