@@ -106,11 +106,14 @@ BEGUN = {  # with the network of such a folder
 }
 
 
+# A description has one line, in which there is nothing to put in order and no second half.
+LONGER = {"lines": WHOLE_TEXTS, "next_sentence": "--data.mined_limit 0"}  # 0: unlabelled code too
+
+
 def objective(name: str, phase: str, others: str = "") -> str:
     """Options that train on one objective in a phase, and on the pairs only where `others` says so."""
-    alone = "" if name == "pairs" or others else f" --{phase}.objectives.pairs 0"
-    whole = f" {WHOLE_TEXTS}" if name == "lines" else ""  # a description has one line: there is nothing to put in order
-    return f"--{phase}.objectives.{name} 1{alone}{whole}"
+    alone = "" if name == "pairs" or others else f"--{phase}.objectives.pairs 0"
+    return " ".join(filter(None, (f"--{phase}.objectives.{name} 1", alone, LONGER.get(name))))
 
 
 CASES = {
