@@ -39,17 +39,18 @@ def attention(
     return weights @ values, saved
 
 
-def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """dL/dqueries, dL/dkeys, dL/dvalues and dL/dscores, which is the bias's gradient for each example."""
+def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> Saved:
+    """The gradients of queries, keys, values, weights and scores by name; the scores' is the bias's for each example.
+
+    d_output (B, h, T, d_k) stands for dL/d(A V).
+    """
     queries, keys, values, weights = (saved[name] for name in ("queries", "keys", "values", "weights"))
     d_values = weights.swapaxes(-2, -1) @ d_output  # (B, h, S, d_k)
     d_weights = d_output @ values.swapaxes(-2, -1)  # (B, h, T, S)
     d_scores = softmax_backward(d_weights, weights)  # (B, h, T, S), 0 where the weight is 0: at every masked place
     d_queries = scale * d_scores @ keys  # (B, h, T, d_k)
     d_keys = scale * d_scores.swapaxes(-2, -1) @ queries  # (B, h, S, d_k)
-    saved |= {"d_queries": d_queries, "d_keys": d_keys, "d_values": d_values, "d_scores": d_scores,
-              "d_weights": d_weights}  # fmt: skip
-    return d_queries, d_keys, d_values, d_scores
+    return {"queries": d_queries, "keys": d_keys, "values": d_values, "scores": d_scores, "weights": d_weights}
 
 
 def causal_mask(length: int) -> ndarray:
@@ -90,13 +91,19 @@ def multi_head_attention(
 
 def multi_head_attention_backward(
     d_output: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, ndarray, Weights]:
-    """dL/dx (B, T, d_model), dL/dy (B, S, d_model) and the gradients. In self-attention x is y: add the two."""
+) -> tuple[ndarray, ndarray, Weights, Saved]:
+    """dL/dx (B, T, d_model), dL/dy (B, S, d_model), the gradients and d_saved.
+
+    In self-attention x is y: add the first two.
+    """
     d_joined, d_w_output = linear_backward(d_output, join(saved["heads"]), part(weights, "output"))
-    saved["d_heads"] = split(d_joined, config.n_heads)  # (B, h, T, d_k)
-    d_queries, d_keys, d_values, _ = attention_backward(saved["d_heads"], saved, scale_of(config))
+    d_heads = split(d_joined, config.n_heads)  # (B, h, T, d_k)
+    d_saved = {"heads": d_heads} | attention_backward(d_heads, saved, scale_of(config))
+
+    d_queries, d_keys, d_values = (d_saved[name] for name in ("queries", "keys", "values"))
     if saved["turn"] is not None:
         d_queries, d_keys = rotate_backward(d_queries, saved["turn"]), rotate_backward(d_keys, saved["turn"])
+
     d_x, d_w_query = linear_backward(join(d_queries), saved["x"], part(weights, "query"))
     d_y_as_keys, d_w_key = linear_backward(join(d_keys), saved["y"], part(weights, "key"))
     d_y_as_values, d_w_value = linear_backward(join(d_values), saved["y"], part(weights, "value"))
@@ -104,4 +111,4 @@ def multi_head_attention_backward(
         **under("query", d_w_query), **under("key", d_w_key), **under("value", d_w_value),
         **under("output", d_w_output),
     }  # fmt: skip
-    return d_x, d_y_as_keys + d_y_as_values, gradients
+    return d_x, d_y_as_keys + d_y_as_values, gradients, d_saved

@@ -69,17 +69,19 @@ def feed_forward(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[nda
     return linear(hidden, part(weights, "outer")), saved
 
 
-def feed_forward_backward(d_y: ndarray, saved: Saved, weights: Weights) -> tuple[ndarray, Weights]:
-    """dL/dx and the gradients of the two or three matrices and their biases."""
+def feed_forward_backward(d_y: ndarray, saved: Saved, weights: Weights) -> tuple[ndarray, Weights, Saved]:
+    """dL/dx, the gradients of the two or three matrices and their biases, and d_saved."""
     d_hidden, d_outer = linear_backward(d_y, saved["hidden"], part(weights, "outer"))  # (..., d_ff)
-    gradients = under("outer", d_outer)
+    gradients, d_saved = under("outer", d_outer), {"hidden": d_hidden}
+
     if saved["a"] is None:
         d_u, d_x_gate = d_hidden * saved["slope"], 0.0
     else:
         d_u = d_hidden * saved["active"]
-        saved["d_a"] = d_hidden * saved["u"] * saved["slope"]
-        d_x_gate, d_gate = linear_backward(saved["d_a"], saved["x"], part(weights, "gate"))
+        d_a = d_hidden * saved["u"] * saved["slope"]
+        d_x_gate, d_gate = linear_backward(d_a, saved["x"], part(weights, "gate"))
         gradients |= under("gate", d_gate)
+        d_saved["a"] = d_a
+
     d_x, d_inner = linear_backward(d_u, saved["x"], part(weights, "inner"))
-    saved |= {"d_hidden": d_hidden, "d_u": d_u}
-    return d_x + d_x_gate, gradients | under("inner", d_inner)
+    return d_x + d_x_gate, gradients | under("inner", d_inner), d_saved | {"u": d_u}

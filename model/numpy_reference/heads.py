@@ -46,15 +46,17 @@ def copy_head_backward(
 ) -> tuple[ndarray, ndarray, Weights]:
     """dL/dstates, dL/dmemory and the gradients, from dL/ds (B, T) and the loss's own dL/de (B, T, S)."""
     states, memory, pointed = saved["states"], saved["memory"], saved["pointed"]
+
     d_joined, of_gate = linear_backward(d_gate[..., None], saved["joined"], part(weights, "gate"))
     d_states, d_context = np.split(d_joined, 2, axis=-1)  # (B, T, d_model) both
     d_scores = d_scores + softmax_backward(d_context @ memory.swapaxes(1, 2), pointed)  # the gate reads c, so a too
     d_memory = pointed.swapaxes(1, 2) @ d_context  # (B, S, d_model)
+
     scale = 1 / math.sqrt(memory.shape[-1])
     d_from_queries, of_query = linear_backward(scale * d_scores @ saved["keys"], states, part(weights, "query"))
     d_keys = scale * d_scores.swapaxes(1, 2) @ saved["queries"]  # (B, S, d_model)
     d_from_keys, of_key = linear_backward(d_keys, memory, part(weights, "key"))
-    saved |= {"d_gate": d_gate, "d_scores": d_scores}
+
     gradients = under("gate", of_gate) | under("query", of_query) | under("key", of_key)
     return d_states + d_from_queries, d_memory + d_from_keys, gradients
 

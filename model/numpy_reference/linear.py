@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 Weights = dict[str, ndarray]  # name -> array; gradients have the same form
-Saved = dict[str, object]  # what a forward keeps for its backward, by name
+Saved = dict[str, object]  # what a forward keeps for its backward, by name; their gradients have the same form
 
 
 def part(weights: Weights, name: str) -> Weights:

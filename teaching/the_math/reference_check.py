@@ -114,7 +114,7 @@ def gradients_of(model: Transformer, batch: Batch) -> Weights:
 
 def gradient_error(model: Transformer, batch: Batch) -> float:
     """Every weight's gradient against autograd."""
-    _, ours, _ = loss_and_gradients(
+    _, ours, _, _ = loss_and_gradients(
         numpy_batch(batch), numpy_weights(model), model.config, SPECIAL.pad_id, SMOOTHING
     )
     return worst(ours, gradients_of(model, batch))
@@ -123,7 +123,7 @@ def gradient_error(model: Transformer, batch: Batch) -> float:
 def difference_error(config: ModelConfig) -> float:
     """Every weight's gradient against (L(w + h) - L(w - h)) / 2h in the reference alone."""
     weights, batch = away_from_the_kink(config)
-    _, ours, _ = loss_and_gradients(batch, weights, config, SPECIAL.pad_id, SMOOTHING)
+    _, ours, _, _ = loss_and_gradients(batch, weights, config, SPECIAL.pad_id, SMOOTHING)
     truth = {name: np.zeros_like(weight) for name, weight in weights.items()}
     for name, weight in weights.items():
         for place in np.ndindex(weight.shape):

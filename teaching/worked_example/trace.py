@@ -38,61 +38,63 @@ POSITIONS = ("position 0", "position 1", "position 2")
 def trace() -> dict[str, Matrix]:
     """All matrices of the example, in the order in which they are computed."""
     given = weights()
-    loss, gradients, saved = loss_and_gradients(batch(), given, config(), PAD)
-    encoder, decoder = saved["encoder"], saved["decoder"]
+    loss, gradients, saved, d_saved = loss_and_gradients(batch(), given, config(), PAD)
+    encoder, decoder, d_encoder, d_decoder = (
+        values[stack] for values in (saved, d_saved) for stack in ("encoder", "decoder")
+    )
     found = {"PE": Matrix(sinusoidal_positions(3, 4), POSITIONS)}
-    found |= embedded("enc", encoder["embed"], SAID)
-    found |= layer("enc", encoder["layers"][0], SAID)
-    found |= {"H_enc": Matrix(encoder["memory"][0], SAID), "d_H_enc": Matrix(encoder["d_memory"][0], SAID)}
-    found |= embedded("dec", decoder["embed"], FED)
-    found |= layer("dec", decoder["layers"][0], FED)
-    found |= {"H_dec": Matrix(decoder["states"][0], FED), "d_H_dec": Matrix(decoder["d_states"][0], FED)}
-    found |= predicted(saved, loss)
+    found |= embedded("enc", encoder["embed"], d_encoder["embed"], SAID)
+    found |= layer("enc", encoder["layers"][0], d_encoder["layers"][0], SAID)
+    found |= {"H_enc": Matrix(encoder["memory"][0], SAID), "d_H_enc": Matrix(d_encoder["memory"][0], SAID)}
+    found |= embedded("dec", decoder["embed"], d_decoder["embed"], FED)
+    found |= layer("dec", decoder["layers"][0], d_decoder["layers"][0], FED)
+    found |= {"H_dec": Matrix(decoder["states"][0], FED), "d_H_dec": Matrix(d_decoder["states"][0], FED)}
+    found |= predicted(saved, d_saved, loss)
     of_weights = {f"d_{short_name(name)}": of_weight(gradient) for name, gradient in gradients.items()}
-    return found | of_weights | embedding_uses(saved, given) | one_step(given, gradients)
+    return found | of_weights | embedding_uses(saved, d_saved, given) | one_step(given, gradients)
 
 
-def embedded(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def embedded(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """The input of a stack, 2 E[ids] + PE, and its gradient."""
-    return {f"{stack}.x": Matrix(saved["x"][0], rows), f"d_{stack}.x": Matrix(saved["d_x"][0], rows)}
+    return {f"{stack}.x": Matrix(saved["x"][0], rows), f"d_{stack}.x": Matrix(d_saved["x"][0], rows)}
 
 
-def layer(stack: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def layer(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """The sublayers of a layer in their order."""
     found = {}
-    for name, inside in saved.items():
+    for name, sublayer in saved.items():
         if name == "feed_forward":
-            found |= fed_forward(f"{stack}.ff", inside, rows)
+            found |= fed_forward(f"{stack}.ff", sublayer, d_saved[name], rows)
         else:
             keys = rows if name == "self_attention" else SAID
-            found |= attended(f"{stack}.{name.partition('_')[0]}", inside, rows, keys)
+            found |= attended(f"{stack}.{name.partition('_')[0]}", sublayer, d_saved[name], rows, keys)
     return found
 
 
-def attended(prefix: str, saved: Saved, queries: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, Matrix]:
+def attended(
+    prefix: str, saved: Saved, d_saved: Saved, queries: tuple[str, ...], keys: tuple[str, ...]
+) -> dict[str, Matrix]:
     """Equations (4) and (5), then the sum and its norm."""
-    inside = saved["inside"]
     key_columns = "keys: " + " ".join(keys)
     found = {}
-    for sign in ("", "d_"):
+    for sign, inside in (("", saved["inside"]), ("d_", d_saved["inside"])):
         for short, name, rows, columns in (
             ("Q", "queries", queries, ""), ("K", "keys", keys, ""), ("V", "values", keys, ""),
             ("S", "scores", queries, key_columns), ("A", "weights", queries, key_columns),
             ("heads", "heads", queries, ""),
         ):  # fmt: skip
-            found[f"{sign}{prefix}.{short}"] = Matrix(inside[f"{sign}{name}"][0], rows, columns)
-    return found | summed(prefix, saved, queries)
+            found[f"{sign}{prefix}.{short}"] = Matrix(inside[name][0], rows, columns)
+    return found | summed(prefix, saved, d_saved, queries)
 
 
-def fed_forward(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def fed_forward(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """The feed-forward layer: before and after ReLU, then the sum and its norm."""
-    inside = saved["inside"]
-    names = ("u", "hidden", "d_hidden", "d_u")
-    found = {f"d_{prefix}.{n[2:]}" if n[:2] == "d_" else f"{prefix}.{n}": Matrix(inside[n][0], rows) for n in names}
-    return found | summed(prefix, saved, rows)
+    found = {f"{prefix}.{name}": Matrix(saved["inside"][name][0], rows) for name in ("u", "hidden")}
+    found |= {f"d_{prefix}.{name}": Matrix(d_saved["inside"][name][0], rows) for name in ("hidden", "u")}
+    return found | summed(prefix, saved, d_saved, rows)
 
 
-def summed(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def summed(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """A sublayer's output, the residual sum, the root that LayerNorm divides by, and LayerNorm before its gain."""
     normed = saved["norm"]
     return {
@@ -100,11 +102,11 @@ def summed(prefix: str, saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix
         f"{prefix}.sum": Matrix(normed["x"][0], rows),
         f"{prefix}.sigma": Matrix(normed["sigma"][0], rows),
         f"{prefix}.x_hat": Matrix(normed["x_hat"][0], rows),
-        f"d_{prefix}.sum": Matrix(normed["d_x"][0], rows),
+        f"d_{prefix}.sum": Matrix(d_saved["output"][0], rows),
     }
 
 
-def predicted(saved: Saved, loss: float) -> dict[str, Matrix]:
+def predicted(saved: Saved, d_saved: Saved, loss: float) -> dict[str, Matrix]:
     """Equations (3) and (6)."""
     columns = " ".join(VOCABULARY)
     logits = saved["logits"]
@@ -116,7 +118,7 @@ def predicted(saved: Saved, loss: float) -> dict[str, Matrix]:
         "-log P": Matrix(of_each, TOLD),
         "L": Matrix(np.array([[loss]]), ("mean",)),
         "L smoothed": Matrix(np.array([[smoothed]]), ("mean",)),
-        "d_logits": Matrix(saved["d_logits"][0], FED, columns),
+        "d_logits": Matrix(d_saved["logits"][0], FED, columns),
         "d_logits smoothed": Matrix(d_smoothed[0], FED, columns),
     }
 
@@ -143,13 +145,13 @@ def of_weight(values: ndarray) -> Matrix:
     return Matrix(values, VOCABULARY if is_embedding else tuple(f"row {i + 1}" for i in range(len(values))))
 
 
-def embedding_uses(saved: Saved, given: Weights) -> dict[str, Matrix]:
+def embedding_uses(saved: Saved, d_saved: Saved, given: Weights) -> dict[str, Matrix]:
     """The three parts of the tied embedding's gradient: as source, as decoder input, as output matrix."""
     size = len(VOCABULARY)
     parts = {
-        "d_E source": embedding_backward(2 * saved["encoder"]["embed"]["d_x"], np.array([SOURCE]), size),
-        "d_E input": embedding_backward(2 * saved["decoder"]["embed"]["d_x"], np.array([DECODER_INPUT]), size),
-        "d_E output": logits_backward(saved["d_logits"], saved["decoder"]["states"], given, config())[1],
+        "d_E source": embedding_backward(2 * d_saved["encoder"]["embed"]["x"], np.array([SOURCE]), size),
+        "d_E input": embedding_backward(2 * d_saved["decoder"]["embed"]["x"], np.array([DECODER_INPUT]), size),
+        "d_E output": logits_backward(d_saved["logits"], saved["decoder"]["states"], given, config())[1],
     }
     return {name: Matrix(values, VOCABULARY) for name, values in parts.items()}
 
