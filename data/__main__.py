@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import tyro
 
 from data.config import DataConfig
-from data.corpora.fetch import PUBLISHED, fetch
+from data.corpora.fetch import PUBLISHED_FILES, fetch
 from data.corpora.held_out import duplicates, normalised_pair
 from data.example import Example
 from data.shards.command import Build, run_build
 from data.shards.describe import Describe, run_describe
-from data.sources import NAMES, open_source
+from data.sources import CORPUS_NAMES, open_source
 from system.cache import cache_folder
 from system.errors import UserError
 from system.options import parse
@@ -27,7 +27,7 @@ from system.options import parse
 class Fetch:
     """Bring a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(PUBLISHED) + "}")]  # the corpus
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(PUBLISHED_FILES)}}}")]  # the corpus
     to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
 
 
@@ -35,7 +35,7 @@ class Fetch:
 class Stats:
     """Count a corpus: its splits, what they share with training, bad records, and a few examples."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(NAMES) + "}")]  # the corpus
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(CORPUS_NAMES)}}}")]  # the corpus
     data: DataConfig = DataConfig()
     seed: int = 1  # of generated corpora
     examples: int = 2  # examples shown of each split
@@ -47,7 +47,7 @@ def run_fetch(command: Fetch) -> None:
     folder = Path(command.to).expanduser() if command.to else cache_folder(command.name)
     for path in fetch(command.name, folder):
         print(path)
-    if not all(published.sha256 for published in PUBLISHED[command.name]):
+    if not all(published.sha256 for published in PUBLISHED_FILES[command.name]):
         print("no SHA-256 is published for this corpus: its form was checked, not its hash")
 
 

@@ -19,9 +19,9 @@ from data.example import Example
 from data.slots import QUOTED
 
 PERTURBATIONS = ("typos", "synonyms", "drops")
-WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
+PLAIN_WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
 TASK = re.compile(r"^(?:\w+ )?\w+: ")  # the name of the task in front
-LETTERS = re.compile(r"[A-Za-z]+")
+LETTER_RUN = re.compile(r"[A-Za-z]+")
 SHORTEST_TYPO = 4  # letters
 GROUPS = (  # each word of a group may stand for any other
     ("call", "invoke"), ("method", "function", "procedure"), ("argument", "parameter"), ("arguments", "parameters"),
@@ -62,9 +62,9 @@ def perturb(example: Example, kind: str, generator: numpy.random.Generator, shar
 def plain_words(nl: str, code: str) -> list[tuple[int, int]]:
     """Where the words stand that are not quoted, no part of a name and not the task's, and that the code has not."""
     kept = [found.span() for pattern in (QUOTED, TASK) for found in pattern.finditer(nl)]
-    in_code = {word.lower() for word in LETTERS.findall(code)}
+    in_code = {word.lower() for word in LETTER_RUN.findall(code)}
     return [
-        found.span() for found in WORD.finditer(nl)
+        found.span() for found in PLAIN_WORD.finditer(nl)
         if found[0].lower() not in in_code and not any(start <= found.start() < end for start, end in kept)
     ]  # fmt: skip
 

@@ -28,10 +28,10 @@ from data.example import Example
 
 # In a description an apostrophe inside a word opens nothing, and quotes close on their own line.
 QUOTED = re.compile(r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)(?!\w)""")
-LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
-WORD = r"(?<!\w)[A-Za-z_]\w*"
-IN_TEXT = re.compile(rf"{QUOTED.pattern}|{WORD}(?:\.{WORD})*")  # a quoted string, or words joined by points
-IN_CODE = re.compile(rf"{LITERAL.pattern}|{WORD}(?!['\"])")  # the r of r'...' is no name
+STRING_LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
+IDENTIFIER = r"(?<!\w)[A-Za-z_]\w*"
+IN_TEXT = re.compile(rf"{QUOTED.pattern}|{IDENTIFIER}(?:\.{IDENTIFIER})*")  # a quoted string, or words joined by points
+IN_CODE = re.compile(rf"{STRING_LITERAL.pattern}|{IDENTIFIER}(?!['\"])")  # the r of r'...' is no name
 NAME_LIKE = re.compile(r"_|\d|[a-z][A-Z]|[A-Z]{2}")
 SLOT = re.compile(r"(?<!\w)(?P<prefix>[rbuRBU]{0,2})(?P<slot>(?:SLOT|NAME)\d+)\b")  # r'...' becomes rSLOT0
 NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}

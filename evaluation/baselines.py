@@ -14,8 +14,8 @@ import numpy as np
 from data.example import Example
 
 _SEARCHED = re.compile(r"\w+|[^\w\s]")  # words and signs
-_STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
-_ALIGNED = re.compile(rf"{_STRING}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
+_QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
+_ALIGNED = re.compile(rf"{_QUOTED}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
 _BLANKED_DOTS = r"\s*\.\s*"  # corpora write dots in code with blanks around them
 
 

@@ -39,7 +39,7 @@ from model.transformer import Transformer
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
-SHOWN = 5  # descriptions whose code is printed at the end
+EXAMPLES_SHOWN = 5  # descriptions whose code is printed at the end
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 RESAMPLES = 1000
 SEED = 20240  # fixed, so that the same predictions have the same interval on every machine
-LEVEL = 95.0  # percent of the resampled scores inside the interval
+PERCENT_INSIDE = 95.0  # of the resampled scores
 
 
 def resampled_sums(statistics: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -38,6 +38,6 @@ def interval_of_mean(values: Sequence[float] | np.ndarray) -> tuple[float, float
 
 
 def _middle(scores: np.ndarray) -> tuple[float, float]:
-    """Lower and upper end of the middle LEVEL percent of `scores`."""
-    low, high = np.percentile(scores, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    """Lower and upper end of the middle PERCENT_INSIDE percent of `scores`."""
+    low, high = np.percentile(scores, [(100 - PERCENT_INSIDE) / 2, (100 + PERCENT_INSIDE) / 2])
     return float(low), float(high)

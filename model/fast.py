@@ -42,10 +42,10 @@ class FastTransformer(Transformer):
         return {**self.__dict__, "packed_weights": {}}
 
 
-FAST = {
+FAST_CLASS = {
     nn.Linear: FastLinear, nn.Dropout: DropoutFromBits, MultiHeadAttention: FusedAttention, Transformer: FastTransformer
 }  # fmt: skip
-PLAIN = {fast: plain for plain, fast in FAST.items()}
+PLAIN_CLASS = {fast: plain for plain, fast in FAST_CLASS.items()}
 
 
 def make_network(config: ModelConfig, pad_id: int) -> Transformer:
@@ -59,7 +59,7 @@ def make_fast(model: Transformer) -> Transformer:
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.out_features == 1:
             continue  # a product with one vector, a gate's, has nothing to gain
-        module.__class__ = FAST.get(type(module), type(module))
+        module.__class__ = FAST_CLASS.get(type(module), type(module))
     model.packed_weights = {}
     return model
 
@@ -71,7 +71,7 @@ def plain_modules(model: Transformer) -> Iterator[None]:
     if was_fast:
         del model.packed_weights
     for module in model.modules():
-        module.__class__ = PLAIN.get(type(module), type(module))
+        module.__class__ = PLAIN_CLASS.get(type(module), type(module))
     try:
         yield
     finally:

@@ -29,7 +29,7 @@ from model.linear import FEWEST_ROWS
 from model.transformer import Transformer
 from training.losses import exact, sequence_loss
 
-CHUNK = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
+LOGITS_AT_ONCE = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
 
 
 def fast_pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
@@ -57,7 +57,7 @@ def chunked_loss(
     logits_of: states (n, d_model) -> logits (n, V), a function of the `weights` alone. states (N, d_model), targets
     (N,). With a copy head log_generate (N,) = log p_gen and log_copy (N,) = log p_copy(y_t).
     """
-    most = max(FEWEST_ROWS, CHUNK // max(1, weights[0].shape[0]))
+    most = max(FEWEST_ROWS, LOGITS_AT_ONCE // max(1, weights[0].shape[0]))
     n_parts = max(1, math.ceil(len(states) / most))
     rows = max(FEWEST_ROWS, math.ceil(len(states) / n_parts))  # equal parts: a short one costs nearly as much
     inputs = log_generate, log_copy, states, *(weight for weight in weights if weight.requires_grad)

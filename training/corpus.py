@@ -13,7 +13,7 @@ from data.corpora.held_out import data_hash
 from data.example import BadRecords, Example
 from data.multi_task import with_tasks
 from data.slots import SLOT, hide
-from data.sources import BENCHMARKS, open_source
+from data.sources import BENCHMARK_NAMES, open_source
 from data.splits import read_splits
 from data.tokenizers.tokenizer import Tokenizer
 from system.errors import UserError
@@ -22,7 +22,7 @@ from training.mixture import Mixture
 from training.recipes import TrainingSettings
 from training.strategies.config import StrategiesConfig
 
-NAME = re.compile(r"[A-Za-z_]\w+")
+TRAINING_WORD = re.compile(r"[A-Za-z_]\w+")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Corpus:
     @property
     def words(self) -> list[str]:
         """The identifiers of the training code, each once, of which made-up names are built. Slots are none."""
-        found = dict.fromkeys(word for example in self.train for word in NAME.findall(example.code))
+        found = dict.fromkeys(word for example in self.train for word in TRAINING_WORD.findall(example.code))
         return [word for word in found if not SLOT.fullmatch(word)]
 
     def mixture(
@@ -94,7 +94,7 @@ def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
     """What to pretrain on before `corpus`: a built corpus (data.shards), or what is mined here and now."""
     if data.shards:
         return read_shards(data, corpus)
-    if corpus in BENCHMARKS:
+    if corpus in BENCHMARK_NAMES:
         print(f"warning: nobody has looked whether what is mined now holds dev or test lines of {corpus}; pretrain "
               "with --data.shards mined, where they are left out", file=sys.stderr)  # fmt: skip
     return read_mined(data)

@@ -22,9 +22,9 @@ from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import match_logits
 
-QUESTIONS = 4000  # about held-out pairs
+N_QUESTIONS = 4000  # about held-out pairs
 FITTED = 4000  # pairs that the baseline is fitted on
-BATCH = 16  # pairs scored at a time
+PAIRS_AT_ONCE = 16  # pairs scored at a time
 
 
 class Accuracy(NamedTuple):
@@ -41,7 +41,7 @@ def matching_accuracy(
     masked_share: float, longest: int,
 ) -> Accuracy | None:
     """On pairs of at most `longest` tokens; None where hardly any function has a neighbour to be confused with."""
-    questions = list(asked(held_out, tokenizer, masked_share, longest, QUESTIONS))
+    questions = list(asked(held_out, tokenizer, masked_share, longest, N_QUESTIONS))
     if len(questions) < 2:
         return None
     functions, scored = zip(*questions, strict=True)
@@ -80,8 +80,8 @@ def network_answers(model: Transformer, tokenizer: Tokenizer, items: Sequence[It
     was_training, right = model.training, []
     model.eval()
     device = model.embedding.weight.device
-    for first in range(0, len(items), BATCH):
-        part = items[first : first + BATCH]
+    for first in range(0, len(items), PAIRS_AT_ONCE):
+        part = items[first : first + PAIRS_AT_ONCE]
         batch = collate(part, [""] * len(part), tokenizer).to(device)
         answers = match_logits(model, batch) > 0  # (B)
         right += (answers == (batch.labels[:, 0] == 1)).tolist()

@@ -14,7 +14,7 @@ from system.device import has_bf16, warn_without_bf16
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
-from training.run.folder import CONFIG, read_config_values
+from training.run.folder import CONFIG_FILE, read_config_values
 from training.run.load import is_own_run
 from training.run.settings_file import from_dict
 
@@ -94,7 +94,7 @@ def warn_of_known_lines(settings: TrainingSettings) -> None:
         if not given or not held_out or not is_own_run(Path(given)):
             continue
         values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
-        other = from_dict(TrainingSettings, values, Path(given) / CONFIG)
+        other = from_dict(TrainingSettings, values, Path(given) / CONFIG_FILE)
         learnt = (other.corpus, *other.strategies.tasks.names) if other.fine_tunes else ()
         same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
         if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):

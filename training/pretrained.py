@@ -23,7 +23,7 @@ from model.interop.hugging_face import ConversionError, Imported, from_hugging_f
 from system.errors import UserError
 from training.weights import read_tensors
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 
 
 def read_network(folder: Path) -> Imported:
@@ -41,14 +41,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 def weight_files(folder: Path) -> list[Path]:
     """Where a checkpoint's weights lie. Raises UserError where there are none."""
-    for name in WEIGHTS:
+    for name in WEIGHT_FILES:
         index = folder / f"{name}.index.json"
         if (folder / name).is_file():
             return [folder / name]
         if index.is_file():
             parts = read_table(index).get("weight_map", {}).values()
             return [folder / part for part in sorted({Path(part).name for part in parts})]
-    raise UserError(f"{folder} has no weights; it needs {' or '.join(WEIGHTS)}")
+    raise UserError(f"{folder} has no weights; it needs {' or '.join(WEIGHT_FILES)}")
 
 
 def weights_hash(folder: Path) -> str:

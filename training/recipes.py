@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from data.config import DataConfig
-from data.sources import NAMES
+from data.sources import CORPUS_NAMES
 from model.config import ModelConfig, preset
 from system.errors import UserError
 from training.config import InitConfig, LoopConfig, ObjectivesConfig
@@ -104,8 +104,8 @@ def recipe(corpus: str, name: str = "") -> TrainingSettings:
 
     A corpus without a recipe of its own takes Django's, as it is pairs of short texts too.
     """
-    if corpus not in NAMES or corpus == "mined":
-        choices = ", ".join(known for known in NAMES if known != "mined")
+    if corpus not in CORPUS_NAMES or corpus == "mined":
+        choices = ", ".join(known for known in CORPUS_NAMES if known != "mined")
         raise UserError(f"corpus {corpus!r} is unknown; choose one of {choices}")
     if name:
         if name not in RECIPES:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from system.errors import UserError
 
 GITHUB = "https://raw.githubusercontent.com"
-DJANGO = f"{GITHUB}/odashi/ase15-django-dataset/c37fa281ced0de16aa7868415522905f8380686e/django"
+ODASHI = f"{GITHUB}/odashi/ase15-django-dataset/c37fa281ced0de16aa7868415522905f8380686e/django"
 CARDS = f"{GITHUB}/deepmind/card2code/2a38b6192f154c23a6f0f474822f421ea9ab7b51/third_party/hearthstone"
 NL2BASH = f"{GITHUB}/TellinaTool/nl2bash/466c5fe873ab08c7cc0112ea1521cc6ad9c20992/data/bash"
 MBPP = f"{GITHUB}/google-research/google-research/master/mbpp"
@@ -32,7 +32,7 @@ CONALA = "http://www.phontron.com/download"
 
 TIMEOUT = 30  # seconds without an answer or a byte
 BROKEN_ATTEMPTS = 5  # breaks in a row without a new byte before giving up
-CHUNK = 1 << 16  # bytes
+READ_BYTES = 1 << 16  # of a download, at a time
 AGAIN = "run the same command again to go on"
 
 
@@ -58,11 +58,11 @@ def fetch(name: str, folder: Path) -> list[Path]:
     Returns the files. Raises UserError with one line when the name is unknown, the network fails, a checked file is
     wrong (kept as NAME.bad), or another file of that name stands in the folder.
     """
-    if name not in PUBLISHED:
-        raise UserError(f"{name!r} cannot be fetched; choose one of {', '.join(PUBLISHED)}")
+    if name not in PUBLISHED_FILES:
+        raise UserError(f"{name!r} cannot be fetched; choose one of {', '.join(PUBLISHED_FILES)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [path for published in PUBLISHED[name] for path in fetch_file(published, folder)]
+        return [path for published in PUBLISHED_FILES[name] for path in fetch_file(published, folder)]
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}; {AGAIN}") from None
 
@@ -135,7 +135,7 @@ def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar
     n_bytes = 0
     while True:
         try:
-            chunk = response.read(CHUNK)
+            chunk = response.read(READ_BYTES)
         except (http.client.HTTPException, OSError):
             return False
         if not chunk:
@@ -202,10 +202,10 @@ def unpack(archive_path: Path, members: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-PUBLISHED: dict[str, tuple[Published, ...]] = {
+PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
     "django": (
-        Published(f"{DJANGO}/all.anno", 1382085, "86b38c7bf6ffe2882d4603f799e92f48ddaab8a7d9b2af41bba923e59b41800a"),
-        Published(f"{DJANGO}/all.code", 906732, "d20b345fd3cdcf8d54b9cd123b3de4078f8f9a3c6bfc9fed9cd215bc857f99db"),
+        Published(f"{ODASHI}/all.anno", 1382085, "86b38c7bf6ffe2882d4603f799e92f48ddaab8a7d9b2af41bba923e59b41800a"),
+        Published(f"{ODASHI}/all.code", 906732, "d20b345fd3cdcf8d54b9cd123b3de4078f8f9a3c6bfc9fed9cd215bc857f99db"),
     ),
     "nl2bash": (
         Published(f"{NL2BASH}/all.nl", 1032340, "1db0c529c350b463919624550b8f5882a97c42ad5051c7d49fbc496bc4e8b770"),

@@ -31,7 +31,7 @@ import numpy
 from filelock import FileLock
 from tqdm import tqdm
 
-from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
+from data.shards.contamination import SHORTEST_LINE, WINDOW_TOKENS, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGE_OF_ENDING, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
 from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, json_hash, sha256
@@ -49,9 +49,9 @@ SOURCES = (  # what decides what comes out
     *(f"shards/{name}" for name in ("build", "contamination", "duplicates", "encode", "extract", "signatures")),
     "shards/sources", "shards/store",
 )  # fmt: skip
-NAMES = sorted(set(LANGUAGE_OF_ENDING.values()))  # of languages, by number
+LANGUAGES = sorted(set(LANGUAGE_OF_ENDING.values()))  # by number
 FILTERS = {  # what the data card says of them; how much each took stands beside it
-    "benchmark window": f"{WINDOW} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW - 1} tokens",
+    "benchmark window": f"{WINDOW_TOKENS} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW_TOKENS - 1} tokens",
     "near duplicate": f"similarity {ALIKE}", "longest line": f"{LONGEST_LINE} characters",
     "mean line": f"{MEAN_LINE} characters", "letters": f"at least {LEAST_LETTERS:.0%}", "largest package": "a third",
 }  # fmt: skip
@@ -262,7 +262,7 @@ def encode_units(
             if not (out / f"{number:05d}.json").is_file():
                 jobs[number] = json.dumps({
                     "unit": str(place_of(work, number)), "kept": str(work / "kept"), "first": first, "examples": n,
-                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": NAMES,
+                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": LANGUAGES,
                 })
         first += n
     run_program("data.shards.encode", list(jobs.values()), workers, len(numbers), "encoding")
@@ -301,7 +301,7 @@ def data_card(
         "code_by_language": under("once: ", shards),
         "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
         "filters": FILTERS, "left_out": under("left out: ", [total]) | chosen,
-        "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": NAMES,
+        "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": LANGUAGES,
         "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "tokenizer": sha256(out / TOKENIZER),
         "shards": listed,
     }

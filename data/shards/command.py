@@ -15,7 +15,7 @@ from data.shards.build import build, plan_of
 from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 from data.shards.store import CARD, check_files, read_card
-from data.sources import BENCHMARKS
+from data.sources import BENCHMARK_NAMES
 from system.atomic_files import write_json
 from system.cache import cache_folder
 from system.errors import UserError
@@ -71,7 +71,7 @@ def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
         folder = Path(shards).expanduser()
         card = read_card(folder)
         check_files(folder, card)
-    if corpus in BENCHMARKS and corpus not in card["benchmarks"]:
+    if corpus in BENCHMARK_NAMES and corpus not in card["benchmarks"]:
         print(f"warning: nobody has looked whether {folder} holds dev or test lines of {corpus}; build it again with "
               "--benchmarks", file=sys.stderr)  # fmt: skip
     return folder

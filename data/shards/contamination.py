@@ -22,11 +22,11 @@ from data.code.tokens import token_lines
 from data.config import DataConfig
 from data.corpora.published import CORPUS_LANGUAGES
 from data.mining.python_functions import Function, definitions, functions
-from data.sources import BENCHMARKS, open_source
+from data.sources import BENCHMARK_NAMES, open_source
 from system.cache import cache_folder
 from system.errors import UserError
 
-WINDOW = 13  # tokens
+WINDOW_TOKENS = 13
 SHORTEST_LINE = 8  # tokens of the shortest target that is looked for as a whole line
 Tokens = tuple[str, ...]
 
@@ -49,13 +49,13 @@ class Contamination:
         tokens = [token for line in lines for token in line]
         for window in windows(tokens):
             self.windows.setdefault(window, benchmark)
-        if len(lines) == 1 and SHORTEST_LINE <= len(tokens) < WINDOW:
+        if len(lines) == 1 and SHORTEST_LINE <= len(tokens) < WINDOW_TOKENS:
             self.lines.setdefault(tuple(tokens), benchmark)
         keys = function_keys(code) if language == "python" else []
         for key in keys:
             self.functions.setdefault(key, benchmark)
         is_line = len(lines) == 1 and len(tokens) >= SHORTEST_LINE
-        if not keys and not is_line and len(tokens) < WINDOW:
+        if not keys and not is_line and len(tokens) < WINDOW_TOKENS:
             self.short[benchmark] = self.short.get(benchmark, 0) + 1
 
     def found_in(self, code: str, key: str = "", language: str = "python") -> tuple[str, str] | None:
@@ -66,7 +66,7 @@ class Contamination:
             return None
         lines = token_lines(code, language)
         for line in lines:
-            if SHORTEST_LINE <= len(line) < WINDOW and tuple(line) in self.lines:
+            if SHORTEST_LINE <= len(line) < WINDOW_TOKENS and tuple(line) in self.lines:
                 return self.lines[tuple(line)], "line"
         for window in windows([token for line in lines for token in line]):
             if window in self.windows:
@@ -76,7 +76,7 @@ class Contamination:
 
 def windows(tokens: list[str]) -> Iterable[Tokens]:
     """Every 13 consecutive tokens."""
-    return zip(*(tokens[start:] for start in range(WINDOW)), strict=False)
+    return zip(*(tokens[start:] for start in range(WINDOW_TOKENS)), strict=False)
 
 
 def function_keys(code: str) -> list[str]:
@@ -99,7 +99,7 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
     places: {corpus: folder} of corpora that lie elsewhere. Raises UserError where a folder that is named has none.
     """
     targets = {}
-    for name in BENCHMARKS:
+    for name in BENCHMARK_NAMES:
         place = Path(folder).expanduser() / name if folder else cache_folder(name)
         place = Path((places or {}).get(name) or place).expanduser()
         if place.is_dir():
@@ -107,7 +107,7 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
             held = [example.code for split, examples in splits.items() if split != "train" for example in examples]
             targets |= {name: held} if held else {}
     if folder and not targets:
-        raise UserError(f"{folder} holds none of the folders {', '.join(BENCHMARKS)}; give another --benchmarks")
+        raise UserError(f"{folder} holds none of the folders {', '.join(BENCHMARK_NAMES)}; give another --benchmarks")
     return targets
 
 

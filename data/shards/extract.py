@@ -45,8 +45,8 @@ from data.shards.store import UNIT_KINDS
 from system.atomic_files import write_atomically, write_json
 from system.job_processes import answer_jobs, stop_if_alone
 
-WIDTH = 200  # characters of a line that a long one is cut into
-HEAD = 40  # lines in which a file's licence stands
+WRAPPED_WIDTH = 200  # characters of a line that a long one is cut into
+LICENCE_LINES = 40  # lines in which a file's licence stands
 COMMENTS = ("#", "//", "--", ";", "..")  # what a line of comment begins with, in one language or another
 LONG_COMMENTS = {"/*": "*/", "<!--": "-->"}
 LICENCE_FILE = re.compile(  # by its name without the ending
@@ -138,11 +138,11 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
 
 
 def without_licence(text: str) -> str:
-    """The text with the blocks of comments in its first HEAD lines that speak of a licence made empty lines."""
+    """The text, in whose first LICENCE_LINES lines the blocks of comments that name a licence become empty lines."""
     lines = text.split("\n")
     block: list[int] = []
     open_until = ""  # what closes the comment that we are in
-    for number, line in enumerate([*lines[:HEAD], ""]):
+    for number, line in enumerate([*lines[:LICENCE_LINES], ""]):
         bare = line.strip()
         opened = next((end for start, end in LONG_COMMENTS.items() if bare.startswith(start)), "")
         if open_until or opened or bare.startswith(COMMENTS):
@@ -176,7 +176,7 @@ def python_examples(
             for number, piece in enumerate(pieces(source)):
                 yield "code", f"{name}:other:{line}.{number}", None, piece, "python", digest(piece)
     for line, whole in texts(tree, defined, lines):
-        if line <= HEAD and LICENCE.search(whole):
+        if line <= LICENCE_LINES and LICENCE.search(whole):
             counts["left out: licence headers"] += 1
             continue
         for number, piece in enumerate(pieces(whole)):
@@ -196,7 +196,7 @@ def other_examples(
 
 def wrapped(line: str) -> list[str]:
     """A line, or where a paragraph is one line, the lines that it makes."""
-    return textwrap.wrap(line, WIDTH) if len(line) > LONGEST_CHUNK else [line]
+    return textwrap.wrap(line, WRAPPED_WIDTH) if len(line) > LONGEST_CHUNK else [line]
 
 
 def is_contaminated(

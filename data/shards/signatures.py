@@ -17,7 +17,7 @@ from data.shards.duplicates import BAND, N_BANDS, N_VALUES
 
 SHINGLE = 5  # words in a row
 FEWEST_WORDS = 20  # shorter texts are compared as a whole only: a few words say too little
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 ODD = numpy.array([1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], numpy.uint64)
 
 
@@ -29,7 +29,7 @@ class Signer:
 
     def sign(self, text: str) -> numpy.ndarray | None:
         """The signature (128,) uint32; None for a text of few words."""
-        words = WORD.findall(text)
+        words = WORD_OR_SIGN.findall(text)
         if len(words) < FEWEST_WORDS:
             return None
         self.minhash.clear()

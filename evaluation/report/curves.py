@@ -19,7 +19,7 @@ from system.atomic_files import write_atomically
 
 MAX_POINTS = 400  # a longer curve is drawn as means over equal stretches of steps, or the page would weigh megabytes
 INK = "#0c0d0e"  # drawn in this colour, then replaced by the page's own text colour
-COLOURS = ("#2f6fde", "#d9730d", "#0f9d77", "#a24bcf")  # one a phase; told apart by the colour-blind too
+PHASE_COLOURS = ("#2f6fde", "#d9730d", "#0f9d77", "#a24bcf")  # one a phase; told apart by the colour-blind too
 PANELS = {
     "loss": "loss (nats per token)",
     "learning_rate": "learning rate",
@@ -69,7 +69,7 @@ def thinned(steps: list[float], values: list[float]) -> tuple[list[float], list[
 def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
     """One panel: a line a phase, the held-out loss as points, the phases' borders and names."""
     for index, phase in enumerate(phases):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = PHASE_COLOURS[index % len(PHASE_COLOURS)]
         steps, values = thinned(phase.steps, phase.values[metric])
         axes.plot(steps, values, color=colour, linewidth=1.4, label=phase.name)
         if metric == "loss":

@@ -7,8 +7,8 @@ from typing import Any
 from evaluation.report.diff import diff, escape, marked
 from evaluation.report.scores import split_name
 
-SHOWN = 20
-LONGEST = 3000  # letters of a program that are shown; the comparison's time grows with the square of the length
+PREDICTIONS_SHOWN = 20
+LONGEST_PROGRAM = 3000  # letters of a program that are shown; the comparison's time grows with the square of the length
 STATUS = {  # status -> sign and words
     "passed": ("✓", "passed its tests"),
     "failed": ("✗", "failed its tests"),
@@ -42,13 +42,13 @@ def quality(record: dict[str, Any]) -> tuple:
 
 
 def best_and_worst(predictions: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """SHOWN of each, fewer when there are not enough for both; no prediction stands on both sides."""
+    """PREDICTIONS_SHOWN of each, fewer when there are not enough for both; no prediction stands on both sides."""
     order = sorted(predictions, key=quality, reverse=True)
     best = first_of_each_reference(order)
-    best = best[: min(SHOWN, (len(best) + 1) // 2)]
+    best = best[: min(PREDICTIONS_SHOWN, (len(best) + 1) // 2)]
     shown = {id(record) for record in best}
     worst = [record for record in first_of_each_reference(order[::-1]) if id(record) not in shown]
-    return best, worst[:SHOWN]
+    return best, worst[:PREDICTIONS_SHOWN]
 
 
 def prediction_sections(predictions: list[dict[str, Any]]) -> str:
@@ -121,4 +121,5 @@ def program(title: str, code: str) -> str:
 def shortened(text: object) -> str:
     """A program as shown; a very long one is cut and says so."""
     text = str(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… ({len(text) - LONGEST} more letters)"
+    left_out = len(text) - LONGEST_PROGRAM
+    return text if left_out <= 0 else f"{text[:LONGEST_PROGRAM]}\n… ({left_out} more letters)"

@@ -8,7 +8,7 @@ from typing import Any
 from evaluation.finished_run import RunFolder
 from evaluation.report.diff import escape
 
-INTERVAL = "95% interval over examples"
+INTERVAL_NOTE = "95% interval over examples"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def headline(run: RunFolder) -> str:
         return '<p class="absent">This run has no scores yet: <code>python eval.py --run RUN</code> makes them.</p>'
     groups = "".join(bars(run, split, chosen) for split in run.scores if is_score(run.scores[split].get(chosen)))
     metric = METRICS[chosen]
-    legend = f"The whisker is the {INTERVAL} of this one run; it does not tell how another seed would do."
+    legend = f"The whisker is the {INTERVAL_NOTE} of this one run; it does not tell how another seed would do."
     return f'<h2>{metric.name}</h2><p class="note">{metric.meaning}. {legend}</p><div class="tiles">{groups}</div>'
 
 
@@ -136,7 +136,7 @@ def score_table(run: RunFolder) -> str:
     bodies = "".join(split_rows(run, split, metrics) for split in run.scores)
     return (
         '<h2>All scores</h2><p class="note">Small figures: the '
-        f"{INTERVAL} (bootstrap of the test examples of this one run), not over runs. "
+        f"{INTERVAL_NOTE} (bootstrap of the test examples of this one run), not over runs. "
         "ROUGE and the shares in per cent, BLEU and chrF from 0 to 100.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="All scores"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">n</th>{head}</tr></thead>{bodies}</table></div>'
@@ -163,7 +163,7 @@ def length_table(run: RunFolder) -> str:
     head = "".join(f'<th scope="col" title="{METRICS[name].meaning}">{METRICS[name].name}</th>' for name in metrics)
     bodies = "".join(length_rows(split, found, metrics) for split, found in by_length.items())
     return (
-        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL}.</p>'
+        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL_NOTE}.</p>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">Tokens</th><th scope="col">n</th>{head}</tr></thead>'
         f"{bodies}</table></div>"

@@ -26,7 +26,7 @@ from model.positions import sinusoidal_positions
 from model.transformer import Transformer
 
 Tensors = dict[str, Tensor]
-SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
+NAMES_SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
 
 
 class ConversionError(ValueError):
@@ -43,8 +43,8 @@ class ConversionError(ValueError):
 
 def shortened(names: list[str]) -> str:
     """The first names of a list and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 class Imported(NamedTuple):

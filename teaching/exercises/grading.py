@@ -18,8 +18,8 @@ from teaching.exercises.exercise import Case, Exercise, Function, Mistake
 
 SEED = 20
 ABSOLUTE, RELATIVE = 1e-9, 1e-7  # limits of rounding in float64, for sums of hundreds of terms
-ARRAY, NUMBER = ndarray, int | float | np.number | np.bool_
-KINDS = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
+ARRAY, SCALAR = ndarray, int | float | np.number | np.bool_
+DTYPE_NAMES = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
 
 Parts = list[tuple[Any, ...]]  # one tuple of outputs for each case
 
@@ -111,7 +111,7 @@ def form_problem(value: Any, truth: Any) -> str:
     what = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
     if type(value).__module__.partition(".")[0] == "torch":
         return f"is a torch tensor; {what} of NumPy is expected"
-    scalar = isinstance(value, NUMBER)
+    scalar = isinstance(value, SCALAR)
     if not isinstance(value, ARRAY) and not (scalar and not wanted.ndim):
         return f"is a {type(value).__name__}; {what} is expected"
     value = np.asarray(value)
@@ -120,7 +120,7 @@ def form_problem(value: Any, truth: Any) -> str:
     kinds = {value.dtype.kind, wanted.dtype.kind} - ({"u"} if wanted.dtype.kind == "i" else set())
     too_short = wanted.dtype.kind == "f" and value.dtype.itemsize < 8
     if len(kinds) > 1 and not (scalar and value.dtype.kind == "i") or too_short:
-        return f"holds {value.dtype}; {KINDS[wanted.dtype.kind]} is expected"
+        return f"holds {value.dtype}; {DTYPE_NAMES[wanted.dtype.kind]} is expected"
     return ""
 
 
@@ -135,10 +135,10 @@ def differences(value: Any, truth: Any) -> ndarray:
 
 def agree(value: Any, other: Any) -> bool:
     """Whether an output is what a known mistake gives, to rounding; there NaN equals NaN."""
-    if not isinstance(value, ARRAY | NUMBER):
+    if not isinstance(value, ARRAY | SCALAR):
         return False
     value, other = np.asarray(value), np.asarray(other)
-    if value.shape != other.shape or value.dtype.kind not in KINDS:
+    if value.shape != other.shape or value.dtype.kind not in DTYPE_NAMES:
         return False
     return np.allclose(value.astype(float), other.astype(float), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 

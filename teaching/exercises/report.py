@@ -11,8 +11,8 @@ from teaching.exercises.grading import Verdict
 from teaching.exercises.pages import AFTERWARDS, ANSWER, HINTS, Page
 from teaching.exercises.progress import Record, command
 
-COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow
-WIDTH = 110  # of text that is wrapped here
+STATUS_COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow
+TEXT_WIDTH = 110  # of text that is wrapped here
 LINES_PRINTED = 20  # of what the student's code prints
 
 
@@ -57,12 +57,12 @@ def start_lines(page: Page, path: Path, folder: Path) -> list[str]:
 
 def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, folder: Path) -> list[str]:
     """The verdict first, then what explains it, what the code printed, and what comes next."""
-    lines = [coloured(verdict.line, COLOURS[verdict.status])]
+    lines = [coloured(verdict.line, STATUS_COLOURS[verdict.status])]
     if verdict.table:
         lines += ["", *indented("\n".join(aligned(verdict.table)))]
     lines += [""] * bool(verdict.details) + indented("\n".join(verdict.details))
     for name, check in verdict.mistakes:
-        lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", WIDTH))]
+        lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", TEXT_WIDTH))]
     if printed.strip():
         rows = printed.rstrip().splitlines()
         more = [f".. and {len(rows) - LINES_PRINTED} more lines"] if len(rows) > LINES_PRINTED else []

@@ -26,7 +26,7 @@ from system.errors import UserError
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "the_math.md"
 BLOCK = re.compile(r"<!-- numbers: (?P<names>[^>]+?) -->\n(?P<text>.*?)<!-- end of numbers -->", re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+$")
-DECIMALS, WIDTH = 4, 106
+DECIMALS, BAND_WIDTH = 4, 106
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def block(matrices: Mapping[str, Matrix]) -> str:
     before: tuple[str, ...] = ()
     for name, shown in matrices.items():
         lines = segment(name, shown)
-        beside = bands and shown.rows == before and sum(len(m[0]) + 3 for m in bands[-1]) + len(lines[0]) < WIDTH
+        beside = bands and shown.rows == before and sum(len(m[0]) + 3 for m in bands[-1]) + len(lines[0]) < BAND_WIDTH
         if not beside:
             label_width = max(len(label) for label in shown.rows)
             bands.append([["", *shown.rows]])

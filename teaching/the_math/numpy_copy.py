@@ -29,7 +29,7 @@ from model.numpy_reference.transformer import Batch
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-PAD, END, START, FIRST = 0, 1, 2, 3  # ids; the sequences are made of FIRST .. V - 1
+PAD, END, START, FIRST_TOKEN = 0, 1, 2, 3  # ids; the sequences are made of FIRST_TOKEN .. V - 1
 BATCH, HELD_OUT, CHECK_EVERY = 64, 200, 100
 
 
@@ -54,7 +54,7 @@ def sequences(n: int, config: ModelConfig, draw: np.random.Generator) -> Batch:
     """`n` random sources of 4 to 10 tokens, and the same tokens as targets, both ended and padded. Two of (n, 11)."""
     lengths = draw.integers(4, 11, n)[:, None]
     places = np.arange(11)[None, :]
-    ids = draw.integers(FIRST, config.vocab_size, (n, 11))
+    ids = draw.integers(FIRST_TOKEN, config.vocab_size, (n, 11))
     ids = np.where(places < lengths, ids, np.where(places == lengths, END, PAD))
     mask = places <= lengths
     return Batch(ids, mask, np.concatenate((np.full((n, 1), START), ids[:, :-1]), axis=1), ids, mask)

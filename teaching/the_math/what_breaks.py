@@ -32,15 +32,15 @@ from system.options import parse, run_and_report
 from teaching.the_math.number_blocks import Matrix, check_names, show
 from teaching.worked_example.example import DECODER_INPUT, batch, config, weights
 
-LAYERS, WIDTH = 12, 64
-KEYS, DRAWS = 16, 2000  # keys that a query chooses from, random queries
+N_LAYERS, D_MODEL = 12, 64
+N_KEYS, N_QUERIES = 16, 2000  # keys that a query chooses from, random queries
 
 
 def no_scale() -> Matrix:
     """Scores of random queries and keys with independent entries of variance 1, before and after the division."""
     draw, rows, widths = np.random.default_rng(1), [], (4, 16, 64, 256, 1024)
     for d_k in widths:
-        queries, keys = draw.normal(size=(DRAWS, 1, d_k)), draw.normal(size=(DRAWS, KEYS, d_k))
+        queries, keys = draw.normal(size=(N_QUERIES, 1, d_k)), draw.normal(size=(N_QUERIES, N_KEYS, d_k))
         scores = (queries @ keys.swapaxes(1, 2))[:, 0]  # (draws, keys)
         d_weights = draw.normal(size=scores.shape)
         row = []
@@ -96,7 +96,7 @@ class WithoutResidual(nn.Module):
 def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm: bool = True) -> Transformer:
     """A random encoder of width 64 with or without its residual connections and norms."""
     torch.manual_seed(1)
-    sizes = {"vocab_size": 100, "d_model": WIDTH, "n_heads": 4, "d_ff": 4 * WIDTH, "n_decoder_layers": 1}
+    sizes = {"vocab_size": 100, "d_model": D_MODEL, "n_heads": 4, "d_ff": 4 * D_MODEL, "n_decoder_layers": 1}
     model = make_network(
         preset("vaswani2017", **sizes, n_encoder_layers=n_layers, norm_position=norm_position, dropout=0.0), pad_id=0
     )
@@ -130,11 +130,11 @@ def no_residual() -> Matrix:
     """log10 of each layer's gradient norm in a random encoder of 12 layers."""
     columns = []
     for variant in (("post",), ("pre",), ("post", False), ("post", True, False), ("post", False, False)):
-        model = deep_encoder(variant[0], LAYERS, *variant[1:])
+        model = deep_encoder(variant[0], N_LAYERS, *variant[1:])
         log_probs, wanted, _ = random_log_probs(model)
         loss_of(log_probs, wanted).backward()
         columns.append([np.log10(gradient_norm(layer)) for layer in model.encoder])
-    labels = tuple(f"layer {i + 1}" for i in range(LAYERS))
+    labels = tuple(f"layer {i + 1}" for i in range(N_LAYERS))
     return Matrix(np.array(columns).T, labels, "log10 |gradient| of post-norm, pre-norm, no residual, no norm, neither")
 
 

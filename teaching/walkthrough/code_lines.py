@@ -11,20 +11,20 @@ from model import attention, feed_forward, heads, layers, normalization, transfo
 from training import losses
 
 ROOT = Path(__file__).resolve().parents[2]
-MULTI_HEAD = attention.MultiHeadAttention
+ATTENTION_MODULE = attention.MultiHeadAttention
 LINES: dict[str, tuple[Any, str]] = {  # kind, or kind:variant or kind:step where one kind has several lines
     "embedding": (transformer.Transformer.embed, "x = self.embedding(ids)"),
     "embedding_sum": (transformer.Transformer.embed, "x = x + added.to(x.dtype)"),
     "embedding_sum:alone": (transformer.Transformer.embed, "return self.embedding_dropout("),
     "norm:layer": (normalization.LayerNorm.forward, "return F.layer_norm("),
     "norm:rms": (normalization.RMSNorm.forward, "return F.rms_norm("),
-    "projection:queries": (MULTI_HEAD.forward, "queries = self.split(self.query(x))"),
-    "projection:keys": (MULTI_HEAD.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
-    "projection:values": (MULTI_HEAD.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
+    "projection:queries": (ATTENTION_MODULE.forward, "queries = self.split(self.query(x))"),
+    "projection:keys": (ATTENTION_MODULE.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
+    "projection:values": (ATTENTION_MODULE.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
     "scores": (attention.written_out_attention, "scores = queries @ keys.transpose(-2, -1) * scale"),
     "weights": (attention.written_out_attention, "weights = scores.softmax(dim=-1)"),
     "heads": (attention.written_out_attention, "F.dropout(weights, dropout) @ values"),
-    "concatenation": (MULTI_HEAD.forward, "return self.output(concatenated), weights"),
+    "concatenation": (ATTENTION_MODULE.forward, "return self.output(concatenated), weights"),
     "linear:gate": (feed_forward.FeedForward.forward, "self.gate(x)"),
     "linear:inner": (feed_forward.FeedForward.forward, "hidden = self.inner(x)"),
     "linear:output": (feed_forward.FeedForward.forward, "return self.outer(self.dropout(hidden))"),

@@ -16,7 +16,7 @@ from model.normalization import LayerNorm
 from model.transformer import Transformer
 from teaching.walkthrough.trace import sublayers
 
-SOURCE, TARGET = "S", "T"  # names of the two axes of positions
+SOURCE_AXIS, TARGET_AXIS = "S", "T"  # names of the two axes of positions
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Operation:
 def operations(model: Transformer) -> list[Operation]:
     """All of them, from the embeddings to the loss."""
     result = []
-    for stack, axis in (("encoder", SOURCE), ("decoder", TARGET)):
+    for stack, axis in (("encoder", SOURCE_AXIS), ("decoder", TARGET_AXIS)):
         result += embeddings(model, stack, axis)
         stream = f"{stack}.input"
         for index, layer in enumerate(getattr(model, stack)):
@@ -109,11 +109,11 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
     """Equations (4) and (5)."""
     stack, _, name = place.split(".")
     cross = name == "cross_attention"
-    memory, keys_axis = (last_stream(model, "encoder"), SOURCE) if cross else (x, axis)
+    memory, keys_axis = (last_stream(model, "encoder"), SOURCE_AXIS) if cross else (x, axis)
     turn = {} if cross or model.config.positions != "rotary" else {
         "cosine": f"{stack}.cosine", "sine": f"{stack}.sine"}
     biased = not cross and model.config.positions in ("t5_relative", "alibi")
-    mask = "padding" if keys_axis == SOURCE else "future"
+    mask = "padding" if keys_axis == SOURCE_AXIS else "future"
     result = []
     for role, source, rows in (("query", x, axis), ("key", memory, keys_axis), ("value", memory, keys_axis)):
         plural = {"query": "queries", "key": "keys", "value": "values"}[role]
@@ -155,23 +155,23 @@ def head(model: Transformer) -> list[Operation]:
     config, states, memory = model.config, last_stream(model, "decoder"), last_stream(model, "encoder")
     scale = 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
     bias = {} if model.logits_bias is None else {"b": model.logits_bias}
-    logits = Operation("logits", "logits", "output", (TARGET, "V"), {"x": states}, {"scale": scale},
+    logits = Operation("logits", "logits", "output", (TARGET_AXIS, "V"), {"x": states}, {"scale": scale},
                        {"W": model.output.weight, **bias})
     result, roles = [logits], {"logits": "logits"}
     if model.copy_head is not None:
         copy = model.copy_head
         result += [
-            linear(copy.query, "copy.states", "output", (TARGET, "d"), states),
+            linear(copy.query, "copy.states", "output", (TARGET_AXIS, "d"), states),
             Operation(
-                "copy.queries", "linear", "output", (TARGET, "d"), {"x": "copy.states"},
+                "copy.queries", "linear", "output", (TARGET_AXIS, "d"), {"x": "copy.states"},
                 parameters={"W": copy.key.weight.T},
             ),
             Operation(
-                "copy.scores", "copy_scores", "output", (TARGET, SOURCE), {"queries": "copy.queries", "keys": memory},
-                {"scale": 1 / math.sqrt(config.d_model)}, mask="padding",
+                "copy.scores", "copy_scores", "output", (TARGET_AXIS, SOURCE_AXIS),
+                {"queries": "copy.queries", "keys": memory}, {"scale": 1 / math.sqrt(config.d_model)}, mask="padding",
             ),
             Operation(
-                "copy.gate", "copy_gate", "output", (TARGET, "1"),
+                "copy.gate", "copy_gate", "output", (TARGET_AXIS, "1"),
                 {"x": states, "scores": "copy.scores", "memory": memory},
                 parameters={"gate": copy.gate.weight[0], "gate_bias": copy.gate.bias},
             ),
@@ -180,6 +180,6 @@ def head(model: Transformer) -> list[Operation]:
     kind = "mixture" if model.copy_head is not None else "log_softmax"
     return [
         *result,
-        Operation("log_probs", kind, "output", (TARGET, "V"), roles),
-        Operation("loss", "loss", "output", (TARGET,), {"log_probs": "log_probs"}),
+        Operation("log_probs", kind, "output", (TARGET_AXIS, "V"), roles),
+        Operation("loss", "loss", "output", (TARGET_AXIS,), {"log_probs": "log_probs"}),
     ]

@@ -25,7 +25,7 @@ from teaching.walkthrough.questions import questions
 from teaching.walkthrough.story import Story
 from teaching.walkthrough.trace import Activation
 
-FOLDER = Path(__file__).with_name("page")
+PAGE_FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (  # in this order
     "arrays", "pieces", "equations", "functions", "sums", "backward", "invariants", "checks", "colours", "drawing",
     "matrix", "state", "sum_view", "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main",
@@ -34,18 +34,18 @@ ENTRY = 120  # bytes that an array takes at least, present or left out
 GOLDEN = (math.sqrt(5) - 1) / 2
 N_SAMPLES = 8  # cells of the network's own beside an array that the page computes
 # What a page is poorest without comes first.
-FIRST = {"weights", "log_probs", "copy.gate", "copy.scores"}
-SECOND = {"scores", "input", "embedding", "positions", "bias", "stream", "final"}
+KEPT_LONGEST = {"weights", "log_probs", "copy.gate", "copy.scores"}
+KEPT_SECOND = {"scores", "input", "embedding", "positions", "bias", "stream", "final"}
 WIDE = {"gate", "inner", "hidden"}  # of the feed-forward layer: d_ff numbers a position
 
 
 def write_page(story: Story, megabytes: float) -> tuple[str, list[str]]:
     """The whole page, and the names of what was left out of it."""
     data, left_out = page_data(story, megabytes)
-    page = (FOLDER / "page.html").read_text(encoding="utf-8")
+    page = (PAGE_FOLDER / "page.html").read_text(encoding="utf-8")
     parts = {
-        "style": (FOLDER / "page.css").read_text(encoding="utf-8"),
-        "scripts": "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
+        "style": (PAGE_FOLDER / "page.css").read_text(encoding="utf-8"),
+        "scripts": "\n".join((PAGE_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
         "data": in_script(data),
     }
     for name, content in parts.items():
@@ -66,7 +66,7 @@ def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]
         "operations": [described(operation, story) for operation in steps],
         "questions": questions(story, steps),
     }
-    shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in FOLDER.iterdir())
+    shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in PAGE_FOLDER.iterdir())
     names = {step.name: step for step in steps}
     data["arrays"], left_out = fitting(story.trace.activations, names, megabytes * 1e6 - shell)
     data["left_out"] = left_out
@@ -121,7 +121,7 @@ def rank(name: str, part: str) -> int:
         return 4
     if part == "gradient":
         return 2 if leaf in {"weights", "scores", "stream"} else 3
-    return 0 if leaf in FIRST or name in FIRST else 1 if leaf in SECOND else 2
+    return 0 if leaf in KEPT_LONGEST or name in KEPT_LONGEST else 1 if leaf in KEPT_SECOND else 2
 
 
 def fitting(

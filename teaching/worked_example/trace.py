@@ -22,8 +22,8 @@ from model.numpy_reference.transformer import logits_backward
 from teaching.the_math.number_blocks import Matrix
 from teaching.worked_example.example import DECODER_INPUT, PAD, SOURCE, TARGET, VOCABULARY, batch, config, weights
 
-RATE = 0.01  # learning rate of the one AdamW step
-SMOOTHING = 0.1
+LEARNING_RATE = 0.01  # learning rate of the one AdamW step
+LABEL_SMOOTHING = 0.1
 
 
 def words(ids: tuple[int, ...]) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def predicted(saved: Saved, d_saved: Saved, loss: float) -> dict[str, Matrix]:
     """Equations (3) and (6)."""
     columns = " ".join(VOCABULARY)
     logits = saved["logits"]
-    smoothed, d_smoothed = cross_entropy(logits, batch().target, batch().target_mask, SMOOTHING)
+    smoothed, d_smoothed = cross_entropy(logits, batch().target, batch().target_mask, LABEL_SMOOTHING)
     of_each = -np.log(softmax(logits)[0, [0, 1], list(TARGET)])[:, None]  # (T, 1)
     return {
         "logits": Matrix(logits[0], FED, columns),
@@ -123,7 +123,7 @@ def predicted(saved: Saved, d_saved: Saved, loss: float) -> dict[str, Matrix]:
     }
 
 
-SHORT = {
+SHORT_NAMES = {
     "encoder.0.": "enc.", "decoder.0.": "dec.", "self_attention": "self", "cross_attention": "cross",
     "feed_forward": "ff", "_residual.norm": "", "embedding.weight": "E", "query.weight": "WQ", "key.weight": "WK",
     "value.weight": "WV", "output.weight": "WO", "inner.weight": "W1", "outer.weight": "W2",
@@ -132,7 +132,7 @@ SHORT = {
 
 def short_name(name: str) -> str:
     """A weight's name as the page has it: `encoder.0.self_attention.query.weight` is `enc.self.WQ`."""
-    for long, short in SHORT.items():
+    for long, short in SHORT_NAMES.items():
         name = name.replace(long, short)
     return name
 
@@ -159,7 +159,7 @@ def embedding_uses(saved: Saved, d_saved: Saved, given: Weights) -> dict[str, Ma
 def one_step(given: Weights, gradients: Weights) -> dict[str, Matrix]:
     """The embedding after one step of AdamW, and the loss after it."""
     moved = {name: weight.copy() for name, weight in given.items()}
-    AdamW().update(moved, gradients, RATE)
+    AdamW().update(moved, gradients, LEARNING_RATE)
     loss = loss_and_gradients(batch(), moved, config(), PAD)[0]
     return {
         "E after one step": Matrix(moved["embedding.weight"], VOCABULARY),

@@ -7,7 +7,7 @@ from data.example import Example
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.fast import make_network
-from training.matching import QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_answers
+from training.matching import N_QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_answers
 
 NAMES = "alpha gamma delta value index count".split()
 FUNCTIONS = [
@@ -62,7 +62,7 @@ def test_a_network_that_says_yes_is_right_about_the_matches(tokenizer):
         torch.nn.init.constant_(model.match_head.output.bias, bias)
         assert network_answers(model, tokenizer, items) == [item.labels[0] == label for item in items]
     found = matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS, 0.0, 200)
-    assert found.n == QUESTIONS // len(items) * len(items) and found.bag_of_words == 1.0 and model.training
+    assert found.n == N_QUESTIONS // len(items) * len(items) and found.bag_of_words == 1.0 and model.training
     sums = [sum(column) for column in zip(*found.by_function, strict=True)]
     assert sums == [found.n, round(found.network * found.n), found.n] and len(found.by_function) == len(FUNCTIONS)
     assert matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS[:1], 0.0, 200) is None

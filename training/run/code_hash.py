@@ -22,8 +22,8 @@ HASHED = ("model", "data", "training", "evaluation", "system/device.py", "train.
 # Of these no run imports anything: what a person looks at, and the network a second time, with the same names.
 UNUSED = ("evaluation/report", "evaluation/summary.py", "model/numpy_reference")
 # Scores depend on all of it, on programs that are started and never imported too.
-WHOLE = ("evaluation",)
-OWN = ("model", "data", "training", "evaluation", "system", "experiments", "teaching", "train", "eval")
+HASHED_WHOLE = ("evaluation",)
+OWN_NAMES = ("model", "data", "training", "evaluation", "system", "experiments", "teaching", "train", "eval")
 
 
 def imported_files(root: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def imported_files(root: Path) -> list[Path]:
     Call it at the end of a run: objectives, corpora and strategies are imported only by the run that uses them.
     """
     root = root.resolve()
-    found = {path for folder in WHOLE for path in (root / folder).rglob("*.py")}
+    found = {path for folder in HASHED_WHOLE for path in (root / folder).rglob("*.py")}
     for module in list(sys.modules.values()):
         name = getattr(module, "__file__", None)
         if name and name.endswith(".py"):
@@ -84,7 +84,7 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
     found = []
     for one in node.names:
         module, name = (node.module or "", one.name) if isinstance(node, ast.ImportFrom) else (one.name, "")
-        if module.partition(".")[0] in OWN:
+        if module.partition(".")[0] in OWN_NAMES:
             module, name = "", name or module.rpartition(".")[2]
         found.append(f"import {module} {name} as {one.asname or name}")
     return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-LIBRARIES = ("torch", "numpy", "sentencepiece", "tokenizers", "safetensors", "sacrebleu", "rouge-score")
+RECORDED_LIBRARIES = ("torch", "numpy", "sentencepiece", "tokenizers", "safetensors", "sacrebleu", "rouge-score")
 
 
 def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[s
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": current_commit(),
         "python": platform.python_version(),
-        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
+        "libraries": {name: version for name in RECORDED_LIBRARIES if (version := version_of(name))},
         "system": platform.platform(),
         "processor": processor_name(device),
         "cores": os.cpu_count(),

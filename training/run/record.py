@@ -16,7 +16,7 @@ from training.run.budget import COUNTERS, peak_memory_mib
 from training.run.checkpoints import Checkpoint, find_checkpoint
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
-from training.run.folder import SCORES, truncate_metrics
+from training.run.folder import SCORES_FILE, truncate_metrics
 from training.run.load import load_network
 from training.run.state import Run
 
@@ -95,7 +95,7 @@ def finish_record(run: Run) -> None:
     write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
     said = f"trained; to score again: python eval.py --run {run.folder}"
     if not run.settings.fine_tunes:
-        write_json(run.folder / SCORES, {})
+        write_json(run.folder / SCORES_FILE, {})
         said = f"pretrained; fine-tune it with: python train.py {run.settings.corpus} --init.from {run.folder}"
     print(said, file=sys.stderr)
 

@@ -32,7 +32,7 @@ from system.errors import UserError
 from training.flops import forward_flops
 from training.losses import copy_loss, exact, sequence_loss
 from training.run.budget import real_lengths
-from training.run.folder import CONFIG, read_config_values
+from training.run.folder import CONFIG_FILE, read_config_values
 from training.run.load import (
     check_positions,
     load_network,
@@ -44,7 +44,7 @@ from training.run.load import (
 from training.run.settings_file import from_dict
 from training.strategies.config import TeacherConfig
 
-KEPT = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
+CACHED_NUMBERS = 2**28  # numbers that a teacher keeps, 1 GiB: some 5,000 lines at a vocabulary of 4,000 pieces
 
 
 class Teacher:
@@ -54,7 +54,7 @@ class Teacher:
     even by rounding, so that a resumed run, which has to ask again, goes on to the same bits.
     """
 
-    def __init__(self, network: Transformer, kept: int = KEPT) -> None:
+    def __init__(self, network: Transformer, kept: int = CACHED_NUMBERS) -> None:
         self.network, self.kept = network, kept
         self.said: dict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = {}  # source, target -> (T, V)
         self.flops = 0  # of its forward passes so far
@@ -95,7 +95,7 @@ def load_teacher(run: str, tokenizer: Tokenizer, data: DataConfig, device: torch
             f"strategies.teacher.run={run} has another vocabulary than the student; leave out --init.from, and the "
             "student takes its teacher's, or begin from a network that has it"
         )
-    other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG)
+    other = from_dict(DataConfig, read_config_values(folder)["data"], folder / CONFIG_FILE)
     if difference := seen_otherwise(data, other):
         raise UserError(
             f"strategies.teacher.run={run} was trained with {difference}; take a teacher that knows such texts"

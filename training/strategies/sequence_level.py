@@ -26,9 +26,9 @@ from system.errors import UserError
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 
-FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
-BEAM = 5  # as in the paper
-AT_ONCE = 64  # descriptions decoded together
+TARGETS_FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
+BEAM_WIDTH = 5  # as in the paper
+DESCRIPTIONS_AT_ONCE = 64  # descriptions decoded together
 
 
 def taught(
@@ -38,7 +38,7 @@ def taught(
 
     Held-out pairs stay as people wrote them. Raises UserError.
     """
-    path = run / FILE
+    path = run / TARGETS_FILE
     codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:
         raise UserError(f"{path} was written for other training lines; delete it, or begin another --run")
@@ -62,10 +62,10 @@ def written(
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     device = teacher.embedding.weight.device
     with tqdm(total=len(sources), desc="the teacher writes", unit=" lines", leave=False, disable=None) as bar:
-        for first in range(0, len(order), AT_ONCE):
-            rows = order[first : first + AT_ONCE]
+        for first in range(0, len(order), DESCRIPTIONS_AT_ONCE):
+            rows = order[first : first + DESCRIPTIONS_AT_ONCE]
             if any(examples[row].id not in known for row in rows):
                 source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
-                found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM)
+                found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM_WIDTH)
                 yield {examples[row].id: tokenizer.decode(best[0].ids) for row, best in zip(rows, found, strict=True)}
             bar.update(len(rows))

@@ -122,22 +122,24 @@ def slipped_attention(
 
 
 ONE = "each row of the weights is one query's, and sums to 1"
-SPREAD = "with queries and keys of mean 0 and spread 1, the scaled scores have a spread near 1: print scores.std()"
-NOTHING = "the weights are exactly 0 where may_attend is False"
+SCORE_SPREAD = (
+    "with queries and keys of mean 0 and spread 1, the scaled scores have a spread near 1: print scores.std()"
+)
+MASKED_WEIGHTS = "the weights are exactly 0 where may_attend is False"
 
 ATTENTION_SLIPS = [
     ("queries", "softmax over the queries", ONE),
     ("queries, infinite", "softmax over the queries", ONE),
-    ("no scale", "no scale", SPREAD),
-    ("d_model", "a division by sqrt(d_model), the width of all heads", SPREAD),
-    ("d_k", "a division by d_k in place of its root", SPREAD),
-    ("multiplied", "a multiplication by sqrt(d_k)", SPREAD),
-    ("inverted", "the mask inverted", NOTHING + ", for True means may attend"),
-    ("inverted, infinite", "the mask inverted", NOTHING + ", for True means may attend"),
+    ("no scale", "no scale", SCORE_SPREAD),
+    ("d_model", "a division by sqrt(d_model), the width of all heads", SCORE_SPREAD),
+    ("d_k", "a division by d_k in place of its root", SCORE_SPREAD),
+    ("multiplied", "a multiplication by sqrt(d_k)", SCORE_SPREAD),
+    ("inverted", "the mask inverted", MASKED_WEIGHTS + ", for True means may attend"),
+    ("inverted, infinite", "the mask inverted", MASKED_WEIGHTS + ", for True means may attend"),
     ("after", "weights set to 0 after softmax", ONE + ", also where keys are masked"),
-    ("fill", "masked scores filled with 0", NOTHING + ": exp(0) is 1, not 0"),
-    ("fill, small", "masked scores filled with 0", NOTHING + ": exp(1e-9) is 1, not 0"),
-    ("no mask", "no mask", NOTHING),
+    ("fill", "masked scores filled with 0", MASKED_WEIGHTS + ": exp(0) is 1, not 0"),
+    ("fill, small", "masked scores filled with 0", MASKED_WEIGHTS + ": exp(1e-9) is 1, not 0"),
+    ("no mask", "no mask", MASKED_WEIGHTS),
 ]
 
 ATTENTION = Exercise(

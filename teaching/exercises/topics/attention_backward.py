@@ -53,7 +53,7 @@ def slipped_softmax_backward(d_weights: ndarray, weights: ndarray, slip: str = "
 
 SUM_0 = "d_scores.sum(axis=-1) is 0: adding the same number to a row of scores moves nothing"
 
-SOFTMAX_SLIPS = [
+SOFTMAX_BACKWARD_SLIPS = [
     ("diagonal", "the diagonal of the Jacobian alone, p (1 - p) g", SUM_0),
     ("no sum", "p g without the sum that is subtracted", SUM_0),
     ("mean", "the plain mean of g subtracted, not the one weighted by p", SUM_0),
@@ -65,7 +65,7 @@ SOFTMAX_SLIPS = [
 
 SOFTMAX_BACKWARD = Exercise(
     "softmax_backward", ("d_scores",), softmax_cases, softmax_backward_by_autograd,
-    mistakes_of(slipped_softmax_backward, SOFTMAX_SLIPS),
+    mistakes_of(slipped_softmax_backward, SOFTMAX_BACKWARD_SLIPS),
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def slipped_attention_backward(
 AT_MASK = "d_scores is 0 at every masked place, and so d_keys and d_values are 0 at padded keys"
 BY_FACTOR = "a number of d_queries compared with its central difference is off by the factor "
 
-ATTENTION_SLIPS = [
+ATTENTION_BACKWARD_SLIPS = [
     ("no scale", "the scale forgotten on the way back", BY_FACTOR + "sqrt(d_k)"),
     ("multiplied", "a multiplication by sqrt(d_k) in place of the division", BY_FACTOR + "d_k"),
     ("values", "the weights not transposed in d_values", AT_MASK),
@@ -131,7 +131,7 @@ ATTENTION_SLIPS = [
 
 ATTENTION_BACKWARD = Exercise(
     "attention_backward", ("d_queries", "d_keys", "d_values"), attention_cases, attention_by_autograd,
-    mistakes_of(slipped_attention_backward, ATTENTION_SLIPS),
+    mistakes_of(slipped_attention_backward, ATTENTION_BACKWARD_SLIPS),
 )  # fmt: skip
 
 EXERCISES = (SOFTMAX_BACKWARD, ATTENTION_BACKWARD)

@@ -191,7 +191,7 @@ BEAM_SLIPS = [
     ("worst first", "the worst of the best first", "scores fall from first to last"),
 ]
 
-BEAM = Exercise(
+BEAM_STEP = Exercise(
     "beam_step", ("parents", "tokens", "sums"), beam_cases, beam_by_definition, mistakes_of(slipped_beam, BEAM_SLIPS)
 )
 
@@ -265,7 +265,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
 
 
 ENOUGH = "the tokens kept sum to at least top_p, and without the least of them to less"
-SAME = "the most probable token is the one with the largest logit"
+BEST_TOKEN = "the most probable token is the one with the largest logit"
 
 NUCLEUS_SLIPS = [
     ("one less", "the token that crosses top_p cut off", ENOUGH),
@@ -276,8 +276,8 @@ NUCLEUS_SLIPS = [
     ("threshold", "a threshold on single probabilities", ENOUGH),
     ("not cut", "nothing cut off", ENOUGH),
     ("not renormalised", "no division by what is left", "each row sums to 1"),
-    ("sorted", "probabilities left in sorted order", SAME),
-    ("order for inverse", "sorted twice, not sorted back", SAME),
+    ("sorted", "probabilities left in sorted order", BEST_TOKEN),
+    ("order for inverse", "sorted twice, not sorted back", BEST_TOKEN),
     ("multiplied", "a multiplication by the temperature", "a temperature near 0 leaves the best token alone"),
     ("no temperature", "no temperature", "a temperature near 0 leaves the best token alone"),
     ("after softmax", "the temperature applied to probabilities", "a temperature near 0 leaves the best token alone"),
@@ -288,4 +288,4 @@ NUCLEUS = Exercise(
     "nucleus", ("probs",), nucleus_cases, nucleus_by_definition, mistakes_of(slipped_nucleus, NUCLEUS_SLIPS)
 )
 
-EXERCISES = (GREEDY, BEAM, NUCLEUS)
+EXERCISES = (GREEDY, BEAM_STEP, NUCLEUS)

@@ -47,7 +47,9 @@ SPLIT_SLIPS = [
     ("swapped", "tokens and columns swapped within a head", SHAPE),
 ]
 
-SPLIT = Exercise("split_heads", ("heads",), split_cases, split_by_definition, mistakes_of(slipped_split, SPLIT_SLIPS))
+SPLIT_HEADS = Exercise(
+    "split_heads", ("heads",), split_cases, split_by_definition, mistakes_of(slipped_split, SPLIT_SLIPS)
+)
 
 
 # -- multi-head attention
@@ -124,4 +126,4 @@ MULTI_HEAD = Exercise(
     mistakes_of(slipped_multi_head, MULTI_HEAD_SLIPS),
 )  # fmt: skip
 
-EXERCISES = (SPLIT, MULTI_HEAD)
+EXERCISES = (SPLIT_HEADS, MULTI_HEAD)

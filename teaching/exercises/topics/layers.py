@@ -48,16 +48,16 @@ def slipped_layer_norm(x: ndarray, gain: ndarray, bias: ndarray, slip: str) -> n
     return {"no gain": x_hat, "bias first": gain * (x_hat + bias)}.get(slip, gain * x_hat + bias)
 
 
-OWN = "changing one token changes no other token's result"
+EACH_TOKEN_ALONE = "changing one token changes no other token's result"
 BIASED = "with gain 1 and bias 0, y.std(axis=-1), which divides by n, is 1 (nearly, for epsilon)"
 
 LAYER_NORM_SLIPS = [
     ("unbiased", "the unbiased variance, divided by n - 1", BIASED),
     ("unbiased, outside", "the unbiased variance, divided by n - 1", BIASED),
     ("unbiased, none", "the unbiased variance, divided by n - 1", BIASED),
-    ("time", "statistics over the tokens in place of the components", OWN),
-    ("sentence", "one mean and variance for a whole sentence", OWN),
-    ("everything", "one mean and variance for the whole batch", OWN),
+    ("time", "statistics over the tokens in place of the components", EACH_TOKEN_ALONE),
+    ("sentence", "one mean and variance for a whole sentence", EACH_TOKEN_ALONE),
+    ("everything", "one mean and variance for the whole batch", EACH_TOKEN_ALONE),
     ("biased, outside", "epsilon outside of the root",
      "with gain 1 and bias 0, a token of deviation 0.003 comes out with 0.69, not with 1"),
     ("biased, none", "no epsilon", "a token whose components are all equal gives the bias, not NaN"),

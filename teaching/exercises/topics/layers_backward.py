@@ -107,7 +107,7 @@ def slipped_layer_norm_backward(
 ALONG_ONES = "d_x.sum(axis=-1) is 0: adding the same number to all of x moves nothing"
 ALONG_X = "(d_x * x_hat).sum(axis=-1) is nearly 0: stretching x about its mean moves nothing"
 
-LAYER_NORM_SLIPS = [
+LAYER_NORM_BACKWARD_SLIPS = [
     ("constants", "mean and variance taken as constants", f"{ALONG_ONES}, and {ALONG_X}"),
     ("no mean", "the path through the mean left out", ALONG_ONES),
     ("no variance", "the path through the variance left out", ALONG_X),
@@ -120,7 +120,7 @@ LAYER_NORM_SLIPS = [
 
 LAYER_NORM_BACKWARD = Exercise(
     "layer_norm_backward", ("d_x", "d_gain", "d_bias"), layer_norm_cases, layer_norm_by_autograd,
-    mistakes_of(slipped_layer_norm_backward, LAYER_NORM_SLIPS),
+    mistakes_of(slipped_layer_norm_backward, LAYER_NORM_BACKWARD_SLIPS),
 )  # fmt: skip
 
 EXERCISES = (LINEAR_BACKWARD, LAYER_NORM_BACKWARD)

@@ -56,15 +56,15 @@ def slipped_teacher_forcing(
     return read[:, :-1], labels[:, :-1], counted[:, :-1]
 
 
-START = "the first column of decoder_input is start_id"
+FIRST_COLUMN = "the first column of decoder_input is start_id"
 ALL_TOKENS = "counted.sum() is the number of tokens and one end token for each sentence"
 
 TEACHER_SLIPS = [
-    ("no shift", "decoder_input and labels the same", START + ": else the decoder copies what it is to predict"),
-    ("left", "a shift in the wrong direction", START),
+    ("no shift", "decoder_input and labels the same", FIRST_COLUMN + ": else the decoder copies what it is to predict"),
+    ("left", "a shift in the wrong direction", FIRST_COLUMN),
     ("both shifted", "labels shifted as well", "labels[b, 0] is the first token of sentence b"),
-    ("labels shifted", "labels shifted, and not decoder_input", START),
-    ("rolled", "a roll that brings the last column to the front", START),
+    ("labels shifted", "labels shifted, and not decoder_input", FIRST_COLUMN),
+    ("rolled", "a roll that brings the last column to the front", FIRST_COLUMN),
     ("padding counted", "padding counted", ALL_TOKENS),
     ("end not counted", "the end token not counted", ALL_TOKENS),
     ("no end", "no end token in the labels", "every row of labels has one end_id: else no sentence learns to end"),
@@ -135,10 +135,10 @@ def slipped_cross_entropy(logits: ndarray, target: ndarray, is_real: ndarray, ep
 
 
 TWICE = "the same batch given twice over has the same loss"
-LONG = "a long sentence weighs as many times as much as a short one as it has tokens"
+SENTENCE_WEIGHT = "a long sentence weighs as many times as much as a short one as it has tokens"
 
 LOSS_SLIPS = [
-    ("sentence means", "the mean of the sentences' means", LONG),
+    ("sentence means", "the mean of the sentences' means", SENTENCE_WEIGHT),
     ("padding", "padding counted", "logits and targets at padded places change nothing"),
     ("padded mean", "a division by B T, padding included", "adding a column of padding changes nothing"),
     ("sum", "the sum, not divided", TWICE),

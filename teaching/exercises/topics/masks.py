@@ -44,7 +44,7 @@ def slipped_mask(lengths: ndarray, max_length: int, slip: str) -> ndarray:
 
 
 FIRST_ROW = "row 0 of each sentence has one True, at column 0"
-COLUMNS = "columns from lengths[b] on are False in every row"
+PADDED_COLUMNS = "columns from lengths[b] on are False in every row"
 
 MASK_SLIPS = [
     ("blocked", "True means blocked", "mask[0, 0, 0] lets the first token attend to itself"),
@@ -53,8 +53,8 @@ MASK_SLIPS = [
      "every row has a True: a row without one is NaN after softmax, and nobody reads a padded query"),
     ("strict", "a token that may not attend to itself", "the diagonal is True wherever the key is real"),
     ("padding", "padding alone, the future open", FIRST_ROW),
-    ("causal", "the triangle alone, padding open", COLUMNS),
-    ("or", "'or' where both conditions must hold", COLUMNS + ", and " + FIRST_ROW),
+    ("causal", "the triangle alone, padding open", PADDED_COLUMNS),
+    ("or", "'or' where both conditions must hold", PADDED_COLUMNS + ", and " + FIRST_ROW),
 ]  # fmt: skip
 
 EXERCISES = (
