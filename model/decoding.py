@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.ensemble import Ensemble, EnsembleRows
+from model.ensemble import Ensemble, EnsembleState
 from model.fast import FastTransformer
-from model.fast_decoding import FastRows
+from model.fast_decoding import FastDecodingState
 from model.transformer import Transformer
 
 
@@ -36,8 +36,8 @@ class SpecialIds:
     never_ids: tuple[int, ...] = ()  # tokens that are never chosen (Marian's padding: `bad_words_ids`)
 
 
-class Rows:
-    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
+class DecodingState:
+    """The decoding state of K rows for each of b sources, one row a beam (K = 1 where there are no beams)."""
 
     def __init__(
         self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
@@ -78,21 +78,24 @@ class Rows:
         self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
 
 
-def encode_rows(
+def start_decoding(
     model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int,
     beam: int = 1,
-) -> Rows | FastRows | EnsembleRows:
-    """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
+) -> DecodingState | FastDecodingState | EnsembleState:
+    """The decoding state before the first step: the sources encoded, equation (1), and room for `max_new_tokens`.
+
+    Raises ValueError.
+    """
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if isinstance(model, Ensemble):
-        return EnsembleRows(
-            [encode_rows(one, source, source_mask, special, max_new_tokens, beam) for one in model.networks]
+        return EnsembleState(
+            [start_decoding(one, source, source_mask, special, max_new_tokens, beam) for one in model.networks]
         )
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
     # A fast network without one of its pieces steps through its modules too.
-    kind = FastRows if isinstance(model, FastTransformer) and not model.config.removed else Rows
+    kind = FastDecodingState if isinstance(model, FastTransformer) and not model.config.removed else DecodingState
     return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
 
 
@@ -155,19 +158,19 @@ def generate(
     choose: Callable[[Tensor], Tensor],
 ) -> list[list[int]]:
     """One output a source, token by token; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
-    rows = encode_rows(model, source, source_mask, special, max_new_tokens)
+    state = start_decoding(model, source, source_mask, special, max_new_tokens)
     places = torch.arange(len(source), device=source.device)  # (b,) the output that each open row writes to
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
     token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
     for step in range(max_new_tokens):
-        token = choose(rows.log_probs(token))
+        token = choose(state.log_probs(token))
         outputs[places, step] = token
         is_open = token != special.end_id
         if not is_open.all():
             still_open = is_open.nonzero()[:, 0]
             if not len(still_open):
                 break
-            rows.keep(still_open)
+            state.keep(still_open)
             places, token = places[still_open], token[still_open]
     return [before_end(output, special.end_id) for output in outputs.tolist()]
 
@@ -245,13 +248,13 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
-    rows = encode_rows(model, source, source_mask, special, max_new_tokens, beam)  # b * K rows
+    state = start_decoding(model, source, source_mask, special, max_new_tokens, beam)  # of b * K rows
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
-    opened, finished = start_beams(source, beam, special, max_new_tokens, rows.memory.dtype)
+    opened, finished = start_beams(source, beam, special, max_new_tokens, state.memory.dtype)
     token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
     for step in range(max_new_tokens):
-        candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # 2 K of each source
+        candidates, parents = extend(opened, state.log_probs(token), step, length_penalty)  # 2 K of each source
         ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
@@ -262,11 +265,11 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
-        rows.reorder(parents)
+        state.reorder(parents)
         if done.any():
             left = (~done).nonzero()[:, 0]
             opened, finished, places = opened.of(left), finished.of(left), places[left]
-            rows.keep(left)
+            state.keep(left)
         token = opened.tokens[:, :, step].flatten()
     return results
 

@@ -1,6 +1,7 @@
 """One step of decoding, fast: what `Transformer.decode` does with a cache, in as few operations as it takes.
 
-The same numbers to rounding as `Rows` of model/decoding.py, which steps through the readable modules. What differs:
+The same numbers to rounding as `DecodingState` of model/decoding.py, which steps through the readable modules. What
+differs:
 
 - the decoder's matrices are fused and packed (model/packed_weights.py);
 - the K beams of a source share one cache. A step writes its K keys into the next K slots and nothing is ever copied
@@ -73,8 +74,8 @@ class AbsorbedSource:
         return times(scores.softmax(dim=-1).flatten(1), self.into_output, self.output_bias)
 
 
-class FastRows:
-    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
+class FastDecodingState:
+    """The decoding state of K rows for each of b sources, one row a beam (K = 1 where there are no beams)."""
 
     def __init__(
         self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
@@ -95,10 +96,12 @@ class FastRows:
             AbsorbedSource(layer.cross_attention, cache.cross_keys, cache.cross_values) if short else None
             for layer, cache in zip(model.decoder, self.caches, strict=True)
         ]
-        self.source_bias = None if bool(source_mask.all()) else added(source_mask[:, None, None, :], self.memory.dtype)
+        self.source_bias = None  # (b, 1, 1, S), where a source is padded
+        if not source_mask.all():
+            self.source_bias = mask_as_bias(source_mask[:, None, None, :], self.memory.dtype)
         # Slot i of a step is beam i's, and a beam sees its own until beams are reordered.
         own = torch.eye(beam, dtype=torch.bool, device=source.device).repeat(len(source), 1, max_new_tokens)
-        self.slot_bias = None if beam == 1 else added(own, self.memory.dtype)  # (b, K, slots)
+        self.slot_bias = None if beam == 1 else mask_as_bias(own, self.memory.dtype)  # (b, K, slots)
         # A table of learned positions may be shorter: `embed` refuses the step that would leave it.
         n_positions = max_new_tokens if model.decoder_positions.learned is None else model.config.max_length
         positions = torch.arange(n_positions, device=source.device)
@@ -164,8 +167,9 @@ class FastRows:
         return x
 
     def self_bias(self) -> Tensor | None:
-        """What is added to the scores of self-attention: positions, and who sees which slot. (b or 1, h or 1, K or 1,
-        slots), or None.
+        """The bias of self-attention's scores, or None: positions, and which beam sees which slot.
+
+        Its shape is (b or 1, h or 1, K or 1, slots).
         """
         bias = self.order.bias  # (1, h, max, max)
         if bias is not None:
@@ -222,7 +226,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -
     return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
 
 
-def added(may_attend: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask as what is added to scores: 0, or the lowest number there is."""
+def mask_as_bias(may_attend: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as a bias of scores: 0 where it is True, else the lowest number there is."""
     zeros = torch.zeros(may_attend.shape, dtype=dtype, device=may_attend.device)
     return zeros.masked_fill_(~may_attend, torch.finfo(dtype).min)
