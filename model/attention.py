@@ -78,7 +78,7 @@ class MultiHeadAttention(nn.Module):
     def keys_and_values(self, x: Tensor, order: Order = Order()) -> tuple[Tensor, Tensor]:
         """Project what is attended to: (B, S, d_model) -> two of (B, h, S, d_k)."""
         keys, values = self.split(self.key(x)), self.split(self.value(x))
-        return (keys if order.turn is None else rotate(keys, order.turn)), values
+        return (keys if order.rotary is None else rotate(keys, order.rotary)), values
 
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, order: Order = Order(),
@@ -90,8 +90,8 @@ class MultiHeadAttention(nn.Module):
         output (B, T, d_model) and the weights (B, h, T, S), or None where they are never made (`FusedAttention`).
         """
         queries = self.split(self.query(x))  # (B, h, T, d_k)
-        if order.turn is not None:
-            queries = rotate(queries, order.turn)
+        if order.rotary is not None:
+            queries = rotate(queries, order.rotary)
         heads, weights = self.attend(queries, keys, values, may_attend, order.bias, causal)
         concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, h * d_k)
         return self.output(concatenated), weights

@@ -145,9 +145,9 @@ class FastDecodingState:
 
         def attend_to_self(x: Tensor) -> Tensor:
             queries, keys, values = layer.qkv(x).view(b, self.beam, 3, h, d_k).unbind(2)  # (b, K, h, d_k) each
-            if self.order.turn is not None:
-                turn = self.order.turn[0][self.step], self.order.turn[1][self.step]  # (d_k/2) both
-                queries, keys = rotate(queries, turn), rotate(keys, turn)
+            if self.order.rotary is not None:
+                rotary = self.order.rotary[0][self.step], self.order.rotary[1][self.step]  # (d_k/2) both
+                queries, keys = rotate(queries, rotary), rotate(keys, rotary)
             return layer.output(attend(queries, *cache.write(self.step * self.beam, keys, values), bias))
 
         def attend_to_source(x: Tensor) -> Tensor:

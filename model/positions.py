@@ -2,7 +2,7 @@
 
 Added to the embeddings:      sinusoidal (Vaswani et al. 2017, 3.5), learned (Gehring et al. 2017; BART).
 Added to attention scores:    T5's bucketed relative bias (Raffel et al. 2020, 2.1), ALiBi (Press et al. 2022).
-Turning queries and keys:     rotary (Su et al. 2021).
+Rotating queries and keys:    rotary (Su et al. 2021).
 Cross-attention has none of them: source and target have no common axis.
 """
 
@@ -35,13 +35,13 @@ def rotation(positions: Tensor, d_k: int) -> tuple[Tensor, Tensor]:
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the pair (x_i, x_{i+d_k/2}) by its position's angle, so that q.k depends on the distance alone.
+def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the pair (x_i, x_{i+d_k/2}) by its position's angle, so that q.k depends on the distance alone.
 
     Su et al. 2021 pair neighbours; pairing the halves is the same up to a fixed order of the columns of W^Q and W^K.
     x (B, h, T, d_k) -> (B, h, T, d_k).
     """
-    cosine, sine = (part.to(x.dtype) for part in turn)  # (T, d_k/2)
+    cosine, sine = (part.to(x.dtype) for part in rotary)  # (T, d_k/2)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
 
@@ -98,9 +98,9 @@ def alibi_bias(n_heads: int, query_positions: Tensor, key_positions: Tensor) -> 
 
 
 class Order(NamedTuple):
-    """What a stack's self-attention needs to know of positions; either part may be missing."""
+    """The positions as a stack's self-attention applies them; either part may be missing."""
 
-    turn: tuple[Tensor, Tensor] | None = None  # rotary: cosine and sine of the new positions, two of (T, d_k/2)
+    rotary: tuple[Tensor, Tensor] | None = None  # cosine and sine of the new positions, two of (T, d_k/2)
     bias: Tensor | None = None  # T5, ALiBi: added to the scores, (1, h, T, S)
 
 
@@ -115,7 +115,10 @@ class Positions(nn.Module):
         self.relative = T5RelativeBias(config, bidirectional) if config.positions == "t5_relative" else None
 
     def embed(self, positions: Tensor) -> Tensor | None:
-        """What is added to the embeddings: positions (T) -> (T, d_model), or None. Raises ValueError when too long."""
+        """The vectors that are added to the embeddings: positions (T) -> (T, d_model), or None.
+
+        Raises ValueError for a position that the table does not have.
+        """
         if self.learned is not None:
             if len(positions) and int(positions[-1]) >= self.config.max_length:
                 raise ValueError(
@@ -127,9 +130,9 @@ class Positions(nn.Module):
         return None
 
     def order(self, query_positions: Tensor, key_positions: Tensor) -> Order:
-        """What attention adds or turns, for queries at (T) and keys at (S)."""
+        """The bias of the scores or the rotation, for queries at (T) and keys at (S)."""
         if self.config.positions == "rotary":
-            return Order(turn=rotation(query_positions, self.d_k))
+            return Order(rotary=rotation(query_positions, self.d_k))
         if self.relative is not None:
             return Order(bias=self.relative(query_positions, key_positions))
         if self.config.positions == "alibi":

@@ -82,10 +82,10 @@ def multi_head_attention(
     queries = split(linear(x, part(weights, "query")), config.n_heads)  # (B, h, T, d_k)
     keys = split(linear(y, part(weights, "key")), config.n_heads)  # (B, h, S, d_k)
     values = split(linear(y, part(weights, "value")), config.n_heads)  # (B, h, S, d_k)
-    if order.turn is not None:
-        queries, keys = rotate(queries, order.turn), rotate(keys, order.turn)
+    if order.rotary is not None:
+        queries, keys = rotate(queries, order.rotary), rotate(keys, order.rotary)
     heads, saved = attention(queries, keys, values, may_attend, order.bias, scale_of(config))  # (B, h, T, d_k)
-    saved |= {"x": x, "y": y, "heads": heads, "turn": order.turn}
+    saved |= {"x": x, "y": y, "heads": heads, "rotary": order.rotary}
     return linear(join(heads), part(weights, "output")), saved
 
 
@@ -101,8 +101,8 @@ def multi_head_attention_backward(
     d_saved = {"heads": d_heads} | attention_backward(d_heads, saved, scale_of(config))
 
     d_queries, d_keys, d_values = (d_saved[name] for name in ("queries", "keys", "values"))
-    if saved["turn"] is not None:
-        d_queries, d_keys = rotate_backward(d_queries, saved["turn"]), rotate_backward(d_keys, saved["turn"])
+    if saved["rotary"] is not None:
+        d_queries, d_keys = rotate_backward(d_queries, saved["rotary"]), rotate_backward(d_keys, saved["rotary"])
 
     d_x, d_w_query = linear_backward(join(d_queries), saved["x"], part(weights, "query"))
     d_y_as_keys, d_w_key = linear_backward(join(d_keys), saved["y"], part(weights, "key"))

@@ -2,7 +2,7 @@
 
 Added to the embeddings:      sinusoidal (constant), learned (a table: it gets the gradient summed over the batch).
 Added to attention scores:    T5's bucketed bias (a table: scatter-add over buckets), ALiBi (constant).
-Turning queries and keys:     rotary (a rotation R: y = R x, so dL/dx = R^T dL/dy, the turn backwards).
+Rotating queries and keys:    rotary (a rotation R: y = R x, so dL/dx = R^T dL/dy, the rotation backwards).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def sinusoidal_positions(length: int, d_model: int, layout: str = "interleaved")
     return table
 
 
-def rotate(x: ndarray, turn: tuple[ndarray, ndarray]) -> ndarray:
-    """Turn the pair (x_i, x_{i+d_k/2}) by its position's angle. x (B, h, T, d_k), turn two of (T, d_k/2)."""
-    cosine, sine = turn
+def rotate(x: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
+    """Rotate the pair (x_i, x_{i+d_k/2}) by its position's angle. x (B, h, T, d_k), rotary two of (T, d_k/2)."""
+    cosine, sine = rotary
     first, second = np.split(x, 2, axis=-1)  # (B, h, T, d_k/2) both
     return np.concatenate((first * cosine - second * sine, second * cosine + first * sine), axis=-1)
 
 
-def rotate_backward(d_y: ndarray, turn: tuple[ndarray, ndarray]) -> ndarray:
-    """A rotation's transpose is its inverse: turn the gradient by the opposite angle."""
-    cosine, sine = turn
+def rotate_backward(d_y: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
+    """A rotation's transpose is its inverse: rotate the gradient by the opposite angle."""
+    cosine, sine = rotary
     return rotate(d_y, (cosine, -sine))
 
 
@@ -73,15 +73,15 @@ def distances(length: int) -> ndarray:
 
 
 class Order(NamedTuple):
-    """What a stack's self-attention adds or turns; cross-attention has none."""
+    """The positions as a stack's self-attention applies them; cross-attention has none."""
 
-    turn: tuple[ndarray, ndarray] | None = None  # rotary: cosine and sine, two of (T, d_k/2)
+    rotary: tuple[ndarray, ndarray] | None = None  # cosine and sine, two of (T, d_k/2)
     bias: ndarray | None = None  # T5, ALiBi: (1, h, T, T)
     buckets: ndarray | None = None  # T5: which row of the table each bias came from, (T, T)
 
 
 def position_embedding(length: int, weights: Weights, config: ModelConfig) -> ndarray | None:
-    """What is added to the embeddings, (T, d_model), or None."""
+    """The vectors that are added to the embeddings, (T, d_model), or None."""
     if config.positions == "learned":
         return weights["learned.weight"][config.position_offset : config.position_offset + length]
     if config.positions == "sinusoidal":
@@ -90,9 +90,9 @@ def position_embedding(length: int, weights: Weights, config: ModelConfig) -> nd
 
 
 def make_order(length: int, weights: Weights, config: ModelConfig, bidirectional: bool) -> Order:
-    """What attention adds or turns in the encoder (bidirectional) or the decoder."""
+    """The bias of the scores or the rotation, in the encoder (bidirectional) or the decoder."""
     if config.positions == "rotary":
-        return Order(turn=(np.cos(angles(length, config.d_k)), np.sin(angles(length, config.d_k))))
+        return Order(rotary=(np.cos(angles(length, config.d_k)), np.sin(angles(length, config.d_k))))
     if config.positions == "alibi":
         return Order(bias=alibi_bias(config.n_heads, length))
     if config.positions == "t5_relative":

@@ -110,7 +110,7 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
     stack, _, name = place.split(".")
     cross = name == "cross_attention"
     memory, keys_axis = (last_stream(model, "encoder"), SOURCE_AXIS) if cross else (x, axis)
-    turn = {} if cross or model.config.positions != "rotary" else {
+    rotary = {} if cross or model.config.positions != "rotary" else {
         "cosine": f"{stack}.cosine", "sine": f"{stack}.sine"}
     biased = not cross and model.config.positions in ("t5_relative", "alibi")
     mask = "padding" if keys_axis == SOURCE_AXIS else "future"
@@ -118,8 +118,8 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
     for role, source, rows in (("query", x, axis), ("key", memory, keys_axis), ("value", memory, keys_axis)):
         plural = {"query": "queries", "key": "keys", "value": "values"}[role]
         projection = linear(getattr(module, role), f"{place}.{plural}", place, ("h", rows, "k"), source, "projection")
-        if turn and role != "value":
-            projection.inputs.update(turn)
+        if rotary and role != "value":
+            projection.inputs.update(rotary)
         result.append(projection)
     steps = ("queries", "keys", "values", "scores", "weights", "heads")
     queries, keys, values, scores, weights, heads = (f"{place}.{step}" for step in steps)

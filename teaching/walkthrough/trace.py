@@ -185,7 +185,7 @@ def activations_of(recorder: Recorder) -> dict[str, Activation]:
 
 
 def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str, Activation]:
-    """What the network knows of positions: vectors that are added, or cosines and sines that turn."""
+    """What the network knows of positions: vectors that are added, or cosines and sines of a rotation."""
     result = {}
     for stack, ids in (("encoder", source), ("decoder", target)):
         positions = torch.arange(ids.shape[1], device=ids.device)

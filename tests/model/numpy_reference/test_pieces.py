@@ -110,8 +110,8 @@ def test_buckets_are_those_of_pytorch_at_every_distance(bidirectional, n_buckets
 
 def test_turning_back_undoes_a_turn(draw):
     x = draw.normal(size=(1, 2, 5, 6))
-    turn = np.cos(positions.angles(5, 6)), np.sin(positions.angles(5, 6))
-    np.testing.assert_allclose(positions.rotate_backward(positions.rotate(x, turn), turn), x, atol=1e-15)
+    rotary = np.cos(positions.angles(5, 6)), np.sin(positions.angles(5, 6))
+    np.testing.assert_allclose(positions.rotate_backward(positions.rotate(x, rotary), rotary), x, atol=1e-15)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
