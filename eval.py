@@ -27,7 +27,7 @@ from data.tokenizers.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.n_best import Reverse
-from evaluation.predict import draw, predict
+from evaluation.predict import predict, sample_programs
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
@@ -35,10 +35,10 @@ from model.transformer import Transformer
 from system.device import find_device, keep_freed_memory, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
-from training.overview import about_memory
+from training.overview import memory_in_words
 from training.recipes import TrainingSettings
 from training.run.folder import read_config, read_config_values
-from training.run.load import check_positions, load_trained, same_vocabulary, seen_otherwise
+from training.run.load import check_positions, differing_text_setting, load_trained, same_vocabulary
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
@@ -110,7 +110,7 @@ def main(argv: list[str]) -> int:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data)
         return 0
-    print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
+    print(f"memory  {memory_in_words(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     if config.perturbed and data.reverse:
         raise UserError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
@@ -149,7 +149,7 @@ def load_ensemble(
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
             raise UserError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
-        if difference := seen_otherwise(data, settings.data):
+        if difference := differing_text_setting(data, settings.data):
             raise UserError(f"{other} cannot write together with {folder}: it was trained with {difference}")
         check_positions(settings.model, sizes, f" of {other}; leave it out of --ensemble")
         networks.append(network)
@@ -211,7 +211,7 @@ def show_code(
             print(f"the description was cut to {data.max_source_length} tokens", file=sys.stderr)
     else:
         sampling = Sampling(options.temperature, options.top_k, options.top_p)
-        codes = draw(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
+        codes = sample_programs(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
     print("\n\n".join(codes))
 
 

@@ -32,15 +32,15 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
     published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
     train, held_out = hold_out(published, data.held_out, seed)  # whatever they are seen as
-    train, held_out, published = (list(seen_as(part, data)) for part in (train, held_out, published))
-    tests = {split: seen_as(examples, data) for split, examples in tests.items()}
+    train, held_out, published = (list(seen_by_network(part, data)) for part in (train, held_out, published))
+    tests = {split: seen_by_network(examples, data) for split, examples in tests.items()}
     train = train[: data.train_limit or None]
     if not tests:
         tests, published = {"held_out": held_out}, train
     return Splits(train, held_out, published, tests, source.bad)
 
 
-def seen_as(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
+def seen_by_network(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
     """The examples as the network is to see them: the other way round, with a prefix."""
     if data.reverse:
         examples = map(reverse, examples)

@@ -72,7 +72,7 @@ def predict_candidates(
     return restored, n_cut
 
 
-def draw(
+def sample_programs(
     model: Transformer | Ensemble, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
     config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:

@@ -98,7 +98,7 @@ def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     if found != stamp:
         packed = DecoderWeights(
             [pack_layer(layer, one_row) for layer in model.decoder], StepNorm(model.decoder_norm),
-            PackedLinear(part(model.output), one_row=one_row),
+            PackedLinear(weight_and_bias(model.output), one_row=one_row),
         )
         model.packed_weights[one_row] = stamp, packed
     return packed
@@ -107,13 +107,14 @@ def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
 def pack_layer(layer: DecoderLayer, one_row: bool) -> LayerWeights:
     """One decoder layer, packed."""
     own, cross, feed_forward = layer.self_attention, layer.cross_attention, layer.feed_forward
+    gate = [] if feed_forward.gate is None else [weight_and_bias(feed_forward.gate)]
     products = {
-        "qkv": (scaled_query(own), part(own.key), part(own.value)),
-        "output": (part(own.output),),
+        "qkv": (scaled_query(own), weight_and_bias(own.key), weight_and_bias(own.value)),
+        "output": (weight_and_bias(own.output),),
         "cross_query": (scaled_query(cross),),
-        "cross_output": (part(cross.output),),
-        "inner": (*([part(feed_forward.gate)] if feed_forward.gate is not None else []), part(feed_forward.inner)),
-        "outer": (part(feed_forward.outer),),
+        "cross_output": (weight_and_bias(cross.output),),
+        "inner": (*gate, weight_and_bias(feed_forward.inner)),
+        "outer": (weight_and_bias(feed_forward.outer),),
     }
     residuals = layer.self_attention_residual, layer.cross_attention_residual, layer.feed_forward_residual
     norms = [StepNorm(residual.norm) for residual in residuals]
@@ -126,12 +127,12 @@ def times(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
     return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
 
-def part(module: nn.Linear) -> Part:
-    """Weight and bias."""
+def weight_and_bias(module: nn.Linear) -> Part:
+    """Weight and bias of a linear layer, without their gradients' graph."""
     return module.weight.detach(), None if module.bias is None else module.bias.detach()
 
 
 def scaled_query(attention: MultiHeadAttention) -> Part:
     """W^Q and its bias times 1 / sqrt(d_k)."""
-    weight, bias = part(attention.query)
+    weight, bias = weight_and_bias(attention.query)
     return weight * attention.scale, None if bias is None else bias * attention.scale

@@ -34,7 +34,7 @@ def show_overview(
     config = settings.model
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
-        rows[name] = f"{about(corpus)}; {budget(getattr(settings, name))}"
+        rows[name] = f"{corpus_in_words(corpus)}; {budget_in_words(getattr(settings, name))}"
     if settings.init.from_:
         rows["begins with"] = settings.init.from_
     rows["vocabulary"] = f"{config.vocab_size:,} pieces"
@@ -44,7 +44,7 @@ def show_overview(
     )
     bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
     rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
-    rows["memory"] = about_memory(keeps_memory)
+    rows["memory"] = memory_in_words(keeps_memory)
     width = max(map(len, rows))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
@@ -52,21 +52,21 @@ def show_overview(
     warn_of_known_lines(settings)
 
 
-def about(corpus: Corpus) -> str:
-    """What a phase learns from."""
+def corpus_in_words(corpus: Corpus) -> str:
+    """The corpus of a phase in a few words: examples, name, how many are held out."""
     held_out = f", {len(corpus.held_out):,} more held out" if corpus.held_out else ""
     return f"{len(corpus.train):,} examples of {corpus.about.get('corpus', 'text')}{held_out}"
 
 
-def about_memory(kept: bool) -> str:
-    """What became of the wish to keep freed memory (`keep_freed_memory`)."""
+def memory_in_words(kept: bool) -> str:
+    """Whether the C library keeps freed memory (`keep_freed_memory`), in a few words."""
     if kept:
         return "freed blocks are kept for the next step"
     return "the C library's own settings (only glibc can keep freed blocks)"
 
 
-def budget(loop: LoopConfig) -> str:
-    """How long a phase lasts."""
+def budget_in_words(loop: LoopConfig) -> str:
+    """The length of a phase in steps or epochs."""
     return f"{loop.steps:,} steps" if loop.steps else f"{loop.epochs:g} epochs"
 
 

@@ -83,10 +83,10 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         position.counters["bad_steps"] = 0
     else:
         note_bad_step(run, loop, batches)
-    count(run, phase, batches)
+    count_step(run, phase, batches)
     progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
     last = position.step == phase.total
-    held_out = held_out_loss(run, phase) if last or due(position.step, loop.evaluate_every) else None
+    held_out = held_out_loss(run, phase) if last or is_due(position.step, loop.evaluate_every) else None
     if held_out is not None:
         values["held_out_loss"] = held_out
         progress.say(f"{phase.name} step {position.step}: held-out loss {values['held_out_loss']:.4f}")
@@ -96,10 +96,10 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         if loop.patience and position.counters["stale_evaluations"] == 0:
             with averaged_weights(run.model, phase.average):
                 phase.best = start_average(run.model)
-    if last or due(position.step, METRICS_EVERY) or "held_out_loss" in values:
+    if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
         append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
-    if position.step == phase.total or due(position.step, loop.checkpoint_every):
+    if position.step == phase.total or is_due(position.step, loop.checkpoint_every):
         save(run, phase)
 
 
@@ -108,16 +108,16 @@ def save(run: Run, phase: Phase) -> None:
     position, loop = run.position, phase.loop
     position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
-    between = position.step < phase.total and not due(position.step, loop.checkpoint_every)
+    between = position.step < phase.total and not is_due(position.step, loop.checkpoint_every)
     save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints, between)
 
 
-def due(step: int, every: int) -> bool:
+def is_due(step: int, every: int) -> bool:
     """Whether something that happens every so many steps (0: never) happens now."""
     return every > 0 and step % every == 0
 
 
-def count(run: Run, phase: Phase, batches: list[Batch]) -> None:
+def count_step(run: Run, phase: Phase, batches: list[Batch]) -> None:
     """Add a step to the run's budget."""
     counters, config = run.position.counters, run.settings.model
     if phase.strategies is None:

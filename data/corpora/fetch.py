@@ -90,7 +90,7 @@ def download(published: Published, target: Path) -> None:
             breaks = 0 if size_of(part) > furthest else breaks + 1
             furthest = max(furthest, size_of(part))
             if breaks == BROKEN_ATTEMPTS:
-                raise UserError(f"{published.address}: the connection keeps breaking; {kept(part)}")
+                raise UserError(f"{published.address}: the connection keeps breaking; {offline_advice(part)}")
     if problem := fault(part, published):
         bad = target.with_name(target.name + ".bad")
         os.replace(part, bad)
@@ -112,7 +112,7 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
         raise UserError(f"{published.address} answered {error.code} {error.reason}; try again later") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise UserError(f"{published.address} cannot be reached ({reason}); {kept(part)}") from None
+        raise UserError(f"{published.address} cannot be reached ({reason}); {offline_advice(part)}") from None
     with response:
         start = range_start(response)
         if start not in (0, have):
@@ -145,8 +145,8 @@ def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar
         bar.update(len(chunk))
 
 
-def kept(part: Path) -> str:
-    """What a user without network has and can do."""
+def offline_advice(part: Path) -> str:
+    """Advice for a user without network: what is there already, and what to do next."""
     n_bytes = size_of(part)
     return f"{n_bytes} bytes are kept in {part}; {AGAIN}" if n_bytes else "check the network, then run it again"
 

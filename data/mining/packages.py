@@ -60,7 +60,7 @@ def standard_library() -> Package:
         paths = [Path(folder, name) for name in names if name.endswith(".py")]
         files += [(path.relative_to(root).as_posix(), path) for path in paths]
     place = f"in {root}; use a Python that was installed with its source"
-    return checked(STANDARD_LIBRARY, python_version(), tuple(sorted(files)), place)
+    return checked_package(STANDARD_LIBRARY, python_version(), tuple(sorted(files)), place)
 
 
 def installed_package(name: str) -> Package:
@@ -73,22 +73,23 @@ def installed_package(name: str) -> Package:
     entries = [entry for entry in distribution.files or () if entry.suffix == ".py" and ".." not in entry.parts]
     refuse_benchmarks(name, {distribution.metadata["Name"], *(entry.parts[0] for entry in entries)})
     files = tuple(sorted((entry.as_posix(), Path(str(entry.locate()))) for entry in entries))
-    return checked(name, distribution.version, files, "in its list of files; install it from a wheel, not as editable")
+    place = "in its list of files; install it from a wheel, not as editable"
+    return checked_package(name, distribution.version, files, place)
 
 
-def refuse_benchmarks(asked: str, names: set[str]) -> None:
+def refuse_benchmarks(requested: str, names: set[str]) -> None:
     """Raise UserError when one of the names, spelt in any way, belongs to a benchmark."""
-    for name in names:
-        if spelt(name) in NEVER_MINED:
-            raise UserError(f"data.packages: {asked!r} is never mined, {NEVER_MINED[spelt(name)]}; leave it out")
+    for name in map(normalised_name, names):
+        if name in NEVER_MINED:
+            raise UserError(f"data.packages: {requested!r} is never mined, {NEVER_MINED[name]}; leave it out")
 
 
-def spelt(name: str) -> str:
+def normalised_name(name: str) -> str:
     """A package's name in the form in which indexes compare names (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:
+def checked_package(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:
     """The package without its tests, with at least one file."""
     kept = tuple((inside, path) for inside, path in files if is_own_code(inside) and path.is_file())
     if not kept:

@@ -17,8 +17,8 @@ from data.mining.packages import (
     Package,
     installed_package,
     is_own_code,
+    normalised_name,
     refuse_benchmarks,
-    spelt,
     standard_library,
 )
 from system.errors import UserError
@@ -61,7 +61,7 @@ def default_packages() -> list[str]:
     while wanted:
         name = wanted.pop()
         for requirement in requirements(name):
-            if requirement not in found and spelt(requirement) not in NEVER_MINED:
+            if requirement not in found and normalised_name(requirement) not in NEVER_MINED:
                 found.add(requirement)
                 wanted.append(requirement)
     return sorted(found)
@@ -74,7 +74,7 @@ def requirements(name: str) -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     names = [re.match(r"[\w.-]+", line)[0] for line in needed if "extra ==" not in line]
-    return [spelt(name) for name in names if is_installed(name)]
+    return [normalised_name(name) for name in names if is_installed(name)]
 
 
 def is_installed(name: str) -> bool:
@@ -131,7 +131,7 @@ def folder_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """(path inside the folder, path on disk), in no order."""
     left_out = FOREIGN_FOLDERS | set(NEVER_MINED)
     for place, inner, names in os.walk(folder):
-        inner[:] = [name for name in inner if not name.startswith(".") and spelt(name) not in left_out]
+        inner[:] = [name for name in inner if not name.startswith(".") and normalised_name(name) not in left_out]
         for name in names:
             path = Path(place, name)
             inside = path.relative_to(folder).as_posix()

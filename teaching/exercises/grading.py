@@ -195,23 +195,23 @@ def first_difference(name: str, value: Any, truth: Any, most: float, case: str) 
     index = tuple(int(i) for i in np.argwhere(found)[0])
     place = name + (f"[{', '.join(map(str, index))}]" if index else "")
     expected, yours = np.asarray(truth)[index], np.asarray(value)[index]
-    numbers = f"at {place} of {case}: expected {shown(expected)}, yours {shown(yours)}"
+    numbers = f"at {place} of {case}: expected {number_in_words(expected)}, yours {number_in_words(yours)}"
     first = f"first wrong index {place}" if index else f"wrong number {place}"
-    return f"largest difference {said(most)}, {first} in {case}", [numbers]
+    return f"largest difference {difference_in_words(most)}, {first} in {case}", [numbers]
 
 
 def cell(size: float, value: Any, truth: Any) -> str:
     """An output of one case in the table."""
     if form_problem(value, truth):
         return "wrong shape" if isinstance(value, ARRAY) and value.shape != np.shape(truth) else "wrong type"
-    return said(size) if size else "ok"
+    return difference_in_words(size) if size else "ok"
 
 
-def said(size: float) -> str:
+def difference_in_words(size: float) -> str:
     """A difference in words."""
     return f"{size:.3g}" if np.isfinite(size) else "not finite"
 
 
-def shown(number: Any) -> str:
+def number_in_words(number: Any) -> str:
     """A number of an array."""
     return f"{float(number):.6g}" if np.asarray(number).dtype.kind == "f" else str(number)

@@ -75,7 +75,7 @@ def canonical(source: str) -> tuple[set[str], list[str]]:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             imports |= set(imported_names(statement))
         elif not is_without_effect(statement):
-            statements.append(written(statement))
+            statements.append(as_text(statement))
     return imports, statements
 
 
@@ -90,20 +90,20 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
     return found
 
 
-def written(node: object) -> str:
+def as_text(node: object) -> str:
     """One node or field of the tree as text; empty fields are left out, as later Pythons add new ones."""
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!a}"
     if isinstance(node, ast.JoinedStr):  # early versions of 3.12 put empty strings between the parts of an f-string
-        return f"JoinedStr({','.join(written(part) for part in node.values if not is_empty_string(part))})"
+        return f"JoinedStr({','.join(as_text(part) for part in node.values if not is_empty_string(part))})"
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return ";".join(imported_names(node))
     if isinstance(node, ast.AST):
-        fields = sorted((name, written(value)) for name, value in ast.iter_fields(node) if value is not None)
+        fields = sorted((name, as_text(value)) for name, value in ast.iter_fields(node) if value is not None)
         inner = ",".join(f"{name}={value}" for name, value in fields if value != "[]")
         return f"{type(node).__name__}({inner})"
     if isinstance(node, list):
-        return "[" + ",".join(written(item) for item in node if not is_without_effect(item)) + "]"
+        return "[" + ",".join(as_text(item) for item in node if not is_without_effect(item)) + "]"
     return ascii(node)
 
 

@@ -81,7 +81,7 @@ def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:
     return one.vocab_size == other.vocab_size and one.pieces(ids) == other.pieces(ids)
 
 
-def seen_otherwise(data: DataConfig, other: DataConfig) -> str | None:
+def differing_text_setting(data: DataConfig, other: DataConfig) -> str | None:
     """The first setting by which two runs read or write other texts for the same examples, with both values."""
     for name in ("prefix", "slots", "name_slots", "reverse"):
         if getattr(data, name) != getattr(other, name):

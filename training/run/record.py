@@ -9,7 +9,7 @@ from pathlib import Path
 from system.atomic_files import read_json, write_json
 from system.errors import UserError
 from training.corpus import Corpus
-from training.fine_tuning import lines_to_learn
+from training.fine_tuning import fine_tuning_corpus
 from training.mixture import import_objectives
 from training.pretrained import weights_hash
 from training.run.budget import COUNTERS, peak_memory_mib
@@ -62,7 +62,7 @@ def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | No
 
     The corpora are now as they are learnt.
     """
-    corpora["training"] = lines_to_learn(run, corpora["training"])
+    corpora["training"] = fine_tuning_corpus(run, corpora["training"])
     checkpoint = find_checkpoint(run.folder) if resume else None
     if checkpoint is not None:
         run.position = checkpoint.position

@@ -31,10 +31,10 @@ BEAM_WIDTH = 5  # as in the paper
 DESCRIPTIONS_AT_ONCE = 64  # descriptions decoded together
 
 
-def taught(
+def with_teacher_targets(
     corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
 ) -> Corpus:
-    """The corpus with the teacher's code for each of its training descriptions.
+    """The corpus, each training description with the code that the teacher writes for it.
 
     Held-out pairs stay as people wrote them. Raises UserError.
     """
@@ -43,17 +43,17 @@ def taught(
     if codes.keys() - ids:
         raise UserError(f"{path} was written for other training lines; delete it, or begin another --run")
     if codes.keys() < ids:  # else nothing need be encoded
-        for part in written(corpus.train, teacher, tokenizer, settings.data, codes):
+        for part in teacher_targets(corpus.train, teacher, tokenizer, settings.data, codes):
             codes |= part
             write_json(path, codes)
     train = [replace(example, code=codes[example.id]) for example in corpus.train]
     return replace(corpus, train=train)
 
 
-def written(
+def teacher_targets(
     examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, data: DataConfig, known: Container[str]
 ) -> Iterator[dict[str, str]]:
-    """Id -> code of the examples that are not known yet, part by part.
+    """Yield the teacher's code by the examples' ids, part by part, of the parts that are not all known yet.
 
     Descriptions of similar length are decoded together, the same ones whatever is known.
     """
