@@ -84,8 +84,8 @@ def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
     return first, source_mask & ~before & ~is_end
 
 
-class Pointing(nn.Module):
-    """Where to copy from: scores_tj = (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model) of each source position j."""
+class CopyAttention(nn.Module):
+    """The scores of copying source position j at t: (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -102,14 +102,14 @@ class Pointing(nn.Module):
 
 
 class Pointer(NamedTuple):
-    """Where the copy head points, and how much it copies."""
+    """The copy head's scores of the source positions, and the shares of generating and copying."""
 
     scores: Tensor  # (B, T, S), before the softmax over source positions; padding has the lowest number
     log_generate: Tensor  # (B, T), log of p_gen, the share of the vocabulary's softmax
     log_copy: Tensor  # (B, T), log of 1 - p_gen
 
 
-class CopyHead(Pointing):
+class CopyHead(CopyAttention):
     """Pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
 
         P(y_t) = p_gen softmax(W_o H_dec_t)_y + (1 - p_gen) sum over j with x_j = y of a_tj
@@ -124,7 +124,7 @@ class CopyHead(Pointing):
         self.gate = nn.Linear(2 * config.d_model, 1)
 
     def start_by_generating(self) -> None:
-        """Set the gate's initial values: one of one half would copy wrong tokens."""
+        """Set the gate to p_gen = 0.73 at the start: at one half the untrained head would copy wrong tokens."""
         self.gate.weight.zero_()
         self.gate.bias.fill_(1.0)
 
@@ -152,7 +152,7 @@ class CopyHead(Pointing):
         return torch.logaddexp(generated, (pointer.log_copy + copied)[target_mask]), logits
 
 
-class CopyScores(Pointing):
+class CopyScores(CopyAttention):
     """Copying without a gate: the scores are added to the logits (Norouzi, Tang and Cao 2021).
 
     P(y_t) = softmax(W_o H_dec_t + sum over j with x_j = y of scores_tj)
@@ -175,7 +175,7 @@ class CopyScores(Pointing):
 
 
 def make_copy_head(config: ModelConfig) -> CopyHead | CopyScores | None:
-    """The copy head in the form that the configuration asks for. None: only what the vocabulary has is written."""
+    """The copy head in the configured form, or None where the network has none and writes tokens by logits alone."""
     if not config.copy_head:
         return None
     return CopyScores(config) if config.copy_form == "scores" else CopyHead(config)

@@ -81,8 +81,8 @@ def copy_loss(
     probs, vocab_size = np.exp(log_probs), logits.shape[-1]
     d_logits = (exact * share)[..., None] * (probs - np.eye(vocab_size)[batch.target])
     d_logits += label_smoothing * each[..., None] * (probs - 1 / vocab_size)
-    wanted = matched / np.where(copied > 0, copied, 1)[..., None]  # (B, T, S)
-    d_scores = (exact * (1 - share))[..., None] * (pointer["pointed"] - wanted)
+    matched_share = matched / np.where(copied > 0, copied, 1)[..., None]  # (B, T, S)
+    d_scores = (exact * (1 - share))[..., None] * (pointer["pointed"] - matched_share)
     return float(loss.sum()), d_logits, exact * (generate - share), d_scores
 
 

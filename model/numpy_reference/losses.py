@@ -26,8 +26,8 @@ def cross_entropy(
 ) -> tuple[float, ndarray]:
     """The loss in nats per real token, and dL/dlogits. logits (B, T, V), target and target_mask (B, T)."""
     n_tokens = target_mask.sum()
-    wanted = smoothed_targets(target, logits.shape[-1], label_smoothing).astype(logits.dtype, copy=False)  # (B, T, V)
+    smoothed = smoothed_targets(target, logits.shape[-1], label_smoothing).astype(logits.dtype, copy=False)  # (B, T, V)
     log_probs = log_softmax(logits)  # (B, T, V)
-    loss = -(wanted * log_probs).sum(axis=-1)[target_mask].sum() / n_tokens
-    d_logits = (np.exp(log_probs) - wanted) * target_mask[..., None] / n_tokens  # (B, T, V)
+    loss = -(smoothed * log_probs).sum(axis=-1)[target_mask].sum() / n_tokens
+    d_logits = (np.exp(log_probs) - smoothed) * target_mask[..., None] / n_tokens  # (B, T, V)
     return float(loss), d_logits

@@ -16,7 +16,7 @@ import tyro
 from system.options import parse, run_and_report
 from teaching.the_math.number_blocks import Matrix, show
 from teaching.worked_example.example import weights
-from teaching.worked_example.trace import of_weight, short_name, trace
+from teaching.worked_example.trace import short_name, trace, weight_matrix
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
 
 def matrices() -> dict[str, Matrix]:
     """Weights, values and gradients."""
-    return {short_name(name): of_weight(values) for name, values in weights().items()} | trace()
+    return {short_name(name): weight_matrix(values) for name, values in weights().items()} | trace()
 
 
 def main(arguments: list[str]) -> int:

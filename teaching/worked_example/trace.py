@@ -26,12 +26,12 @@ LEARNING_RATE = 0.01  # learning rate of the one AdamW step
 LABEL_SMOOTHING = 0.1
 
 
-def words(ids: tuple[int, ...]) -> tuple[str, ...]:
-    """The ids' tokens."""
+def tokens_of(ids: tuple[int, ...]) -> tuple[str, ...]:
+    """The tokens of the vocabulary that the ids stand for."""
     return tuple(VOCABULARY[index] for index in ids)
 
 
-SAID, FED, TOLD = words(SOURCE), words(DECODER_INPUT), words(TARGET)
+SOURCE_TOKENS, INPUT_TOKENS, TARGET_TOKENS = tokens_of(SOURCE), tokens_of(DECODER_INPUT), tokens_of(TARGET)
 POSITIONS = ("position 0", "position 1", "position 2")
 
 
@@ -43,38 +43,43 @@ def trace() -> dict[str, Matrix]:
         values[stack] for values in (saved, d_saved) for stack in ("encoder", "decoder")
     )
     found = {"PE": Matrix(sinusoidal_positions(3, 4), POSITIONS)}
-    found |= embedded("enc", encoder["embed"], d_encoder["embed"], SAID)
-    found |= layer("enc", encoder["layers"][0], d_encoder["layers"][0], SAID)
-    found |= {"H_enc": Matrix(encoder["memory"][0], SAID), "d_H_enc": Matrix(d_encoder["memory"][0], SAID)}
-    found |= embedded("dec", decoder["embed"], d_decoder["embed"], FED)
-    found |= layer("dec", decoder["layers"][0], d_decoder["layers"][0], FED)
-    found |= {"H_dec": Matrix(decoder["states"][0], FED), "d_H_dec": Matrix(d_decoder["states"][0], FED)}
-    found |= predicted(saved, d_saved, loss)
-    of_weights = {f"d_{short_name(name)}": of_weight(gradient) for name, gradient in gradients.items()}
+    found |= embedding_matrices("enc", encoder["embed"], d_encoder["embed"], SOURCE_TOKENS)
+    found |= layer_matrices("enc", encoder["layers"][0], d_encoder["layers"][0], SOURCE_TOKENS)
+    found |= both("H_enc", encoder["memory"], d_encoder["memory"], SOURCE_TOKENS)
+    found |= embedding_matrices("dec", decoder["embed"], d_decoder["embed"], INPUT_TOKENS)
+    found |= layer_matrices("dec", decoder["layers"][0], d_decoder["layers"][0], INPUT_TOKENS)
+    found |= both("H_dec", decoder["states"], d_decoder["states"], INPUT_TOKENS)
+    found |= prediction_matrices(saved, d_saved, loss)
+    of_weights = {f"d_{short_name(name)}": weight_matrix(gradient) for name, gradient in gradients.items()}
     return found | of_weights | embedding_uses(saved, d_saved, given) | one_step(given, gradients)
 
 
-def embedded(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def both(name: str, value: ndarray, gradient: ndarray, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """A value and its gradient, both (1, rows, columns), under `name` and `d_name`."""
+    return {name: Matrix(value[0], rows), f"d_{name}": Matrix(gradient[0], rows)}
+
+
+def embedding_matrices(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """The input of a stack, 2 E[ids] + PE, and its gradient."""
-    return {f"{stack}.x": Matrix(saved["x"][0], rows), f"d_{stack}.x": Matrix(d_saved["x"][0], rows)}
+    return both(f"{stack}.x", saved["x"], d_saved["x"], rows)
 
 
-def layer(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
-    """The sublayers of a layer in their order."""
+def layer_matrices(stack: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """The matrices of a layer, sublayer by sublayer."""
     found = {}
     for name, sublayer in saved.items():
         if name == "feed_forward":
-            found |= fed_forward(f"{stack}.ff", sublayer, d_saved[name], rows)
+            found |= feed_forward_matrices(f"{stack}.ff", sublayer, d_saved[name], rows)
         else:
-            keys = rows if name == "self_attention" else SAID
-            found |= attended(f"{stack}.{name.partition('_')[0]}", sublayer, d_saved[name], rows, keys)
+            keys = rows if name == "self_attention" else SOURCE_TOKENS
+            found |= attention_matrices(f"{stack}.{name.partition('_')[0]}", sublayer, d_saved[name], rows, keys)
     return found
 
 
-def attended(
+def attention_matrices(
     prefix: str, saved: Saved, d_saved: Saved, queries: tuple[str, ...], keys: tuple[str, ...]
 ) -> dict[str, Matrix]:
-    """Equations (4) and (5), then the sum and its norm."""
+    """The matrices of equations (4) and (5), then those of the residual sum and its norm."""
     key_columns = "keys: " + " ".join(keys)
     found = {}
     for sign, inside in (("", saved["inside"]), ("d_", d_saved["inside"])):
@@ -84,17 +89,17 @@ def attended(
             ("heads", "heads", queries, ""),
         ):  # fmt: skip
             found[f"{sign}{prefix}.{short}"] = Matrix(inside[name][0], rows, columns)
-    return found | summed(prefix, saved, d_saved, queries)
+    return found | residual_matrices(prefix, saved, d_saved, queries)
 
 
-def fed_forward(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
-    """The feed-forward layer: before and after ReLU, then the sum and its norm."""
+def feed_forward_matrices(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+    """The feed-forward layer before and after ReLU, then the residual sum and its norm."""
     found = {f"{prefix}.{name}": Matrix(saved["inside"][name][0], rows) for name in ("u", "hidden")}
     found |= {f"d_{prefix}.{name}": Matrix(d_saved["inside"][name][0], rows) for name in ("hidden", "u")}
-    return found | summed(prefix, saved, d_saved, rows)
+    return found | residual_matrices(prefix, saved, d_saved, rows)
 
 
-def summed(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
+def residual_matrices(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> dict[str, Matrix]:
     """A sublayer's output, the residual sum, the root that LayerNorm divides by, and LayerNorm before its gain."""
     normed = saved["norm"]
     return {
@@ -106,20 +111,20 @@ def summed(prefix: str, saved: Saved, d_saved: Saved, rows: tuple[str, ...]) -> 
     }
 
 
-def predicted(saved: Saved, d_saved: Saved, loss: float) -> dict[str, Matrix]:
-    """Equations (3) and (6)."""
+def prediction_matrices(saved: Saved, d_saved: Saved, loss: float) -> dict[str, Matrix]:
+    """The matrices of equations (3) and (6): logits, probabilities and losses."""
     columns = " ".join(VOCABULARY)
     logits = saved["logits"]
     smoothed, d_smoothed = cross_entropy(logits, batch().target, batch().target_mask, LABEL_SMOOTHING)
     of_each = -np.log(softmax(logits)[0, [0, 1], list(TARGET)])[:, None]  # (T, 1)
     return {
-        "logits": Matrix(logits[0], FED, columns),
-        "P": Matrix(softmax(logits)[0], FED, columns),
-        "-log P": Matrix(of_each, TOLD),
+        "logits": Matrix(logits[0], INPUT_TOKENS, columns),
+        "P": Matrix(softmax(logits)[0], INPUT_TOKENS, columns),
+        "-log P": Matrix(of_each, TARGET_TOKENS),
         "L": Matrix(np.array([[loss]]), ("mean",)),
         "L smoothed": Matrix(np.array([[smoothed]]), ("mean",)),
-        "d_logits": Matrix(d_saved["logits"][0], FED, columns),
-        "d_logits smoothed": Matrix(d_smoothed[0], FED, columns),
+        "d_logits": Matrix(d_saved["logits"][0], INPUT_TOKENS, columns),
+        "d_logits smoothed": Matrix(d_smoothed[0], INPUT_TOKENS, columns),
     }
 
 
@@ -137,8 +142,8 @@ def short_name(name: str) -> str:
     return name
 
 
-def of_weight(values: ndarray) -> Matrix:
-    """A weight or its gradient: a matrix by rows, a gain as one row."""
+def weight_matrix(values: ndarray) -> Matrix:
+    """A weight or its gradient as a matrix with labelled rows; a gain is one row."""
     if values.ndim == 1:
         return Matrix(values[None], ("gain",))
     is_embedding = len(values) == len(VOCABULARY)
