@@ -62,7 +62,7 @@ class ModelConfig:
 
     @property
     def d_k(self) -> int:
-        """Width of one head's queries, keys and values."""
+        """The width of one head's queries, keys and values."""
         return self.d_kv or self.d_model // self.n_heads
 
     @property
@@ -72,7 +72,7 @@ class ModelConfig:
 
     @property
     def removed(self) -> tuple[str, ...]:
-        """The pieces of the Transformer that this network does without: experiments/suites/pieces.py asks why."""
+        """The pieces of the Transformer that this network lacks (experiments/suites/pieces.py measures their worth)."""
         missing = {
             "residual": not self.residual, "cross_attention": not self.cross_attention, "causal": not self.causal,
             "norm": self.norm == "none", "feed_forward": self.feed_forward == "none",
@@ -81,12 +81,12 @@ class ModelConfig:
 
     @property
     def has_final_norm(self) -> bool:
-        """Whether a stack ends with a norm of its own: a post-norm one has ended with one, and seldom has another."""
+        """Whether a norm follows the last layer of a stack: a post-norm layer ends with one and seldom needs another."""
         return self.norm_position == "pre" or self.final_norm
 
 
 def check(config: ModelConfig) -> None:
-    """Refuse impossible sizes with one line that says the mend. Raises ValueError."""
+    """Refuse impossible sizes with one line that says what to change. Raises ValueError."""
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")

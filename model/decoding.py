@@ -1,4 +1,4 @@
-"""From a source to generated tokens: greedy, beam search and sampling, one new token for each open row in a step.
+"""From a source to generated tokens: greedy decoding, beam search and sampling, a token per open row and step.
 
 Each step evaluates equation (3) (chapter 4.1), P(y_t | y_1, .., y_{t-1}, X), for the newest token only; the keys and
 values of the tokens before it wait in the cache (model/attention.py). The three ways differ in how they choose y_t:
@@ -28,7 +28,7 @@ from model.transformer import Transformer
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """Token ids that decoding must know; every tokenizer has its own."""
+    """The token ids that decoding must know; every tokenizer has its own."""
 
     pad_id: int  # fills the unused end of an output while it is made
     end_id: int  # the model's last token
@@ -60,20 +60,20 @@ class DecodingState:
         return log_probs
 
     def reorder(self, parents: Tensor) -> None:
-        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        """Let beam i of each source continue the prefix of beam parents[i]: parents (b, K)."""
         self.cache.reorder(self.rows_of(parents), same_sources=True)
 
     def keep(self, groups: Tensor) -> None:
-        """Source i becomes what source `groups[i]` was; the others are finished."""
+        """Make source i what source `groups[i]` was, and drop the other sources, which are finished."""
         beams = torch.arange(self.beam, device=groups.device).expand(len(self.source) // self.beam, -1)  # (b, K)
         self.take(self.rows_of(beams).view(-1, self.beam)[groups].flatten())
 
     def rows_of(self, beams: Tensor) -> Tensor:
-        """Numbers of beams within each source (b, K) -> numbers of rows (b*K,)."""
+        """The row numbers (b*K,) of beam numbers within each source (b, K)."""
         return (beams + self.beam * torch.arange(len(beams), device=beams.device)[:, None]).flatten()
 
     def take(self, rows: Tensor) -> None:
-        """Row i becomes what row `rows[i]` was."""
+        """Make row i what row `rows[i]` was."""
         self.cache.reorder(rows)
         self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
 
@@ -103,7 +103,7 @@ def start_decoding(
 def greedy(
     model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
 ) -> list[list[int]]:
-    """The most probable next token at every step.
+    """Choose the most probable next token at every step.
 
     source (B, S) long and source_mask (B, S) bool, True = real token. Returns B lists of ids in the order of the
     sources, without start and end tokens. Raises ValueError for an impossible setting.
@@ -113,7 +113,7 @@ def greedy(
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token's distribution is reshaped before a token is drawn; applied in this order."""
+    """How the next token's distribution is reshaped before a token is drawn, in the order of the fields."""
 
     temperature: float = 1.0  # below 1 sharpens, above 1 flattens
     top_k: int = 0  # only the k most probable tokens; 0: all
@@ -138,7 +138,7 @@ def sample(
     sampling: Sampling = Sampling(),
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
-    """One random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
+    """Draw one random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
 
     `generator`, on the model's device, makes the draw repeatable. Shapes, result and errors as in `greedy`.
     """
@@ -157,7 +157,7 @@ def generate(
     max_new_tokens: int,
     choose: Callable[[Tensor], Tensor],
 ) -> list[list[int]]:
-    """One output a source, token by token; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
+    """Write one output per source; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
     state = start_decoding(model, source, source_mask, special, max_new_tokens)
     places = torch.arange(len(source), device=source.device)  # (b,) the output that each open row writes to
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
@@ -181,7 +181,7 @@ def before_end(ids: list[int], end_id: int) -> list[int]:
 
 
 def draw_tokens(log_probs: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
-    """Draw one token a row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
+    """Draw one token per row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
     ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
     # Only differences matter to softmax; with the largest at 0, and a temperature that is not 0 in this precision,
     # nothing here can be 0/0.
@@ -208,7 +208,7 @@ class Hypothesis:
 
 @dataclass
 class Beams:
-    """N hypotheses for each of b sources, best first. A place that is not taken has log-probability -inf."""
+    """N hypotheses for each of b sources, best first. An empty slot has log-probability -inf."""
 
     tokens: Tensor  # (b, N, max_new_tokens) long
     log_prob: Tensor  # (b, N)
@@ -220,7 +220,7 @@ class Beams:
         return Beams(tokens, self.log_prob.gather(1, index), self.score.gather(1, index))
 
     def of(self, sources: Tensor) -> Beams:
-        """All hypotheses of these sources."""
+        """All hypotheses of the sources with these numbers."""
         return Beams(self.tokens[sources], self.log_prob[sources], self.score[sources])
 
 
@@ -277,7 +277,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
 def start_beams(
     source: Tensor, beam: int, special: SpecialIds, max_new_tokens: int, dtype: torch.dtype
 ) -> tuple[Beams, Beams]:
-    """What is open and what is finished before the first step: one empty prefix for each source, and nothing."""
+    """The open and the finished hypotheses before the first step: an empty prefix per source, and none."""
     tokens = source.new_full((len(source), beam, max_new_tokens), special.pad_id)  # (B, K, max_new_tokens)
     nothing = torch.full((len(source), beam), -torch.inf, dtype=dtype, device=source.device)  # (B, K)
     first = nothing.clone()
@@ -286,7 +286,7 @@ def start_beams(
 
 
 def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -> tuple[Beams, Tensor]:
-    """The 2 K best of all K * V one-token extensions of K open hypotheses, best first, and which one each extends.
+    """The 2 K best of all K * V one-token extensions of K open hypotheses, best first, and the beam each extends.
 
     log_probs (b*K, V) of the next token. Each hypothesis has one extension that ends, so at least K of 2 K go on.
     """
@@ -301,7 +301,7 @@ def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -
 
 
 def add_finished(finished: Beams, candidates: Beams, ended: Tensor) -> Beams:
-    """The K best by score of the finished hypotheses and the candidates that `ended` (b, 2*K) among the first K."""
+    """The K best by score among the finished hypotheses and those of the first K candidates that `ended` (b, 2*K)."""
     beam = finished.score.shape[1]
     is_new = ended & (torch.arange(2 * beam, device=ended.device) < beam)  # (b, 2*K)
     merged = Beams(

@@ -1,4 +1,4 @@
-"""One step of decoding, fast: what `Transformer.decode` does with a cache, in as few operations as it takes.
+"""A fast step of decoding: what `Transformer.decode` does with a cache, in few operations.
 
 The same numbers to rounding as `DecodingState` of model/decoding.py, which steps through the readable modules. What
 differs:
@@ -27,7 +27,7 @@ FEW_ROWS = 8  # up to here one kernel for attention is faster than three that sh
 
 
 class SlotCache:
-    """Keys and values of one layer: of the source, and of K new tokens a step in the next K slots."""
+    """The keys and values of one layer: those of the source, and K new ones per step in the next K slots."""
 
     def __init__(self, cross_keys: Tensor, cross_values: Tensor, n_slots: int) -> None:
         self.cross_keys, self.cross_values = cross_keys.contiguous(), cross_values.contiguous()  # (b, h, S, d_k) both
@@ -42,14 +42,14 @@ class SlotCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def keep(self, sources: Tensor) -> None:
-        """Source i becomes what source `sources[i]` was."""
+        """Make source i what source `sources[i]` was."""
         self.cross_keys, self.cross_values, self.keys, self.values = (
             part.index_select(0, sources) for part in (self.cross_keys, self.cross_values, self.keys, self.values)
         )
 
 
 class AbsorbedSource:
-    """Cross-attention of one source with its keys and values multiplied into W^Q and W^O.
+    """The cross-attention to one source, whose keys and values are multiplied into W^Q and W^O.
 
     In head i of equation (5) the scores are x W_i^Q K_i^T = x A_i, and the output is the sum of weights_i V_i W_i^O =
     weights_i B_i. A (d_model, h*S) and B (h*S, d_model) serve all tokens; for a short source they are small.
@@ -67,7 +67,7 @@ class AbsorbedSource:
         self.n_heads = h
 
     def __call__(self, x: Tensor, source_bias: Tensor | None) -> Tensor:
-        """(K, d_model) -> (K, d_model); source_bias (1, 1, 1, S)."""
+        """Attend to the source: (K, d_model) -> (K, d_model); source_bias (1, 1, 1, S)."""
         scores = times(x, self.into_scores, self.score_bias).view(len(x), self.n_heads, self.length)  # (K, h, S)
         if source_bias is not None:
             scores = scores + source_bias[0]
@@ -181,7 +181,7 @@ class FastDecodingState:
         return seen if bias is None else seen + bias
 
     def distribution(self, states: Tensor) -> Tensor:
-        """Equation (3); the beams of a source stand where its positions would. (b, K, d_model) -> (b, K, V)."""
+        """Equation (3), with a source's beams in place of positions: (b, K, d_model) -> log-probabilities (b, K, V)."""
         model = self.model
         scaled = states / model.config.d_model**0.5 if model.config.scale_output else states
         logits = self.weights.output(scaled.flatten(0, 1)).unflatten(0, states.shape[:2])  # (b, K, V)
@@ -190,7 +190,7 @@ class FastDecodingState:
         return model.log_probs(logits, states, self.memory, self.source, self.source_mask)
 
     def reorder(self, parents: Tensor) -> None:
-        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        """Let beam i of each source continue the prefix of beam parents[i]: parents (b, K)."""
         if self.slot_bias is None:
             return
         if self.open is not None:
@@ -200,7 +200,7 @@ class FastDecodingState:
         seen.copy_(seen.gather(1, parents[:, :, None].expand_as(seen)))
 
     def keep(self, sources: Tensor) -> None:
-        """Source i becomes what source `sources[i]` was; the others are finished."""
+        """Make source i what source `sources[i]` was, and drop the other sources, which are finished."""
         self.open = sources if self.open is None else self.open[sources]
         if len(self.open) > KEPT_WHILE * len(self.source):
             return
@@ -213,7 +213,7 @@ class FastDecodingState:
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """Equation (4), its factor in the queries: (b, K, h, d_k), (b, h, n, d_k), bias (b, h, K, n) -> (b*K, h*d_k)."""
+    """Equation (4) for scaled queries: (b, K, h, d_k), (b, h, n, d_k), bias (b, h, K, n) -> (b*K, h*d_k)."""
     b, beam, h, d_k = queries.shape
     if b * beam <= FEW_ROWS:
         heads = F.scaled_dot_product_attention(queries.transpose(1, 2), keys, values, bias, scale=1.0)  # (b, h, K, d_k)

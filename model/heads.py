@@ -1,4 +1,4 @@
-"""What stands on top of the stacks besides the vocabulary's softmax: heads of the encoder, and the copy head."""
+"""The heads besides the vocabulary's softmax: those on the encoder, and the copy head on the decoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.normalization import make_norm
 
 
 class MLMHead(nn.Module):
-    """Predict masked source tokens: logits = E Norm(GELU(W h)) + b, with E the embedding (Devlin et al. 2019)."""
+    """The head that predicts masked source tokens: logits = E Norm(GELU(W h)) + b (Devlin et al. 2019)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class MLMHead(nn.Module):
 
 
 class TagHead(nn.Module):
-    """Is this token a part of an identifier? P = sigmoid(w . h + b) of each encoder state (Wang et al. 2021, 3.2)."""
+    """The probability that a token is part of an identifier: sigmoid(w . h + b) (Wang et al. 2021, 3.2)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class TagHead(nn.Module):
 
 
 class MatchHead(nn.Module):
-    """Do two texts belong together?
+    """The probability that two texts belong together.
 
         P = sigmoid(w . tanh(W h_1 + b) + a m + c)
         m = sum_i g_i max_j cos(z_i, z_j) / sum_i g_i,     z = W_z [e; h],  g = softplus(w_g . [e; h] + b_g)
@@ -75,7 +75,7 @@ class MatchHead(nn.Module):
 
 
 def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the first and the second text of <begin> first <end> second <end> stand: (B, S) -> two masks (B, S)."""
+    """Masks (B, S) of the first and of the second text in <begin> first <end> second <end>: (B, S) -> two of (B, S)."""
     last = source_mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
     is_end = source == source.gather(1, last)  # (B, S)
     before = is_end.cumsum(dim=1) == 0  # (B, S)
@@ -110,7 +110,7 @@ class Pointer(NamedTuple):
 
 
 class CopyHead(CopyAttention):
-    """Pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
+    """The pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
 
         P(y_t) = p_gen softmax(W_o H_dec_t)_y + (1 - p_gen) sum over j with x_j = y of a_tj
 
@@ -129,7 +129,7 @@ class CopyHead(CopyAttention):
         self.gate.bias.fill_(1.0)
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
-        """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
+        """Point into the source: states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
         scores = self.scores(states, memory, source_mask)  # (B, T, S)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
@@ -182,12 +182,12 @@ def make_copy_head(config: ModelConfig) -> CopyHead | CopyScores | None:
 
 
 def chosen_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
-    """log softmax(logits) at the targets: (N, V), (N) -> (N)."""
+    """The log-probabilities log softmax(logits) of the targets: (N, V), (N) -> (N)."""
     return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
 
 
 def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor:
-    """Log of the copied part's probability of each target token, sum over j with x_j = y_t of a_tj.
+    """The log-probability of each target token under copying alone: log of the sum of a_tj over j with x_j = y_t.
 
     source (B, S), target (B, T) -> (B, T). Where the token is not in the source: the lowest number there is.
     """
@@ -209,7 +209,7 @@ def with_copy_scores(logits: Tensor, scores: Tensor, source: Tensor, source_mask
 
 
 def mixture_log_probs(logits: Tensor, pointer: Pointer, source: Tensor) -> Tensor:
-    """The whole mixture over the vocabulary. logits (B, T, V), source (B, S) -> log-probabilities (B, T, V)."""
+    """The log-probabilities of the whole mixture: logits (B, T, V), source (B, S) -> (B, T, V)."""
     weights = pointer.scores.softmax(dim=-1) * pointer.log_copy.exp()[..., None]  # (B, T, S)
     generated = logits.softmax(dim=-1) * pointer.log_generate.exp()[..., None]  # (B, T, V)
     index = source[:, None, :].expand_as(weights)  # (B, T, S)

@@ -18,7 +18,7 @@ from model.config import ModelConfig
 
 
 def sinusoidal_positions(positions: Tensor, d_model: int, layout: str = "interleaved") -> Tensor:
-    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos of the same. positions (T) -> (T, d_model).
+    """The sinusoids PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(same): (T) -> (T, d_model).
 
     Layout "halves" has the same columns in another order: all sines, then all cosines (Marian).
     """
@@ -30,7 +30,7 @@ def sinusoidal_positions(positions: Tensor, d_model: int, layout: str = "interle
 
 
 def rotation(positions: Tensor, d_k: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of pos / 10000^(2i/d_k), Su et al. 2021, equation (15). positions (T) -> two of (T, d_k/2)."""
+    """The cosine and sine of pos / 10000^(2i/d_k) (Su et al. 2021, equation 15): (T) -> two of (T, d_k/2)."""
     angles = positions[:, None] * _frequencies(d_k, positions.device)  # (T, d_k/2)
     return angles.cos(), angles.sin()
 
@@ -53,7 +53,7 @@ def _frequencies(width: int, device: torch.device) -> Tensor:
 
 
 def t5_bucket(distance: Tensor, bidirectional: bool, n_buckets: int, max_distance: int) -> Tensor:
-    """Bucket of key position minus query position: exact when near, logarithmic up to max_distance when far.
+    """The bucket of key position minus query position: exact when near, logarithmic up to max_distance when far.
 
     Raffel et al. 2020, 2.1. The encoder splits the buckets between left and right; the decoder sees the left alone.
     """
@@ -71,7 +71,7 @@ def t5_bucket(distance: Tensor, bidirectional: bool, n_buckets: int, max_distanc
 
 
 class T5RelativeBias(nn.Module):
-    """One learned number per bucket and head, added to the scores of every layer of a stack."""
+    """T5's bias: one learned number per bucket and head, added to the scores of every layer of a stack."""
 
     def __init__(self, config: ModelConfig, bidirectional: bool) -> None:
         super().__init__()
@@ -80,19 +80,19 @@ class T5RelativeBias(nn.Module):
         self.max_distance = config.relative_max_distance
 
     def forward(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        """(T), (S) -> (1, h, T, S)."""
+        """The bias for queries at (T) and keys at (S): (1, h, T, S)."""
         distance = key_positions[None, :] - query_positions[:, None]  # (T, S)
         bucket = t5_bucket(distance, self.bidirectional, self.table.num_embeddings, self.max_distance)
         return self.table(bucket).permute(2, 0, 1)[None]  # (1, h, T, S)
 
 
 def alibi_slopes(n_heads: int) -> Tensor:
-    """Geometric slopes 2^(-8/h), 2^(-16/h), ... for any h, as Press et al. 2022 give them for powers of two. -> (h)."""
+    """The slopes 2^(-8/h), 2^(-16/h), ... (h), which Press et al. 2022 give for powers of two, for any h."""
     return 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)
 
 
 def alibi_bias(n_heads: int, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """-slope |i - j| for each head. (T), (S) -> (1, h, T, S)."""
+    """ALiBi's bias, -slope |i - j| for each head: (T), (S) -> (1, h, T, S)."""
     distance = (key_positions[None, :] - query_positions[:, None]).abs()  # (T, S)
     return (-alibi_slopes(n_heads).to(distance.device)[:, None, None] * distance)[None]
 

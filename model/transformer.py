@@ -23,9 +23,9 @@ from model.positions import Positions
 
 
 class Transformer(nn.Module):
-    """The whole network. `pad_id` is the padding token's id: its embedding starts at zero, and no input teaches it.
+    """The whole network. The embedding of the padding token, `pad_id`, starts at zero and gets no gradient as an input.
 
-    (With `learn_padding` inputs teach it as they teach the others.)
+    (With `learn_padding` it gets one as the other tokens do.)
     """
 
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
@@ -55,7 +55,7 @@ class Transformer(nn.Module):
             self.output.weight = self.embedding.weight
 
     def initialise(self) -> None:
-        """Glorot's uniform for matrices, zero biases, and embeddings that start the loss near log V."""
+        """Draw initial weights: Glorot's uniform for matrices, zero biases, embeddings for a loss near log V."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -75,7 +75,7 @@ class Transformer(nn.Module):
                 self.copy_head.start_by_generating()
 
     def embed(self, ids: Tensor, positions: Positions, at: Tensor, norm: nn.Module | None) -> Tensor:
-        """Token ids (B, T) at the positions `at` (T) -> embeddings with positions (B, T, d_model)."""
+        """Embed token ids (B, T) at the positions `at` (T): (B, T, d_model)."""
         x = self.embedding(ids)  # (B, T, d_model)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.d_model)
@@ -119,7 +119,7 @@ class Transformer(nn.Module):
         return self.output_dropout(self.decoder_norm(x))
 
     def real_tokens(self, decoder_input: Tensor) -> Tensor:
-        """What a decoder without a causal mask may see: (B, T) -> (B, 1, 1, T). The start token may be padding's."""
+        """The mask of a decoder without a causal one: (B, T) -> (B, 1, 1, T). The start token may have padding's id."""
         is_real = decoder_input != self.pad_id
         is_real[:, 0] = True
         return is_real[:, None, None, :]
@@ -135,7 +135,7 @@ class Transformer(nn.Module):
         return KeyValueCache(cross, own, source_mask)
 
     def logits(self, states: Tensor) -> Tensor:
-        """W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
+        """The logits W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
         if self.config.scale_output:
             states = states / math.sqrt(self.config.d_model)
         logits = self.output(states)
@@ -144,7 +144,7 @@ class Transformer(nn.Module):
     def log_probs(
         self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor
     ) -> Tensor:
-        """Equation (3): logits (B, T, V) -> log-probabilities (B, T, V), those of copying among them."""
+        """Equation (3): logits (B, T, V) -> log-probabilities (B, T, V), copying included."""
         logits = logits.to(states.dtype)  # autocast's products are bfloat16
         if self.copy_head is None:
             return logits.log_softmax(dim=-1)
@@ -160,7 +160,7 @@ class Transformer(nn.Module):
         self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor,
         memory: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
+        """The log-probabilities log P(y_t | y_<t, X) of the N real target tokens, without making a (B, T, V) tensor.
 
         Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs; copy scores
         that are added to logits are in them. `memory` (B, S, d_model) is given where the source has been encoded.

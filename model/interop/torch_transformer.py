@@ -58,7 +58,7 @@ def from_torch(
 
 
 def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Transformer, Tensors]:
-    """PyTorch's module with our stacks in it, and the weights that it has no place for: what stands before and behind.
+    """PyTorch's module with our stacks in it, and the weights that it has no place for: embeddings, heads and output.
 
     Raises ConversionError where a stack does what PyTorch's cannot.
     """
@@ -89,7 +89,7 @@ def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Tra
 
 
 def split_projections(tensors: Mapping[str, Tensor]) -> Tensors:
-    """PyTorch's `in_proj_weight` and `in_proj_bias` as three each: "...in_proj_weight.query" and so on."""
+    """The tensors with `in_proj_weight` and `in_proj_bias` cut in three: "...in_proj_weight.query" and so on."""
     split = {}
     for name, tensor in tensors.items():
         if re.search(r"in_proj_(weight|bias)$", name):
