@@ -47,7 +47,7 @@ OF_SCORING = ("reverse", "reverse_weight", "parsing_first", "perturbed", "run_un
 
 @dataclass(frozen=True)
 class Options:
-    """What to do with a run. What is not given is as in the run's own settings."""
+    """Options of eval.py; an option that is not given is as in the run's own settings."""
 
     run: str = "runs/quickstart"  # the run folder
     prompt: str | None = None  # a description to write code for; - reads one a line from standard input
@@ -126,13 +126,13 @@ def main(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """config.json of a run, as train.py writes it."""
+    """The settings in a run's config.json, as train.py writes it."""
 
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
 def read_settings(folder: Path, speed: str | None) -> Settings:
-    """A run's settings, the forms of its network as they are asked for here. Raises UserError."""
+    """Read a run's settings, with the `speed` of its network that is asked for here. Raises UserError."""
     settings, _ = read_config(folder, Settings)
     return settings if speed is None else replace(settings, model=replace(settings.model, speed=speed))
 
@@ -141,7 +141,10 @@ def load_ensemble(
     folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
     others: tuple[str, ...], speed: str | None = None,
 ) -> Ensemble:
-    """A run's network and those of other runs. Raises UserError where these see or write something else, or less."""
+    """Load a run's network and those of other runs.
+
+    Raises UserError where these read or write other texts, or only shorter ones.
+    """
     networks = [model]
     sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
@@ -157,7 +160,7 @@ def load_ensemble(
 
 
 def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: str | None = None) -> Reverse:
-    """The network of a run that learned to describe the code of one that reads and writes after `data`.
+    """Load the network of a run that writes descriptions of code, for the reverse of a run with settings `data`.
 
     Raises UserError where it learned something else.
     """

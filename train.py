@@ -1,4 +1,4 @@
-"""Train: description in, code out. Plain PyTorch, to be read from top to bottom (chapter 3.1, steps 1 to 5).
+"""Train a network that writes code for a description; plain PyTorch, from top to bottom (chapter 3.1, steps 1 to 5).
 
     python train.py                                  the quick start: pretrains on Python's standard library, then
                                                      learns generated tasks; no network and no data set needed
@@ -67,7 +67,7 @@ class Settings(TrainingSettings):
 
 
 def main(argv: list[str]) -> int:
-    """Settings, data, tokenizer, model, two phases of training, scores."""
+    """Train and score a run: settings, data, tokenizer, model, two phases of training, scores."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     folder = Path(settings.run)
     check_run(folder, resume, overwrite)
@@ -122,7 +122,7 @@ def train(run: Run, phase: Phase) -> None:
 
 
 def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tuple[float, float]:
-    """Forward, backward, clip, update. Returns the mean loss over real tokens and the gradient's norm.
+    """Take an optimiser step: forward, backward, clip, update. Returns the mean loss per real token and the norm.
 
     The batches of one step count as one: the loss is the mean over the real tokens of all of them. A step whose
     loss or gradient is not finite changes nothing.

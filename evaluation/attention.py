@@ -21,7 +21,7 @@ from model.transformer import Transformer
 def attention_maps(
     model: Transformer, tokenizer: Tokenizer, examples: list[Example], predictions: list[str], data: DataConfig
 ) -> list[dict[str, Any]]:
-    """For each example the pieces, the last layer's cross-attention as the mean over heads, and the copied share."""
+    """A map for each example: its pieces, the last layer's cross-attention as the mean over heads, the copied share."""
     pairs = [replace(example, code=code) for example, code in zip(examples, predictions, strict=True)]
     seen = [hide(pair, data) for pair in pairs]
     return [
@@ -31,7 +31,7 @@ def attention_maps(
 
 
 def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], prediction: str) -> dict[str, Any]:
-    """One map: the written-out attention shows its weights to a forward hook while the prediction is read again."""
+    """Make one map: a forward hook sees the attention's weights while the prediction is read again."""
     target = tokenizer.frame(tokenizer.encode_target(prediction), target=True)[: model.config.max_length]
     device = next(model.parameters()).device
     source = torch.tensor([ids], device=device)  # (1, S)

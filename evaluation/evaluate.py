@@ -1,4 +1,4 @@
-"""A trained model and its test splits -> decoded code, scores, baselines and report in the run folder."""
+"""From a trained model and its test splits to decoded code, scores and baselines in the run folder."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def evaluate_split(
     split: str, references: list[Example], known: set[str], model: Transformer | Ensemble, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
-    """Decode one split and score it: nothing is skipped, sources that are too long are cut.
+    """Decode one split and score it; no example is skipped, and sources that are too long are cut.
 
     `known`: ids of the examples whose pair stands in the training part too.
     """
@@ -160,7 +160,7 @@ def evaluate_perturbed(
     clean: Scored, kind: str, model: Transformer | Ensemble, tokenizer: Tokenizer, data: DataConfig,
     config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
-    """A split again, its descriptions changed a little; `robustness`: of what was right before, the share that is.
+    """Score a split with perturbed descriptions; `robustness` is the share of what was right before that still is.
 
     The change of an example depends on nothing but its id and the kind, so all runs see the same.
     """
@@ -175,19 +175,19 @@ def evaluate_perturbed(
 
 
 def is_generated(example: Example) -> bool:
-    """Whether the task, and so its tests, were made here."""
+    """Whether an example is a generated task, whose tests may be run."""
     return "ops" in example.meta
 
 
 def is_new(example: Example) -> bool:
-    """Whether a generated task says that its program, names and constants aside, stands nowhere in training."""
+    """Whether a generated task is marked as new: its program, names and constants aside, is not in training."""
     return bool(example.meta.get("normalised_is_new"))
 
 
 def run_tests(
     references: Sequence[Example], predictions: Sequence[str], config: EvaluationConfig
 ) -> list[Outcome] | None:
-    """What the tests say of each prediction, or None where the examples have no tests.
+    """The tests' outcome for each prediction, or None where the examples have no tests.
 
     Tests that came with a corpus (MBPP) are programs of strangers too: without `run_untrusted` none of them runs.
     """
@@ -202,7 +202,7 @@ def run_tests(
 def baselines(
     splits: Splits, results: list[Scored], config: EvaluationConfig
 ) -> dict[str, dict[str, dict[str, Score]]]:
-    """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score.
+    """The scores of the baselines (evaluation/baselines.py): name -> split -> metric -> score.
 
     They see the examples that the model was trained on, and no others.
     """
@@ -233,7 +233,7 @@ def short_scores(scored: Scored, predictions: list[str], config: EvaluationConfi
 
 
 def scores_by_length(scored: Scored) -> dict[str, list[dict[str, Any]]]:
-    """Every metric by the reference's length in tokens: metric -> one score a group, from short to long."""
+    """Every metric by the reference's length in tokens: metric -> one score per group, from short to long."""
     table: dict[str, list[dict[str, Any]]] = {}
     for group in length_groups(scored.references):
         references = [scored.references[index] for index in group.rows]

@@ -1,4 +1,4 @@
-"""Descriptions in, code out: batched decoding with a trained model (chapter 3.1, steps 5 and 7)."""
+"""Batched decoding with a trained model, from descriptions to code (chapter 3.1, steps 5 and 7)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def sample_programs(
     model: Transformer | Ensemble, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
     config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:
-    """`n` random programs for one description."""
+    """Draw `n` random programs for one description."""
     device = next(model.parameters()).device
     text = hide_in_description(description, data)
     ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)

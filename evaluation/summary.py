@@ -1,4 +1,4 @@
-"""What a person reads in the terminal at the end: a table of scores, and a few descriptions with their code."""
+"""The summary in the terminal after scoring: a table of scores, and a few descriptions with their code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRIC_TITLES = {
 
 
 def score_table(results: list[Scored], run: RunFolder) -> str:
-    """One line a split, below it what it is to be compared with; shares in percent, with the interval over examples."""
+    """The table of scores: one line per split above its baselines, shares in percent with intervals over examples."""
     columns = [key for key in METRIC_TITLES if any(key in scored.scores for scored in results)]
     rows = [["", "n", *(METRIC_TITLES[key] for key in columns)]]
     for scored in results:
@@ -95,6 +95,6 @@ def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> No
 
 
 def write_scores_json(path: Path, run: Path) -> None:
-    """Write what the table shows, and the scores by length, as JSON: a copy of the run's scores.json."""
+    """Write the scores of the table, and those by length, as JSON: a copy of the run's scores.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (run / "scores.json").read_bytes())

@@ -81,7 +81,7 @@ class ModelConfig:
 
     @property
     def has_final_norm(self) -> bool:
-        """Whether a norm follows the last layer of a stack: a post-norm layer ends with one and seldom needs another."""
+        """Whether a norm follows a stack's last layer; a post-norm layer ends with one and seldom needs another."""
         return self.norm_position == "pre" or self.final_norm
 
 

@@ -1,4 +1,4 @@
-"""Equation (6) through the output layer, without ever holding the logits of a whole batch.
+"""Equation (6) through the output layer, without holding the logits of a whole batch.
 
 The logits of a step are its largest tensor (V numbers for each target token), and the plain form reads or writes it
 about ten times: scores, log-softmax, its gradient, the two products of the backward pass. The loss is one number, so
@@ -67,7 +67,7 @@ def chunked_loss(
 
 
 class ChunkedLoss(torch.autograd.Function):
-    """The sum of the loss; the forward pass makes the gradients too, the backward pass scales them."""
+    """The sum of the loss, as an operation whose forward pass computes the gradients and whose backward scales them."""
 
     @staticmethod
     def forward(  # noqa: PLR0913 - autograd wants every tensor as an argument of its own
@@ -100,7 +100,7 @@ class ChunkedLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradient of the sum, a scalar -> of the mixture, the states and the weights."""
+        """The gradient of the sum, a scalar -> the gradients of the mixture, the states and the weights."""
         scaled = [saved * gradient.to(saved.dtype) for saved in ctx.saved_tensors]
         return (*[None] * 5, *(() if ctx.mixed else (None, None)), *scaled)
 

@@ -1,4 +1,4 @@
-"""Steps 1 and 2 of chapter 3.1: the examples of each phase, and what is held out."""
+"""Steps 1 and 2 of chapter 3.1: the examples of each phase, and those that are held out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAINING_WORD = re.compile(r"[A-Za-z_]\w+")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Examples to train on, those held out of them, and what the run folder should remember."""
+    """The examples to train on, those held out of them, and facts for the run folder."""
 
     train: Sequence[Example]
     held_out: Sequence[Example]
@@ -37,7 +37,7 @@ class Corpus:
 
     @property
     def words(self) -> list[str]:
-        """The identifiers of the training code, each once, of which made-up names are built. Slots are none."""
+        """The identifiers of the training code, each once, from which made-up names are built; slots are left out."""
         found = dict.fromkeys(word for example in self.train for word in TRAINING_WORD.findall(example.code))
         return [word for word in found if not SLOT.fullmatch(word)]
 
@@ -91,7 +91,7 @@ def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
 
 
 def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
-    """What to pretrain on before `corpus`: a built corpus (data.shards), or what is mined here and now."""
+    """The examples to pretrain on before `corpus`: a built corpus (data.shards), or functions mined here and now."""
     if data.shards:
         return read_shards(data, corpus)
     if corpus in BENCHMARK_NAMES:
@@ -101,7 +101,7 @@ def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
 
 
 def read_shards(data: DataConfig, corpus: str) -> Corpus:
-    """A corpus that `python -m data build` has made; its held-out files are held out here too."""
+    """Read a corpus that `python -m data build` has made; its held-out files are held out here too."""
     from data.shards.command import corpus_folder
     from data.shards.store import ShardedExamples
 

@@ -1,4 +1,4 @@
-"""What training says before its first step: what it will learn from, with what, on what."""
+"""The overview that training prints before its first step: corpus, network, device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a phase of training (pretraining or fine-tuning) begins, what it writes down, how it ends."""
+"""A phase of training (pretraining or fine-tuning): its beginning, its records, its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
 
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Refuse what cannot be trained before the run's folder is written to. Raises UserError."""
+    """Refuse impossible training before the run's folder is written to. Raises UserError."""
     run.teacher = teacher_of(run)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
@@ -37,7 +37,7 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
 
 
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
-    """Begin a phase, or go on with it from a checkpoint that was saved in it."""
+    """Begin a phase, or resume it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     loop = replace(loop, bf16=loop.bf16 and has_bf16(run.device))
     config = settings.strategies if name == "training" else StrategiesConfig()
@@ -64,7 +64,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 
 
 def next_batches(run: Run, phase: Phase) -> list[Batch]:
-    """The batches of one optimiser step; the run's position moves on."""
+    """Draw the batches of one optimiser step, and advance the run's position."""
     drawn = []
     for _ in range(phase.loop.accumulate):
         place, batch = next(phase.batches)
@@ -113,12 +113,12 @@ def save(run: Run, phase: Phase) -> None:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Whether something that happens every so many steps (0: never) happens now."""
+    """Whether something that happens every so many steps (0: never) happens at this step."""
     return every > 0 and step % every == 0
 
 
 def count_step(run: Run, phase: Phase, batches: list[Batch]) -> None:
-    """Add a step to the run's budget."""
+    """Add a step's tokens and FLOPs to the run's budget."""
     counters, config = run.position.counters, run.settings.model
     if phase.strategies is None:
         flops = sum(batch_flops(config, batch) for batch in batches)
@@ -150,7 +150,7 @@ def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
 
 
 def finish_phase(run: Run, phase: Phase) -> None:
-    """The model's weights become the best ones when early stopping watched, else their average where there is one."""
+    """End a phase: the model gets its best weights where early stopping was on, else the average, if any."""
     show_bad_records(phase.name, phase.corpus.bad, phase.read)
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:

@@ -17,7 +17,7 @@ from training.strategies.config import StrategiesConfig
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything about training; train.py adds what scoring needs."""
+    """All settings of training; train.py adds those of scoring."""
 
     corpus: Annotated[str, tyro.conf.Positional] = "generated"  # generated, django, nl2bash, conala, ... or files
     run: str = "runs/quickstart"  # the run folder

@@ -1,4 +1,4 @@
-"""The network once more, in NumPy alone, forward and backward: every number of chapter 4.1 without autograd.
+"""The same network in NumPy alone, forward and backward: every number of chapter 4.1 without autograd.
 
 The files have the names of those in `model/`, and the functions follow the same equations. Reading order: softmax,
 linear, attention, positions, normalization, feed_forward, layers, transformer, losses, heads, optimizer,

@@ -26,7 +26,7 @@ from model.numpy_reference.softmax import softmax, softmax_backward
 def attention(
     queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, bias: ndarray | None, scale: float
 ) -> tuple[ndarray, Saved]:
-    """Equation (4): queries (B, h, T, d_k), keys and values (B, h, S, d_k) -> (B, h, T, d_k).
+    """Compute equation (4): queries (B, h, T, d_k), keys and values (B, h, S, d_k) -> (B, h, T, d_k).
 
     `may_attend` and `bias` broadcast to (B, h, T, S). A query that may attend to nothing gives zeros.
     """
@@ -54,12 +54,12 @@ def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> Saved:
 
 
 def causal_mask(length: int) -> ndarray:
-    """A query sees the keys up to its own position: (T, T), the lower triangle."""
+    """The mask in which a query sees the keys up to its own position: the lower triangle of (T, T)."""
     return np.tril(np.ones((length, length), dtype=bool))
 
 
 def split(x: ndarray, n_heads: int) -> ndarray:
-    """(B, T, h d_k) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
+    """Split into heads, (B, T, h d_k) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
     batch, length, width = x.shape
     return x.reshape(batch, length, n_heads, width // n_heads).swapaxes(1, 2)
 
@@ -71,14 +71,14 @@ def join(heads: ndarray) -> ndarray:
 
 
 def scale_of(config: ModelConfig) -> float:
-    """1/sqrt(d_k) of equation (4), or 1 where T5 leaves it to the initialisation of W^Q."""
+    """The factor 1/sqrt(d_k) of equation (4), or 1 where T5 leaves it to the initialisation of W^Q."""
     return 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
 
 
 def multi_head_attention(
     x: ndarray, y: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """Equation (5): x (B, T, d_model) attends to y (B, S, d_model) -> (B, T, d_model)."""
+    """Compute equation (5): x (B, T, d_model) attends to y (B, S, d_model) -> (B, T, d_model)."""
     queries = split(linear(x, part(weights, "query")), config.n_heads)  # (B, h, T, d_k)
     keys = split(linear(y, part(weights, "key")), config.n_heads)  # (B, h, S, d_k)
     values = split(linear(y, part(weights, "value")), config.n_heads)  # (B, h, S, d_k)

@@ -59,7 +59,7 @@ def residual_backward(
 def self_attention(
     x: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x attends to itself, inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
+    """Let x attend to itself, inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
 
     def attend(x: ndarray) -> tuple[ndarray, Saved]:
         return multi_head_attention(x, x, part(weights, "self_attention"), may_attend, order, config)
@@ -84,7 +84,7 @@ def self_attention_backward(
 def cross_attention(
     x: ndarray, memory: ndarray, weights: Weights, may_attend: ndarray, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x (B, T, d_model) attends to the memory (B, S, d_model), which every decoder layer shares and none normalises."""
+    """Let x (B, T, d_model) attend to the memory (B, S, d_model), which all layers share and none normalises."""
 
     def attend(x: ndarray) -> tuple[ndarray, Saved]:
         return multi_head_attention(x, memory, part(weights, "cross_attention"), may_attend, NO_ORDER, config)
@@ -126,7 +126,7 @@ def position_wise_backward(
 def encoder_layer(
     x: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x (B, S, d_model), may_attend (B, 1, 1, S) -> (B, S, d_model)."""
+    """An encoder layer: x (B, S, d_model), may_attend (B, 1, 1, S) -> (B, S, d_model)."""
     x, attended = self_attention(x, weights, may_attend, order, config)
     x, fed = position_wise(x, weights, config)
     return x, {"self_attention": attended, "feed_forward": fed}
@@ -135,7 +135,7 @@ def encoder_layer(
 def encoder_layer_backward(
     d_x: ndarray, saved: Saved, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, Weights, Saved]:
-    """The forward's two lines from the last to the first."""
+    """The backward of `encoder_layer`: its two sublayers from the last to the first."""
     d_x, of_feed_forward, d_fed = position_wise_backward(d_x, saved["feed_forward"], weights, config)
     d_x, of_attention, d_attended = self_attention_backward(d_x, saved["self_attention"], weights, config)
     return d_x, of_feed_forward | of_attention, {"self_attention": d_attended, "feed_forward": d_fed}
@@ -145,7 +145,7 @@ def decoder_layer(
     x: ndarray, memory: ndarray, weights: Weights, source_may_attend: ndarray, may_attend: ndarray, order: Order,
     config: ModelConfig,
 ) -> tuple[ndarray, Saved]:
-    """x (B, T, d_model), memory (B, S, d_model), masks (B, 1, 1, S) and (T, T) -> (B, T, d_model)."""
+    """A decoder layer: x (B, T, d_model), memory (B, S, d_model), masks (B, 1, 1, S) and (T, T) -> (B, T, d_model)."""
     x, attended = self_attention(x, weights, may_attend, order, config)
     x, crossed = cross_attention(x, memory, weights, source_may_attend, config)
     x, fed = position_wise(x, weights, config)
@@ -155,7 +155,7 @@ def decoder_layer(
 def decoder_layer_backward(
     d_x: ndarray, saved: Saved, weights: Weights, config: ModelConfig
 ) -> tuple[ndarray, ndarray, Weights, Saved]:
-    """dL/dx, dL/dmemory, the gradients and d_saved."""
+    """The backward of `decoder_layer`: dL/dx, dL/dmemory, the gradients and d_saved."""
     d_x, of_feed_forward, d_fed = position_wise_backward(d_x, saved["feed_forward"], weights, config)
     d_x, d_memory, of_cross, d_crossed = cross_attention_backward(d_x, saved["cross_attention"], weights, config)
     d_x, of_self, d_attended = self_attention_backward(d_x, saved["self_attention"], weights, config)

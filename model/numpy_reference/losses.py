@@ -17,7 +17,7 @@ from model.numpy_reference.softmax import log_softmax
 
 
 def smoothed_targets(target: ndarray, vocab_size: int, label_smoothing: float) -> ndarray:
-    """q of label smoothing: target (...) of ids -> (..., V), rows that sum to 1."""
+    """The smoothed targets q: ids (...) -> distributions (..., V), which sum to 1."""
     return (1 - label_smoothing) * np.eye(vocab_size)[target] + label_smoothing / vocab_size
 
 

@@ -1,4 +1,4 @@
-"""How order enters, six ways, and what flows back into those that learn (see model/positions.py for the sources).
+"""Six ways in which the order of tokens enters, and the gradients of those that learn (sources: model/positions.py).
 
 Added to the embeddings:      sinusoidal (constant), learned (a table: it gets the gradient summed over the batch).
 Added to attention scores:    T5's bucketed bias (a table: scatter-add over buckets), ALiBi (constant).
@@ -18,12 +18,12 @@ from model.numpy_reference.linear import Weights, embedding_backward
 
 
 def angles(length: int, width: int) -> ndarray:
-    """pos / 10000^(2i/width) for i = 0 .. width/2 - 1: (T, width/2)."""
+    """The angles pos / 10000^(2i/width) for i = 0 .. width/2 - 1: (T, width/2)."""
     return np.arange(length)[:, None] * 10000.0 ** -(np.arange(0, width, 2) / width)
 
 
 def sinusoidal_positions(length: int, d_model: int, layout: str = "interleaved") -> ndarray:
-    """PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle), or in "halves" all sines first: (T, d_model)."""
+    """Sinusoids: PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle), or in "halves" all sines first: (T, d_model)."""
     if layout == "halves":
         return np.concatenate((np.sin(angles(length, d_model)), np.cos(angles(length, d_model))), axis=1)
     table = np.empty((length, d_model))
@@ -39,13 +39,13 @@ def rotate(x: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
 
 
 def rotate_backward(d_y: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
-    """A rotation's transpose is its inverse: rotate the gradient by the opposite angle."""
+    """Rotate the gradient by the opposite angle, because a rotation's transpose is its inverse."""
     cosine, sine = rotary
     return rotate(d_y, (cosine, -sine))
 
 
 def t5_bucket(distance: ndarray, bidirectional: bool, n_buckets: int, max_distance: int) -> ndarray:
-    """Bucket of key position minus query position (Raffel et al. 2020, 2.1): exact when near, logarithmic when far."""
+    """The bucket of key minus query position (Raffel et al. 2020, 2.1): exact when near, logarithmic when far."""
     bucket = np.zeros_like(distance)
     if bidirectional:
         n_buckets //= 2
@@ -61,13 +61,13 @@ def t5_bucket(distance: ndarray, bidirectional: bool, n_buckets: int, max_distan
 
 
 def alibi_bias(n_heads: int, length: int) -> ndarray:
-    """-slope |i - j| with slopes 2^(-8/h), 2^(-16/h), ..: (1, h, T, T)."""
+    """ALiBi's bias, -slope |i - j| with slopes 2^(-8/h), 2^(-16/h), ..: (1, h, T, T)."""
     slopes = 2.0 ** (-8.0 * np.arange(1, n_heads + 1) / n_heads)  # (h)
     return (-slopes[:, None, None] * np.abs(distances(length)))[None]
 
 
 def distances(length: int) -> ndarray:
-    """Key position minus query position: (T, T)."""
+    """The distances, key position minus query position: (T, T)."""
     positions = np.arange(length)
     return positions[None, :] - positions[:, None]
 

@@ -1,4 +1,4 @@
-"""One whole step: forward, loss, backward, clip, AdamW. What `train.py` does with autograd."""
+"""One whole training step, forward, loss, backward, clipping and AdamW, which `train.py` does with autograd."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def training_step(
     batch: Batch, weights: Weights, optimizer: AdamW, config: ModelConfig, pad_id: int, learning_rate: float,
     label_smoothing: float = 0.0, clip_norm: float = 1.0,
 ) -> tuple[float, float]:
-    """Change the weights in place; returns the loss before the step and the gradient's norm before clipping."""
+    """Take a step, in place; returns the loss before the step and the gradient's norm before clipping."""
     loss, gradients, _, _ = loss_and_gradients(batch, weights, config, pad_id, label_smoothing)
     norm = clip(gradients, clip_norm)
     optimizer.update(weights, gradients, learning_rate)

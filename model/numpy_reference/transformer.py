@@ -78,7 +78,7 @@ def embed_backward(
 
 
 def final_norm(x: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """What a stack ends with: (B, T, d_model) -> (B, T, d_model)."""
+    """The norm at the end of a stack, where there is one: (B, T, d_model) -> (B, T, d_model)."""
     return norm(x, part(weights, f"{stack}_norm"), config) if config.has_final_norm else (x, {})
 
 
@@ -167,12 +167,12 @@ def decode_backward(
 
 
 def output_matrix(weights: Weights, config: ModelConfig) -> ndarray:
-    """W_o (V, d_model): the embedding itself when tied (Press and Wolf 2017)."""
+    """The matrix W_o (V, d_model): the embedding itself when tied (Press and Wolf 2017)."""
     return weights["embedding.weight" if config.tie_embeddings else "output.weight"]
 
 
 def output_scale(config: ModelConfig) -> float:
-    """What the states are multiplied by before W_o: d_model^-0.5 in T5, else 1."""
+    """The factor of the states before W_o: d_model^-0.5 in T5, else 1."""
     return 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
 
 

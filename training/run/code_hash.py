@@ -1,4 +1,4 @@
-"""A hash of what the code does, not of how it is written or in which file, so that results can be compared.
+"""A hash of what the code does, whatever its layout and its files, so that results can be compared.
 
 It is made of the sorted top-level statements of all files. Comments, formatting and docstrings are left out, and so is
 every other statement without effect; an import of the project's own keeps its names and drops the module, as a function
@@ -69,7 +69,7 @@ def code_hash(root: Path, files: Iterable[Path]) -> str:
 
 
 def canonical(source: str) -> tuple[set[str], list[str]]:
-    """What a file imports, name by name, and its other statements: the same where only what has no effect differs."""
+    """The imported names and the other statements of a source, equal where sources differ in no effect."""
     imports, statements = set(), []
     for statement in ast.parse(source).body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -80,7 +80,7 @@ def canonical(source: str) -> tuple[set[str], list[str]]:
 
 
 def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """What an import brings, name by name; of the project's own without the module it stands in."""
+    """The names that an import brings, the project's own without their module."""
     found = []
     for one in node.names:
         module, name = (node.module or "", one.name) if isinstance(node, ast.ImportFrom) else (one.name, "")
@@ -91,7 +91,7 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def as_text(node: object) -> str:
-    """One node or field of the tree as text; empty fields are left out, as later Pythons add new ones."""
+    """A node or field of the tree as text; empty fields are left out, as later Pythons add new ones."""
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!a}"
     if isinstance(node, ast.JoinedStr):  # early versions of 3.12 put empty strings between the parts of an f-string
@@ -108,12 +108,12 @@ def as_text(node: object) -> str:
 
 
 def is_empty_string(node: object) -> bool:
-    """The constant ""."""
+    """Whether a node is the constant ""."""
     return isinstance(node, ast.Constant) and node.value == ""
 
 
 def is_without_effect(node: object) -> bool:
-    """`pass`, a docstring, or any other string that stands alone as a statement."""
+    """Whether a statement is `pass`, a docstring, or another string that stands alone."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return isinstance(node, ast.Pass)

@@ -1,4 +1,4 @@
-"""The folder of one run, `runs/<name>/`: who may write there, its settings and its metrics.
+"""The folder of one run, `runs/<name>/`: permission to write there, its settings and its metrics.
 
 config.json         every setting, enough to run it again, and the version of this layout
 environment.json    versions, machine and hashes (training/run/environment.py)
@@ -35,7 +35,7 @@ WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG_FILE)
 
 
 def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
-    """Refuse a folder in which the run must not be made, before any work starts; nothing is changed.
+    """Refuse a folder in which the run must not be made, before any work starts; no file is changed.
 
     A folder that holds a run is refused unless the caller asked to go on with it or to overwrite it, and one that
     holds other things always is. Raises UserError.
@@ -92,7 +92,7 @@ def make_folder(run: Path) -> None:
 
 
 def clear(run: Path, names: tuple[str, ...]) -> None:
-    """Delete these files and folders of a run, and what was being written aside for them."""
+    """Delete these files and folders of a run, and their half-written copies."""
     for name in names:
         remove(run / f"{name}.partial")
         remove(run / name)

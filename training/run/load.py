@@ -59,7 +59,7 @@ def load_network(model: Transformer, folder: Path) -> None:
 
 
 def new_heads(settings: TrainingSettings) -> list[str]:
-    """The network's heads that the folder which it begins with has not: all, but where it is a run of this project."""
+    """The network's heads that the folder it begins with lacks: all of them, unless that is a run of this project."""
     heads = [head for head in LOADED_HEADS if getattr(settings.model, head)]
     if not settings.init.from_ or not is_own_run(Path(settings.init.from_)):
         return heads
@@ -68,7 +68,7 @@ def new_heads(settings: TrainingSettings) -> list[str]:
 
 
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
-    """The trained network of a run, whose shape its settings tell, and its vocabulary. Raises UserError."""
+    """The trained network of a run in evaluation mode, and its tokenizer. Raises UserError."""
     tokenizer = load_tokenizer(run)
     model = make_network(config, tokenizer.pad_id)
     load_weights(run / WEIGHT_FILES[0], model)
@@ -82,7 +82,7 @@ def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:
 
 
 def differing_text_setting(data: DataConfig, other: DataConfig) -> str | None:
-    """The first setting by which two runs read or write other texts for the same examples, with both values."""
+    """The first setting that makes two runs read or write different texts for the same examples, with both values."""
     for name in ("prefix", "slots", "name_slots", "reverse"):
         if getattr(data, name) != getattr(other, name):
             return f"data.{name} {getattr(other, name)!r} instead of {getattr(data, name)!r}"
@@ -90,7 +90,7 @@ def differing_text_setting(data: DataConfig, other: DataConfig) -> str | None:
 
 
 def check_positions(config: ModelConfig, sizes: Mapping[str, int], mend: str) -> None:
-    """Refuse lengths, by the names of their settings, that a network's learned positions do not reach. UserError.
+    """Refuse lengths (setting -> tokens) that a network's learned positions do not reach. Raises UserError.
 
     `mend` ends the message.
     """

@@ -1,4 +1,4 @@
-"""What settings were called, and what they were when nothing was said, in what older code has written down.
+"""The names and defaults that settings had in files of older code.
 
 SCHEMA counts the changes: config.json, result lines and suites say which schema they were written in, what says none is
 of schema 0. `read_old` brings their settings to today's names. `in_first_names` goes the other way: a hash of settings
@@ -21,7 +21,7 @@ Flat = dict[str, Any]  # dotted name -> value, "model.d_model": 256
 
 @dataclass(frozen=True)
 class Change:
-    """One setting that was other until some schema."""
+    """A setting whose name or default was another one until some schema."""
 
     until: int  # the last schema in which it was so
     old: str  # its dotted name then
@@ -58,7 +58,7 @@ FIRST_EPOCHS = ("denoise", "rename")
 
 
 def read_old(values: Mapping[str, Any], schema: int, changes: Sequence[Change] | None = None) -> Flat:
-    """Settings that were written down in `schema`, dotted name -> value, under today's names.
+    """Settings written in an older `schema`, dotted name -> value, under today's names.
 
     A setting whose default was another then has it where the values do not name the setting.
     """
@@ -96,19 +96,19 @@ def in_first_names(values: Mapping[str, Any], changes: Sequence[Change] | None =
 
 
 def first_name(name: str, changes: Sequence[Change] | None = None) -> str:
-    """What a setting was called in schema 0, or when it came."""
+    """The name of a setting in schema 0, or its first name where it came later."""
     return next(iter(in_first_names({name: None}, changes)))
 
 
 def newer_name(name: str, changes: Sequence[Change] | None = None) -> str:
-    """What a setting is called today that has had this name, or has it."""
+    """Today's name of a setting that has, or once had, this name."""
     for change in SETTING_CHANGES if changes is None else changes:
         name = change.new if name == change.old else name
     return name
 
 
 def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
-    """What tells a run from one of which nothing is said: its settings that are not at their first default.
+    """The settings that set a run apart: those whose value is not their first default.
 
     `values` and `defaults`: all settings and today's defaults, dotted name -> value. The names are those of schema 0.
     """

@@ -1,4 +1,4 @@
-"""What a run folder remembers beside its settings: environment.json and budget.json."""
+"""The records of a run folder beside its settings: environment.json and budget.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.run.state import Run
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Versions, machine, threads, seed, and hashes of data, teacher, and the checkpoint that the run begins with.
+    """Write versions, machine, threads, seed, and hashes of data, teacher and the checkpoint that the run begins with.
 
     A run that goes on keeps the command and the date it was started with. Raises UserError where its training data or
     its teacher have changed since: the rest of its steps would not be those of an uninterrupted run.
@@ -58,7 +58,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
 
 
 def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | None:
-    """Before the first phase: the weights that the run begins with, or the checkpoint from which it goes on. UserError.
+    """Load the weights that the run begins with, or the checkpoint from which it resumes. Raises UserError.
 
     The corpora are now as they are learnt.
     """
@@ -85,7 +85,7 @@ def begin_from_checkpoint(run: Run) -> None:
 
 
 def finish_record(run: Run) -> None:
-    """When training is over: the budget, the hash of the code that the run has imported by then, and what may follow.
+    """Record the end of training: the budget, the hash of the code that was imported, and the command that may follow.
 
     A run that only pretrains has learnt nothing that could be scored, and ends here.
     """
@@ -101,7 +101,7 @@ def finish_record(run: Run) -> None:
 
 
 def write_budget(run: Run) -> None:
-    """What the run has cost so far: written when it is trained, and again when it is scored."""
+    """Write the cost of the run so far, when it is trained and again when it is scored."""
     counters = run.position.counters
     budget = {name: counters.get(name, 0) for name in COUNTERS}
     more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib()}
