@@ -25,7 +25,7 @@ from system.options import parse
 
 @dataclass(frozen=True)
 class Fetch:
-    """Bring a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
+    """Download a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(PUBLISHED_FILES)}}}")]  # the corpus
     to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
@@ -33,7 +33,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Stats:
-    """Count a corpus: its splits, what they share with training, bad records, and a few examples."""
+    """Count a corpus: its splits, their duplicates of training pairs, bad records, and a few examples."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(CORPUS_NAMES)}}}")]  # the corpus
     data: DataConfig = DataConfig()
@@ -73,7 +73,7 @@ def run_stats(command: Stats) -> None:
 
 
 def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any]:
-    """Counts of one split; lengths are medians in characters, `distinct` counts normalised pairs."""
+    """The counts of one split; lengths are medians in characters, `distinct` counts normalised pairs."""
     examples = splits[split]
     return {
         "examples": len(examples),
@@ -86,7 +86,7 @@ def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any
 
 
 def table(splits: dict[str, dict[str, Any]]) -> str:
-    """The figures as columns of text, one line a split."""
+    """The figures as columns of text, one line per split."""
     heads = ("split", "examples", "distinct", "in training", "with tests", "median description", "median code")
     values = (("-" if value is None else str(value) for value in figures.values()) for figures in splits.values())
     rows = [heads, *((split, *row) for split, row in zip(splits, values, strict=True))]

@@ -1,4 +1,4 @@
-"""What a description names letter by letter as slots: put back, not spelled (`--data.slots`, `--data.name_slots`).
+"""Slots for strings and names that code copies from its description (`--data.slots`, `--data.name_slots`).
 
     description   suffix set to string '.upload'      ->   suffix set to string SLOT0
     code          f ( suffix = '.upload' )            ->   f ( suffix = SLOT0 )
@@ -38,7 +38,7 @@ NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
 
 
 def slots(description: str, data: DataConfig) -> dict[str, str]:
-    """What is hidden in a description, quotes included -> its slot; nothing where it has the name of a slot."""
+    """The slot of each hidden text of a description, quotes included; none where it contains a slot's name."""
     if not data.slots or SLOT.search(description):
         return {}
     found = [match[0] for match in IN_TEXT.finditer(description.removeprefix(data.prefix))]
@@ -51,24 +51,24 @@ def slots(description: str, data: DataConfig) -> dict[str, str]:
 
 
 def name_parts(chain: str) -> list[str]:
-    """The names in words that are joined by points: all of several, one where it looks like code."""
+    """The names in a chain of words joined by points: all of several, a single one where it looks like code."""
     parts = chain.split(".")
     return [part for part in parts if part not in NOT_HIDDEN and (len(parts) > 1 or NAME_LIKE.search(part))]
 
 
 def hide_in_description(description: str, data: DataConfig) -> str:
-    """The description as the network sees it."""
+    """The description with slots, as the network reads it."""
     return described(description, slots(description, data), data)
 
 
 def described(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
-    """The description with slots for what is hidden; the name of the task in front of it stays."""
+    """The description with slots for the hidden texts; the task's name in front of it stays."""
     text = description.removeprefix(data.prefix)
     return description.removesuffix(text) + with_slots(IN_TEXT, hidden, text)
 
 
 def hide(example: Example, data: DataConfig) -> Example:
-    """A pair with slots on both sides, where there are any; one that would not come back as it was stays as it is."""
+    """The pair with slots on both sides, or as it is where putting the texts back would not restore it."""
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
@@ -77,7 +77,7 @@ def hide(example: Example, data: DataConfig) -> Example:
 
 
 def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -> str:
-    """The text with slots for what is hidden among the pattern's matches, each as a whole or between its points."""
+    """The text with slots for the hidden ones among the pattern's matches, each as a whole or between its points."""
 
     def slot(match: re.Match[str]) -> str:
         if match[0][0] in "'\"":
@@ -88,11 +88,11 @@ def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -
 
 
 def restore(code: str, description: str, data: DataConfig) -> str:
-    """Code with the description's texts in their slots; a slot that was made up stays."""
+    """The code with the description's texts in their slots; a slot that the description lacks stays."""
     return put_back(code, slots(description, data))
 
 
 def put_back(code: str, hidden: Mapping[str, str]) -> str:
-    """Code with what is hidden in its slots."""
+    """The code with the hidden texts in their slots."""
     texts = {slot: text for text, slot in hidden.items()}
     return SLOT.sub(lambda match: match["prefix"] + texts.get(match["slot"], match["slot"]), code)

@@ -1,4 +1,4 @@
-"""Bring a published corpus into the user's cache: resumable, checked, nothing half-written under a final name.
+"""Download a published corpus into the user's cache: resumable, checked, nothing half-written under a final name.
 
 A file grows as NAME.part and gets its name only after it was checked. A run that is stopped, or whose network breaks,
 leaves the .part file, and the next run asks the server for the rest of it (HTTP Range, RFC 9110 section 14).
@@ -38,7 +38,7 @@ AGAIN = "run the same command again to go on"
 
 @dataclass(frozen=True)
 class Published:
-    """One published file. Without a SHA-256, `check` says what the content must look like."""
+    """One published file. Without a SHA-256, `check` checks the form of its content."""
 
     address: str
     size: int = 0  # bytes; 0: not published
@@ -53,7 +53,7 @@ class Published:
 
 
 def fetch(name: str, folder: Path) -> list[Path]:
-    """Bring the files of the corpus `name` into `folder`; files that are there and right are left alone.
+    """Download the files of the corpus `name` into `folder`; files that are there and right are left alone.
 
     Returns the files. Raises UserError with one line when the name is unknown, the network fails, a checked file is
     wrong (kept as NAME.bad), or another file of that name stands in the folder.
@@ -68,7 +68,7 @@ def fetch(name: str, folder: Path) -> list[Path]:
 
 
 def fetch_file(published: Published, folder: Path) -> list[Path]:
-    """One file, or the wanted members of an archive, in `folder`."""
+    """Download one file, or the wanted members of an archive, into `folder`."""
     target = folder / published.name
     members = [folder / Path(member).name for member in published.members]
     if members and all(path.is_file() for path in members):
@@ -82,7 +82,7 @@ def fetch_file(published: Published, folder: Path) -> list[Path]:
 
 
 def download(published: Published, target: Path) -> None:
-    """Bring one file to `target`, going on where `target`.part ends."""
+    """Download one file to `target`, continuing where `target`.part ends."""
     part = target.with_name(target.name + ".part")
     furthest, breaks = size_of(part), 0
     with tqdm(desc=target.name, unit="B", unit_scale=True, total=published.size or None) as bar:
@@ -99,7 +99,7 @@ def download(published: Published, target: Path) -> None:
 
 
 def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
-    """Ask for what `part` lacks and append it; True when the server says that this was all."""
+    """Request the bytes that `part` lacks and append them; True when the server says that these were all."""
     have = size_of(part)
     if published.size and have == published.size:
         return True
@@ -125,13 +125,13 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
 
 
 def range_start(response: http.client.HTTPResponse) -> int:
-    """The position from which the server sends; 0 when it sends the whole file, as servers without Range do."""
+    """The position from which the server sends; 0 when it sends the whole file, as servers without ranges do."""
     content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))  # "bytes 100-199/200"
     return int(content_range[1]) if response.status == 206 and content_range else 0
 
 
 def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar: tqdm) -> bool:
-    """Append what the response brings; False when it broke off before its announced length (0: not announced)."""
+    """Append the response's content; False when it broke off before its announced length (0: not announced)."""
     n_bytes = 0
     while True:
         try:
@@ -152,12 +152,12 @@ def offline_advice(part: Path) -> str:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, 0 when it is not there."""
+    """The size of a file in bytes, 0 when it is not there."""
     return path.stat().st_size if path.exists() else 0
 
 
 def fault(path: Path, published: Published) -> str:
-    """What is wrong with a whole file, or ""."""
+    """The fault of a complete file in words, or "" when there is none."""
     if published.sha256:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -167,7 +167,7 @@ def fault(path: Path, published: Published) -> str:
 
 
 def check_mbpp(path: Path) -> str:
-    """MBPP has no published hash: it must be 974 JSON objects, one a line, task i on line i."""
+    """Check MBPP, which has no published hash, by its form: 974 JSON objects, task i on line i."""
     try:
         ids = [json.loads(line)["task_id"] for line in path.read_bytes().split(b"\n") if line.strip()]
     except (ValueError, KeyError, TypeError):
@@ -176,7 +176,7 @@ def check_mbpp(path: Path) -> str:
 
 
 def check_zip(path: Path) -> str:
-    """CoNaLa has no published hash: its archive must be whole by its own checksums."""
+    """Check CoNaLa, which has no published hash, by its archive's own checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()

@@ -1,4 +1,4 @@
-"""Which Python files may be mined: the standard library's and those of named packages."""
+"""The Python files that may be mined: the standard library's and those of named packages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GENERATED_TEXT = re.compile(rb"^(?:\xef\xbb\xbf)?(?:<!--|\.\. )" + SAYS_SO, re.I
 
 
 class NoPythonFiles(UserError):
-    """A package that there is nothing to mine from."""
+    """Raised for a package without Python files to mine."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def installed_package(name: str) -> Package:
 
 
 def refuse_benchmarks(requested: str, names: set[str]) -> None:
-    """Raise UserError when one of the names, spelt in any way, belongs to a benchmark."""
+    """Raise UserError when one of the names, in any spelling, belongs to a benchmark."""
     for name in map(normalised_name, names):
         if name in NEVER_MINED:
             raise UserError(f"data.packages: {requested!r} is never mined, {NEVER_MINED[name]}; leave it out")
@@ -98,18 +98,18 @@ def checked_package(name: str, version: str, files: tuple[tuple[str, Path], ...]
 
 
 def is_own_code(inside: str) -> bool:
-    """False for tests and for other packages' files; `inside` is the path inside the package."""
+    """Whether a file is own code, no test and no other package's file; `inside` is its path in the package."""
     *folders, file = inside.split("/")
     lowered = {folder.lower() for folder in folders}
     return not TEST_FILE.match(file) and not TEST_FOLDERS & lowered and not FOREIGN_FOLDERS.intersection(folders)
 
 
 def is_generated(content: bytes, language: str = "python") -> bool:
-    """True when the head of a file says that a program wrote it (tables of character sets, grammars)."""
+    """Whether the head of a file says that a program wrote it (tables of character sets, grammars)."""
     marks = {"python": GENERATED, "text": GENERATED_TEXT}.get(language, GENERATED_ELSEWHERE)
     return bool(marks.search(content[:1000]))
 
 
 def module_name(inside: str) -> str:
-    """`json/decoder.py` -> json.decoder, `json/__init__.py` -> json."""
+    """The module of a path: `json/decoder.py` -> json.decoder, `json/__init__.py` -> json."""
     return inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -23,7 +23,7 @@ DEV_PERCENT = 5  # share of the standard library's top-level modules whose funct
 
 @dataclass(frozen=True)
 class MinedFile:
-    """What data.mining.python_functions.mine found in one file, and the module it is."""
+    """The result of data.mining.python_functions.mine for one file, and the file's module."""
 
     module: str
     split: str  # train or dev
@@ -45,7 +45,7 @@ class MinedSource:
         return {"train": self.pairs("train"), "dev": self.pairs("dev")}
 
     def pairs(self, split: str) -> Iterator[Example]:
-        """First sentence of the docstring -> the function without it; the id is "module:qualified name"."""
+        """The pairs of a split: first sentence of the docstring -> function without it; id "module:qualified name"."""
         seen: set[str] = set()
         used: dict[str, int] = {}
         for file in self.files:
@@ -115,7 +115,7 @@ def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[
 
 
 def contents_hash(contents: dict[str, bytes]) -> str:
-    """SHA-256 over names and contents, in the order of the names."""
+    """The SHA-256 over names and contents, in the order of the names."""
     total = hashlib.sha256()
     for inside in sorted(contents):
         total.update(f"{inside}\0{hashlib.sha256(contents[inside]).hexdigest()}\n".encode())

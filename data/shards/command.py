@@ -1,4 +1,4 @@
-"""`python -m data build`: what it asks for, where the corpus goes, and what it says."""
+"""`python -m data build`: its options, the corpus's folder, and its output."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_build(command: Build) -> None:
 
 
 def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any]]:
-    """(folder, data card) of what is asked for, made now or before; `places`: benchmarks that lie elsewhere."""
+    """The folder and data card of the corpus that is asked for, built if missing; `places`: folders of benchmarks."""
     origins = origins_of(command)
     settings = read_targets(command.benchmarks, places), command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
@@ -61,7 +61,7 @@ def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tup
 
 
 def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
-    """The folder that the setting data.shards names; "mined": what `python -m data build` makes, made when missing.
+    """The folder that the setting data.shards names; "mined" is the default build, made when missing.
 
     corpus, path: what is fine-tuned on, whose dev and test lines must not be in it: a warning says where nobody looked.
     """
@@ -78,7 +78,7 @@ def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
 
 
 def origins_of(command: Build) -> list[Origin]:
-    """The folders, the packages, or both. Raises UserError where two folders have one name."""
+    """The origins of a build: the folders, the packages, or both. Raises UserError where two folders have one name."""
     folders = [folder_origin(Path(folder).expanduser()) for folder in command.folders]
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""What a corpus must not hold: the lines that benchmarks test on (a model that has read the answers is not measured).
+"""The lines that a corpus must not hold because benchmarks test on them: a model may not have read the answers.
 
 Decided for each function, on code tokens (data/code/tokens.py), against every dev and test target of the benchmarks at
 hand. A function is left out when it
@@ -32,7 +32,7 @@ Tokens = tuple[str, ...]
 
 
 class Contamination:
-    """The targets of benchmarks: {benchmark: codes}."""
+    """A search for benchmarks' targets in code; `targets`: {benchmark: codes}."""
 
     def __init__(self, targets: Mapping[str, Iterable[str]], languages: Mapping[str, str] | None = None) -> None:
         self.windows: dict[Tokens, str] = {}  # of 13 tokens -> the benchmark
@@ -44,7 +44,7 @@ class Contamination:
                 self.add(benchmark, code, (languages or {}).get(benchmark, "python"))
 
     def add(self, benchmark: str, code: str, language: str) -> None:
-        """Look for one target."""
+        """Add a target to look for."""
         lines = token_lines(code, language)
         tokens = [token for line in lines for token in line]
         for window in windows(tokens):
@@ -75,12 +75,12 @@ class Contamination:
 
 
 def windows(tokens: list[str]) -> Iterable[Tokens]:
-    """Every 13 consecutive tokens."""
+    """Every run of WINDOW_TOKENS consecutive tokens."""
     return zip(*(tokens[start:] for start in range(WINDOW_TOKENS)), strict=False)
 
 
 def function_keys(code: str) -> list[str]:
-    """Normal forms of the functions that a piece of code consists of; none where there is anything but imports beside.
+    """The normal forms of the functions in a piece of code; none where it holds anything else but imports.
 
     A method of a class is not a whole target.
     """
@@ -112,7 +112,7 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
 
 
 def benchmarks_of(targets: Mapping[str, list[str]]) -> dict[str, dict[str, int]]:
-    """What the data card says of the benchmarks: targets, and how many are too short to be looked for."""
+    """The benchmarks as the data card describes them: targets, and how many are too short to be looked for."""
     found = Contamination(targets, languages_of(targets))
     return {name: {"targets": len(codes), "too short": found.short.get(name, 0)} for name, codes in targets.items()}
 

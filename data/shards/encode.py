@@ -1,4 +1,4 @@
-"""The last program of a build: those examples of a unit that are kept -> a shard, the held-out ones last.
+"""The last program of a build: it encodes the kept examples of a unit as a shard, the held-out ones last.
 
 Reads one job a line (JSON) and answers with what it counted. A file of the corpus is held out by the hash of its name.
 """
@@ -24,7 +24,7 @@ HELD_OUT_PERCENT = 1  # of the files
 
 
 def encode(job: dict[str, Any]) -> dict[str, Any]:
-    """Do one unit."""
+    """Encode one unit."""
     tokenizer, place = tokenizer_in(job["tokenizer"]), Path(job["out"])
     kept = numpy.fromfile(job["kept"], numpy.uint8, job["examples"], offset=job["first"])
     lines = gzip.decompress(Path(job["unit"]).with_suffix(".examples").read_bytes()).decode("utf-8").split("\n")
@@ -59,7 +59,7 @@ def is_held_out(id: str) -> bool:
 
 @cache
 def tokenizer_in(path: str) -> Tokenizer:
-    """The corpus's tokenizer, read once."""
+    """The corpus's tokenizer, read once per process."""
     return Tokenizer.load(Path(path))
 
 

@@ -1,4 +1,4 @@
-"""The first program of a build: the files of a unit -> its examples, and what tells which of them are to go.
+"""The first program of a build: it extracts a unit's examples, and the keys that tell which of them must go.
 
 Reads one job a line (JSON: the unit, where to write, the benchmarks' targets) and answers with what it counted. Writes
 
@@ -58,7 +58,7 @@ Found = tuple[str, str, str | None, str, str, str]  # kind, id, description, cod
 
 
 def extract(job: dict[str, Any]) -> dict[str, Any]:
-    """Do one unit."""
+    """Extract one unit."""
     counts: Counter[str] = Counter()
     contamination, signer = targets_in(job["targets"]), Signer()
     lines, keys, signatures, sizes = [], [], [], []
@@ -85,7 +85,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def targets_in(path: str) -> Contamination:
-    """The benchmarks' targets, read once."""
+    """The benchmarks' targets, read once per process."""
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     return Contamination(content["targets"], content["languages"])
 
@@ -93,7 +93,7 @@ def targets_in(path: str) -> Contamination:
 def file_examples(
     inside: str, path: Path, job: dict[str, Any], contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """The examples of one file, none where it is left out; why is counted."""
+    """The examples of one file, none where it is left out; the reason is counted."""
     counts["files"] += 1
     language = LANGUAGE_OF_ENDING.get(path.suffix.lower(), "python")
     text = read_text(path, language, counts) if is_utf8(inside) else None  # a file's name is a part of ids
@@ -158,7 +158,7 @@ def without_licence(text: str) -> str:
 def python_examples(
     name: str, text: str, contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """Described functions; every function's code and what stands between functions; docstrings and longer comments."""
+    """The examples of a Python file: described functions, code of and between functions, docstrings, comments."""
     tree, lines = ast.parse(text), text.split("\n")
     defined = list(definitions(tree))
     used: Counter[str] = Counter()
@@ -186,7 +186,7 @@ def python_examples(
 def other_examples(
     name: str, language: str, text: str, contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """A file of another language, or of prose, in pieces that end with lines."""
+    """The examples of a file of another language, or of prose: pieces that end with lines."""
     kind = "text" if language == "text" else "code"
     lines = (part for line in text.strip("\n").split("\n") for part in wrapped(line))
     for number, piece in enumerate(pieces("\n".join(lines))):
@@ -195,7 +195,7 @@ def other_examples(
 
 
 def wrapped(line: str) -> list[str]:
-    """A line, or where a paragraph is one line, the lines that it makes."""
+    """A line as it is, or wrapped where a whole paragraph is one line."""
     return textwrap.wrap(line, WRAPPED_WIDTH) if len(line) > LONGEST_CHUNK else [line]
 
 

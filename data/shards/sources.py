@@ -1,4 +1,4 @@
-"""Which files a corpus is built of, in which order, and what is left out by its name or its look."""
+"""The files that a corpus is built of, their order, and the files left out by their names or their look."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def default_packages() -> list[str]:
 
 
 def requirements(name: str) -> list[str]:
-    """What an installed distribution needs that is installed too, extras and other systems' needs left out."""
+    """The installed requirements of an installed distribution, without those of extras and of other systems."""
     try:
         needed = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
@@ -96,12 +96,12 @@ def package_origins(names: Iterable[str]) -> list[Origin]:
 
 
 def package_origin(package: Package, licence: str) -> Origin:
-    """A package's files."""
+    """The origin of a package's files."""
     return Origin(package.name, package.version, licence, package.files, True)
 
 
 def licence_of(name: str) -> str:
-    """What a distribution's metadata say of its licence, on one line."""
+    """The licence of a distribution by its metadata, on one line."""
     about = metadata.metadata(name)
     named = about.get("License-Expression") or about.get("License") or ""
     classifiers = about.get_all("Classifier") or ()
@@ -158,7 +158,7 @@ def units_of(origins: Iterable[Origin]) -> list[Unit]:
 
 
 def why_not(text: str, language: str) -> str:
-    """Why a file's text is left out, or "": minified code, tables and encoded data have lines no person reads."""
+    """The reason why a file's text is left out, or "": minified code, tables and encoded data are not for reading."""
     lines = text.split("\n")
     too_long = max(map(len, lines)) > LONGEST_LINE or len(text) / len(lines) > MEAN_LINE
     if too_long and language != "text":  # a paragraph of prose may be one line

@@ -22,7 +22,7 @@ READABLE = str.maketrans({"▁": "␣", "Ġ": "␣", "Ċ": "↵", "ĉ": "⇥"}) 
 
 
 class PretrainedTokenizer(Tokenizer):
-    """Text <-> token ids as a checkpoint's own class has them."""
+    """A tokenizer with the ids of the checkpoint's own class."""
 
     file_name = "tokenizer"
 
@@ -77,7 +77,7 @@ class PretrainedTokenizer(Tokenizer):
         return self.without_special(self.pieces_of.encode(readable_by_all(text)))
 
     def encode_words(self, text: str) -> list[tuple[int, int, list[int]]]:
-        """Not known, as these tokenizers cut as they like. Raises UserError (check_objectives refuses earlier)."""
+        """Not available, as these tokenizers cut across words. Raises UserError (check_objectives refuses earlier)."""
         raise UserError("words and their places are known of this project's own tokenizer alone; leave --init.from out")
 
     def encode_target(self, text: str) -> list[int]:
@@ -85,7 +85,7 @@ class PretrainedTokenizer(Tokenizer):
         return self.without_special(self.pieces_of.encode_target(readable_by_all(text)))
 
     def without_special(self, ids: list[int]) -> list[int]:
-        """Ids of which no text can make an end of itself: `</s>` is a piece like others in T5's tokenizer.json."""
+        """The ids without special ones, so that no text ends itself: `</s>` is a plain piece in T5's tokenizer.json."""
         return [self.unk_id if i in self.special else i for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -113,7 +113,7 @@ def listed_tokens(folder: Path) -> list[str]:
 
 
 def readable_by_all(text: str) -> str:
-    """The text, which every kind of tokenizer can read. Raises UserError where UTF-8 cannot encode it."""
+    """Check that every kind of tokenizer can read a text. Raises UserError where UTF-8 cannot encode it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

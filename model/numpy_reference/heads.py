@@ -30,7 +30,7 @@ from model.numpy_reference.transformer import Batch
 
 
 def copy_head(states: ndarray, memory: ndarray, source_mask: ndarray, weights: Weights) -> Saved:
-    """The values of the head, with the weights of source positions `pointed` (B, T, S) and the gate `generate` (B, T)."""
+    """The values of the head, with the weights of source positions `pointed` (B, T, S) and gate `generate` (B, T)."""
     queries, keys = linear(states, part(weights, "query")), linear(memory, part(weights, "key"))
     scores = queries @ keys.swapaxes(1, 2) / math.sqrt(memory.shape[-1])  # (B, T, S)
     pointed = softmax(np.where(source_mask[:, None], scores, np.finfo(scores.dtype).min))  # (B, T, S)
