@@ -1,4 +1,4 @@
-"""The check that `model`, `data` and the other packages are this repository's: their names are common ones."""
+"""The check that `model`, `data` and the other packages are this repository's, for their names are common."""
 
 from __future__ import annotations
 

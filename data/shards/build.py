@@ -107,7 +107,7 @@ def tidy(out: Path, card: dict[str, Any]) -> None:
 def plan_of(
     origins: Sequence[Origin], units: Sequence[Unit], targets: dict[str, list[str]], vocab_size: int, tokenizer: str
 ) -> dict[str, Any]:
-    """Everything that determines the corpus: files with sizes and times, targets, settings, program, Python's version."""
+    """All that determines the corpus: files with sizes and times, targets, settings, program, Python's version."""
     files = [[unit.origin, inside, *stamp(path)] for unit in units for inside, path in unit.files]
     learned = hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest() if tokenizer else vocab_size
     parts = {

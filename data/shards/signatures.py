@@ -22,7 +22,7 @@ ODD = numpy.array([1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 
 
 class Signer:
-    """A signer of texts, which keeps datasketch's permutations between them."""
+    """A signer of texts, which reuses one MinHash of datasketch."""
 
     def __init__(self) -> None:
         self.minhash = MinHash(num_perm=N_VALUES, hashfunc=int, scheme="affine32")

@@ -1,4 +1,4 @@
-"""An answer against the truth and against the known mistakes.
+"""Grading: an answer is compared with the truth and with the known mistakes.
 
 An answer is right when its form is (type, shape, kind of numbers), every number is within rounding of the truth in
 every case, and the arguments are as they were. A wrong output that equals a known mistake's in every case is named.
@@ -26,7 +26,7 @@ Parts = list[tuple[Any, ...]]  # one tuple of outputs for each case
 
 @dataclass
 class Verdict:
-    """What grading found. `line` says it all; the rest explains."""
+    """The verdict on an answer; `line` is the result, the rest explains it."""
 
     status: str  # passed, wrong (it ran), broken (it did not), unfinished (a blank is left)
     line: str
@@ -37,17 +37,17 @@ class Verdict:
 
 
 class CannotBeGraded(Exception):
-    """The call gave nothing that can be compared; the text is the verdict."""
+    """Raised when a call returns nothing that can be compared; the text is the verdict."""
 
 
 @cache
 def cases_of(exercise: Exercise) -> list[Case]:
-    """The graded data, the same in every run. Nobody is given these arrays themselves, only copies."""
+    """The graded data, the same in every run. Functions get copies of these arrays."""
     return exercise.cases(np.random.default_rng(SEED))
 
 
 def copied(value: Any) -> Any:
-    """Arrays copied, also inside of lists, tuples and dictionaries; anything else as it is."""
+    """A copy of a value's arrays, also of those inside lists, tuples and dictionaries; anything else stays as it is."""
     if isinstance(value, ndarray):
         return value.copy()
     if isinstance(value, list | tuple):
@@ -82,7 +82,7 @@ def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
 
 
 def answers_of(exercise: Exercise, function: Function) -> Parts:
-    """What a function gives in every case. Raises CannotBeGraded, and whatever the function raises."""
+    """A function's outputs in every case. Raises CannotBeGraded, and whatever the function raises."""
     answers = []
     for case in cases_of(exercise):
         arguments = copied(case.arguments)
@@ -106,7 +106,7 @@ def known_answers(exercise: Exercise) -> tuple[Parts, list[tuple[Mistake, Parts]
 
 
 def form_problem(value: Any, truth: Any) -> str:
-    """What is wrong with the type, shape or kind of an output, or ""."""
+    """The fault in the type, shape or kind of an output in words, or ""."""
     wanted = np.asarray(truth)
     what = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
     if type(value).__module__.partition(".")[0] == "torch":
@@ -125,7 +125,7 @@ def form_problem(value: Any, truth: Any) -> str:
 
 
 def differences(value: Any, truth: Any) -> ndarray:
-    """Absolute differences, 0 within rounding, infinite where a number is NaN or infinite. Of the truth's shape."""
+    """The absolute differences in the truth's shape: 0 within rounding, infinite where a number is NaN or infinite."""
     value, truth = np.asarray(value, dtype=float), np.asarray(truth, dtype=float)
     with np.errstate(invalid="ignore"):
         found = np.abs(value - truth)
@@ -187,7 +187,7 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
 
 
 def first_difference(name: str, value: Any, truth: Any, most: float, case: str) -> tuple[str, list[str]]:
-    """The words for the verdict, and the two numbers at the first place that is wrong."""
+    """The words for the verdict, and the two numbers at the first wrong place."""
     problem = form_problem(value, truth)
     if problem:
         return f"{name} {problem} ({case})", []
@@ -201,7 +201,7 @@ def first_difference(name: str, value: Any, truth: Any, most: float, case: str) 
 
 
 def cell(size: float, value: Any, truth: Any) -> str:
-    """An output of one case in the table."""
+    """A cell of the table: one output of one case."""
     if form_problem(value, truth):
         return "wrong shape" if isinstance(value, ARRAY) and value.shape != np.shape(truth) else "wrong type"
     return difference_in_words(size) if size else "ok"

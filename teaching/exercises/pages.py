@@ -1,4 +1,4 @@
-"""What stands in docs/exercises: a folder for each exercise, with its page, hints, stub and solution.
+"""The exercises in docs/exercises: a folder for each, with its page, hints, stub and solution.
 
     README.md    title, one line of facts, the question to predict first, the task
     hints.md     three hints, the answer to the question, what to explain afterwards; shown one by one
@@ -29,7 +29,7 @@ ANSWER, AFTERWARDS = "The answer to the question", "Explain afterwards"
 
 @dataclass(frozen=True)
 class Page:
-    """One exercise as its folder tells it."""
+    """One exercise as its folder describes it."""
 
     folder: Path
     name: str  # of the folder without its number, which is also the function's

@@ -1,4 +1,4 @@
-"""What the terminal shows: the list, a verdict, hints, and what is shown after a pass."""
+"""The texts in the terminal: the list, a verdict, hints, and the explanation after a pass."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def list_lines(pages: list[Page], records: dict[str, Record], folder: Path) -> list[str]:
-    """All exercises with difficulty, minutes and state."""
+    """The list of all exercises with difficulty, minutes and state."""
     rows = [["", "exercise", "about", "difficulty", "minutes", "state"]]
     rows += [
         [f"{page.number:2}", page.name, page.about, f"{page.difficulty} of 3", f"{page.minutes:3}",
@@ -46,7 +46,7 @@ def list_lines(pages: list[Page], records: dict[str, Record], folder: Path) -> l
 
 
 def start_lines(page: Page, path: Path, folder: Path) -> list[str]:
-    """What a student sees before the first line of code."""
+    """The lines that a student sees before the first line of code."""
     return [
         f"{page.name}: {path} is yours to fill in; the task is in {shown_path(page.folder / 'README.md')}",
         "", f"{page.title}: difficulty {page.difficulty} of 3, about {page.minutes} minutes, {page.form}", "",

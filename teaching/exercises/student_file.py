@@ -1,4 +1,4 @@
-"""From a student's file to a verdict; whatever goes wrong on the way becomes one line with the line of the file."""
+"""From a student's file to a verdict; every error on the way is reported in one line that names the file's line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def blanks(tree: ast.Module) -> list[int]:
-    """Lines on which `...` stands where a value should."""
+    """The lines on which `...` stands in place of a value."""
     holders = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return)
     return [
         node.lineno

@@ -41,7 +41,7 @@ LIMIT = 1e-3  # of the differences in float32, as a share of the largest number 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is compared."""
+    """The checkpoint and the texts to compare."""
 
     folder: Annotated[str, tyro.conf.Positional]  # the checkpoint
     texts: Path | None = None  # a file with one text a line
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Row:
-    """One text."""
+    """The comparison of one text."""
 
     text: str
     same_ids: bool
@@ -61,7 +61,7 @@ class Row:
 
 @torch.no_grad()
 def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
-    """Both networks on each text. Raises UserError."""
+    """Compare both networks on each text. Raises UserError."""
     import transformers
 
     network, tokenizer = read_network(Path(folder)), read_tokenizer(Path(folder))

@@ -1,4 +1,4 @@
-"""Blocks of numbers in a Markdown page: written by a program, read back by the tests that check them.
+"""Blocks of numbers in a Markdown page, written by a program and read back by the tests that check them.
 
 A page names what it wants, and the program puts the numbers under it:
 
@@ -31,7 +31,7 @@ DECIMALS, BAND_WIDTH = 4, 106
 
 @dataclass(frozen=True)
 class Matrix:
-    """Values with a label for each row; the columns may stand in groups, one for each head."""
+    """A matrix with a label for each row; its columns may form groups, one for each head."""
 
     values: ndarray  # (rows, columns), or (groups, rows, columns)
     rows: tuple[str, ...]
@@ -39,7 +39,7 @@ class Matrix:
 
 
 def block(matrices: Mapping[str, Matrix]) -> str:
-    """The matrices under each other, those with the same row labels side by side as far as the page is wide."""
+    """The matrices as a block of text, those with equal row labels side by side as far as the page is wide."""
     bands: list[list[list[str]]] = []  # each band is a list of matrices, each a list of lines
     before: tuple[str, ...] = ()
     for name, shown in matrices.items():
@@ -75,7 +75,7 @@ def segment(name: str, shown: Matrix) -> list[str]:
 
 
 def cell(x: float, decimals: int) -> str:
-    """A number, and none of -0.0000."""
+    """A number as text, without a sign where it rounds to 0."""
     return f"{x + 0.0 if round(x, decimals) else 0.0:.{decimals}f}"
 
 
@@ -93,7 +93,7 @@ def fill(page: str, matrices: Mapping[str, Matrix]) -> str:
 
 
 def names_of(match: re.Match[str]) -> list[str]:
-    """The names that a block asks for."""
+    """The names of the matrices that a block asks for."""
     return [name.strip() for name in match["names"].split(",")]
 
 

@@ -44,7 +44,7 @@ class Settings:
 
 
 def small(name: str) -> ModelConfig:
-    """1+1 layers of width 32; without dropout, which the reference does not have."""
+    """A preset with 1+1 layers of width 32, without dropout, which the reference does not have."""
     return preset(
         name, vocab_size=13, d_model=32, n_heads=4, d_ff=64, n_encoder_layers=1, n_decoder_layers=1, max_length=12
     )
@@ -61,7 +61,7 @@ def sequences(n: int, config: ModelConfig, draw: np.random.Generator) -> Batch:
 
 
 def share_copied(weights: Weights, batch: Batch, config: ModelConfig) -> float:
-    """Share of the sequences that greedy decoding gives back whole."""
+    """The share of the sequences that greedy decoding copies without a mistake."""
     outputs = greedy(batch.source, batch.source_mask, weights, config, START, END, 12)
     right = [ids == before_end(source, END) for ids, source in zip(outputs, batch.source.tolist())]
     return sum(right) / len(right)

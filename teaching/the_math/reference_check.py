@@ -44,7 +44,7 @@ STEP_SIZE, KINK = 1e-5, 1e-3  # of central differences; how far from ReLU's kink
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing can be set: every preset is compared."""
+    """No settings: every preset is compared."""
 
 
 def small_model(config: ModelConfig, seed: int = 1) -> Transformer:
@@ -79,7 +79,7 @@ def numpy_batch(batch: Batch) -> reference.Batch:
 
 
 def error(ours: np.ndarray, truth: np.ndarray) -> float:
-    """max|a - b| / max(1, max|b|)."""
+    """The error max|a - b| / max(1, max|b|)."""
     return float(np.abs(ours - truth).max() / max(1.0, np.abs(truth).max()))
 
 
@@ -91,7 +91,7 @@ def worst(ours: Weights, truth: Weights) -> float:
 
 
 def forward_error(model: Transformer, batch: Batch) -> float:
-    """Memory, states and logits at real positions and at padding."""
+    """The worst error of memory, states and logits, at real positions and at padding."""
     with torch.no_grad():
         memory = model.encode(batch.source, batch.source_mask)
         states = model.decode(batch.decoder_input, memory, batch.source_mask)
@@ -113,7 +113,7 @@ def gradients_of(model: Transformer, batch: Batch) -> Weights:
 
 
 def gradient_error(model: Transformer, batch: Batch) -> float:
-    """Every weight's gradient against autograd."""
+    """The worst error of the weights' gradients against autograd's."""
     _, ours, _, _ = loss_and_gradients(
         numpy_batch(batch), numpy_weights(model), model.config, SPECIAL.pad_id, LABEL_SMOOTHING
     )
@@ -121,7 +121,7 @@ def gradient_error(model: Transformer, batch: Batch) -> float:
 
 
 def difference_error(config: ModelConfig) -> float:
-    """Every weight's gradient against (L(w + h) - L(w - h)) / 2h in the reference alone."""
+    """The worst error of the gradients against (L(w + h) - L(w - h)) / 2h, in the reference alone."""
     weights, batch = away_from_the_kink(config)
     _, ours, _, _ = loss_and_gradients(batch, weights, config, SPECIAL.pad_id, LABEL_SMOOTHING)
     truth = {name: np.zeros_like(weight) for name, weight in weights.items()}
@@ -154,7 +154,7 @@ def away_from_the_kink(config: ModelConfig) -> tuple[Weights, reference.Batch]:
 
 
 def ten_steps_error(model: Transformer, batch: Batch) -> float:
-    """All weights after ten steps of the training loop's own functions, and of the reference's; `model` is trained."""
+    """The worst error of the weights after ten steps by the training loop's functions, which train `model`."""
     weights, ids = numpy_weights(model), numpy_batch(batch)
     loop = LoopConfig(weight_decay=0.1, learning_rate=LEARNING_RATE)
     optimizer = make_optimizer(model, loop)

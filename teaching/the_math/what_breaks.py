@@ -1,4 +1,4 @@
-"""What breaks when a piece of the Transformer is left out, shown without training: the tables of docs/the_math.md.
+"""What breaks when a piece of the Transformer is left out, shown without training, in the tables of docs/the_math.md.
 
     python -m teaching.the_math.what_breaks                every table
     python -m teaching.the_math.what_breaks "no scale"     one table
@@ -109,16 +109,16 @@ def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm:
 
 
 def random_log_probs(model: Transformer) -> tuple[Tensor, Tensor, Tensor]:
-    """log P over the vocabulary at every source token, the random tokens asked for, and the memory."""
+    """The log P over the vocabulary at every source token, the random target tokens, and the memory."""
     generator = torch.Generator().manual_seed(2)
-    source, wanted = torch.randint(1, 100, (2, 8, 32), generator=generator)
+    source, target = torch.randint(1, 100, (2, 8, 32), generator=generator)
     memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
-    return model.logits(memory).log_softmax(dim=-1), wanted, memory
+    return model.logits(memory).log_softmax(dim=-1), target, memory
 
 
-def loss_of(log_probs: Tensor, wanted: Tensor) -> Tensor:
-    """Equation (6), the mean over tokens."""
-    return -log_probs.gather(-1, wanted[..., None]).mean()
+def loss_of(log_probs: Tensor, target: Tensor) -> Tensor:
+    """The loss of equation (6) as the mean over tokens."""
+    return -log_probs.gather(-1, target[..., None]).mean()
 
 
 def gradient_norm(layer: nn.Module) -> float:
@@ -131,8 +131,8 @@ def no_residual() -> Matrix:
     columns = []
     for variant in (("post",), ("pre",), ("post", False), ("post", True, False), ("post", False, False)):
         model = deep_encoder(variant[0], N_LAYERS, *variant[1:])
-        log_probs, wanted, _ = random_log_probs(model)
-        loss_of(log_probs, wanted).backward()
+        log_probs, target, _ = random_log_probs(model)
+        loss_of(log_probs, target).backward()
         columns.append([np.log10(gradient_norm(layer)) for layer in model.encoder])
     labels = tuple(f"layer {i + 1}" for i in range(N_LAYERS))
     return Matrix(np.array(columns).T, labels, "log10 |gradient| of post-norm, pre-norm, no residual, no norm, neither")
@@ -153,8 +153,8 @@ def no_warmup() -> Matrix:
         for position in ("post", "pre"):
             model = deep_encoder(position, n_layers)
             optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
-            before, wanted, memory = random_log_probs(model)
-            loss_of(before, wanted).backward()
+            before, target, memory = random_log_probs(model)
+            loss_of(before, target).backward()
             row = [gradient_norm(model.encoder[-1]), likeness(memory)]
             optimizer.step()
             with torch.no_grad():
@@ -172,7 +172,7 @@ TABLES = {"no scale": no_scale, "no mask": no_mask, "no positions": no_positions
 
 @dataclass(frozen=True)
 class Settings:
-    """What is shown."""
+    """The options: which tables to show, and whether to write them."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # tables, such as "no mask"; none: all of them
     write: bool = False  # put the tables into docs/the_math.md

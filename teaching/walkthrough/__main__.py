@@ -26,7 +26,7 @@ from teaching.walkthrough.text import show
 
 @dataclass(frozen=True)
 class Options:
-    """What to walk through, and in which form."""
+    """The options of the walkthrough: run, description, form."""
 
     run: str = "runs/quickstart"  # the folder of a trained run
     prompt: str = ""  # the description to write code for

@@ -1,4 +1,4 @@
-"""The source line that computes each kind of operation, found by its text, so that a changed source is noticed."""
+"""The source line that computes each kind of operation, found by its text so that a changed source is noticed."""
 
 from __future__ import annotations
 

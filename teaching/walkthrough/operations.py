@@ -35,7 +35,7 @@ class Operation:
 
 
 def operations(model: Transformer) -> list[Operation]:
-    """All of them, from the embeddings to the loss."""
+    """All operations of the network, from the embeddings to the loss."""
     result = []
     for stack, axis in (("encoder", SOURCE_AXIS), ("decoder", TARGET_AXIS)):
         result += embeddings(model, stack, axis)
@@ -50,13 +50,13 @@ def operations(model: Transformer) -> list[Operation]:
 
 
 def last_stream(model: Transformer, stack: str) -> str:
-    """The array that leaves a stack: H_enc or H_dec."""
+    """The name of the array that leaves a stack, H_enc or H_dec."""
     last = f"{stack}.{len(getattr(model, stack)) - 1}.feed_forward.stream"
     return f"{stack}.final" if model.config.has_final_norm else last
 
 
 def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:
-    """From ids to the first vectors of the residual stream."""
+    """The operations from ids to the first vectors of the residual stream."""
     config = model.config
     factor = math.sqrt(config.d_model) if config.scale_embeddings else 1.0
     added = {"positions": f"{stack}.positions"} if config.positions in ("sinusoidal", "learned") else {}
@@ -73,7 +73,7 @@ def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:
 
 
 def norm(module: nn.Module, name: str, place: str, axis: str, x: str) -> Operation:
-    """LayerNorm or RMSNorm of x."""
+    """The operation LayerNorm or RMSNorm of x."""
     variant = "layer" if isinstance(module, LayerNorm) else "rms"
     parameters = {"gain": module.gain}
     if variant == "layer" and module.bias is not None:
@@ -82,13 +82,13 @@ def norm(module: nn.Module, name: str, place: str, axis: str, x: str) -> Operati
 
 
 def linear(module: nn.Linear, name: str, place: str, dims: tuple[str, ...], x: str, kind: str = "linear") -> Operation:
-    """x W^T + b."""
+    """The operation x W^T + b."""
     parameters = {"W": module.weight} | ({"b": module.bias} if module.bias is not None else {})
     return Operation(name, kind, place, dims, {"x": x}, parameters=parameters)
 
 
 def sublayer(model: Transformer, layer: nn.Module, place: str, axis: str, stream: str) -> list[Operation]:
-    """One attention or feed-forward sublayer with its norm and its residual connection."""
+    """The operations of an attention or feed-forward sublayer with its norm and residual connection."""
     name = place.rpartition(".")[2]
     module, residual = getattr(layer, name), getattr(layer, f"{name}_residual")
     before = [norm(residual.norm, f"{place}.normed", place, axis, stream)] if residual.pre else []
@@ -106,7 +106,7 @@ def sublayer(model: Transformer, layer: nn.Module, place: str, axis: str, stream
 
 
 def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: str, x: str) -> list[Operation]:
-    """Equations (4) and (5)."""
+    """The operations of equations (4) and (5)."""
     stack, _, name = place.split(".")
     cross = name == "cross_attention"
     memory, keys_axis = (last_stream(model, "encoder"), SOURCE_AXIS) if cross else (x, axis)
@@ -135,7 +135,7 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
 
 
 def feed_forward(module: nn.Module, place: str, axis: str, x: str) -> list[Operation]:
-    """The position-wise layer; the gate only where there is one."""
+    """The operations of the feed-forward layer, with the gate where there is one."""
     gated = module.gate is not None
     gate = [linear(module.gate, f"{place}.gate", place, (axis, "f"), x)] if gated else []
     roles = {"gate": f"{place}.gate"} if gated else {}
@@ -151,7 +151,7 @@ def feed_forward(module: nn.Module, place: str, axis: str, x: str) -> list[Opera
 
 
 def head(model: Transformer) -> list[Operation]:
-    """Equation (3), the copy head where there is one, and equation (6)."""
+    """The operations of equation (3), of the copy head where there is one, and of equation (6)."""
     config, states, memory = model.config, last_stream(model, "decoder"), last_stream(model, "encoder")
     scale = 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
     bias = {} if model.logits_bias is None else {"b": model.logits_bias}

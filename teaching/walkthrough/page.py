@@ -40,7 +40,7 @@ WIDE = {"gate", "inner", "hidden"}  # of the feed-forward layer: d_ff numbers a 
 
 
 def write_page(story: Story, megabytes: float) -> tuple[str, list[str]]:
-    """The whole page, and the names of what was left out of it."""
+    """The whole page, and the names of the arrays that were left out of it."""
     data, left_out = page_data(story, megabytes)
     page = (PAGE_FOLDER / "page.html").read_text(encoding="utf-8")
     parts = {
@@ -54,12 +54,12 @@ def write_page(story: Story, megabytes: float) -> tuple[str, list[str]]:
 
 
 def in_script(data: dict[str, Any]) -> str:
-    """JSON that nothing in it can end the script element around it."""
+    """The data as JSON in which nothing can end the script element around it."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]]:
-    """What the page's programs read."""
+    """The data that the page's programs read."""
     steps = operations(story.model)
     data = {
         **facts(story),
@@ -74,7 +74,7 @@ def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]
 
 
 def facts(story: Story) -> dict[str, Any]:
-    """Everything but the arrays and the operations."""
+    """The facts of the story besides arrays and operations."""
     trace, config = story.trace, story.model.config
     return {
         "prompt": story.prompt, "code": story.code, "run": story.run, "generated": story.reference is None,
@@ -89,7 +89,7 @@ def facts(story: Story) -> dict[str, Any]:
 
 
 def short(number: float) -> float:
-    """Six digits: the page shows four."""
+    """A number with six digits; the page shows four."""
     return float(f"{number:.6g}")
 
 
@@ -127,7 +127,7 @@ def rank(name: str, part: str) -> int:
 def fitting(
     activations: dict[str, Activation], steps: dict[str, Operation], room: float
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Arrays packed into `room` bytes, the most telling first; and the names of those that found no room.
+    """The arrays packed into `room` bytes, the most important first, and the names of those that found no room.
 
     Equal arrays stand once: the gradient of a sum is that of both addends.
     """
@@ -160,7 +160,7 @@ def fitting(
 
 
 def samples(tensor: Tensor) -> list[list[float]]:
-    """[flat index, value] of a few cells spread over the array, the largest among them."""
+    """A few cells spread over the array as [flat index, value], the largest among them."""
     flat = tensor.flatten()
     # Steps of the golden ratio fall into no rhythm with the rows' length.
     spread = [int(i * GOLDEN % 1 * flat.numel()) for i in range(1, N_SAMPLES)]

@@ -1,4 +1,4 @@
-"""From a run folder and one description to everything that the walkthrough tells: the code, the trace, the pieces."""
+"""From a run folder and one description to the walkthrough's content: the code, the trace, the pieces."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def tell(
 
 
 def check_lengths(model: Transformer, length: int, what: str) -> None:
-    """Refuse what learned positions have no room for. Raises UserError."""
+    """Refuse a length that learned positions have no room for. Raises UserError."""
     if model.config.positions == "learned" and length > model.config.max_length:
         raise UserError(f"{what} has {length} tokens, the network has {model.config.max_length} learned positions")
 

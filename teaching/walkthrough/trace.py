@@ -42,7 +42,7 @@ class ParameterNorms:
 
 @dataclass(frozen=True)
 class Trace:
-    """All that was seen."""
+    """The trace of one pass: everything that the hooks saw."""
 
     source: Tensor  # (S) long, padding at its end
     n_source: int  # real source tokens
@@ -56,7 +56,7 @@ class Trace:
 
 @dataclass
 class Recorder:
-    """Keeps tensors of a forward pass by name; each name once."""
+    """A recorder of a forward pass's tensors by name; each name once."""
 
     kept: dict[str, Tensor] = field(default_factory=dict)
     handles: list[RemovableHandle] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Recorder:
         self.handles.append(module.register_forward_hook(lambda _, inputs, output: self.keep(next(waiting), output)))
 
     def input_of(self, module: nn.Module, *names: str) -> None:
-        """Keep the module's inputs in the same way."""
+        """Keep the module's inputs: the first call's under the first name, and so on."""
         waiting = iter(names)
         self.handles.append(module.register_forward_pre_hook(lambda _, inputs: self.keep(next(waiting), inputs[0])))
 
@@ -174,7 +174,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
 
 
 def activations_of(recorder: Recorder) -> dict[str, Activation]:
-    """The kept tensors with their gradients. Raises RuntimeError where a gradient is missing."""
+    """The kept tensors with their gradients. Raises RuntimeError for a missing gradient."""
     result = {}
     for name, tensor in recorder.kept.items():
         if tensor.requires_grad and tensor.grad is None:
@@ -200,7 +200,7 @@ def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str
 
 
 def parameter_norms(model: Transformer) -> list[ParameterNorms]:
-    """Of every parameter but those of pretraining's heads. Raises RuntimeError for a missing gradient."""
+    """The norms of every parameter but those of pretraining's heads. Raises RuntimeError for a missing gradient."""
     norms = []
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:

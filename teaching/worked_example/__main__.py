@@ -21,14 +21,14 @@ from teaching.worked_example.trace import short_name, trace, weight_matrix
 
 @dataclass(frozen=True)
 class Settings:
-    """What is printed."""
+    """The options: which numbers to print, and whether to write them."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # matrices, such as enc.self.K; none: all of them
     write: bool = False  # put the numbers into docs/the_math.md
 
 
 def matrices() -> dict[str, Matrix]:
-    """Weights, values and gradients."""
+    """All matrices: weights, values and gradients."""
     return {short_name(name): weight_matrix(values) for name, values in weights().items()} | trace()
 
 

@@ -30,7 +30,7 @@ def softmax_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def slipped_softmax(x: ndarray, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """Softmax with a known mistake."""
     shifted = x - x.max(axis=-1, keepdims=True)
     if slip == "queries":
         return softmax_over(x, -2)
@@ -109,7 +109,7 @@ def attention_by_torch(queries: ndarray, keys: ndarray, values: ndarray, may_att
 def slipped_attention(
     queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, slip: str = ""
 ) -> ndarray:
-    """Equation (4) with its places for mistakes: softmax's axis, the scale, what a mask writes, and when."""
+    """Equation (4) with known mistakes: softmax's axis, the scale, the mask's value and its place."""
     what, _, how = slip.partition(", ")
     d_k, d_model = queries.shape[-1], queries.shape[-1] * queries.shape[1]
     scale = {"no scale": 1, "d_model": d_model**0.5, "d_k": d_k, "multiplied": d_k**-0.5}.get(what, d_k**0.5)

@@ -47,7 +47,7 @@ def greedy_cases(draw: np.random.Generator) -> list[Case]:
 def greedy_by_definition(
     next_log_probs: Function, batch: int, start_id: int, end_id: int, pad_id: int, max_new_tokens: int
 ) -> ndarray:
-    """Sentence by sentence, as if it were alone."""
+    """Greedy decoding of each sentence as if it were alone."""
     outputs = []
     for b in range(batch):
         said: list[int] = []
@@ -64,7 +64,7 @@ def greedy_by_definition(
 def slipped_greedy(
     next_log_probs: Function, batch: int, start_id: int, end_id: int, pad_id: int, max_new_tokens: int, slip: str
 ) -> ndarray:
-    """The loop with its places for mistakes."""
+    """The loop of greedy decoding with a known mistake."""
     prefix = np.full((batch, 1), start_id)
     ended = np.zeros(batch, dtype=bool)
     output = np.full((batch, max_new_tokens), pad_id)
@@ -132,7 +132,7 @@ def beam_cases(draw: np.random.Generator) -> list[Case]:
 def beam_by_definition(
     sums: ndarray, lengths: ndarray, finished: ndarray, log_probs: ndarray, alpha: float, end_id: int
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """A list of all candidates, sorted."""
+    """A step of beam search by sorting a list of all candidates."""
     candidates = []
     for k in range(len(sums)):
         if finished[k]:
@@ -148,7 +148,7 @@ def beam_by_definition(
 def slipped_beam(
     sums: ndarray, lengths: ndarray, finished: ndarray, log_probs: ndarray, alpha: float, end_id: int, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """All K V candidates in one array, with its places for mistakes."""
+    """A step of beam search over one array of all K V candidates, with a known mistake."""
     vocab_size, beam = log_probs.shape[1], len(sums)
     totals = log_probs if slip == "sums forgotten" else sums[:, None] + log_probs
     longer = lengths[:, None] + (0 if slip == "old length" else 1) + np.zeros_like(log_probs, dtype=int)
@@ -212,7 +212,7 @@ def nucleus_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def nucleus_by_definition(states: ndarray, w_output: ndarray, temperature: float, top_p: float) -> ndarray:
-    """Row by row: tokens are taken, the best first, until they sum to top_p."""
+    """Nucleus sampling's distribution, row by row: the best tokens are taken until they sum to top_p."""
     probs = (torch.from_numpy(states) @ torch.from_numpy(w_output).T / temperature).softmax(dim=-1)
     result = torch.zeros_like(probs)
     for row, out in zip(probs, result):
@@ -227,7 +227,7 @@ def nucleus_by_definition(states: ndarray, w_output: ndarray, temperature: float
 
 
 def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_p: float, slip: str) -> ndarray:
-    """Equation (3), sharpened and cut, with its places for mistakes."""
+    """Equation (3), sharpened and cut, with a known mistake."""
     logits = states @ w_output.T
     logits = {"multiplied": logits * temperature, "no temperature": logits, "after softmax": logits}.get(
         slip, logits / temperature

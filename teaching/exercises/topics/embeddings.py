@@ -1,4 +1,4 @@
-"""From ids to vectors, and where order enters: the lookup and sinusoidal positions."""
+"""From ids to vectors with positions: the lookup and sinusoids."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def embed_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def embed_by_torch(ids: ndarray, table: ndarray, positions: ndarray) -> ndarray:
-    """torch's embedding, each position added by itself."""
+    """torch's embedding, to which each position is added by itself."""
     x = F.embedding(torch.from_numpy(ids), torch.from_numpy(table)) * math.sqrt(table.shape[1])
     for t in range(ids.shape[1]):
         x[:, t] += torch.from_numpy(positions[t])
@@ -33,7 +33,7 @@ def embed_by_torch(ids: ndarray, table: ndarray, positions: ndarray) -> ndarray:
 
 
 def slipped_embed(ids: ndarray, table: ndarray, positions: ndarray, slip: str) -> ndarray:
-    """sqrt(d_model) E[ids] + P with its places for mistakes."""
+    """The embedding sqrt(d_model) E[ids] + P with a known mistake."""
     d_model = table.shape[1]
     scale = {"unscaled": 1, "divided": 1 / math.sqrt(d_model), "d_model": d_model, "d_k": math.sqrt(2 * d_model)}
     x = table[ids] * scale.get(slip, math.sqrt(d_model))
@@ -69,7 +69,7 @@ def sinusoid_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def sinusoids_by_definition(length: int, d_model: int) -> ndarray:
-    """Vaswani et al. 2017, 3.5, cell by cell."""
+    """Sinusoids by Vaswani et al. 2017, 3.5, cell by cell."""
     table = np.zeros((length, d_model))
     for position in range(length):
         for i in range(d_model // 2):
@@ -79,7 +79,7 @@ def sinusoids_by_definition(length: int, d_model: int) -> ndarray:
 
 
 def slipped_sinusoids(length: int, d_model: int, slip: str) -> ndarray:
-    """The table with its places for mistakes."""
+    """The table of sinusoids with a known mistake."""
     i = np.arange(d_model // 2)
     exponents = i / d_model if slip == "i" else 2 * i / d_model
     positions = np.arange(length)[:, None] + (1 if slip == "from 1" else 0)

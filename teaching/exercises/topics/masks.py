@@ -1,4 +1,4 @@
-"""Who may attend to whom: padding and the future (chapter 4.1, equation (2))."""
+"""Masks of padding and of the future (chapter 4.1, equation (2))."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mask_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
-    """Cell by cell: key j is a real token of the sentence, and not later than query i."""
+    """The mask, cell by cell: key j is a real token of the sentence, and not later than query i."""
     mask = np.zeros((len(lengths), max_length, max_length), dtype=bool)
     for b, length in enumerate(lengths):
         for i in range(max_length):
@@ -28,7 +28,7 @@ def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
 
 
 def slipped_mask(lengths: ndarray, max_length: int, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """The mask with a known mistake."""
     places = np.arange(max_length)
     real, causal = places < lengths[:, None], places[None, :] <= places[:, None]  # (B, T), (T, T)
     keys = real[:, None, :] & np.ones((max_length, 1), dtype=bool)  # (B, T, T)

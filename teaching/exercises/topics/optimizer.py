@@ -26,7 +26,7 @@ def adamw_cases(draw: np.random.Generator) -> list[Case]:
 def adamw_by_torch(
     weight: ndarray, gradient: ndarray, mean: ndarray, square: ndarray, step: int, learning_rate: float, decay: float
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """torch's optimiser with its running means put in."""
+    """A step of torch's AdamW from the given running means."""
     parameter = torch.nn.Parameter(torch.tensor(weight))
     parameter.grad = torch.tensor(gradient)
     optimizer = torch.optim.AdamW(
@@ -44,7 +44,7 @@ def slipped_adamw(
     weight: ndarray, gradient: ndarray, mean: ndarray, square: ndarray, step: int, learning_rate: float, decay: float,
     slip: str,
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Loshchilov and Hutter 2019, algorithm 2, with its places for mistakes."""
+    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a known mistake."""
     beta1, beta2 = (1 - BETA1, 1 - BETA2) if slip == "betas" else (BETA1, BETA2)
     g = gradient + decay * weight if slip == "coupled" else gradient
     mean = beta1 * mean + (1 - beta1) * g
