@@ -99,6 +99,7 @@ def main(argv: list[str]) -> int:
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
     config = changed(settings.evaluation, options)
+
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
     device = find_device(options.device)
@@ -106,10 +107,12 @@ def main(argv: list[str]) -> int:
     if options.ensemble:
         model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble, options.speed)
     model.to(device)
+
     if options.prompt is not None:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data)
         return 0
+
     print(f"memory  {memory_in_words(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     if config.perturbed and data.reverse:
@@ -117,6 +120,7 @@ def main(argv: list[str]) -> int:
     if options.reverse and config.beam == 1:
         raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
     reverse = load_reverse(Path(options.reverse), data, device, options.speed) if options.reverse else None
+
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results, read_config_values(folder))
     if options.json:

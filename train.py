@@ -131,6 +131,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     n_tokens = max(1, sum(n_predicted(batch) for batch in batches))
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
+
     for batch in batches:
         if phase.gradient is None:
             with torch.autocast(run.device.type, torch.bfloat16, enabled=loop.bf16):
@@ -139,6 +140,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
             total += loss.item()
         else:  # fine-tuning by a strategy that makes its own (training/fine_tuning.py)
             total += phase.gradient(batch, n_tokens)
+
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)

@@ -37,15 +37,18 @@ def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], pred
     source = torch.tensor([ids], device=device)  # (1, S)
     mask = torch.ones_like(source, dtype=torch.bool)
     decoder_input = torch.tensor([[tokenizer.decoder_start_id, *target[:-1]]], device=device)  # (1, T)
+
     attention = model.decoder[-1].cross_attention
     seen: list[Tensor] = []
     hook = attention.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
     with hook, plain_modules(model):
         memory = model.encode(source, mask)
         states = model.decode(decoder_input, memory, mask)
+
     copied = None
     if isinstance(model.copy_head, CopyHead):
         copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)
+
     return {
         "source": tokenizer.pieces(ids),
         "target": tokenizer.pieces(target),

@@ -66,12 +66,14 @@ def evaluate_run(
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
     check_held_out([run, *map(Path, partners)], reverse, splits, data.path or corpus)
+
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
         )
         for split, references in first_lines(splits, config.limit).items()
     ]
+
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
     scores["baselines"] = baselines(splits, results, config)
     if config.perturbed:
@@ -80,6 +82,7 @@ def evaluate_run(
             for scored in list(results) for kind in PERTURBATIONS
         ]  # fmt: skip
         scores |= {scored.split: scored.scores for scored in results}
+
     scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
     scores["gold_parses"] = {
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
@@ -87,9 +90,11 @@ def evaluate_run(
     scores["signatures"] = signatures()
     ensemble = {"ensemble": partners} if partners else {}
     scores["evaluation"] = asdict(config) | ensemble | ({"reverse": reverse.run} if reverse is not None else {})
+
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
+
     if results and networks[0].config.cross_attention:
         first = results[0]
         maps = attention_maps(networks[0], tokenizer, first.references[:3], first.predictions[:3], data)
@@ -140,6 +145,7 @@ def evaluate_split(
     predictions = choose(candidates, references, config, reverse)
     if n_cut:
         print(f"{split}: {n_cut} descriptions were cut to {data.max_source_length} tokens")
+
     outcomes = run_tests(references, predictions, config)
     n_refused = sum(outcome.status == "refused" for outcome in outcomes or ())
     if n_refused:
@@ -147,6 +153,7 @@ def evaluate_split(
             f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they or their tests "
             "leave the generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
         )
+
     scores = score_predictions(references, predictions, known, outcomes)
     if n_best > 1:
         scores["exact_match_oracle"] = mean_score(oracle(candidates, references))

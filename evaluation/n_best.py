@@ -75,8 +75,10 @@ def backward_scores(
         for of_one, description in zip(candidates, descriptions, strict=True)
         for candidate in of_one
     ]
+
     order = sorted(range(len(items)), key=lambda index: len(items[index].source) + len(items[index].target))
     scores = [0.0] * len(items)
+
     for first in range(0, len(order), batch_examples):
         rows = order[first : first + batch_examples]
         batch = collate([items[row] for row in rows], [""] * len(rows), tokenizer)

@@ -24,6 +24,7 @@ def score_table(results: list[Scored], run: RunFolder) -> str:
     """The table of scores: one line per split above its baselines, shares in percent with intervals over examples."""
     columns = [key for key in METRIC_TITLES if any(key in scored.scores for scored in results)]
     rows = [["", "n", *(METRIC_TITLES[key] for key in columns)]]
+
     for scored in results:
         rows.append([scored.split, str(len(scored.references)), *(cell(key, scored.scores) for key in columns)])
         new = scored.scores.get("tests_passed_new_programs")
@@ -37,6 +38,7 @@ def score_table(results: list[Scored], run: RunFolder) -> str:
         for name, splits in run.baselines.items():
             if scored.split in splits:  # perturbed splits have none
                 rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
+
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(text.ljust(width) if column == 0 else text.rjust(width)

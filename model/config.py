@@ -93,6 +93,7 @@ def check(config: ModelConfig) -> None:
     for name in ("d_kv", "position_offset"):
         if getattr(config, name) < 0:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0")
+
     if not config.d_kv and config.d_model % config.n_heads:
         nearest = round(config.d_model / config.n_heads) or 1
         raise ValueError(
@@ -103,6 +104,7 @@ def check(config: ModelConfig) -> None:
         raise ValueError(f"rotary positions need an even key width, not {config.d_k}; change d_model or n_heads")
     if config.positions == "sinusoidal" and config.d_model % 2:
         raise ValueError(f"sinusoidal positions need an even model.d_model, not {config.d_model}")
+
     if config.relative_buckets < 4 or config.relative_buckets % 2:
         raise ValueError(
             f"model.relative_buckets={config.relative_buckets} must be even and at least 4: two for each direction"
@@ -112,6 +114,7 @@ def check(config: ModelConfig) -> None:
             f"model.relative_max_distance={config.relative_max_distance} must be above half of "
             f"model.relative_buckets={config.relative_buckets}"
         )
+
     if not 0 <= config.norm_epsilon < math.inf:
         raise ValueError(f"model.norm_epsilon={config.norm_epsilon} must be at least 0")
     for name in ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output"):

@@ -253,11 +253,13 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     opened, finished = start_beams(source, beam, special, max_new_tokens, state.memory.dtype)
     token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
+
     for step in range(max_new_tokens):
         candidates, parents = extend(opened, state.log_probs(token), step, length_penalty)  # 2 K of each source
         ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
+
         done = ~(opened.score[:, 0] > finished.score[:, -1])  # (b,)
         if early_stopping:
             done |= finished.score[:, -1] > -torch.inf
@@ -265,6 +267,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
+
         state.reorder(parents)
         if done.any():
             left = (~done).nonzero()[:, 0]

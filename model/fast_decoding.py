@@ -85,23 +85,27 @@ class FastDecodingState:
         self.never_ids, self.step = list(never_ids), 0
         self.pre_norm = model.config.norm_position == "pre"
         self.open: Tensor | None = None  # the held sources that are not finished, where they are not all
+
         self.memory = model.encode(source, source_mask)  # (b, S, d_model)
         self.weights = decoder_weights(model, one_row=len(source) * beam == 1)
         # A source without a token is read as zeros, as in equation (4)'s other forms.
         readable = source_mask.any(dim=1)[:, None, None, None].to(self.memory.dtype)  # (b, 1, 1, 1)
         cross = [layer.cross_attention.keys_and_values(self.memory) for layer in model.decoder]
         self.caches = [SlotCache(keys, values * readable, max_new_tokens * beam) for keys, values in cross]
+
         short = len(source) == 1 and source.shape[1] * model.config.n_heads <= model.config.d_model
         self.absorbed = [
             AbsorbedSource(layer.cross_attention, cache.cross_keys, cache.cross_values) if short else None
             for layer, cache in zip(model.decoder, self.caches, strict=True)
         ]
+
         self.source_bias = None  # (b, 1, 1, S), where a source is padded
         if not source_mask.all():
             self.source_bias = mask_as_bias(source_mask[:, None, None, :], self.memory.dtype)
         # Slot i of a step is beam i's, and a beam sees its own until beams are reordered.
         own = torch.eye(beam, dtype=torch.bool, device=source.device).repeat(len(source), 1, max_new_tokens)
         self.slot_bias = None if beam == 1 else mask_as_bias(own, self.memory.dtype)  # (b, K, slots)
+
         # A table of learned positions may be shorter: `embed` refuses the step that would leave it.
         n_positions = max_new_tokens if model.decoder_positions.learned is None else model.config.max_length
         positions = torch.arange(n_positions, device=source.device)

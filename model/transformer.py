@@ -35,14 +35,17 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
         self.embedding_dropout = nn.Dropout(config.dropout)
         self.output_dropout = nn.Dropout(config.dropout_output)
+
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
         if config.norm_embeddings:
             self.encoder_embedding_norm, self.decoder_embedding_norm = make_norm(config), make_norm(config)
+
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
         self.encoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
         self.decoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
+
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits
@@ -50,6 +53,7 @@ class Transformer(nn.Module):
         self.mlm_head = MLMHead(config) if config.mlm_head else None
         self.tag_head = TagHead(config) if config.tag_head else None
         self.match_head = MatchHead(config) if config.match_head else None
+
         self.initialise()
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight

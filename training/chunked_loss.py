@@ -79,6 +79,7 @@ class ChunkedLoss(torch.autograd.Function):
         of_states, of_weights = torch.empty_like(states), [torch.zeros_like(weight) for weight in weights]
         widest = torch.float32 if states.device.type == "mps" else torch.float64  # MPS has no float64
         total = torch.zeros((), dtype=widest, device=states.device)
+
         for first in range(0, len(states), rows):
             part = slice(first, first + rows)
             with torch.set_grad_enabled(wanted):
@@ -87,12 +88,14 @@ class ChunkedLoss(torch.autograd.Function):
             mixture = None if log_generate is None else (log_generate[part], log_copy[part])
             loss, of_logits, share = loss_and_gradient(logits.detach(), targets[part], smoothing, mixture)
             total += loss.sum(dtype=total.dtype)
+
             if wanted:
                 of_states[part], *new = torch.autograd.grad(logits, (leaf, *weights), of_logits.to(logits.dtype))
                 for gradient, more in zip(of_weights, new, strict=True):
                     gradient.add_(more)
                 for gradient, value in zip(of_mixture, (share, 1 - share), strict=False):
                     gradient[part] = (smoothing - 1) * value
+
         ctx.mixed = log_generate is not None
         ctx.save_for_backward(*of_mixture, of_states, *of_weights)
         return total.to(states.dtype if states.dtype == torch.float64 else torch.float32)
@@ -115,14 +118,17 @@ def loss_and_gradient(
     # The most probable token has a probability of at least 1 / V, so its logarithm is exact; the target's may be 0.
     logsumexp = logits.amax(dim=-1) - probs.amax(dim=-1).log()  # (n,)
     log_prob = logits.gather(1, targets)[:, 0] - logsumexp  # (n,)
+
     share = torch.ones_like(log_prob)  # (n,)
     if mixture is not None:
         generated, copied = mixture[0] + log_prob, mixture[1]  # (n,) both
         log_prob = torch.logaddexp(generated, copied)
         share = (generated - log_prob).exp()
+
     loss = -(1 - smoothing) * log_prob
     if smoothing:
         loss = loss + smoothing * (logsumexp - logits.mean(dim=-1))
+
     if mixture is not None:
         probs.mul_(((1 - smoothing) * share + smoothing)[:, None])
     if smoothing:

@@ -37,14 +37,17 @@ def show_overview(
         rows[name] = f"{corpus_in_words(corpus)}; {budget_in_words(getattr(settings, name))}"
     if settings.init.from_:
         rows["begins with"] = settings.init.from_
+
     rows["vocabulary"] = f"{config.vocab_size:,} pieces"
     rows["network"] = (
         f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "
         f"{config.d_model}, {config.n_heads} heads, {config.n_encoder_layers} + {config.n_decoder_layers} layers"
     )
+
     bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
     rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
     rows["memory"] = memory_in_words(keeps_memory)
+
     width = max(map(len, rows))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():

@@ -42,12 +42,15 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     loop = replace(loop, bf16=loop.bf16 and has_bf16(run.device))
     config = settings.strategies if name == "training" else StrategiesConfig()
     stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
+
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+
     strategies = None if config == StrategiesConfig() else Strategies(run, loop)
     optimizer = make_optimizer(run.model, loop, None if strategies is None else strategies.rates())
     average, best = start_average(run.model) if loop.ema_decay else None, None
+
     if checkpoint is not None and position.phase == name:
         kept = load_checkpoint(checkpoint, run.model, optimizer)
         average, best = kept.get("average", average), kept.get("best")
@@ -57,6 +60,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
+
     batches = stream.batches(Place(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
     gradient = None if strategies is None else strategies.gradient()
@@ -85,8 +89,10 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         note_bad_step(run, loop, batches)
     count_step(run, phase, batches)
     progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
+
     last = position.step == phase.total
     held_out = held_out_loss(run, phase) if last or is_due(position.step, loop.evaluate_every) else None
+
     if held_out is not None:
         values["held_out_loss"] = held_out
         progress.say(f"{phase.name} step {position.step}: held-out loss {values['held_out_loss']:.4f}")
@@ -96,6 +102,7 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         if loop.patience and position.counters["stale_evaluations"] == 0:
             with averaged_weights(run.model, phase.average):
                 phase.best = start_average(run.model)
+
     if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
         append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})

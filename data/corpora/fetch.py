@@ -103,6 +103,7 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
     have = size_of(part)
     if published.size and have == published.size:
         return True
+
     request = urllib.request.Request(published.address, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
@@ -113,6 +114,7 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UserError(f"{published.address} cannot be reached ({reason}); {offline_advice(part)}") from None
+
     with response:
         start = range_start(response)
         if start not in (0, have):

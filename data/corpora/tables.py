@@ -71,10 +71,12 @@ def json_list(path: Path) -> Iterator[Row]:
     text = utf8(path.read_bytes())
     if text is None:
         raise UserError(f"{path} is not UTF-8; save it as UTF-8, or as JSONL, where only the broken lines are lost")
+
     decoder = json.JSONDecoder()
     position = after_blanks(text, int(text.startswith("\ufeff")))
     if text[position : position + 1] != "[":
         raise UserError(f"{path} does not begin with [: write a list of objects, or name it .jsonl for one a line")
+
     line, counted = 1, 0
     position = after_blanks(text, position + 1)
     while text[position : position + 1] != "]":

@@ -284,6 +284,7 @@ def data_card(
     characters: Counter[str] = Counter()
     for shard in shards:
         characters[shard["origin"]] += shard["characters"]
+
     sources = [
         {
             "name": origin.name, "version": origin.version, "licence": origin.licence, "files": len(origin.files),
@@ -291,9 +292,11 @@ def data_card(
         }
         for origin in origins
     ]  # fmt: skip
+
     totals = {name: sum(shard[name] for shard in shards) for name in ("examples", "held_out", "tokens", "characters")}
     fields = ("name", "examples", "held_out", "tokens", "sha256", "origin")
     listed = [{name: shard[name] for name in fields} for shard in shards]
+
     card = {
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
         "sources": sources, **totals, "characters_by_language": under("characters: ", shards),

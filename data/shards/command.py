@@ -103,13 +103,16 @@ def show_card(card: dict[str, Any]) -> str:
         f"{source['characters'] / whole:6.1%}  {source['files']:6,}  {source['licence']}"
         for source in by_source if source["characters"]
     ]  # fmt: skip
+
     lines += ["", "left out:"]
     lines += [f"  {n:9,}  {name}" for name, n in sorted(card["left_out"].items()) if n]
+
     lines += ["", "benchmarks whose dev and test lines were looked for:"]
     lines += [
         f"  {name}: {found['targets']:,}, of which {found['too short']:,} are too short to be looked for"
         for name, found in card["benchmarks"].items()
     ] or ["  none; `python -m data fetch NAME` brings them here, --benchmarks says where they are"]
+
     languages = sorted(card["characters_by_language"].items(), key=lambda pair: -pair[1])
     lines += ["", "languages: " + ", ".join(f"{name} {n / whole:.1%}" for name, n in languages)]
     kinds = ", ".join(f"{n:,} of {kind}" for kind, n in card["examples_by_kind"].items())

@@ -30,6 +30,7 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
     lines = gzip.decompress(Path(job["unit"]).with_suffix(".examples").read_bytes()).decode("utf-8").split("\n")
     chosen = [json.loads(line) for line, keep in zip(lines, kept, strict=True) if keep]
     chosen.sort(key=lambda row: is_held_out(row[1]))  # stable: the order stays otherwise
+
     rows, ids, counts = [], [], Counter()
     for kind, id, nl, code, language in chosen:
         described = [] if nl is None else tokenizer.encode(nl)
@@ -43,9 +44,11 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
         counts[f"once: {language}"] += len(code) if kind == "code" else 0
         counts["characters: text"] += len(nl or "")
         counts[f"examples: {kind}"] += 1
+
     stop_if_alone()
     if rows:
         write_shard(place, rows, ids, tokenizer.vocab_size)
+
     answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
     answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in SHARD_FILES} if rows else {}
     write_json(place.with_suffix(".json"), answer)

@@ -62,6 +62,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     contamination, signer = targets_in(job["targets"]), Signer()
     lines, keys, signatures, sizes = [], [], [], []
+
     for inside, path in job["files"]:
         for kind, id, nl, code, language, key in file_examples(inside, Path(path), job, contamination, counts):
             signature = signer.sign(code if nl is None else f"{nl}\n{code}")
@@ -71,6 +72,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
             signatures.append(numpy.zeros(N_VALUES, numpy.uint32) if signature is None else signature)
             sizes.append(len(code) + len(nl or ""))
             counts[f"examples: {kind}"] += 1
+
     stop_if_alone()
     out = Path(job["out"])
     table = numpy.array(keys, "<u8").reshape(-1, 1 + N_BANDS).T
@@ -117,6 +119,7 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     if language == "text" and LICENCE_FILE.fullmatch(path.stem):
         counts["left out: licence files"] += 1
         return None
+
     try:
         content = path.read_bytes()
         counts["bytes"] += len(content)
@@ -128,6 +131,7 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     except (SyntaxError, UnicodeError, LookupError, OSError):  # LookupError: an encoding that is none
         counts["left out: files that cannot be read"] += 1
         return None
+
     problem = why_not(text, language)
     if problem:
         counts[f"left out: {problem}"] += 1
@@ -162,6 +166,7 @@ def python_examples(
     tree, lines = ast.parse(text), text.split("\n")
     defined = list(definitions(tree))
     used: Counter[str] = Counter()
+
     for qualified, line, description, code, key in functions(defined, lines):
         if is_contaminated(contamination, code, key, "python", counts):
             continue
@@ -171,10 +176,12 @@ def python_examples(
             yield "function", f"{name}:{qualified}{number}", description, code, "python", key
         for number, piece in enumerate(pieces(code)):
             yield "code", f"{name}:code:{line}.{number}", None, piece, "python", f"{key}.{number}"
+
     for line, source in other_code(tree, defined, lines):
         if not is_contaminated(contamination, source, "", "python", counts):
             for number, piece in enumerate(pieces(source)):
                 yield "code", f"{name}:other:{line}.{number}", None, piece, "python", digest(piece)
+
     for line, whole in texts(tree, defined, lines):
         if line <= LICENCE_LINES and LICENCE.search(whole):
             counts["left out: licence headers"] += 1

@@ -41,17 +41,21 @@ class PretrainedTokenizer(Tokenizer):
         self.n_ids = vocab_size
         self.pad_id, self.end_id, self.decoder_start_id = pad_id, end_id, decoder_start_id
         self.never_ids = tuple(never_ids)
+
         names = (*TOKENIZER_FILES, *SETTINGS)
         self.files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
         by_piece = {piece: index for index, piece in self.table.items()}
         names = special_names(folder)
         self.unk_id, self.begin_id, self.mask_id = (
             by_piece.get(names[name]) for name in ("unk_token", "bos_token", "mask_token")
         )
+
         numbered = {int(found[1]): index for piece, index in by_piece.items() if (found := SENTINEL.match(piece))}
         self.sentinel_ids = tuple(numbered[number] for number in sorted(numbered))
         self.special = {by_piece[name] for name in {*names.values(), *listed_tokens(folder)} if name in by_piece}
         self.special |= {*self.sentinel_ids, *self.pieces_of.languages, *self.prefix, *self.suffix, pad_id, end_id}
+
         self.first_piece_id = min(index for index in self.table if index not in self.special)
         self.check(folder, by_piece.get(names["pad_token"]))
 

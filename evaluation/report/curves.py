@@ -78,6 +78,7 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
                       markerfacecolor="none", label=f"{phase.name}, held out" if steps else "_")
         if index:
             axes.axvline(phase.start, color=INK, linewidth=0.8, linestyle=":")
+
     axes.set_xlabel("optimiser step")
     axes.set_ylabel(PANELS[metric])
     axes.set_ylim(bottom=0)
@@ -86,6 +87,7 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=10)
     axes.xaxis.set_major_formatter("{x:,.0f}")
+
     if metric == "tokens_per_second":
         axes.yaxis.set_major_formatter("{x:,.0f}")
     if metric == "learning_rate":

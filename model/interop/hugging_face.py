@@ -61,6 +61,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
     tensors = with_embedding(family, with_prefix(family, tensors))
     chosen, problems = our_settings(family, values)
+
     named = original_name(family)
     if named in tensors:
         output = tensors.get("lm_head.weight")
@@ -68,6 +69,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         chosen["tie_embeddings"] = tied if output is None else same(output, tensors[named])
         chosen["logits_bias"] = "final_logits_bias" in tensors
         problems += differing_copies(family, tensors)
+
     try:
         special = special_ids(values)
     except ConversionError as error:
@@ -78,12 +80,14 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         raise ConversionError([*problems, str(error)]) from None
     if config.n_encoder_layers + config.n_decoder_layers > len(tensors):  # before anything of that size is built
         raise ConversionError([*problems, f"{config.n_encoder_layers} + {config.n_decoder_layers} layers"])
+
     names = their_names(family, config)
     weights = {ours: tensors[theirs] for ours, theirs in names.items() if theirs in tensors}
     computed = computed_tables(config, tensors)
     repeated = {*family.copies, "lm_head.weight"} if config.tie_embeddings else {*family.copies}
     left_over = tensors.keys() - {*names.values()} - repeated - family.unread - computed
     missing = [theirs for theirs in names.values() if theirs not in tensors]
+
     if "logits_bias" in weights:
         weights["logits_bias"] = weights["logits_bias"].flatten()  # theirs is (1, V)
     problems += misfits(config, weights)
@@ -106,14 +110,17 @@ def to_hugging_face(
     missing = [name for name in names if name not in weights]
     if problems or left_over or missing:
         raise ConversionError(problems, left_over, missing)
+
     tensors = {theirs: weights[ours] for ours, theirs in names.items()}
     if "final_logits_bias" in tensors:
         tensors["final_logits_bias"] = tensors["final_logits_bias"][None]  # (1, V)
+
     embedding = tensors[original_name(family)]
     if not config.tie_embeddings:  # BART's classes tie all of the four or none
         tensors |= {name: embedding.clone() for name in family.copies}
     if kind == "t5" and config.tie_embeddings and not config.scale_output:
         tensors["lm_head.weight"] = embedding.clone()  # older T5 classes take an unscaled output for an untied one
+
     ids = {
         "pad_token_id": special.pad_id, "eos_token_id": special.end_id,
         "decoder_start_token_id": special.decoder_start_id,
@@ -145,6 +152,7 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         elif chosen.setdefault(ours, value) != value:
             first = next(setting.theirs for setting in family.settings if setting.ours == ours)
             problems.append(f"{theirs}={value} beside {first}={chosen[ours]}")
+
     for theirs, value in family.fixed_theirs.items():
         if values.get(theirs, value) != value:
             problems.append(f"{theirs}={values[theirs]}")
@@ -153,6 +161,7 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         chosen["feed_forward"] = family.activations[activation]
     else:
         problems.append(f"{family.activation}={activation}")
+
     if unreadable:
         raise ConversionError(unreadable + problems)
     if "d_k" in chosen:  # a property of ours; the field says it only where it is not d_model / n_heads

@@ -50,10 +50,12 @@ def weight_shapes(config: ModelConfig) -> Shapes:
             shapes |= norm_shapes(f"{stack}_embedding_norm", config)
         if config.has_final_norm:
             shapes |= norm_shapes(f"{stack}_norm", config)
+
     for i in range(config.n_encoder_layers):
         shapes |= layer_shapes(f"encoder.{i}", ("self_attention",), config)
     for i in range(config.n_decoder_layers):
         shapes |= layer_shapes(f"decoder.{i}", ("self_attention", "cross_attention"), config)
+
     if not config.tie_embeddings:
         shapes["output.weight"] = (config.vocab_size, config.d_model)
     if config.logits_bias:

@@ -63,10 +63,12 @@ def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, fo
     lines += [""] * bool(verdict.details) + indented("\n".join(verdict.details))
     for name, check in verdict.mistakes:
         lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", TEXT_WIDTH))]
+
     if printed.strip():
         rows = printed.rstrip().splitlines()
         more = [f".. and {len(rows) - LINES_PRINTED} more lines"] if len(rows) > LINES_PRINTED else []
         lines += ["", "Your code printed:", *indented("\n".join(rows[:LINES_PRINTED] + more))]
+
     if verdict.status == "passed":
         return [*lines, "", *after_pass(verdict, page)]
     if not verdict.prediction:

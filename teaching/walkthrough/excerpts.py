@@ -33,12 +33,14 @@ def excerpts(operation: Operation, story: Story) -> dict[str, Any]:
         return {"gate": pack(parameters["gate"]), "gate_bias": float(parameters["gate_bias"].detach())}
     if "W" not in parameters:
         return {}
+
     if operation.kind == "projection":
         chosen = columns_of_heads(config.n_heads, config.d_k, operation)
     elif operation.kind == "logits":
         chosen = first_distinct(story.trace.target.tolist())
     else:
         chosen = spread(parameters["W"].shape[0], N_COLUMNS)
+
     back = spread(parameters["W"].shape[1], N_BACK)
     return columns(parameters["W"], parameters.get("b"), chosen) | {
         "back": back, "W_back": pack(parameters["W"][:, back].T)}

@@ -114,6 +114,7 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
         "cosine": f"{stack}.cosine", "sine": f"{stack}.sine"}
     biased = not cross and model.config.positions in ("t5_relative", "alibi")
     mask = "padding" if keys_axis == SOURCE_AXIS else "future"
+
     result = []
     for role, source, rows in (("query", x, axis), ("key", memory, keys_axis), ("value", memory, keys_axis)):
         plural = {"query": "queries", "key": "keys", "value": "values"}[role]
@@ -121,6 +122,7 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
         if rotary and role != "value":
             projection.inputs.update(rotary)
         result.append(projection)
+
     steps = ("queries", "keys", "values", "scores", "weights", "heads")
     queries, keys, values, scores, weights, heads = (f"{place}.{step}" for step in steps)
     bias = {"bias": f"{stack}.bias"} if biased else {}
@@ -158,6 +160,7 @@ def head(model: Transformer) -> list[Operation]:
     logits = Operation("logits", "logits", "output", (TARGET_AXIS, "V"), {"x": states}, {"scale": scale},
                        {"W": model.output.weight, **bias})
     result, roles = [logits], {"logits": "logits"}
+
     if model.copy_head is not None:
         copy = model.copy_head
         result += [
@@ -177,6 +180,7 @@ def head(model: Transformer) -> list[Operation]:
             ),
         ]
         roles |= {"scores": "copy.scores", "gate": "copy.gate"}
+
     kind = "mixture" if model.copy_head is not None else "log_softmax"
     return [
         *result,

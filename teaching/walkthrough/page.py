@@ -136,10 +136,12 @@ def fitting(
         for name, activation in activations.items()
         for part, tensor in (("value", activation.value), ("gradient", activation.gradient)) if tensor is not None
     ]
+
     arrays: dict[str, dict[str, Any]] = {name: {} for name in activations}
     room -= sum(len(name) + ENTRY for _, name, _, _ in wanted)
     packed_before: dict[str, str] = {}  # data -> where it stands
     left_out = []
+
     for _, name, part, tensor in sorted(wanted, key=lambda item: item[0]):
         if is_derived(steps.get(name), name, part):
             arrays[name][part] = {"shape": list(tensor.shape), "derived": True, "samples": samples(tensor)}

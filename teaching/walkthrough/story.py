@@ -55,6 +55,7 @@ def tell(
     longest = settings.data.max_source_length
     source, special = source_ids(prompt, tokenizer, longest), ids_for_decoding(tokenizer)
     check_lengths(model, len(source) + n_padding, "the description, its padding included,")
+
     limit = max_new_tokens or settings.evaluation.max_new_tokens
     ids = torch.tensor([source])
     generated = greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special, limit)[0]
@@ -62,9 +63,11 @@ def tell(
     whole = [*generated, tokenizer.end_id] if ended else generated
     target = whole if reference is None else tokenizer.frame(tokenizer.encode_target(reference), target=True)
     check_lengths(model, len(target), "the code")
+
     seen = trace(model, source, n_padding, target, tokenizer.decoder_start_id)
     choices = seen.activations["log_probs"].value.clone()  # (T, V)
     choices[:, list(special.never_ids)] = -torch.inf
+
     return Story(
         run.resolve().name, model, seen, tokenizer.pieces(range(tokenizer.vocab_size)), prompt,
         tokenizer.decode(generated), reference, ended, len(tokenizer.encode(prompt)) >= longest,

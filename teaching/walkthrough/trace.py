@@ -99,10 +99,12 @@ def watch(model: Transformer, recorder: Recorder) -> None:
         recorder.input_of(model.encoder_embedding_norm, "encoder.sum")
         recorder.input_of(model.decoder_embedding_norm, "decoder.sum")
     recorder.input_of(model.embedding_dropout, *(f"{stack}.input" for stack in stacks))
+
     for stack in stacks:
         for index, layer in enumerate(getattr(model, stack)):
             for sublayer in sublayers(layer):
                 watch_sublayer(layer, stack, f"{stack}.{index}.{sublayer}", sublayer, recorder)
+
     if model.config.has_final_norm:
         recorder.output_of(model.encoder_norm, "encoder.final")
         recorder.output_of(model.decoder_norm, "decoder.final")
@@ -145,6 +147,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     """
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs what is seen; call model.eval() first")
+
     device = model.embedding.weight.device
     padding = [model.pad_id] * n_padding
     ids = torch.tensor([[*source, *padding]], device=device)  # (1, S)
@@ -153,9 +156,11 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     decoder_input = torch.tensor([[start_id, *target[:-1]]], device=device)  # (1, T)
     with torch.no_grad():
         fused = model(ids, mask, decoder_input)  # (1, T, V)
+
     recorder = Recorder()
     watch(model, recorder)
     model.zero_grad(set_to_none=True)
+
     try:
         with torch.enable_grad(), plain_modules(model):
             log_probs = model(ids, mask, decoder_input)  # (1, T, V)
@@ -164,6 +169,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     finally:
         for handle in recorder.handles:
             handle.remove()
+
     of_target = log_probs.detach().gather(-1, wanted[..., None])[0, :, 0]  # (T)
     result = Trace(
         ids[0], len(source), wanted[0], decoder_input[0], activations_of(recorder) | positions_of(model, ids, wanted),

@@ -37,9 +37,11 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
+
     teacher = run.settings.strategies.teacher.run
     if teacher:
         content["teacher_sha256"] = weights_hash(Path(teacher))
+
     path = run.folder / "environment.json"
     if path.exists():
         before = read_json(path)

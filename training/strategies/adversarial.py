@@ -42,10 +42,12 @@ def passes(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Iter
     if adversary.kind == "none":
         yield share
         return
+
     delta = initial_delta(model, batch, adversary)  # (B, S, d_model)
     masks = random_states()  # from which the first pass draws its dropout
     with shifted_embeddings(model, batch.source, delta):
         yield share
+
     for _ in range(n_passes(adversary) - 1):
         if adversary.kind == "fgm":
             delta = epsilon * unit(delta_gradient(delta))

@@ -39,6 +39,7 @@ def meta_gradient(
     before = [weight.grad for weight in weights]  # of the step's other batches
     query = int(meta.kind == "fomaml")
     parts = split(batch, meta.inner_steps + query)
+
     total = torch.zeros(())
     for part in parts[: len(parts) - query]:
         total = total + part_gradient(model, part, weights, loop)
@@ -46,12 +47,14 @@ def meta_gradient(
             for weight in weights:
                 if weight.grad is not None:
                     weight.sub_(meta.inner_rate * weight.grad)
+
     if query:
         total = total + part_gradient(model, parts[-1], weights, loop)
         found = [weight.grad for weight in weights]
     else:
         way = meta.inner_rate * len(parts)
         found = [(first - weight.detach()) / way for first, weight in zip(start, weights, strict=True)]
+
     with torch.no_grad():
         for weight, first, old, new in zip(weights, start, before, found, strict=True):
             weight.copy_(first)

@@ -68,6 +68,7 @@ def slipped_greedy(
     prefix = np.full((batch, 1), start_id)
     ended = np.zeros(batch, dtype=bool)
     output = np.full((batch, max_new_tokens), pad_id)
+
     for step in range(max_new_tokens - (slip == "one less")):
         others = {"last alone": prefix[:, -1:], "start alone": prefix[:, :1], "turned": prefix[:, ::-1]}
         seen = others.get(slip, prefix)
@@ -83,6 +84,7 @@ def slipped_greedy(
         if ended.all() or (slip == "first ends" and ended.any()):
             break
         prefix = np.concatenate([prefix, token[:, None]], axis=1)
+
     if slip == "start kept":
         return np.concatenate([np.full((batch, 1), start_id), output], axis=1)[:, :max_new_tokens]
     return output
@@ -152,16 +154,19 @@ def slipped_beam(
     vocab_size, beam = log_probs.shape[1], len(sums)
     totals = log_probs if slip == "sums forgotten" else sums[:, None] + log_probs
     longer = lengths[:, None] + (0 if slip == "old length" else 1) + np.zeros_like(log_probs, dtype=int)
+
     if slip != "finished extended":
         totals, is_end = totals.copy(), np.arange(vocab_size) == end_id
         totals[finished] = np.where(is_end, sums[finished, None], -np.inf)
         longer[finished] = lengths[finished, None] + (slip == "finished longer")
         if slip == "finished dropped":
             totals[finished] = -np.inf
+
     if slip == "no penalty":
         scores = totals
     else:
         scores = totals * longer**alpha if slip == "multiplied" else totals / longer**alpha
+
     if slip == "one each":
         tokens = scores.argmax(axis=1)
         order = np.argsort(-scores.max(axis=1))
@@ -169,6 +174,7 @@ def slipped_beam(
     index = np.argsort(-scores, axis=None)[:beam]
     if slip == "worst first":
         index = index[::-1]
+
     parents, tokens = index // vocab_size, index % vocab_size
     if slip == "scores returned":
         return parents, tokens, scores[parents, tokens]
@@ -232,11 +238,13 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
     logits = {"multiplied": logits * temperature, "no temperature": logits, "after softmax": logits}.get(
         slip, logits / temperature
     )
+
     axis = 0 if slip == "batch" else -1
     probs = np.exp(logits - logits.max(axis=axis, keepdims=True))
     probs = probs / probs.sum(axis=axis, keepdims=True)
     if slip == "after softmax":
         probs = probs / temperature
+
     order = np.argsort(-probs, axis=-1)
     ordered = np.take_along_axis(probs, order, axis=-1)
     before = np.cumsum(ordered, axis=-1) - ordered  # what all better tokens sum to
@@ -249,6 +257,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
         keep = before + ordered <= top_p
     if slip == "one more":
         keep = np.concatenate([np.ones((len(keep), 1), dtype=bool), keep[:, :-1]], axis=1)
+
     cut = np.where(keep, ordered, 0)
     if slip == "threshold":
         cut = np.where(ordered >= 1 - top_p, ordered, 0)
@@ -258,6 +267,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
     if slip == "one less, or none":
         left = np.maximum(left, 1e-12)  # a guard that hides the mistake
     cut = cut if slip == "not renormalised" else cut / left
+
     if slip == "sorted":
         return cut
     back = order if slip == "order for inverse" else np.argsort(order, axis=-1)

@@ -102,17 +102,20 @@ def slipped_stacks(
     n_source, n_target = source.shape[1], target.shape[1]
     own = np.tril(np.ones((n_target, n_target), dtype=bool))
     seen, cross = real[:, None, :], real[:, None, :]  # (B, 1, S)
+
     if slip == "causal encoder":
         seen = seen & np.tril(np.ones((n_source, n_source), dtype=bool))
     if slip == "causal cross":
         cross = cross & np.tril(np.ones((n_target, n_source), dtype=bool))
     if slip == "future":
         own = np.ones_like(own)
+
     x, after_each = source, []
     for layer in encoder.layers:
         x = layer(source if slip == "same input" else x, seen)
         after_each.append(x)
     memory = x if slip in ("no norm", "no encoder norm") else encoder.norm(x)
+
     y = target
     for layer, beside in zip(decoder.layers, after_each):
         read = {"layer by layer": beside, "source": source}.get(slip, memory)
