@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
     if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
-    config = changed(settings.evaluation, options)
+    config = evaluation_settings(settings.evaluation, options)
 
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
@@ -180,7 +180,7 @@ def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: st
     return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 
 
-def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
+def evaluation_settings(config: EvaluationConfig, options: Options) -> EvaluationConfig:
     """The run's own settings of evaluation with what the command line changes. Raises UserError."""
     given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
     try:

@@ -45,7 +45,7 @@ from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.phase import finish_phase, next_batches, prepare, record, save, start_phase
+from training.phase import finish_phase, next_batches, prepare, record_step, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
@@ -118,7 +118,7 @@ def train(run: Run, phase: Phase) -> None:
             rate = learning_rate(run.position.step, phase.total, phase.loop)
             loss, norm = take_step(run, phase, batches, rate)
             values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
-            record(run, phase, batches, values, progress)
+            record_step(run, phase, batches, values, progress)
 
 
 def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tuple[float, float]:

@@ -55,7 +55,7 @@ def perturb(example: Example, kind: str, generator: numpy.random.Generator, shar
         if kind == "drops":  # with the blank beside it
             text = before.removesuffix(" ") + (after if before.endswith(" ") else after.removeprefix(" "))
         else:
-            text = before + changed(text[start:end], kind, generator) + after
+            text = before + changed_word(text[start:end], kind, generator) + after
     return replace(example, nl=text)
 
 
@@ -74,7 +74,7 @@ def may_change(word: str, kind: str) -> bool:
     return {"typos": len(word) >= SHORTEST_TYPO, "synonyms": word in SYNONYMS, "drops": True}[kind]
 
 
-def changed(word: str, kind: str, generator: numpy.random.Generator) -> str:
+def changed_word(word: str, kind: str, generator: numpy.random.Generator) -> str:
     """The word after the change: with a typo, or a synonym of it."""
     if kind == "synonyms":
         return SYNONYMS[word][int(generator.integers(len(SYNONYMS[word])))]

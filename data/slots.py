@@ -58,10 +58,10 @@ def name_parts(chain: str) -> list[str]:
 
 def hide_in_description(description: str, data: DataConfig) -> str:
     """The description with slots, as the network reads it."""
-    return described(description, slots(description, data), data)
+    return description_with_slots(description, slots(description, data), data)
 
 
-def described(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
+def description_with_slots(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
     """The description with slots for the hidden texts; the task's name in front of it stays."""
     text = description.removeprefix(data.prefix)
     return description.removesuffix(text) + with_slots(IN_TEXT, hidden, text)
@@ -72,7 +72,7 @@ def hide(example: Example, data: DataConfig) -> Example:
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
-    nl, code = described(example.nl, hidden, data), with_slots(IN_CODE, hidden, example.code)
+    nl, code = description_with_slots(example.nl, hidden, data), with_slots(IN_CODE, hidden, example.code)
     return replace(example, nl=nl, code=code) if put_back(code, hidden) == example.code else example
 
 

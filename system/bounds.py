@@ -34,7 +34,7 @@ class Bounds:
         """The text that --help shows behind the comment of a field."""
         return f"({self}; default: {default})"
 
-    def hold(self, value: float) -> bool:
+    def holds(self, value: float) -> bool:
         """Whether a value lies inside the bounds."""
         return (
             math.isfinite(value)
@@ -77,5 +77,5 @@ def check_bounds(settings: Any, room: str = "") -> None:
     Raises ValueError.
     """
     for name, allowed in bounds_of(type(settings)).items():
-        if not allowed.hold(getattr(settings, name)):
+        if not allowed.holds(getattr(settings, name)):
             raise ValueError(f"{room}{'.' if room else ''}{name}={getattr(settings, name)} must be {allowed}")

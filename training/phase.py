@@ -79,7 +79,7 @@ def next_batches(run: Run, phase: Phase) -> list[Batch]:
     return drawn
 
 
-def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
+def record_step(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
     """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
     position, loop = run.position, phase.loop
     if math.isfinite(values["gradient_norm"]) and math.isfinite(values["loss"]):

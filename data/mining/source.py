@@ -93,7 +93,7 @@ def mined_source(config: DataConfig) -> MinedSource:
         digest = contents_hash({inside: contents[inside] for inside, _ in own})
         provenance[package.name] = {"version": package.version, "files": len(own), "sha256": digest}
         found = parse_files([path for _, path in own], digest, package.name, config.workers)
-        for module, parts in usable(own, found, bad, config.strict):
+        for module, parts in usable_files(own, found, bad, config.strict):
             # Whoever names a package wants to train on it: only the standard library is held back in part.
             split = "train" if package in wanted else split_of(module)
             files.append(MinedFile(module, split, parts))
@@ -101,7 +101,7 @@ def mined_source(config: DataConfig) -> MinedSource:
     return MinedSource(files, provenance, bad)
 
 
-def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[tuple[str, dict]]:
+def usable_files(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[tuple[str, dict]]:
     """Module and contents of the files that parse; the others are counted, or an error when `strict`."""
     files = []
     for (inside, path), parts in zip(own, found, strict=True):

@@ -72,7 +72,7 @@ def run_in_fork(job: dict, folder: str, time_limit: float, limits: dict, allowed
     end_orphans()
     if not in_time:
         return {"status": "time", "message": f"still running after {time_limit:g} seconds"}
-    return parsed(report) or cause_of_death(status)
+    return parse_report(report) or cause_of_death(status)
 
 
 def be_the_program(job: dict, write_end: int, folder: str, limits: dict, allowed: dict) -> None:
@@ -115,11 +115,11 @@ def run_program(job: dict, allowed: dict) -> dict:
     except MemoryError:
         return {"status": "memory", "message": "out of memory"}
     except BaseException as error:
-        return {"status": "failed", "message": described(error)}
+        return {"status": "failed", "message": error_in_words(error)}
     return {"status": "passed", "message": ""}
 
 
-def described(error: BaseException) -> str:
+def error_in_words(error: BaseException) -> str:
     """The error in one short line; its own text may fail to be made."""
     text = ""
     with contextlib.suppress(BaseException):
@@ -127,7 +127,7 @@ def described(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}{text[:LONGEST_MESSAGE]}".split())
 
 
-def parsed(report: bytes) -> dict | None:
+def parse_report(report: bytes) -> dict | None:
     """The program's report, or None where it ended without one."""
     try:
         outcome = json.loads(report)

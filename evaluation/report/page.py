@@ -68,10 +68,10 @@ def chips(run: RunFolder) -> str:
         ("machine", run.machine),
         ("threads", known.get("threads")),
         ("seed", known.get("seed", run.config.get("seed"))),
-        ("parameters", counted(known.get("parameters"))),
-        ("steps", counted(known.get("steps"))),
-        ("tokens", counted(known.get("tokens"))),
-        ("training FLOPs", counted(known.get("training_flops"))),
+        ("parameters", formatted_count(known.get("parameters"))),
+        ("steps", formatted_count(known.get("steps"))),
+        ("tokens", formatted_count(known.get("tokens"))),
+        ("training FLOPs", formatted_count(known.get("training_flops"))),
         ("time", duration(known.get("seconds"))),
         ("peak memory", f"{known['peak_memory_mib']:,.0f} MiB" if known.get("peak_memory_mib") else None),
     ]
@@ -79,7 +79,7 @@ def chips(run: RunFolder) -> str:
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in shown) + "</dl>"
 
 
-def counted(value: object) -> str | None:
+def formatted_count(value: object) -> str | None:
     """A count with thousands separated, a large one in powers of ten."""
     if not isinstance(value, (int, float)):
         return None
@@ -114,7 +114,7 @@ def attention(run: RunFolder) -> str:
     if not run.attention:
         return '<p class="absent">No attention.json in this run, so there are no attention maps.</p>'
     maps = [
-        f'<figure><figcaption>Example {number}{cut(example)}</figcaption><div class="scroll" tabindex="0" '
+        f'<figure><figcaption>Example {number}{cut_note(example)}</figcaption><div class="scroll" tabindex="0" '
         f'role="region" aria-label="Attention map {number}">{attention_map(example)}</div></figure>'
         for number, example in enumerate(run.attention, start=1)
     ]
@@ -126,7 +126,7 @@ def attention(run: RunFolder) -> str:
     )
 
 
-def cut(example: dict[str, Any]) -> str:
+def cut_note(example: dict[str, Any]) -> str:
     """A note under a map that is too large to be shown whole."""
     longest = max(len(example["source"]), len(example["target"]))
     return f" (the first {MAX_PIECES} of {longest} pieces)" if longest > MAX_PIECES else ""

@@ -66,13 +66,13 @@ def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Tra
     Raises ConversionError where a stack does what PyTorch's cannot.
     """
     norm_first = config.norm_position == "pre"
-    wanted = {
+    required = {
         "norm": "layer", "final_norm": config.final_norm or not norm_first, "scale_attention": True,
         "dropout_attention": config.dropout, "dropout_feed_forward": config.dropout, "dropout_output": 0.0,
         **WHOLE,
     }  # fmt: skip
 
-    problems = [f"{name}={getattr(config, name)}" for name, value in wanted.items() if getattr(config, name) != value]
+    problems = [f"{name}={getattr(config, name)}" for name, value in required.items() if getattr(config, name) != value]
     if config.feed_forward not in ("relu", "gelu"):
         problems.append(f"feed_forward={config.feed_forward}")
     if config.positions not in ("none", "sinusoidal", "learned"):

@@ -20,7 +20,7 @@ from system.device import set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
 from teaching.walkthrough.page import write_page
-from teaching.walkthrough.story import tell
+from teaching.walkthrough.story import tell_story
 from teaching.walkthrough.text import show
 
 
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     check(options)
     set_threads(options.threads)
     start = time.perf_counter()
-    story = tell(Path(options.run), options.prompt, options.code, options.padding, options.max_new_tokens)
+    story = tell_story(Path(options.run), options.prompt, options.code, options.padding, options.max_new_tokens)
     if options.text:
         show(story)
         return 0

@@ -82,13 +82,13 @@ def facts(story: Story) -> dict[str, Any]:
         "fused_difference": trace.fused_difference, "n_source": trace.n_source,
         "config": asdict(config), "d_k": config.d_k,
         "source": trace.source.tolist(), "target": trace.target.tolist(), "input": trace.decoder_input.tolist(),
-        "pieces": story.pieces, "loss": [short(loss) for loss in trace.loss.tolist()],
-        "top": [[[i, *map(short, parts)] for i, *parts in row] for row in story.alternatives],
-        "parameters": [[p.name, list(p.shape), short(p.value), short(p.gradient)] for p in trace.parameters],
+        "pieces": story.pieces, "loss": [six_digits(loss) for loss in trace.loss.tolist()],
+        "top": [[[i, *map(six_digits, parts)] for i, *parts in row] for row in story.alternatives],
+        "parameters": [[p.name, list(p.shape), six_digits(p.value), six_digits(p.gradient)] for p in trace.parameters],
     }
 
 
-def short(number: float) -> float:
+def six_digits(number: float) -> float:
     """A number with six digits; the page shows four."""
     return float(f"{number:.6g}")
 

@@ -47,7 +47,7 @@ def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     return model, tokenizer, settings
 
 
-def tell(
+def tell_story(
     run: Path, prompt: str, reference: str | None = None, n_padding: int = 2, max_new_tokens: int = 0
 ) -> Story:
     """Generate code for the prompt, then trace the pass that scores it, or the reference. Raises UserError."""

@@ -152,7 +152,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     padding = [model.pad_id] * n_padding
     ids = torch.tensor([[*source, *padding]], device=device)  # (1, S)
     mask = torch.arange(ids.shape[1], device=device)[None] < len(source)  # (1, S)
-    wanted = torch.tensor([target], device=device)  # (1, T)
+    targets = torch.tensor([target], device=device)  # (1, T)
     decoder_input = torch.tensor([[start_id, *target[:-1]]], device=device)  # (1, T)
     with torch.no_grad():
         fused = model(ids, mask, decoder_input)  # (1, T, V)
@@ -164,15 +164,15 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     try:
         with torch.enable_grad(), plain_modules(model):
             log_probs = model(ids, mask, decoder_input)  # (1, T, V)
-            loss, n_tokens = sequence_loss_written_out(log_probs, wanted, torch.ones_like(wanted, dtype=torch.bool))
+            loss, n_tokens = sequence_loss_written_out(log_probs, targets, torch.ones_like(targets, dtype=torch.bool))
             (loss / n_tokens).backward()
     finally:
         for handle in recorder.handles:
             handle.remove()
 
-    of_target = log_probs.detach().gather(-1, wanted[..., None])[0, :, 0]  # (T)
+    of_target = log_probs.detach().gather(-1, targets[..., None])[0, :, 0]  # (T)
     result = Trace(
-        ids[0], len(source), wanted[0], decoder_input[0], activations_of(recorder) | positions_of(model, ids, wanted),
+        ids[0], len(source), targets[0], decoder_input[0], activations_of(recorder) | positions_of(model, ids, targets),
         -of_target, parameter_norms(model), float((log_probs.detach() - fused).abs().max()),
     )
     model.zero_grad(set_to_none=True)

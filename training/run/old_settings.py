@@ -114,8 +114,8 @@ def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: S
     """
     table = SETTING_CHANGES if changes is None else changes
     first = {change.new: change.default for change in reversed(table) if change.default is not UNCHANGED}
-    told = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
-    return in_first_names(told, changes)
+    changed = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
+    return in_first_names(changed, changes)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Flat:
