@@ -31,8 +31,8 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
         super().__init__()
         self.config, self.pad_id = config, pad_id
-        untaught = None if config.learn_padding else pad_id
-        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
+        padding_idx = None if config.learn_padding else pad_id
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=padding_idx)
         self.embedding_dropout = nn.Dropout(config.dropout)
         self.output_dropout = nn.Dropout(config.dropout_output)
 

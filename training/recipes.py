@@ -59,7 +59,7 @@ QUICKSTART = TrainingSettings(
 # Less than an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: restoring
 # noised lines teaches it, and made-up names leave no other way to be right. With both, one run without the copy head
 # was as good as one with it (docs/results.md); --model.no_copy_head leaves it out.
-DJANGO = TrainingSettings(
+DJANGO_RECIPE = TrainingSettings(
     corpus="django",
     run="runs/django",
     data=DataConfig(vocab_size=2000, batch_tokens=1024, held_out=500),
@@ -96,7 +96,9 @@ FINE_TUNING = LoopConfig(
     evaluate_every=1000,
 )
 
-RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER, "none": TrainingSettings(run="runs/none")}
+RECIPES = {
+    "generated": QUICKSTART, "django": DJANGO_RECIPE, "chapter-3.3": CHAPTER, "none": TrainingSettings(run="runs/none")
+}  # fmt: skip
 
 
 def recipe(corpus: str, name: str = "") -> TrainingSettings:
@@ -112,4 +114,4 @@ def recipe(corpus: str, name: str = "") -> TrainingSettings:
             raise UserError(f"preset {name!r} is unknown; choose one of {', '.join(RECIPES)}")
         chosen = replace(RECIPES[name], preset=name)
         return replace(chosen, corpus=corpus) if corpus != "generated" else chosen
-    return RECIPES.get(corpus, replace(DJANGO, corpus=corpus, run=f"runs/{corpus}"))
+    return RECIPES.get(corpus, replace(DJANGO_RECIPE, corpus=corpus, run=f"runs/{corpus}"))
