@@ -27,7 +27,7 @@ from data.tokenizers.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.n_best import Reverse
-from evaluation.predict import draw, predict
+from evaluation.predict import predict, sample_programs
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
@@ -35,10 +35,10 @@ from model.transformer import Transformer
 from system.device import find_device, keep_freed_memory, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
-from training.overview import about_memory
+from training.overview import memory_in_words
 from training.recipes import TrainingSettings
 from training.run.folder import read_config, read_config_values
-from training.run.load import check_positions, load_trained, same_vocabulary, seen_otherwise
+from training.run.load import check_positions, differing_text_setting, load_trained, same_vocabulary
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
 SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
@@ -47,7 +47,7 @@ OF_SCORING = ("reverse", "reverse_weight", "parsing_first", "perturbed", "run_un
 
 @dataclass(frozen=True)
 class Options:
-    """What to do with a run. What is not given is as in the run's own settings."""
+    """Options of eval.py; an option that is not given is as in the run's own settings."""
 
     run: str = "runs/quickstart"  # the run folder
     prompt: str | None = None  # a description to write code for; - reads one a line from standard input
@@ -98,7 +98,8 @@ def main(argv: list[str]) -> int:
     if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
-    config = changed(settings.evaluation, options)
+    config = evaluation_settings(settings.evaluation, options)
+
     set_threads(options.threads)
     keeps_memory = keep_freed_memory()
     device = find_device(options.device)
@@ -106,17 +107,20 @@ def main(argv: list[str]) -> int:
     if options.ensemble:
         model = load_ensemble(folder, model, tokenizer, settings.data, config, options.ensemble, options.speed)
     model.to(device)
+
     if options.prompt is not None:
         for description in descriptions(options.prompt):
             show_code(description, model, tokenizer, config, options, settings.data)
         return 0
-    print(f"memory  {about_memory(keeps_memory)}", file=sys.stderr)
+
+    print(f"memory  {memory_in_words(keeps_memory)}", file=sys.stderr)
     data = replace(settings.data, path=options.data_path) if options.data_path else settings.data
     if config.perturbed and data.reverse:
         raise UserError(f"{folder} reads code; --perturbed changes descriptions that are read, so leave it out")
     if options.reverse and config.beam == 1:
         raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
     reverse = load_reverse(Path(options.reverse), data, device, options.speed) if options.reverse else None
+
     results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
     show_results(folder, results, read_config_values(folder))
     if options.json:
@@ -126,13 +130,13 @@ def main(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class Settings(TrainingSettings):
-    """config.json of a run, as train.py writes it."""
+    """The settings in a run's config.json, as train.py writes it."""
 
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
 def read_settings(folder: Path, speed: str | None) -> Settings:
-    """A run's settings, the forms of its network as they are asked for here. Raises UserError."""
+    """Read a run's settings, with the `speed` of its network that is asked for here. Raises UserError."""
     settings, _ = read_config(folder, Settings)
     return settings if speed is None else replace(settings, model=replace(settings.model, speed=speed))
 
@@ -141,7 +145,10 @@ def load_ensemble(
     folder: Path, model: Transformer, tokenizer: Tokenizer, data: DataConfig, config: EvaluationConfig,
     others: tuple[str, ...], speed: str | None = None,
 ) -> Ensemble:
-    """A run's network and those of other runs. Raises UserError where these see or write something else, or less."""
+    """Load a run's network and those of other runs.
+
+    Raises UserError where these read or write other texts, or only shorter ones.
+    """
     networks = [model]
     sizes = {"data.max_source_length": data.max_source_length, "evaluation.max_new_tokens": config.max_new_tokens}
     for other in map(Path, others):
@@ -149,7 +156,7 @@ def load_ensemble(
         network, own = load_trained(other, settings.model)
         if not same_vocabulary(own, tokenizer):
             raise UserError(f"{other} has another vocabulary than {folder}; begin both from one run with --init.from")
-        if difference := seen_otherwise(data, settings.data):
+        if difference := differing_text_setting(data, settings.data):
             raise UserError(f"{other} cannot write together with {folder}: it was trained with {difference}")
         check_positions(settings.model, sizes, f" of {other}; leave it out of --ensemble")
         networks.append(network)
@@ -157,7 +164,7 @@ def load_ensemble(
 
 
 def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: str | None = None) -> Reverse:
-    """The network of a run that learned to describe the code of one that reads and writes after `data`.
+    """Load the network of a run that writes descriptions of code, for the reverse of a run with settings `data`.
 
     Raises UserError where it learned something else.
     """
@@ -173,7 +180,7 @@ def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: st
     return Reverse(str(folder), model.to(device), tokenizer, settings.data.max_source_length)
 
 
-def changed(config: EvaluationConfig, options: Options) -> EvaluationConfig:
+def evaluation_settings(config: EvaluationConfig, options: Options) -> EvaluationConfig:
     """The run's own settings of evaluation with what the command line changes. Raises UserError."""
     given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
     try:
@@ -211,7 +218,7 @@ def show_code(
             print(f"the description was cut to {data.max_source_length} tokens", file=sys.stderr)
     else:
         sampling = Sampling(options.temperature, options.top_k, options.top_p)
-        codes = draw(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
+        codes = sample_programs(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
     print("\n\n".join(codes))
 
 

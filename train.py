@@ -1,4 +1,4 @@
-"""Train: description in, code out. Plain PyTorch, to be read from top to bottom (chapter 3.1, steps 1 to 5).
+"""Train a network that writes code for a description; plain PyTorch, from top to bottom (chapter 3.1, steps 1 to 5).
 
     python train.py                                  the quick start: pretrains on Python's standard library, then
                                                      learns generated tasks; no network and no data set needed
@@ -45,7 +45,7 @@ from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.phase import finish_phase, next_batches, prepare, record, save, start_phase
+from training.phase import finish_phase, next_batches, prepare, record_step, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
@@ -67,7 +67,7 @@ class Settings(TrainingSettings):
 
 
 def main(argv: list[str]) -> int:
-    """Settings, data, tokenizer, model, two phases of training, scores."""
+    """Train and score a run: settings, data, tokenizer, model, two phases of training, scores."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     folder = Path(settings.run)
     check_run(folder, resume, overwrite)
@@ -118,11 +118,11 @@ def train(run: Run, phase: Phase) -> None:
             rate = learning_rate(run.position.step, phase.total, phase.loop)
             loss, norm = take_step(run, phase, batches, rate)
             values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
-            record(run, phase, batches, values, progress)
+            record_step(run, phase, batches, values, progress)
 
 
 def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tuple[float, float]:
-    """Forward, backward, clip, update. Returns the mean loss over real tokens and the gradient's norm.
+    """Take an optimiser step: forward, backward, clip, update. Returns the mean loss per real token and the norm.
 
     The batches of one step count as one: the loss is the mean over the real tokens of all of them. A step whose
     loss or gradient is not finite changes nothing.
@@ -131,6 +131,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
     n_tokens = max(1, sum(n_predicted(batch) for batch in batches))
     total = 0.0
     phase.optimizer.zero_grad(set_to_none=True)
+
     for batch in batches:
         if phase.gradient is None:
             with torch.autocast(run.device.type, torch.bfloat16, enabled=loop.bf16):
@@ -139,6 +140,7 @@ def take_step(run: Run, phase: Phase, batches: list[Batch], rate: float) -> tupl
             total += loss.item()
         else:  # fine-tuning by a strategy that makes its own (training/fine_tuning.py)
             total += phase.gradient(batch, n_tokens)
+
     norm = clip_gradient(run.model, loop.clip_norm).item()
     if math.isfinite(norm) and math.isfinite(total):
         set_learning_rate(phase.optimizer, rate)

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import tyro
 
 from data.config import DataConfig
-from data.corpora.fetch import PUBLISHED, fetch
+from data.corpora.fetch import PUBLISHED_FILES, fetch
 from data.corpora.held_out import duplicates, normalised_pair
 from data.example import Example
 from data.shards.command import Build, run_build
 from data.shards.describe import Describe, run_describe
-from data.sources import NAMES, open_source
+from data.sources import CORPUS_NAMES, open_source
 from system.cache import cache_folder
 from system.errors import UserError
 from system.options import parse
@@ -25,17 +25,17 @@ from system.options import parse
 
 @dataclass(frozen=True)
 class Fetch:
-    """Bring a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
+    """Download a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(PUBLISHED) + "}")]  # the corpus
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(PUBLISHED_FILES)}}}")]  # the corpus
     to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
 
 
 @dataclass(frozen=True)
 class Stats:
-    """Count a corpus: its splits, what they share with training, bad records, and a few examples."""
+    """Count a corpus: its splits, their duplicates of training pairs, bad records, and a few examples."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="{" + ",".join(NAMES) + "}")]  # the corpus
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(CORPUS_NAMES)}}}")]  # the corpus
     data: DataConfig = DataConfig()
     seed: int = 1  # of generated corpora
     examples: int = 2  # examples shown of each split
@@ -47,7 +47,7 @@ def run_fetch(command: Fetch) -> None:
     folder = Path(command.to).expanduser() if command.to else cache_folder(command.name)
     for path in fetch(command.name, folder):
         print(path)
-    if not all(published.sha256 for published in PUBLISHED[command.name]):
+    if not all(published.sha256 for published in PUBLISHED_FILES[command.name]):
         print("no SHA-256 is published for this corpus: its form was checked, not its hash")
 
 
@@ -73,7 +73,7 @@ def run_stats(command: Stats) -> None:
 
 
 def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any]:
-    """Counts of one split; lengths are medians in characters, `distinct` counts normalised pairs."""
+    """The counts of one split; lengths are medians in characters, `distinct` counts normalised pairs."""
     examples = splits[split]
     return {
         "examples": len(examples),
@@ -86,7 +86,7 @@ def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any
 
 
 def table(splits: dict[str, dict[str, Any]]) -> str:
-    """The figures as columns of text, one line a split."""
+    """The figures as columns of text, one line per split."""
     heads = ("split", "examples", "distinct", "in training", "with tests", "median description", "median code")
     values = (("-" if value is None else str(value) for value in figures.values()) for figures in splits.values())
     rows = [heads, *((split, *row) for split, row in zip(splits, values, strict=True))]

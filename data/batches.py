@@ -65,7 +65,7 @@ def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of different lengths -> (values (B, L) padded on the right, mask (B, L), True at real values)."""
+    """Pad rows of different lengths on the right: values (B, L) and their mask (B, L), True at real values."""
     lengths = numpy.array([len(row) for row in rows])  # (B,)
     mask = numpy.arange(lengths.max(initial=0)) < lengths[:, None]  # (B, L)
     values = numpy.full(mask.shape, value, dtype=numpy.int64)  # (B, L)
@@ -74,7 +74,7 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> tuple[torch.Tensor, torch.
 
 
 def shift_right(target: torch.Tensor, start_id: int) -> torch.Tensor:
-    """(B, T) -> (B, T): what the decoder reads at t is the target at t - 1, at first the start token (chapter 4.1)."""
+    """The decoder's input (B, T) for a target (B, T): the start token, then the target up to t - 1 (chapter 4.1)."""
     shifted = target.roll(1, dims=1)  # (B, T)
     shifted[:, :1] = start_id
     return shifted
@@ -83,7 +83,7 @@ def shift_right(target: torch.Tensor, start_id: int) -> torch.Tensor:
 def plan_batches(
     lengths: Lengths, batch_tokens: int, seed: int, epoch: int, batch_examples: int = 0
 ) -> list[list[int]]:
-    """Indices of the examples of each batch of an epoch; every example once, a new plan for each (seed, epoch).
+    """The examples of each batch of an epoch by index, every example once; each (seed, epoch) has its own plan.
 
     `lengths`: (source, target) tokens of each example. A batch's padded tokens, examples x (longest source + longest
     target), stay within `batch_tokens`; an example that is longer alone has a batch of its own. With `batch_tokens`
@@ -136,10 +136,10 @@ def cheapest_cut(
 
 
 def side_price(padded: numpy.ndarray, batch_tokens: int) -> numpy.ndarray:
-    """Padded tokens plus a price for each batch that they fill, so that few batches stay half empty."""
+    """The price of a part: its padded tokens plus a cost for each batch they fill, so that few stay half empty."""
     return padded + BATCH_PRICE * numpy.ceil(padded / batch_tokens)
 
 
 def blur(n: int, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Factors (n,) between 1 and 1 + BLUR."""
+    """Random factors (n,) between 1 and 1 + BLUR."""
     return 1 + BLUR * generator.random(n)

@@ -1,4 +1,4 @@
-"""Settings of data: which corpus, where it lies, how it becomes tokens and batches."""
+"""Settings of data: the corpus, its place, its way to tokens and batches."""
 
 from __future__ import annotations
 

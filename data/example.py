@@ -1,4 +1,4 @@
-"""The data contract: what every corpus gives and what every objective makes of it."""
+"""The data contract: the examples that every corpus gives, and the items that every objective makes of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Example:
 
 @dataclass
 class BadRecords:
-    """Training records that were skipped or truncated: how many of each kind, and where the first ones stand."""
+    """Training records that were skipped or truncated: the number of each kind, and the places of the first ones."""
 
     counts: dict[str, int] = field(default_factory=dict)  # reason -> number of records
     places: list[str] = field(default_factory=list)  # "file:line: reason", the first 20
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 def evenly(values: Sequence[T], about: int) -> Iterator[T]:
-    """About so many of the values, at even distances; all where they are fewer."""
+    """About `about` of the values, at even distances; all where there are fewer."""
     step = max(1, len(values) // about) if about else 1
     return (values[index] for index in range(0, len(values) if about else 0, step))
 

@@ -81,11 +81,11 @@ def with_tasks(
 
 
 def summary(example: Example, corpus: str, prefix: str) -> Example:
-    """A pair the other way round: code is read, its description is written."""
+    """The pair as an example of the task "summary": code is read, its description is written."""
     turned = reverse(replace(example, nl=(example.nl or "").removeprefix(prefix)))
     return replace(turned, id=f"{example.id}:{SUMMARY}", nl=f"describe {corpus}: {turned.nl}")
 
 
 def task_of(example: Example) -> str:
-    """The language that is written and the first operation of a generated task; of other examples the language."""
+    """The task of an example: its language, and for a generated task its first operation as well."""
     return " ".join([example.language, *example.meta.get("ops", ())[:1]])

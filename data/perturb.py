@@ -1,4 +1,4 @@
-"""Small changes to a description that leave its meaning: how much does a network hang on the letter?
+"""Small changes to a description that leave its meaning, to measure how much a network depends on the wording.
 
     typos      letters are swapped, lost or doubled in words of four letters and more
     synonyms   a word becomes another one with the same meaning in this place
@@ -19,9 +19,9 @@ from data.example import Example
 from data.slots import QUOTED
 
 PERTURBATIONS = ("typos", "synonyms", "drops")
-WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
+PLAIN_WORD = re.compile(r"(?<![\w.'\"(-])[A-Za-z]+(?![\w'\"(-]|\.\w)")
 TASK = re.compile(r"^(?:\w+ )?\w+: ")  # the name of the task in front
-LETTERS = re.compile(r"[A-Za-z]+")
+LETTER_RUN = re.compile(r"[A-Za-z]+")
 SHORTEST_TYPO = 4  # letters
 GROUPS = (  # each word of a group may stand for any other
     ("call", "invoke"), ("method", "function", "procedure"), ("argument", "parameter"), ("arguments", "parameters"),
@@ -43,7 +43,7 @@ SYNONYMS = {word: [other for other in group if other != word] for group in GROUP
 
 
 def perturb(example: Example, kind: str, generator: numpy.random.Generator, share: float = 0.2) -> Example:
-    """The example with `share` of the words that may be changed, at least one, changed. As it is where none may be."""
+    """Change `share` of the words that may be changed, at least one; an example without such words stays as it is."""
     if example.nl is None or example.language == "text":
         return example
     places = [place for place in plain_words(example.nl, example.code) if may_change(example.nl[slice(*place)], kind)]
@@ -55,27 +55,27 @@ def perturb(example: Example, kind: str, generator: numpy.random.Generator, shar
         if kind == "drops":  # with the blank beside it
             text = before.removesuffix(" ") + (after if before.endswith(" ") else after.removeprefix(" "))
         else:
-            text = before + changed(text[start:end], kind, generator) + after
+            text = before + changed_word(text[start:end], kind, generator) + after
     return replace(example, nl=text)
 
 
 def plain_words(nl: str, code: str) -> list[tuple[int, int]]:
-    """Where the words stand that are not quoted, no part of a name and not the task's, and that the code has not."""
+    """The places of the words that are not quoted, no part of a name, not in the task's name and not in the code."""
     kept = [found.span() for pattern in (QUOTED, TASK) for found in pattern.finditer(nl)]
-    in_code = {word.lower() for word in LETTERS.findall(code)}
+    in_code = {word.lower() for word in LETTER_RUN.findall(code)}
     return [
-        found.span() for found in WORD.finditer(nl)
+        found.span() for found in PLAIN_WORD.finditer(nl)
         if found[0].lower() not in in_code and not any(start <= found.start() < end for start, end in kept)
     ]  # fmt: skip
 
 
 def may_change(word: str, kind: str) -> bool:
-    """Whether this kind of change is for this word."""
+    """Whether this kind of change applies to this word."""
     return {"typos": len(word) >= SHORTEST_TYPO, "synonyms": word in SYNONYMS, "drops": True}[kind]
 
 
-def changed(word: str, kind: str, generator: numpy.random.Generator) -> str:
-    """The word after the change, a typo or a synonym."""
+def changed_word(word: str, kind: str, generator: numpy.random.Generator) -> str:
+    """The word after the change: with a typo, or a synonym of it."""
     if kind == "synonyms":
         return SYNONYMS[word][int(generator.integers(len(SYNONYMS[word])))]
     at, way = int(generator.integers(len(word) - 1)), int(generator.integers(3))

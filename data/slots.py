@@ -1,4 +1,4 @@
-"""What a description names letter by letter as slots: put back, not spelled (`--data.slots`, `--data.name_slots`).
+"""Slots for strings and names that code copies from its description (`--data.slots`, `--data.name_slots`).
 
     description   suffix set to string '.upload'      ->   suffix set to string SLOT0
     code          f ( suffix = '.upload' )            ->   f ( suffix = SLOT0 )
@@ -28,17 +28,17 @@ from data.example import Example
 
 # In a description an apostrophe inside a word opens nothing, and quotes close on their own line.
 QUOTED = re.compile(r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)(?!\w)""")
-LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
-WORD = r"(?<!\w)[A-Za-z_]\w*"
-IN_TEXT = re.compile(rf"{QUOTED.pattern}|{WORD}(?:\.{WORD})*")  # a quoted string, or words joined by points
-IN_CODE = re.compile(rf"{LITERAL.pattern}|{WORD}(?!['\"])")  # the r of r'...' is no name
+STRING_LITERAL = re.compile(r"""(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)""")
+IDENTIFIER = r"(?<!\w)[A-Za-z_]\w*"
+IN_TEXT = re.compile(rf"{QUOTED.pattern}|{IDENTIFIER}(?:\.{IDENTIFIER})*")  # a quoted string, or words joined by points
+IN_CODE = re.compile(rf"{STRING_LITERAL.pattern}|{IDENTIFIER}(?!['\"])")  # the r of r'...' is no name
 NAME_LIKE = re.compile(r"_|\d|[a-z][A-Z]|[A-Z]{2}")
 SLOT = re.compile(r"(?<!\w)(?P<prefix>[rbuRBU]{0,2})(?P<slot>(?:SLOT|NAME)\d+)\b")  # r'...' becomes rSLOT0
 NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
 
 
 def slots(description: str, data: DataConfig) -> dict[str, str]:
-    """What is hidden in a description, quotes included -> its slot; nothing where it has the name of a slot."""
+    """The slot of each hidden text of a description, quotes included; none where it contains a slot's name."""
     if not data.slots or SLOT.search(description):
         return {}
     found = [match[0] for match in IN_TEXT.finditer(description.removeprefix(data.prefix))]
@@ -51,33 +51,33 @@ def slots(description: str, data: DataConfig) -> dict[str, str]:
 
 
 def name_parts(chain: str) -> list[str]:
-    """The names in words that are joined by points: all of several, one where it looks like code."""
+    """The names in a chain of words joined by points: all of several, a single one where it looks like code."""
     parts = chain.split(".")
     return [part for part in parts if part not in NOT_HIDDEN and (len(parts) > 1 or NAME_LIKE.search(part))]
 
 
 def hide_in_description(description: str, data: DataConfig) -> str:
-    """The description as the network sees it."""
-    return described(description, slots(description, data), data)
+    """The description with slots, as the network reads it."""
+    return description_with_slots(description, slots(description, data), data)
 
 
-def described(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
-    """The description with slots for what is hidden; the name of the task in front of it stays."""
+def description_with_slots(description: str, hidden: Mapping[str, str], data: DataConfig) -> str:
+    """The description with slots for the hidden texts; the task's name in front of it stays."""
     text = description.removeprefix(data.prefix)
     return description.removesuffix(text) + with_slots(IN_TEXT, hidden, text)
 
 
 def hide(example: Example, data: DataConfig) -> Example:
-    """A pair with slots on both sides, where there are any; one that would not come back as it was stays as it is."""
+    """The pair with slots on both sides, or as it is where putting the texts back would not restore it."""
     hidden = slots(example.nl or "", data)
     if not hidden:
         return example
-    nl, code = described(example.nl, hidden, data), with_slots(IN_CODE, hidden, example.code)
+    nl, code = description_with_slots(example.nl, hidden, data), with_slots(IN_CODE, hidden, example.code)
     return replace(example, nl=nl, code=code) if put_back(code, hidden) == example.code else example
 
 
 def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -> str:
-    """The text with slots for what is hidden among the pattern's matches, each as a whole or between its points."""
+    """The text with slots for the hidden ones among the pattern's matches, each as a whole or between its points."""
 
     def slot(match: re.Match[str]) -> str:
         if match[0][0] in "'\"":
@@ -88,11 +88,11 @@ def with_slots(pattern: re.Pattern[str], hidden: Mapping[str, str], text: str) -
 
 
 def restore(code: str, description: str, data: DataConfig) -> str:
-    """Code with the description's texts in their slots; a slot that was made up stays."""
+    """The code with the description's texts in their slots; a slot that the description lacks stays."""
     return put_back(code, slots(description, data))
 
 
 def put_back(code: str, hidden: Mapping[str, str]) -> str:
-    """Code with what is hidden in its slots."""
+    """The code with the hidden texts in their slots."""
     texts = {slot: text for text, slot in hidden.items()}
     return SLOT.sub(lambda match: match["prefix"] + texts.get(match["slot"], match["slot"]), code)

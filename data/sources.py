@@ -6,8 +6,10 @@ from data.config import DataConfig
 from data.example import Source
 from system.errors import UserError
 
-NAMES = ("generated", "mined", "django", "nl2bash", "conala", "hearthstone", "mbpp", "files")
-BENCHMARKS = tuple(name for name in NAMES if name not in ("generated", "mined", "files"))  # published, with test lines
+CORPUS_NAMES = ("generated", "mined", "django", "nl2bash", "conala", "hearthstone", "mbpp", "files")
+BENCHMARK_NAMES = tuple(  # published, with test lines
+    name for name in CORPUS_NAMES if name not in ("generated", "mined", "files")
+)
 
 
 def open_source(name: str, config: DataConfig, seed: int, training_tests: bool = True) -> Source:
@@ -16,8 +18,8 @@ def open_source(name: str, config: DataConfig, seed: int, training_tests: bool =
     Whoever does without the tests of training examples says so: generated tasks then need not be drawn every time.
     Raises UserError with one line for an unknown name and for files that are missing, empty or do not fit together.
     """
-    if name not in NAMES:
-        raise UserError(f"corpus {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    if name not in CORPUS_NAMES:
+        raise UserError(f"corpus {name!r} is unknown; choose one of {', '.join(CORPUS_NAMES)}")
     if name == "generated":
         from data.tasks.source import generated_source
 

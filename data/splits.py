@@ -1,4 +1,4 @@
-"""A corpus as a run sees it: what it trains on, what is held out of that, and what it is scored on."""
+"""A corpus as a run uses it: training examples, examples held out of them, and splits to be scored on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Splits:
 
 
 def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
-    """Read the corpus `name`, the splits that are scored only when they are iterated. Raises UserError.
+    """Read the corpus `name`; the splits to be scored are read when they are iterated. Raises UserError.
 
     A corpus may lack a training part, to be scored alone; `train` is empty then.
     """
@@ -32,16 +32,16 @@ def read_splits(name: str, data: DataConfig, seed: int) -> Splits:
     # The tests of training tasks are never run, and those of 100,000 generated tasks are most of the memory.
     published = [replace(example, tests=()) if example.tests else example for example in tests.pop("train", ())]
     train, held_out = hold_out(published, data.held_out, seed)  # whatever they are seen as
-    train, held_out, published = (list(seen_as(part, data)) for part in (train, held_out, published))
-    tests = {split: seen_as(examples, data) for split, examples in tests.items()}
+    train, held_out, published = (list(seen_by_network(part, data)) for part in (train, held_out, published))
+    tests = {split: seen_by_network(examples, data) for split, examples in tests.items()}
     train = train[: data.train_limit or None]
     if not tests:
         tests, published = {"held_out": held_out}, train
     return Splits(train, held_out, published, tests, source.bad)
 
 
-def seen_as(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
-    """The examples as the network is to see them: the other way round, with a prefix."""
+def seen_by_network(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
+    """The examples as the network reads them: reversed and behind a prefix where the settings say so."""
     if data.reverse:
         examples = map(reverse, examples)
     if data.prefix:
@@ -50,5 +50,5 @@ def seen_as(examples: Iterable[Example], data: DataConfig) -> Iterable[Example]:
 
 
 def reverse(example: Example) -> Example:
-    """The pair the other way round: code to be read, its description to be written. Tests have nothing to say of it."""
+    """The reversed pair, without its tests: the code is read, its description is written."""
     return replace(example, nl=example.code, code=example.nl or "", language="text", tests=())

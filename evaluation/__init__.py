@@ -1,1 +1,1 @@
-"""What eval.py calls: metrics, the process that runs generated code, reports (chapter 3.1, step 5)."""
+"""The parts that eval.py calls: metrics, running generated code, reports (chapter 3.1, step 5)."""

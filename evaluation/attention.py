@@ -21,7 +21,7 @@ from model.transformer import Transformer
 def attention_maps(
     model: Transformer, tokenizer: Tokenizer, examples: list[Example], predictions: list[str], data: DataConfig
 ) -> list[dict[str, Any]]:
-    """For each example the pieces, the last layer's cross-attention as the mean over heads, and the copied share."""
+    """A map for each example: its pieces, the last layer's cross-attention as the mean over heads, the copied share."""
     pairs = [replace(example, code=code) for example, code in zip(examples, predictions, strict=True)]
     seen = [hide(pair, data) for pair in pairs]
     return [
@@ -31,21 +31,24 @@ def attention_maps(
 
 
 def attention_map(model: Transformer, tokenizer: Tokenizer, ids: list[int], prediction: str) -> dict[str, Any]:
-    """One map: the written-out attention shows its weights to a forward hook while the prediction is read again."""
+    """Make one map: a forward hook sees the attention's weights while the prediction is read again."""
     target = tokenizer.frame(tokenizer.encode_target(prediction), target=True)[: model.config.max_length]
     device = next(model.parameters()).device
     source = torch.tensor([ids], device=device)  # (1, S)
     mask = torch.ones_like(source, dtype=torch.bool)
     decoder_input = torch.tensor([[tokenizer.decoder_start_id, *target[:-1]]], device=device)  # (1, T)
+
     attention = model.decoder[-1].cross_attention
     seen: list[Tensor] = []
     hook = attention.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
     with hook, plain_modules(model):
         memory = model.encode(source, mask)
         states = model.decode(decoder_input, memory, mask)
+
     copied = None
     if isinstance(model.copy_head, CopyHead):
         copied = model.copy_head(states, memory, mask).log_copy.exp()[0].tolist()  # (T)
+
     return {
         "source": tokenizer.pieces(ids),
         "target": tokenizer.pieces(target),

@@ -14,8 +14,8 @@ import numpy as np
 from data.example import Example
 
 _SEARCHED = re.compile(r"\w+|[^\w\s]")  # words and signs
-_STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
-_ALIGNED = re.compile(rf"{_STRING}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
+_QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
+_ALIGNED = re.compile(rf"{_QUOTED}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
 _BLANKED_DOTS = r"\s*\.\s*"  # corpora write dots in code with blanks around them
 
 
@@ -31,7 +31,7 @@ def baseline_predictions(train: Sequence[Example], queries: Sequence[str]) -> di
 
 
 def most_common_code(train: Sequence[Example]) -> str:
-    """The code that most training examples have; among equals the first. Raises ValueError without examples."""
+    """The most frequent code of the training examples; among equals the first. Raises ValueError without examples."""
     if not train:
         raise ValueError("there are no training examples to count")
     return Counter(example.code for example in train).most_common(1)[0][0]
@@ -52,7 +52,7 @@ def nearest_code(train: Sequence[Example], queries: Sequence[str], rare_words_fi
 
 
 def substitute_aligned_words(query: str, neighbour: Example) -> str:
-    """The neighbour's code in which its description's words have made room for the query's.
+    """The neighbour's code with the words of its description replaced by those of the query.
 
     The two descriptions are aligned word by word (difflib's matching blocks). Where a stretch of one stands against a
     stretch of the other, its words are paired in order, and each word of the neighbour's that stands in its code is
@@ -79,7 +79,7 @@ def _in_code(word: str) -> str:
 
 
 class _InvertedIndex:
-    """For each word the descriptions that hold it: a search touches only those that share a word with the query."""
+    """An index from each word to the descriptions that hold it: a search touches only those with a common word."""
 
     def __init__(self, descriptions: Sequence[str], rare_words_first: bool) -> None:
         places, counts = _postings(descriptions)

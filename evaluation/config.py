@@ -1,4 +1,4 @@
-"""Settings of evaluation: how to decode and what to score."""
+"""Settings of evaluation: how to decode, and which scores to compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained model and its test splits -> decoded code, scores, baselines and report in the run folder."""
+"""From a trained model and its test splits to decoded code, scores and baselines in the run folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from model.transformer import Transformer
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
-SHOWN = 5  # descriptions whose code is printed at the end
+EXAMPLES_SHOWN = 5  # descriptions whose code is printed at the end
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,14 @@ def evaluate_run(
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
     check_held_out([run, *map(Path, partners)], reverse, splits, data.path or corpus)
+
     results = [
         evaluate_split(
             split, references, duplicates(splits.published, references), model, tokenizer, data, config, reverse
         )
         for split, references in first_lines(splits, config.limit).items()
     ]
+
     scores: dict[str, Any] = {scored.split: scored.scores for scored in results}
     scores["baselines"] = baselines(splits, results, config)
     if config.perturbed:
@@ -80,6 +82,7 @@ def evaluate_run(
             for scored in list(results) for kind in PERTURBATIONS
         ]  # fmt: skip
         scores |= {scored.split: scored.scores for scored in results}
+
     scores["by_length"] = {scored.split: scores_by_length(scored) for scored in results}
     scores["gold_parses"] = {
         scored.split: gold_parses(scored.references) for scored in results if "parses" in scored.scores
@@ -87,9 +90,11 @@ def evaluate_run(
     scores["signatures"] = signatures()
     ensemble = {"ensemble": partners} if partners else {}
     scores["evaluation"] = asdict(config) | ensemble | ({"reverse": reverse.run} if reverse is not None else {})
+
     write_atomically(run / "scores.json", json.dumps(scores, indent=1))
     lines = [json.dumps(line) for scored in results for line in prediction_lines(scored)]
     write_atomically(run / "predictions.jsonl", "".join(line + "\n" for line in lines))
+
     if results and networks[0].config.cross_attention:
         first = results[0]
         maps = attention_maps(networks[0], tokenizer, first.references[:3], first.predictions[:3], data)
@@ -128,7 +133,7 @@ def evaluate_split(
     split: str, references: list[Example], known: set[str], model: Transformer | Ensemble, tokenizer: Tokenizer,
     data: DataConfig, config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
-    """Decode one split and score it: nothing is skipped, sources that are too long are cut.
+    """Decode one split and score it; no example is skipped, and sources that are too long are cut.
 
     `known`: ids of the examples whose pair stands in the training part too.
     """
@@ -140,6 +145,7 @@ def evaluate_split(
     predictions = choose(candidates, references, config, reverse)
     if n_cut:
         print(f"{split}: {n_cut} descriptions were cut to {data.max_source_length} tokens")
+
     outcomes = run_tests(references, predictions, config)
     n_refused = sum(outcome.status == "refused" for outcome in outcomes or ())
     if n_refused:
@@ -147,6 +153,7 @@ def evaluate_split(
             f"{split}: {n_refused} of {len(references)} programs were not run and count as failed: they or their tests "
             "leave the generated grammar, and there is no sandbox yet (eval.py --run_untrusted runs them all the same)"
         )
+
     scores = score_predictions(references, predictions, known, outcomes)
     if n_best > 1:
         scores["exact_match_oracle"] = mean_score(oracle(candidates, references))
@@ -160,7 +167,7 @@ def evaluate_perturbed(
     clean: Scored, kind: str, model: Transformer | Ensemble, tokenizer: Tokenizer, data: DataConfig,
     config: EvaluationConfig, reverse: Reverse | None = None,
 ) -> Scored:
-    """A split again, its descriptions changed a little; `robustness`: of what was right before, the share that is.
+    """Score a split with perturbed descriptions; `robustness` is the share of what was right before that still is.
 
     The change of an example depends on nothing but its id and the kind, so all runs see the same.
     """
@@ -175,19 +182,19 @@ def evaluate_perturbed(
 
 
 def is_generated(example: Example) -> bool:
-    """Whether the task, and so its tests, were made here."""
+    """Whether an example is a generated task, whose tests may be run."""
     return "ops" in example.meta
 
 
 def is_new(example: Example) -> bool:
-    """Whether a generated task says that its program, names and constants aside, stands nowhere in training."""
+    """Whether a generated task is marked as new: its program, names and constants aside, is not in training."""
     return bool(example.meta.get("normalised_is_new"))
 
 
 def run_tests(
     references: Sequence[Example], predictions: Sequence[str], config: EvaluationConfig
 ) -> list[Outcome] | None:
-    """What the tests say of each prediction, or None where the examples have no tests.
+    """The tests' outcome for each prediction, or None where the examples have no tests.
 
     Tests that came with a corpus (MBPP) are programs of strangers too: without `run_untrusted` none of them runs.
     """
@@ -202,7 +209,7 @@ def run_tests(
 def baselines(
     splits: Splits, results: list[Scored], config: EvaluationConfig
 ) -> dict[str, dict[str, dict[str, Score]]]:
-    """What no learning reaches (evaluation/baselines.py): name -> split -> metric -> score.
+    """The scores of the baselines (evaluation/baselines.py): name -> split -> metric -> score.
 
     They see the examples that the model was trained on, and no others.
     """
@@ -233,7 +240,7 @@ def short_scores(scored: Scored, predictions: list[str], config: EvaluationConfi
 
 
 def scores_by_length(scored: Scored) -> dict[str, list[dict[str, Any]]]:
-    """Every metric by the reference's length in tokens: metric -> one score a group, from short to long."""
+    """Every metric by the reference's length in tokens: metric -> one score per group, from short to long."""
     table: dict[str, list[dict[str, Any]]] = {}
     for group in length_groups(scored.references):
         references = [scored.references[index] for index in group.rows]

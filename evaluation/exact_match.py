@@ -1,4 +1,4 @@
-"""When two pieces of code count as the same, and when one counts as well formed.
+"""The rules by which two pieces of code count as the same, and by which one counts as well formed.
 
 Exact match compares tokens of the language (data/code/tokens.py) instead of characters: `f ( x )` and `f(x)` are the
 same program.
@@ -43,7 +43,7 @@ def _accepted(code: str) -> bool:
 
 
 def completed(line: str) -> str:
-    """`line` with the rest of its statement, as far as its first and last token tell what is missing."""
+    """The line completed to a statement, as far as its first and last token tell what is missing."""
     tokens = split_tokens(line)
     if tokens[-1:] == [":"]:
         line = f"{line}\n    pass"

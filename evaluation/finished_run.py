@@ -15,7 +15,7 @@ BESIDE = ("by_length", "gold_parses", "signatures", "evaluation")  # what scores
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run; a part that the run has not written is empty."""
+    """The files of one run; a file that the run has not written is empty."""
 
     path: Path
     config: dict[str, Any] = field(default_factory=dict)  # under today's names: given by who knows them
@@ -35,12 +35,12 @@ class RunFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What was written at the start (environment.json) and at the end (budget.json), the latter on top."""
+        """The facts written at the start (environment.json) and at the end (budget.json); the latter win."""
         return {**self.environment, **self.budget}
 
     @property
     def machine(self) -> str:
-        """Cores and processor in words, empty when the run has not written them down."""
+        """The machine's cores and processor in words, empty when the run has not recorded them."""
         cores, processor = self.environment.get("cores"), self.environment.get("processor")
         parts = [f"{cores} cores" if cores else "", processor or ""]
         return str(self.environment.get("machine") or ", ".join(part for part in parts if part))
@@ -86,7 +86,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The same with the number of the line each object stands on. Raises UserError naming file and line."""
+    """The objects of a JSON-lines file, each with the number of its line. Raises UserError naming file and line."""
     if not path.exists():
         return []
     records = []

@@ -1,4 +1,4 @@
-"""Intervals over examples: how far a score would move had other examples of the same kind been drawn.
+"""Intervals over examples: how far a score would move if other examples of the same kind had been drawn.
 
 Percentile bootstrap (Efron 1979): draw as many examples as there are, with replacement, score them, repeat, and take
 the middle 95% of the scores. It says nothing of the spread over seeds, which needs several runs.
@@ -12,11 +12,11 @@ import numpy as np
 
 RESAMPLES = 1000
 SEED = 20240  # fixed, so that the same predictions have the same interval on every machine
-LEVEL = 95.0  # percent of the resampled scores inside the interval
+PERCENT_INSIDE = 95.0  # of the resampled scores
 
 
 def resampled_sums(statistics: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
-    """Sums of per-example statistics (n, k) over `resamples` draws of n examples with replacement: (resamples, k)."""
+    """The sums of per-example statistics (n, k) over draws of n examples with replacement: (resamples, k)."""
     generator = np.random.default_rng(seed)
     n = len(statistics)
     sums = np.empty((resamples, statistics.shape[1]))
@@ -27,17 +27,17 @@ def resampled_sums(statistics: np.ndarray, resamples: int = RESAMPLES, seed: int
 
 
 def interval_of_score(statistics: np.ndarray, score: Callable[[np.ndarray], float]) -> tuple[float, float]:
-    """Interval of a corpus score that is a function of the summed per-example statistics (n, k), as BLEU is."""
+    """The interval of a corpus score that is a function of summed per-example statistics (n, k), as BLEU is."""
     return _middle(np.array([score(sums) for sums in resampled_sums(statistics)]))
 
 
 def interval_of_mean(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """Interval of the mean of one number per example."""
+    """The interval of the mean of one number per example."""
     column = np.asarray(values, dtype=float)[:, None]  # (n, 1)
     return _middle(resampled_sums(column)[:, 0] / len(column))
 
 
 def _middle(scores: np.ndarray) -> tuple[float, float]:
-    """Lower and upper end of the middle LEVEL percent of `scores`."""
-    low, high = np.percentile(scores, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    """Lower and upper end of the middle PERCENT_INSIDE percent of `scores`."""
+    low, high = np.percentile(scores, [(100 - PERCENT_INSIDE) / 2, (100 + PERCENT_INSIDE) / 2])
     return float(low), float(high)

@@ -60,13 +60,13 @@ def mean_score(values: Sequence[float] | np.ndarray) -> Score:
 
 
 def exact_matches(references: Sequence[Example], predictions: Sequence[str | None]) -> np.ndarray:
-    """Per example whether the prediction is the reference, token by token: (n,) bool."""
+    """For each example whether the prediction is the reference, token by token: (n,) bool."""
     pairs = zip(references, predictions, strict=True)
     return np.array([exact_match(ref.code, text or "", ref.language) for ref, text in pairs], dtype=bool)
 
 
 def well_formed(references: Sequence[Example], predictions: Sequence[str | None]) -> np.ndarray:
-    """Per example whether the prediction parses: (n,) bool. Where the reference is a single line, the prediction
+    """For each example whether the prediction parses: (n,) bool. Where the reference is a single line, the prediction
     may be a part of a statement too (see `exact_match.parses`)."""
     pairs = zip(references, predictions, strict=True)
     return np.array([parses(text or "", "\n" not in ref.code.strip()) for ref, text in pairs], dtype=bool)
@@ -106,7 +106,7 @@ def line_score(reference: str, prediction: str | None) -> float:
 
 
 def signatures() -> dict[str, str]:
-    """What exactly was measured: sacrebleu's signatures, which stand beside every BLEU and chrF."""
+    """sacrebleu's signatures, which say exactly what was measured and stand beside every BLEU and chrF."""
     signed = {}
     for name, metric in (("bleu", _bleu()), ("chrf", _chrf())):
         metric.corpus_score(["a"], [["a"]])  # the signature names the number of references, known after a first score

@@ -1,4 +1,4 @@
-"""Which of beam search's hypotheses is the answer: the likeliest, or one that more speaks for.
+"""The choice among beam search's hypotheses: the likeliest, or one that other evidence favours.
 
     what parses goes before what does not             --evaluation.parsing_first
     score(y) = log P(y | x) / |y|^alpha + weight log P(x | y) / |x|, x the description, y the code
@@ -36,7 +36,7 @@ def choose(
     candidates: Sequence[Sequence[Candidate]], references: Sequence[Example], config: EvaluationConfig,
     reverse: Reverse | None = None,
 ) -> list[str]:
-    """The code of the chosen candidate for each example; the references give description and language, no answer."""
+    """The code of the chosen candidate for each example; of the references only description and language are used."""
     scores = [[candidate.score for candidate in of_one] for of_one in candidates]
     if reverse is not None:
         descriptions = [example.nl or "" for example in references]
@@ -53,7 +53,7 @@ def choose(
 
 
 def oracle(candidates: Sequence[Sequence[Candidate]], references: Sequence[Example]) -> list[bool]:
-    """Per example whether any candidate is right: what no way of choosing among them can beat."""
+    """For each example whether any candidate is right: the upper bound of every way of choosing."""
     return [
         any(exact_match(candidate.code, example.code, example.language) for candidate in of_one)
         for of_one, example in zip(candidates, references, strict=True)
@@ -75,8 +75,10 @@ def backward_scores(
         for of_one, description in zip(candidates, descriptions, strict=True)
         for candidate in of_one
     ]
+
     order = sorted(range(len(items)), key=lambda index: len(items[index].source) + len(items[index].target))
     scores = [0.0] * len(items)
+
     for first in range(0, len(order), batch_examples):
         rows = order[first : first + batch_examples]
         batch = collate([items[row] for row in rows], [""] * len(rows), tokenizer)

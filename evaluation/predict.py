@@ -1,4 +1,4 @@
-"""Descriptions in, code out: batched decoding with a trained model (chapter 3.1, steps 5 and 7)."""
+"""Batched decoding with a trained model, from descriptions to code (chapter 3.1, steps 5 and 7)."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ def predict_candidates(
     texts = [hide_in_description(text, data) for text in descriptions]
     sources = [source_ids(text, tokenizer, data.max_source_length) for text in texts]
     n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length for text in texts)
+
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     candidates: list[list[Candidate]] = [[] for _ in sources]
+
     with tqdm(total=len(sources), desc=name, unit=" lines", leave=False, disable=None) as bar:
         for start in range(0, len(order), config.batch_examples):
             rows = order[start : start + config.batch_examples]
@@ -65,6 +67,7 @@ def predict_candidates(
             for row, of_row in zip(rows, of_rows, strict=True):
                 candidates[row] = of_row
             bar.update(len(rows))
+
     restored = [
         [one._replace(code=restore(one.code, text, data)) for one in of_one]
         for of_one, text in zip(candidates, descriptions, strict=True)
@@ -72,11 +75,11 @@ def predict_candidates(
     return restored, n_cut
 
 
-def draw(
+def sample_programs(
     model: Transformer | Ensemble, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
     config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:
-    """`n` random programs for one description."""
+    """Draw `n` random programs for one description."""
     device = next(model.parameters()).device
     text = hide_in_description(description, data)
     ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)

@@ -1,16 +1,16 @@
-"""What a person reads in the terminal at the end: a table of scores, and a few descriptions with their code."""
+"""The summary in the terminal after scoring: a table of scores, and a few descriptions with their code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from evaluation.evaluate import SHOWN, Scored
+from evaluation.evaluate import EXAMPLES_SHOWN, Scored
 from evaluation.exact_match import exact_match
 from evaluation.finished_run import RunFolder, read_run_folder
 from system.atomic_files import write_atomically
 
-COLUMNS = {
+METRIC_TITLES = {
     "tests_passed": "tests passed",
     "exact_match_without_duplicates": "exact, new pairs",
     "exact_match": "exact",
@@ -21,9 +21,10 @@ COLUMNS = {
 
 
 def score_table(results: list[Scored], run: RunFolder) -> str:
-    """One line a split, below it what it is to be compared with; shares in percent, with the interval over examples."""
-    columns = [key for key in COLUMNS if any(key in scored.scores for scored in results)]
-    rows = [["", "n", *(COLUMNS[key] for key in columns)]]
+    """The table of scores: one line per split above its baselines, shares in percent with intervals over examples."""
+    columns = [key for key in METRIC_TITLES if any(key in scored.scores for scored in results)]
+    rows = [["", "n", *(METRIC_TITLES[key] for key in columns)]]
+
     for scored in results:
         rows.append([scored.split, str(len(scored.references)), *(cell(key, scored.scores) for key in columns)])
         new = scored.scores.get("tests_passed_new_programs")
@@ -37,6 +38,7 @@ def score_table(results: list[Scored], run: RunFolder) -> str:
         for name, splits in run.baselines.items():
             if scored.split in splits:  # perturbed splits have none
                 rows.append([f"  {name}", "", *(cell(key, splits[scored.split]) for key in columns)])
+
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(text.ljust(width) if column == 0 else text.rjust(width)
@@ -59,8 +61,8 @@ def cell(key: str, scores: dict[str, Any]) -> str:
 def examples_shown(scored: Scored) -> str:
     """Five descriptions, evenly spread over the split, with the generated code and what its tests said."""
     blocks = []
-    step = max(1, len(scored.references) // SHOWN)
-    for index in range(0, min(len(scored.references), step * SHOWN), step):
+    step = max(1, len(scored.references) // EXAMPLES_SHOWN)
+    for index in range(0, min(len(scored.references), step * EXAMPLES_SHOWN), step):
         example, prediction = scored.references[index], scored.predictions[index]
         code = "\n".join("    " + line for line in prediction.splitlines()) or "    (nothing)"
         blocks.append(f"{example.nl}\n{code}\n  -> {verdict(scored, index)}")
@@ -95,6 +97,6 @@ def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> No
 
 
 def write_scores_json(path: Path, run: Path) -> None:
-    """Write what the table shows, and the scores by length, as JSON: a copy of the run's scores.json."""
+    """Write the scores of the table, and those by length, as JSON: a copy of the run's scores.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (run / "scores.json").read_bytes())

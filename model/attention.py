@@ -23,7 +23,7 @@ from model.positions import Order, rotate
 
 
 class HookPoint(nn.Module):
-    """Hands a named tensor on as it is: a forward hook on this module sees what has no module of its own."""
+    """The identity on a named tensor: a forward hook on it sees tensors that no other module returns."""
 
     def forward(self, name: str, tensor: Tensor) -> Tensor:
         """Any shape -> the same tensor."""
@@ -51,12 +51,12 @@ def written_out_attention(
 
 
 def causal_mask(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """A query sees the keys up to its own position. (T), (S) -> (T, S), True means may attend."""
+    """The mask in which a query sees the keys up to its own position: (T), (S) -> (T, S), True means may attend."""
     return key_positions[None, :] <= query_positions[:, None]
 
 
 class MultiHeadAttention(nn.Module):
-    """Equation (5)."""
+    """Multi-head attention, equation (5)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class MultiHeadAttention(nn.Module):
         self.see = HookPoint()  # is shown every step of equation (4)
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, T, h * d_k) -> (B, h, T, d_k)."""
+        """Split the last axis into heads: (B, T, h * d_k) -> (B, h, T, d_k)."""
         batch, length, width = x.shape
         return x.view(batch, length, self.n_heads, width // self.n_heads).transpose(1, 2)
 
     def keys_and_values(self, x: Tensor, order: Order = Order()) -> tuple[Tensor, Tensor]:
-        """Project what is attended to: (B, S, d_model) -> two of (B, h, S, d_k)."""
+        """Project the vectors that are attended to: (B, S, d_model) -> keys and values, two of (B, h, S, d_k)."""
         keys, values = self.split(self.key(x)), self.split(self.value(x))
-        return (keys if order.turn is None else rotate(keys, order.turn)), values
+        return (keys if order.rotary is None else rotate(keys, order.rotary)), values
 
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, order: Order = Order(),
@@ -90,8 +90,8 @@ class MultiHeadAttention(nn.Module):
         output (B, T, d_model) and the weights (B, h, T, S), or None where they are never made (`FusedAttention`).
         """
         queries = self.split(self.query(x))  # (B, h, T, d_k)
-        if order.turn is not None:
-            queries = rotate(queries, order.turn)
+        if order.rotary is not None:
+            queries = rotate(queries, order.rotary)
         heads, weights = self.attend(queries, keys, values, may_attend, order.bias, causal)
         concatenated = heads.transpose(1, 2).flatten(2)  # (B, T, h * d_k)
         return self.output(concatenated), weights
@@ -100,7 +100,7 @@ class MultiHeadAttention(nn.Module):
         self, queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None,
         causal: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """Equation (4) of all heads: shapes as in `written_out_attention`."""
+        """Compute equation (4) of all heads; shapes as in `written_out_attention`."""
         if causal:
             positions = torch.arange(queries.shape[2], device=queries.device)
             may_attend = causal_mask(positions, positions)
@@ -112,7 +112,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class KeyValueCache:
-    """What decoding one token at a time would compute again: keys and values of every decoder layer.
+    """The keys and values of every decoder layer, which decoding token by token would compute again.
 
     Cross-attention's are computed once from the memory; self-attention's are written in place into the tensors `own`,
     which have room for `max_length` tokens.
@@ -135,7 +135,7 @@ class KeyValueCache:
         return self.own[layer][0][:, :, :end], self.own[layer][1][:, :, :end]
 
     def reorder(self, rows: Tensor, same_sources: bool = False) -> None:
-        """The rows of the batch become these rows: rows (B') of indices, which may repeat or leave some out.
+        """Make row i of the batch what row `rows[i]` was; the indices `rows` (B') may repeat or leave some out.
 
         `same_sources`: each row gets another prefix of the source it already has, as beams do; cross-attention's part
         stays as it is.

@@ -61,7 +61,7 @@ class ModelConfig:
 
     @property
     def d_k(self) -> int:
-        """Width of one head's queries, keys and values."""
+        """The width of one head's queries, keys and values."""
         return self.d_kv or self.d_model // self.n_heads
 
     @property
@@ -71,7 +71,7 @@ class ModelConfig:
 
     @property
     def removed(self) -> tuple[str, ...]:
-        """The pieces of the Transformer that this network does without: experiments/suites/pieces.py asks why."""
+        """The pieces of the Transformer that this network lacks (experiments/suites/pieces.py measures their worth)."""
         missing = {
             "residual": not self.residual, "cross_attention": not self.cross_attention, "causal": not self.causal,
             "norm": self.norm == "none", "feed_forward": self.feed_forward == "none",
@@ -80,7 +80,7 @@ class ModelConfig:
 
     @property
     def has_final_norm(self) -> bool:
-        """Whether a stack ends with a norm of its own: a post-norm one has ended with one, and seldom has another."""
+        """Whether a norm follows a stack's last layer; a post-norm layer ends with one and seldom needs another."""
         return self.norm_position == "pre" or self.final_norm
 
 
@@ -91,13 +91,14 @@ PRETRAINING_HEADS = tuple(
 
 
 def check(config: ModelConfig) -> None:
-    """Refuse impossible sizes with one line that says the mend. Raises ValueError."""
+    """Refuse impossible sizes with one line that says what to change. Raises ValueError."""
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")
     for name in ("d_kv", "position_offset"):
         if getattr(config, name) < 0:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0")
+
     if not config.d_kv and config.d_model % config.n_heads:
         nearest = round(config.d_model / config.n_heads) or 1
         raise ValueError(
@@ -108,6 +109,7 @@ def check(config: ModelConfig) -> None:
         raise ValueError(f"rotary positions need an even key width, not {config.d_k}; change d_model or n_heads")
     if config.positions == "sinusoidal" and config.d_model % 2:
         raise ValueError(f"sinusoidal positions need an even model.d_model, not {config.d_model}")
+
     if config.relative_buckets < 4 or config.relative_buckets % 2:
         raise ValueError(
             f"model.relative_buckets={config.relative_buckets} must be even and at least 4: two for each direction"
@@ -117,6 +119,7 @@ def check(config: ModelConfig) -> None:
             f"model.relative_max_distance={config.relative_max_distance} must be above half of "
             f"model.relative_buckets={config.relative_buckets}"
         )
+
     if not 0 <= config.norm_epsilon < math.inf:
         raise ValueError(f"model.norm_epsilon={config.norm_epsilon} must be at least 0")
     for name in ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output"):

@@ -1,4 +1,4 @@
-"""From a source to generated tokens: greedy, beam search and sampling, one new token for each open row in a step.
+"""From a source to generated tokens: greedy decoding, beam search and sampling, a token per open row and step.
 
 Each step evaluates equation (3) (chapter 4.1), P(y_t | y_1, .., y_{t-1}, X), for the newest token only; the keys and
 values of the tokens before it wait in the cache (model/attention.py). The three ways differ in how they choose y_t:
@@ -20,15 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.ensemble import Ensemble, EnsembleRows
+from model.ensemble import Ensemble, EnsembleState
 from model.fast import FastTransformer
-from model.fast_decoding import FastRows
+from model.fast_decoding import FastDecodingState
 from model.transformer import Transformer
 
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """Token ids that decoding must know; every tokenizer has its own."""
+    """The token ids that decoding must know; every tokenizer has its own."""
 
     pad_id: int  # fills the unused end of an output while it is made
     end_id: int  # the model's last token
@@ -36,8 +36,8 @@ class SpecialIds:
     never_ids: tuple[int, ...] = ()  # tokens that are never chosen (Marian's padding: `bad_words_ids`)
 
 
-class Rows:
-    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
+class DecodingState:
+    """The decoding state of K rows for each of b sources, one row a beam (K = 1 where there are no beams)."""
 
     def __init__(
         self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
@@ -60,39 +60,42 @@ class Rows:
         return log_probs
 
     def reorder(self, parents: Tensor) -> None:
-        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        """Let beam i of each source continue the prefix of beam parents[i]: parents (b, K)."""
         self.cache.reorder(self.rows_of(parents), same_sources=True)
 
     def keep(self, groups: Tensor) -> None:
-        """Source i becomes what source `groups[i]` was; the others are finished."""
+        """Make source i what source `groups[i]` was, and drop the other sources, which are finished."""
         beams = torch.arange(self.beam, device=groups.device).expand(len(self.source) // self.beam, -1)  # (b, K)
         self.take(self.rows_of(beams).view(-1, self.beam)[groups].flatten())
 
     def rows_of(self, beams: Tensor) -> Tensor:
-        """Numbers of beams within each source (b, K) -> numbers of rows (b*K,)."""
+        """The row numbers (b*K,) of beam numbers within each source (b, K)."""
         return (beams + self.beam * torch.arange(len(beams), device=beams.device)[:, None]).flatten()
 
     def take(self, rows: Tensor) -> None:
-        """Row i becomes what row `rows[i]` was."""
+        """Make row i what row `rows[i]` was."""
         self.cache.reorder(rows)
         self.source, self.source_mask, self.memory = self.source[rows], self.source_mask[rows], self.memory[rows]
 
 
-def encode_rows(
+def start_decoding(
     model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int,
     beam: int = 1,
-) -> Rows | FastRows | EnsembleRows:
-    """Encode the sources once, equation (1), and make room for `max_new_tokens`. Raises ValueError."""
+) -> DecodingState | FastDecodingState | EnsembleState:
+    """The decoding state before the first step: the sources encoded, equation (1), and room for `max_new_tokens`.
+
+    Raises ValueError.
+    """
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
     if isinstance(model, Ensemble):
-        return EnsembleRows(
-            [encode_rows(one, source, source_mask, special, max_new_tokens, beam) for one in model.networks]
+        return EnsembleState(
+            [start_decoding(one, source, source_mask, special, max_new_tokens, beam) for one in model.networks]
         )
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
     # A fast network without one of its pieces steps through its modules too.
-    kind = FastRows if isinstance(model, FastTransformer) and not model.config.removed else Rows
+    kind = FastDecodingState if isinstance(model, FastTransformer) and not model.config.removed else DecodingState
     return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
 
 
@@ -100,7 +103,7 @@ def encode_rows(
 def greedy(
     model: Transformer | Ensemble, source: Tensor, source_mask: Tensor, special: SpecialIds, max_new_tokens: int
 ) -> list[list[int]]:
-    """The most probable next token at every step.
+    """Choose the most probable next token at every step.
 
     source (B, S) long and source_mask (B, S) bool, True = real token. Returns B lists of ids in the order of the
     sources, without start and end tokens. Raises ValueError for an impossible setting.
@@ -110,7 +113,7 @@ def greedy(
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token's distribution is reshaped before a token is drawn; applied in this order."""
+    """How the next token's distribution is reshaped before a token is drawn, in the order of the fields."""
 
     temperature: float = 1.0  # below 1 sharpens, above 1 flattens
     top_k: int = 0  # only the k most probable tokens; 0: all
@@ -135,7 +138,7 @@ def sample(
     sampling: Sampling = Sampling(),
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
-    """One random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
+    """Draw one random output for each source; for n of each, repeat the rows: `source.repeat_interleave(n, dim=0)`.
 
     `generator`, on the model's device, makes the draw repeatable. Shapes, result and errors as in `greedy`.
     """
@@ -154,20 +157,20 @@ def generate(
     max_new_tokens: int,
     choose: Callable[[Tensor], Tensor],
 ) -> list[list[int]]:
-    """One output a source, token by token; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
-    rows = encode_rows(model, source, source_mask, special, max_new_tokens)
+    """Write one output per source; `choose` picks the next tokens (b,) from log-probabilities (b, V)."""
+    state = start_decoding(model, source, source_mask, special, max_new_tokens)
     places = torch.arange(len(source), device=source.device)  # (b,) the output that each open row writes to
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
     token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
     for step in range(max_new_tokens):
-        token = choose(rows.log_probs(token))
+        token = choose(state.log_probs(token))
         outputs[places, step] = token
         is_open = token != special.end_id
         if not is_open.all():
             still_open = is_open.nonzero()[:, 0]
             if not len(still_open):
                 break
-            rows.keep(still_open)
+            state.keep(still_open)
             places, token = places[still_open], token[still_open]
     return [before_end(output, special.end_id) for output in outputs.tolist()]
 
@@ -178,7 +181,7 @@ def before_end(ids: list[int], end_id: int) -> list[int]:
 
 
 def draw_tokens(log_probs: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
-    """Draw one token a row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
+    """Draw one token per row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
     ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
     # Only differences matter to softmax; with the largest at 0, and a temperature that is not 0 in this precision,
     # nothing here can be 0/0.
@@ -205,7 +208,7 @@ class Hypothesis:
 
 @dataclass
 class Beams:
-    """N hypotheses for each of b sources, best first. A place that is not taken has log-probability -inf."""
+    """N hypotheses for each of b sources, best first. An empty slot has log-probability -inf."""
 
     tokens: Tensor  # (b, N, max_new_tokens) long
     log_prob: Tensor  # (b, N)
@@ -217,7 +220,7 @@ class Beams:
         return Beams(tokens, self.log_prob.gather(1, index), self.score.gather(1, index))
 
     def of(self, sources: Tensor) -> Beams:
-        """All hypotheses of these sources."""
+        """All hypotheses of the sources with these numbers."""
         return Beams(self.tokens[sources], self.log_prob[sources], self.score[sources])
 
 
@@ -245,16 +248,18 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
-    rows = encode_rows(model, source, source_mask, special, max_new_tokens, beam)  # b * K rows
+    state = start_decoding(model, source, source_mask, special, max_new_tokens, beam)  # of b * K rows
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
-    opened, finished = start_beams(source, beam, special, max_new_tokens, rows.memory.dtype)
+    opened, finished = start_beams(source, beam, special, max_new_tokens, state.memory.dtype)
     token = source.new_full((len(source) * beam,), special.decoder_start_id)  # (b*K,)
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
+
     for step in range(max_new_tokens):
-        candidates, parents = extend(opened, rows.log_probs(token), step, length_penalty)  # 2 K of each source
+        candidates, parents = extend(opened, state.log_probs(token), step, length_penalty)  # 2 K of each source
         ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
+
         done = ~(opened.score[:, 0] > finished.score[:, -1])  # (b,)
         if early_stopping:
             done |= finished.score[:, -1] > -torch.inf
@@ -262,11 +267,12 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
-        rows.reorder(parents)
+
+        state.reorder(parents)
         if done.any():
             left = (~done).nonzero()[:, 0]
             opened, finished, places = opened.of(left), finished.of(left), places[left]
-            rows.keep(left)
+            state.keep(left)
         token = opened.tokens[:, :, step].flatten()
     return results
 
@@ -274,7 +280,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
 def start_beams(
     source: Tensor, beam: int, special: SpecialIds, max_new_tokens: int, dtype: torch.dtype
 ) -> tuple[Beams, Beams]:
-    """What is open and what is finished before the first step: one empty prefix for each source, and nothing."""
+    """The open and the finished hypotheses before the first step: an empty prefix per source, and none."""
     tokens = source.new_full((len(source), beam, max_new_tokens), special.pad_id)  # (B, K, max_new_tokens)
     nothing = torch.full((len(source), beam), -torch.inf, dtype=dtype, device=source.device)  # (B, K)
     first = nothing.clone()
@@ -283,7 +289,7 @@ def start_beams(
 
 
 def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -> tuple[Beams, Tensor]:
-    """The 2 K best of all K * V one-token extensions of K open hypotheses, best first, and which one each extends.
+    """The 2 K best of all K * V one-token extensions of K open hypotheses, best first, and the beam each extends.
 
     log_probs (b*K, V) of the next token. Each hypothesis has one extension that ends, so at least K of 2 K go on.
     """
@@ -298,7 +304,7 @@ def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -
 
 
 def add_finished(finished: Beams, candidates: Beams, ended: Tensor) -> Beams:
-    """The K best by score of the finished hypotheses and the candidates that `ended` (b, 2*K) among the first K."""
+    """The K best by score among the finished hypotheses and those of the first K candidates that `ended` (b, 2*K)."""
     beam = finished.score.shape[1]
     is_new = ended & (torch.arange(2 * beam, device=ended.device) < beam)  # (b, 2*K)
     merged = Beams(

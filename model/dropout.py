@@ -18,18 +18,18 @@ class DropoutFromBits(nn.Dropout):
     """nn.Dropout whose masks come from raw random bits where the tensor is on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
+        """Drop values of a tensor of any shape; the shape stays."""
         if self.training and 0 < self.p < 1 and x.device.type == "cpu":
             return FastDropout.apply(x, self.p)
         return super().forward(x)
 
 
 class FastDropout(torch.autograd.Function):
-    """x * mask / (1 - p), and for the gradient the same mask again."""
+    """Dropout as x * mask / (1 - p), whose gradient goes through the same mask."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, probability: float) -> Tensor:
-        """Any shape -> the same shape."""
+        """Drop values of a tensor of any shape; the shape stays."""
         dropped = min(round(probability * LEVELS), LEVELS - 1)  # of the 65,536 values that 16 bits have
         mask = keep_mask(x.shape, dropped)
         ctx.save_for_backward(mask)
@@ -40,13 +40,13 @@ class FastDropout(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        """Gradient of the output -> of x."""
+        """The gradient of the output -> the gradient of x."""
         (mask,) = ctx.saved_tensors
         return mask.to(gradient.dtype).mul_(gradient).mul_(ctx.scale), None
 
 
 def keep_mask(shape: torch.Size, dropped: int) -> Tensor:
-    """1 with probability 1 - dropped / 65,536, else 0, from torch's default generator. -> `shape`, int16."""
+    """A random int16 mask of `shape`, by torch's default generator: 1 with probability 1 - dropped / 65,536, else 0."""
     n_values = shape.numel()
     bits = torch.empty(-(-n_values // 4), dtype=torch.int64).random_(-(2**63), None)  # four values in each
     # ge_ writes into its own int16 numbers: ten times as fast as making booleans of them.

@@ -1,4 +1,4 @@
-"""Several networks that write one text together: log P of the next token is the mean over them.
+"""Several networks that write one text together: the log P of the next token is the mean over the networks.
 
     log P(y_t | y_1, .., y_{t-1}, X) = 1/M sum over m of log P_m(y_t | y_1, .., y_{t-1}, X) + constant
 
@@ -17,7 +17,7 @@ from model.transformer import Transformer
 
 
 class Ensemble(nn.Module):
-    """Networks that have the same vocabulary; it decodes wherever one of them does. `runs`: their folders."""
+    """Networks with one vocabulary, which decoding takes in place of a single one. `runs`: their folders."""
 
     def __init__(self, networks: Sequence[Transformer], runs: Sequence[str] = ()) -> None:
         super().__init__()
@@ -25,24 +25,24 @@ class Ensemble(nn.Module):
         self.runs = list(runs)
 
 
-class EnsembleRows:
-    """The rows of each network (`Rows` of model/decoding.py), stepped, reordered and kept alike."""
+class EnsembleState:
+    """The decoding state of each network (`DecodingState` of model/decoding.py), stepped and reordered together."""
 
-    def __init__(self, rows: Sequence) -> None:
-        self.rows = rows
-        self.memory = rows[0].memory
+    def __init__(self, states: Sequence) -> None:
+        self.states = states
+        self.memory = states[0].memory
 
     def log_probs(self, token: Tensor) -> Tensor:
-        """The mean over the networks after one more `token` (b*K,), as log-probabilities: (b*K, V)."""
-        mean = torch.stack([rows.log_probs(token) for rows in self.rows]).mean(dim=0)
+        """The mean log-probabilities over the networks after one more `token` (b*K,): (b*K, V)."""
+        mean = torch.stack([state.log_probs(token) for state in self.states]).mean(dim=0)
         return mean.log_softmax(dim=-1)
 
     def reorder(self, parents: Tensor) -> None:
-        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
-        for rows in self.rows:
-            rows.reorder(parents)
+        """Let beam i of each source continue the prefix of beam parents[i]: parents (b, K)."""
+        for state in self.states:
+            state.reorder(parents)
 
     def keep(self, groups: Tensor) -> None:
-        """Source i becomes what source `groups[i]` was; the others are finished."""
-        for rows in self.rows:
-            rows.keep(groups)
+        """Make source i what source `groups[i]` was, and drop the other sources, which are finished."""
+        for state in self.states:
+            state.keep(groups)

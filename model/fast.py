@@ -1,4 +1,4 @@
-"""The fast network: the plain one of model/transformer.py whose modules have taken faster classes.
+"""The fast network: the plain one of model/transformer.py, its modules' classes exchanged for faster ones.
 
 A fast module computes what the plain one computes, equal to rounding, on the same tensors under the same names. The
 plain network knows nothing of it: it is made first, parameters and all, and `make_fast` exchanges the classes of the
@@ -27,51 +27,51 @@ from model.transformer import Transformer
 
 
 class FastTransformer(Transformer):
-    """The network as decoding and the loss know it to be fast; it keeps what fast decoding packs of its weights."""
+    """The class by which decoding and loss recognise a fast network; it keeps the weights packed for decoding."""
 
     packed_weights: dict[bool, Any]  # see model/packed_weights.py
 
     def train(self, mode: bool = True) -> Self:
-        """As in nn.Module; forgets the packed weights, for a fused optimiser leaves no mark on what it changes."""
+        """As in nn.Module; drops the packed weights, for a fused optimiser changes weights without a trace."""
         if mode:
             self.packed_weights.clear()
         return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy of the model is made of: packed weights cannot be copied, and are soon made."""
+        """The state to copy, without packed weights, which cannot be copied and are quick to make."""
         return {**self.__dict__, "packed_weights": {}}
 
 
-FAST = {
+FAST_CLASS = {
     nn.Linear: FastLinear, nn.Dropout: DropoutFromBits, MultiHeadAttention: FusedAttention, Transformer: FastTransformer
 }  # fmt: skip
-PLAIN = {fast: plain for plain, fast in FAST.items()}
+PLAIN_CLASS = {fast: plain for plain, fast in FAST_CLASS.items()}
 
 
 def make_network(config: ModelConfig, pad_id: int) -> Transformer:
-    """The network that a configuration asks for: plain, or with `speed = fast` made fast."""
+    """Make the network that a configuration describes: plain, or with `speed = fast` the fast one."""
     model = Transformer(config, pad_id)
     return make_fast(model) if config.speed == "fast" else model
 
 
 def make_fast(model: Transformer) -> Transformer:
-    """Let a plain network run by its fast modules; returns the same network."""
+    """Turn a plain network's modules into fast ones, in place; returns the same network."""
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.out_features == 1:
             continue  # a product with one vector, a gate's, has nothing to gain
-        module.__class__ = FAST.get(type(module), type(module))
+        module.__class__ = FAST_CLASS.get(type(module), type(module))
     model.packed_weights = {}
     return model
 
 
 @contextmanager
 def plain_modules(model: Transformer) -> Iterator[None]:
-    """Inside the `with` a network runs by its plain modules, each step of which can be seen; after it as before."""
+    """Inside the `with` a network has its plain modules, whose steps hooks can see; after it those it had before."""
     was_fast = isinstance(model, FastTransformer)
     if was_fast:
         del model.packed_weights
     for module in model.modules():
-        module.__class__ = PLAIN.get(type(module), type(module))
+        module.__class__ = PLAIN_CLASS.get(type(module), type(module))
     try:
         yield
     finally:

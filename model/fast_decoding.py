@@ -1,6 +1,7 @@
-"""One step of decoding, fast: what `Transformer.decode` does with a cache, in as few operations as it takes.
+"""A fast step of decoding: what `Transformer.decode` does with a cache, in few operations.
 
-The same numbers to rounding as `Rows` of model/decoding.py, which steps through the readable modules. What differs:
+The same numbers to rounding as `DecodingState` of model/decoding.py, which steps through the readable modules. What
+differs:
 
 - the decoder's matrices are fused and packed (model/packed_weights.py);
 - the K beams of a source share one cache. A step writes its K keys into the next K slots and nothing is ever copied
@@ -26,7 +27,7 @@ FEW_ROWS = 8  # up to here one kernel for attention is faster than three that sh
 
 
 class SlotCache:
-    """Keys and values of one layer: of the source, and of K new tokens a step in the next K slots."""
+    """The keys and values of one layer: those of the source, and K new ones per step in the next K slots."""
 
     def __init__(self, cross_keys: Tensor, cross_values: Tensor, n_slots: int) -> None:
         self.cross_keys, self.cross_values = cross_keys.contiguous(), cross_values.contiguous()  # (b, h, S, d_k) both
@@ -41,14 +42,14 @@ class SlotCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def keep(self, sources: Tensor) -> None:
-        """Source i becomes what source `sources[i]` was."""
+        """Make source i what source `sources[i]` was."""
         self.cross_keys, self.cross_values, self.keys, self.values = (
             part.index_select(0, sources) for part in (self.cross_keys, self.cross_values, self.keys, self.values)
         )
 
 
 class AbsorbedSource:
-    """Cross-attention of one source with its keys and values multiplied into W^Q and W^O.
+    """The cross-attention to one source, whose keys and values are multiplied into W^Q and W^O.
 
     In head i of equation (5) the scores are x W_i^Q K_i^T = x A_i, and the output is the sum of weights_i V_i W_i^O =
     weights_i B_i. A (d_model, h*S) and B (h*S, d_model) serve all tokens; for a short source they are small.
@@ -66,15 +67,15 @@ class AbsorbedSource:
         self.n_heads = h
 
     def __call__(self, x: Tensor, source_bias: Tensor | None) -> Tensor:
-        """(K, d_model) -> (K, d_model); source_bias (1, 1, 1, S)."""
+        """Attend to the source: (K, d_model) -> (K, d_model); source_bias (1, 1, 1, S)."""
         scores = times(x, self.into_scores, self.score_bias).view(len(x), self.n_heads, self.length)  # (K, h, S)
         if source_bias is not None:
             scores = scores + source_bias[0]
         return times(scores.softmax(dim=-1).flatten(1), self.into_output, self.output_bias)
 
 
-class FastRows:
-    """What a step reads: K rows for each of b sources, one for each beam (K = 1 where there are no beams)."""
+class FastDecodingState:
+    """The decoding state of K rows for each of b sources, one row a beam (K = 1 where there are no beams)."""
 
     def __init__(
         self, model: Transformer, source: Tensor, source_mask: Tensor, max_new_tokens: int, beam: int,
@@ -84,21 +85,27 @@ class FastRows:
         self.never_ids, self.step = list(never_ids), 0
         self.pre_norm = model.config.norm_position == "pre"
         self.open: Tensor | None = None  # the held sources that are not finished, where they are not all
+
         self.memory = model.encode(source, source_mask)  # (b, S, d_model)
         self.weights = decoder_weights(model, one_row=len(source) * beam == 1)
         # A source without a token is read as zeros, as in equation (4)'s other forms.
         readable = source_mask.any(dim=1)[:, None, None, None].to(self.memory.dtype)  # (b, 1, 1, 1)
         cross = [layer.cross_attention.keys_and_values(self.memory) for layer in model.decoder]
         self.caches = [SlotCache(keys, values * readable, max_new_tokens * beam) for keys, values in cross]
+
         short = len(source) == 1 and source.shape[1] * model.config.n_heads <= model.config.d_model
         self.absorbed = [
             AbsorbedSource(layer.cross_attention, cache.cross_keys, cache.cross_values) if short else None
             for layer, cache in zip(model.decoder, self.caches, strict=True)
         ]
-        self.source_bias = None if bool(source_mask.all()) else added(source_mask[:, None, None, :], self.memory.dtype)
+
+        self.source_bias = None  # (b, 1, 1, S), where a source is padded
+        if not source_mask.all():
+            self.source_bias = mask_as_bias(source_mask[:, None, None, :], self.memory.dtype)
         # Slot i of a step is beam i's, and a beam sees its own until beams are reordered.
         own = torch.eye(beam, dtype=torch.bool, device=source.device).repeat(len(source), 1, max_new_tokens)
-        self.slot_bias = None if beam == 1 else added(own, self.memory.dtype)  # (b, K, slots)
+        self.slot_bias = None if beam == 1 else mask_as_bias(own, self.memory.dtype)  # (b, K, slots)
+
         # A table of learned positions may be shorter: `embed` refuses the step that would leave it.
         n_positions = max_new_tokens if model.decoder_positions.learned is None else model.config.max_length
         positions = torch.arange(n_positions, device=source.device)
@@ -142,9 +149,9 @@ class FastRows:
 
         def attend_to_self(x: Tensor) -> Tensor:
             queries, keys, values = layer.qkv(x).view(b, self.beam, 3, h, d_k).unbind(2)  # (b, K, h, d_k) each
-            if self.order.turn is not None:
-                turn = self.order.turn[0][self.step], self.order.turn[1][self.step]  # (d_k/2) both
-                queries, keys = rotate(queries, turn), rotate(keys, turn)
+            if self.order.rotary is not None:
+                rotary = self.order.rotary[0][self.step], self.order.rotary[1][self.step]  # (d_k/2) both
+                queries, keys = rotate(queries, rotary), rotate(keys, rotary)
             return layer.output(attend(queries, *cache.write(self.step * self.beam, keys, values), bias))
 
         def attend_to_source(x: Tensor) -> Tensor:
@@ -164,8 +171,9 @@ class FastRows:
         return x
 
     def self_bias(self) -> Tensor | None:
-        """What is added to the scores of self-attention: positions, and who sees which slot. (b or 1, h or 1, K or 1,
-        slots), or None.
+        """The bias of self-attention's scores, or None: positions, and which beam sees which slot.
+
+        Its shape is (b or 1, h or 1, K or 1, slots).
         """
         bias = self.order.bias  # (1, h, max, max)
         if bias is not None:
@@ -177,7 +185,7 @@ class FastRows:
         return seen if bias is None else seen + bias
 
     def distribution(self, states: Tensor) -> Tensor:
-        """Equation (3); the beams of a source stand where its positions would. (b, K, d_model) -> (b, K, V)."""
+        """Equation (3), with a source's beams in place of positions: (b, K, d_model) -> log-probabilities (b, K, V)."""
         model = self.model
         scaled = states / model.config.d_model**0.5 if model.config.scale_output else states
         logits = self.weights.output(scaled.flatten(0, 1)).unflatten(0, states.shape[:2])  # (b, K, V)
@@ -186,7 +194,7 @@ class FastRows:
         return model.log_probs(logits, states, self.memory, self.source, self.source_mask)
 
     def reorder(self, parents: Tensor) -> None:
-        """Beam i of each source goes on from what beam parents[i] was: parents (b, K)."""
+        """Let beam i of each source continue the prefix of beam parents[i]: parents (b, K)."""
         if self.slot_bias is None:
             return
         if self.open is not None:
@@ -196,7 +204,7 @@ class FastRows:
         seen.copy_(seen.gather(1, parents[:, :, None].expand_as(seen)))
 
     def keep(self, sources: Tensor) -> None:
-        """Source i becomes what source `sources[i]` was; the others are finished."""
+        """Make source i what source `sources[i]` was, and drop the other sources, which are finished."""
         self.open = sources if self.open is None else self.open[sources]
         if len(self.open) > KEPT_WHILE * len(self.source):
             return
@@ -209,7 +217,7 @@ class FastRows:
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """Equation (4), its factor in the queries: (b, K, h, d_k), (b, h, n, d_k), bias (b, h, K, n) -> (b*K, h*d_k)."""
+    """Equation (4) for scaled queries: (b, K, h, d_k), (b, h, n, d_k), bias (b, h, K, n) -> (b*K, h*d_k)."""
     b, beam, h, d_k = queries.shape
     if b * beam <= FEW_ROWS:
         heads = F.scaled_dot_product_attention(queries.transpose(1, 2), keys, values, bias, scale=1.0)  # (b, h, K, d_k)
@@ -222,7 +230,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -
     return heads.view(b, h, beam, d_k).transpose(1, 2).reshape(b * beam, h * d_k)
 
 
-def added(may_attend: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask as what is added to scores: 0, or the lowest number there is."""
+def mask_as_bias(may_attend: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as a bias of scores: 0 where it is True, else the lowest number there is."""
     zeros = torch.zeros(may_attend.shape, dtype=dtype, device=may_attend.device)
     return zeros.masked_fill_(~may_attend, torch.finfo(dtype).min)

@@ -13,7 +13,7 @@ from model.config import ModelConfig
 
 
 class FeedForward(nn.Module):
-    """d_model -> d_ff -> d_model, with or without a gate."""
+    """The feed-forward layer, d_model -> d_ff -> d_model, with or without a gate."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -24,14 +24,14 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout_feed_forward)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., d_model) -> (..., d_model)."""
+        """Apply the layer at every position: (..., d_model) -> (..., d_model)."""
         hidden = self.inner(x)  # (..., d_ff)
         gate = None if self.gate is None else self.gate(x)  # (..., d_ff)
         hidden = self.activate(hidden, gate)
         return self.outer(self.dropout(hidden))
 
     def activate(self, hidden: Tensor, gate: Tensor | None) -> Tensor:
-        """f(hidden), or f(gate) * hidden: (..., d_ff) each -> (..., d_ff)."""
+        """The activation f(hidden), or f(gate) * hidden where there is a gate: (..., d_ff) each -> (..., d_ff)."""
         if self.variant == "relu":
             return F.relu(hidden)
         if self.variant == "gelu":

@@ -11,7 +11,7 @@ from model.dropout import FastDropout
 
 
 class FusedAttention(MultiHeadAttention):
-    """Equation (5) with (4) in one kernel: there are no steps to be seen, and no weights."""
+    """Multi-head attention with equation (4) in one kernel: hooks see no steps, and no weights are returned."""
 
     def attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None,

@@ -1,4 +1,4 @@
-"""What stands on top of the stacks besides the vocabulary's softmax: heads of the encoder, and the copy head."""
+"""The heads besides the vocabulary's softmax: those on the encoder, and the copy head on the decoder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EncoderHead(nn.Module):
 
 
 class MLMHead(EncoderHead):
-    """Predict masked source tokens: logits = E Norm(GELU(W h)) + b, with E the embedding (Devlin et al. 2019)."""
+    """The head that predicts masked source tokens: logits = E Norm(GELU(W h)) + b (Devlin et al. 2019)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class MLMHead(EncoderHead):
 
 
 class TagHead(EncoderHead):
-    """Is this token a part of an identifier? P = sigmoid(w . h + b) of each encoder state (Wang et al. 2021, 3.2)."""
+    """The probability that a token is part of an identifier: sigmoid(w . h + b) (Wang et al. 2021, 3.2)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class TagHead(EncoderHead):
 
 
 class MatchHead(EncoderHead):
-    """Do two texts belong together?
+    """The probability that two texts belong together.
 
         P = sigmoid(w . tanh(W h_1 + b) + a m + c)
         m = sum_i g_i max_j cos(z_i, z_j) / sum_i g_i,     z = W_z [e; h],  g = softplus(w_g . [e; h] + b_g)
@@ -120,7 +120,7 @@ ENCODER_HEADS = {"mlm": MLMHead, "tag": TagHead, "match": MatchHead}
 
 
 def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the first and the second text of <begin> first <end> second <end> stand: (B, S) -> two masks (B, S)."""
+    """Masks (B, S) of the first and of the second text in <begin> first <end> second <end>: (B, S) -> two of (B, S)."""
     last = source_mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
     is_end = source == source.gather(1, last)  # (B, S)
     before = is_end.cumsum(dim=1) == 0  # (B, S)
@@ -129,8 +129,8 @@ def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
     return first, source_mask & ~before & ~is_end
 
 
-class Pointing(nn.Module):
-    """Where to copy from: scores_tj = (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model) of each source position j."""
+class CopyAttention(nn.Module):
+    """The scores of copying source position j at t: (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -147,15 +147,15 @@ class Pointing(nn.Module):
 
 
 class Pointer(NamedTuple):
-    """Where the copy head points, and how much it copies."""
+    """The copy head's scores of the source positions, and the shares of generating and copying."""
 
     scores: Tensor  # (B, T, S), before the softmax over source positions; padding has the lowest number
     log_generate: Tensor  # (B, T), log of p_gen, the share of the vocabulary's softmax
     log_copy: Tensor  # (B, T), log of 1 - p_gen
 
 
-class CopyHead(Pointing):
-    """Pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
+class CopyHead(CopyAttention):
+    """The pointer-generator (See, Liu and Manning 2017, equations 8 and 9).
 
         P(y_t) = p_gen softmax(W_o H_dec_t)_y + (1 - p_gen) sum over j with x_j = y of a_tj
 
@@ -169,12 +169,12 @@ class CopyHead(Pointing):
         self.gate = nn.Linear(2 * config.d_model, 1)
 
     def start_by_generating(self) -> None:
-        """Set the gate's initial values: one of one half would copy wrong tokens."""
+        """Set the gate to p_gen = 0.73 at the start: at one half the untrained head would copy wrong tokens."""
         self.gate.weight.zero_()
         self.gate.bias.fill_(1.0)
 
     def forward(self, states: Tensor, memory: Tensor, source_mask: Tensor) -> Pointer:
-        """states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
+        """Point into the source: states (B, T, d_model), memory (B, S, d_model), source_mask (B, S)."""
         scores = self.scores(states, memory, source_mask)  # (B, T, S)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
@@ -197,7 +197,7 @@ class CopyHead(Pointing):
         return torch.logaddexp(generated, (pointer.log_copy + copied)[target_mask]), logits
 
 
-class CopyScores(Pointing):
+class CopyScores(CopyAttention):
     """Copying without a gate: the scores are added to the logits (Norouzi, Tang and Cao 2021).
 
     P(y_t) = softmax(W_o H_dec_t + sum over j with x_j = y of scores_tj)
@@ -220,19 +220,19 @@ class CopyScores(Pointing):
 
 
 def make_copy_head(config: ModelConfig) -> CopyHead | CopyScores | None:
-    """The copy head in the form that the configuration asks for. None: only what the vocabulary has is written."""
+    """The copy head in the configured form, or None where the network has none and writes tokens by logits alone."""
     if not config.copy_head:
         return None
     return CopyScores(config) if config.copy_form == "scores" else CopyHead(config)
 
 
 def chosen_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
-    """log softmax(logits) at the targets: (N, V), (N) -> (N)."""
+    """The log-probabilities log softmax(logits) of the targets: (N, V), (N) -> (N)."""
     return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
 
 
 def copied_log_probs(pointer: Pointer, source: Tensor, target: Tensor) -> Tensor:
-    """Log of the copied part's probability of each target token, sum over j with x_j = y_t of a_tj.
+    """The log-probability of each target token under copying alone: log of the sum of a_tj over j with x_j = y_t.
 
     source (B, S), target (B, T) -> (B, T). Where the token is not in the source: the lowest number there is.
     """
@@ -254,7 +254,7 @@ def with_copy_scores(logits: Tensor, scores: Tensor, source: Tensor, source_mask
 
 
 def mixture_log_probs(logits: Tensor, pointer: Pointer, source: Tensor) -> Tensor:
-    """The whole mixture over the vocabulary. logits (B, T, V), source (B, S) -> log-probabilities (B, T, V)."""
+    """The log-probabilities of the whole mixture: logits (B, T, V), source (B, S) -> (B, T, V)."""
     weights = pointer.scores.softmax(dim=-1) * pointer.log_copy.exp()[..., None]  # (B, T, S)
     generated = logits.softmax(dim=-1) * pointer.log_generate.exp()[..., None]  # (B, T, V)
     index = source[:, None, :].expand_as(weights)  # (B, T, S)

@@ -28,7 +28,7 @@ class Residual(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-        """(B, T, d_model) -> (B, T, d_model)."""
+        """Apply the sublayer: (B, T, d_model) -> (B, T, d_model)."""
         if not self.adds:
             y = self.dropout(sublayer(self.norm(x) if self.pre else x))
             return y if self.pre else self.norm(y)
@@ -38,7 +38,7 @@ class Residual(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then the feed-forward layer."""
+    """An encoder layer: self-attention, then the feed-forward layer."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the source, then the feed-forward layer."""
+    """A decoder layer: causal self-attention, cross-attention to the source, then the feed-forward layer."""
 
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()

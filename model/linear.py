@@ -1,4 +1,4 @@
-"""A linear layer, y = x W^T + b, in the form that a CPU runs fastest; the plain one is `nn.Linear`.
+"""A linear layer, y = x W^T + b, in the form that runs fastest on a CPU; the plain form is `nn.Linear`.
 
 The same products are a convolution of width one over a row of positions, and PyTorch gives convolutions to oneDNN where
 it gives matrix products to MKL. oneDNN uses all that the processor has; MKL holds back on processors that are not
@@ -21,7 +21,7 @@ class FastLinear(nn.Linear):
     """nn.Linear whose products go to oneDNN where that is faster. The results are equal to rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., d_in) -> (..., d_out)."""
+        """Apply the layer: (..., d_in) -> (..., d_out)."""
         if suits_onednn(x):
             n_rows = x.numel() // self.in_features
             if not torch.is_grad_enabled() and n_rows >= FEWEST_WITHOUT_GRADIENT:
@@ -46,7 +46,7 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 
 
 def suits_onednn(x: Tensor) -> bool:
-    """Whether oneDNN is the faster one for this input: float32, not under autocast, and a CPU with AVX-512."""
+    """Whether oneDNN is faster for this input: float32, not under autocast, on a CPU with AVX-512."""
     is_float32 = x.dtype == torch.float32 and x.device.type == "cpu"
     return is_float32 and has_wide_onednn() and not torch.is_autocast_enabled("cpu")
 

@@ -25,12 +25,12 @@ class LayerNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., d_model) -> (..., d_model)."""
+        """Normalise each position's vector: (..., d_model) -> (..., d_model)."""
         return F.layer_norm(x, self.gain.shape, self.gain, self.bias, self.epsilon)
 
 
 class RMSNorm(nn.Module):
-    """RMSNorm: no mean, no bias."""
+    """RMSNorm, which subtracts no mean and has no bias."""
 
     def __init__(self, d_model: int, epsilon: float) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., d_model) -> (..., d_model)."""
+        """Normalise each position's vector: (..., d_model) -> (..., d_model)."""
         return F.rms_norm(x, self.gain.shape, self.gain, self.epsilon)
 
 

@@ -1,4 +1,4 @@
-"""The decoder's matrices as a single step of decoding reads them fastest.
+"""The decoder's matrices in the layout that a single step of decoding reads fastest.
 
 Matrices that read the same input stand side by side in one product: W^Q, W^K and W^V; the feed-forward layer's gate and
 inner matrix. Each is laid out once in the order in which its product reads it, and kept with the model until a weight
@@ -40,7 +40,7 @@ class PackedLinear:
             self.weight = weight
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(R, d_in) -> (R, d_out)."""
+        """The product for R rows: (R, d_in) -> (R, d_out)."""
         if self.transposed is not None:
             return times(x, self.transposed, self.bias)
         if self.packed is not None:
@@ -49,7 +49,7 @@ class PackedLinear:
 
 
 class StepNorm:
-    """A norm for a step's few rows. RMSNorm of x is sqrt(d) x gain / sqrt(|x|^2 + d epsilon)."""
+    """A norm for the few rows of a step; RMSNorm is computed as sqrt(d) x gain / sqrt(|x|^2 + d epsilon)."""
 
     def __init__(self, norm: nn.Module) -> None:
         self.norm, self.gain = norm, None
@@ -60,7 +60,7 @@ class StepNorm:
             self.least = self.gain.new_tensor((d_model * norm.epsilon) ** 0.5)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(R, d_model) -> (R, d_model)."""
+        """Normalise R rows: (R, d_model) -> (R, d_model)."""
         if self.gain is None:
             return self.norm(x)
         return x * self.gain / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.least)
@@ -68,7 +68,7 @@ class StepNorm:
 
 @dataclass
 class LayerWeights:
-    """One decoder layer's products and norms."""
+    """The packed products and the norms of one decoder layer."""
 
     layer: DecoderLayer  # its residuals and its activation serve as they are
     norms: list[StepNorm]  # of self-attention, cross-attention and feed-forward layer
@@ -82,7 +82,7 @@ class LayerWeights:
 
 @dataclass
 class DecoderWeights:
-    """All of the decoder's products, for steps of one row or of more."""
+    """The packed products of the whole decoder, for steps of one row or of several."""
 
     layers: list[LayerWeights]
     norm: StepNorm  # behind the last layer
@@ -98,22 +98,23 @@ def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     if found != stamp:
         packed = DecoderWeights(
             [pack_layer(layer, one_row) for layer in model.decoder], StepNorm(model.decoder_norm),
-            PackedLinear(part(model.output), one_row=one_row),
+            PackedLinear(weight_and_bias(model.output), one_row=one_row),
         )
         model.packed_weights[one_row] = stamp, packed
     return packed
 
 
 def pack_layer(layer: DecoderLayer, one_row: bool) -> LayerWeights:
-    """One decoder layer, packed."""
+    """Pack the matrices of one decoder layer."""
     own, cross, feed_forward = layer.self_attention, layer.cross_attention, layer.feed_forward
+    gate = [] if feed_forward.gate is None else [weight_and_bias(feed_forward.gate)]
     products = {
-        "qkv": (scaled_query(own), part(own.key), part(own.value)),
-        "output": (part(own.output),),
+        "qkv": (scaled_query(own), weight_and_bias(own.key), weight_and_bias(own.value)),
+        "output": (weight_and_bias(own.output),),
         "cross_query": (scaled_query(cross),),
-        "cross_output": (part(cross.output),),
-        "inner": (*([part(feed_forward.gate)] if feed_forward.gate is not None else []), part(feed_forward.inner)),
-        "outer": (part(feed_forward.outer),),
+        "cross_output": (weight_and_bias(cross.output),),
+        "inner": (*gate, weight_and_bias(feed_forward.inner)),
+        "outer": (weight_and_bias(feed_forward.outer),),
     }
     residuals = layer.self_attention_residual, layer.cross_attention_residual, layer.feed_forward_residual
     norms = [StepNorm(residual.norm) for residual in residuals]
@@ -122,16 +123,16 @@ def pack_layer(layer: DecoderLayer, one_row: bool) -> LayerWeights:
 
 
 def times(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
-    """x M + b: (R, m), (m, n), (n) -> (R, n)."""
+    """The product x M + b: (R, m), (m, n), (n) -> (R, n)."""
     return x @ matrix if bias is None else torch.addmm(bias, x, matrix)
 
 
-def part(module: nn.Linear) -> Part:
-    """Weight and bias."""
+def weight_and_bias(module: nn.Linear) -> Part:
+    """Weight and bias of a linear layer, without their gradients' graph."""
     return module.weight.detach(), None if module.bias is None else module.bias.detach()
 
 
 def scaled_query(attention: MultiHeadAttention) -> Part:
-    """W^Q and its bias times 1 / sqrt(d_k)."""
-    weight, bias = part(attention.query)
+    """W^Q and its bias, both times the attention's scale 1 / sqrt(d_k)."""
+    weight, bias = weight_and_bias(attention.query)
     return weight * attention.scale, None if bias is None else bias * attention.scale

@@ -2,7 +2,7 @@
 
 Added to the embeddings:      sinusoidal (Vaswani et al. 2017, 3.5), learned (Gehring et al. 2017; BART).
 Added to attention scores:    T5's bucketed relative bias (Raffel et al. 2020, 2.1), ALiBi (Press et al. 2022).
-Turning queries and keys:     rotary (Su et al. 2021).
+Rotating queries and keys:    rotary (Su et al. 2021).
 Cross-attention has none of them: source and target have no common axis.
 """
 
@@ -18,7 +18,7 @@ from model.config import ModelConfig
 
 
 def sinusoidal_positions(positions: Tensor, d_model: int, layout: str = "interleaved") -> Tensor:
-    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos of the same. positions (T) -> (T, d_model).
+    """The sinusoids PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(same): (T) -> (T, d_model).
 
     Layout "halves" has the same columns in another order: all sines, then all cosines (Marian).
     """
@@ -30,18 +30,18 @@ def sinusoidal_positions(positions: Tensor, d_model: int, layout: str = "interle
 
 
 def rotation(positions: Tensor, d_k: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of pos / 10000^(2i/d_k), Su et al. 2021, equation (15). positions (T) -> two of (T, d_k/2)."""
+    """The cosine and sine of pos / 10000^(2i/d_k) (Su et al. 2021, equation 15): (T) -> two of (T, d_k/2)."""
     angles = positions[:, None] * _frequencies(d_k, positions.device)  # (T, d_k/2)
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the pair (x_i, x_{i+d_k/2}) by its position's angle, so that q.k depends on the distance alone.
+def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the pair (x_i, x_{i+d_k/2}) by its position's angle, so that q.k depends on the distance alone.
 
     Su et al. 2021 pair neighbours; pairing the halves is the same up to a fixed order of the columns of W^Q and W^K.
     x (B, h, T, d_k) -> (B, h, T, d_k).
     """
-    cosine, sine = (part.to(x.dtype) for part in turn)  # (T, d_k/2)
+    cosine, sine = (part.to(x.dtype) for part in rotary)  # (T, d_k/2)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
 
@@ -53,7 +53,7 @@ def _frequencies(width: int, device: torch.device) -> Tensor:
 
 
 def t5_bucket(distance: Tensor, bidirectional: bool, n_buckets: int, max_distance: int) -> Tensor:
-    """Bucket of key position minus query position: exact when near, logarithmic up to max_distance when far.
+    """The bucket of key position minus query position: exact when near, logarithmic up to max_distance when far.
 
     Raffel et al. 2020, 2.1. The encoder splits the buckets between left and right; the decoder sees the left alone.
     """
@@ -71,7 +71,7 @@ def t5_bucket(distance: Tensor, bidirectional: bool, n_buckets: int, max_distanc
 
 
 class T5RelativeBias(nn.Module):
-    """One learned number per bucket and head, added to the scores of every layer of a stack."""
+    """T5's bias: one learned number per bucket and head, added to the scores of every layer of a stack."""
 
     def __init__(self, config: ModelConfig, bidirectional: bool) -> None:
         super().__init__()
@@ -80,27 +80,27 @@ class T5RelativeBias(nn.Module):
         self.max_distance = config.relative_max_distance
 
     def forward(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        """(T), (S) -> (1, h, T, S)."""
+        """The bias for queries at (T) and keys at (S): (1, h, T, S)."""
         distance = key_positions[None, :] - query_positions[:, None]  # (T, S)
         bucket = t5_bucket(distance, self.bidirectional, self.table.num_embeddings, self.max_distance)
         return self.table(bucket).permute(2, 0, 1)[None]  # (1, h, T, S)
 
 
 def alibi_slopes(n_heads: int) -> Tensor:
-    """Geometric slopes 2^(-8/h), 2^(-16/h), ... for any h, as Press et al. 2022 give them for powers of two. -> (h)."""
+    """The slopes 2^(-8/h), 2^(-16/h), ... (h), which Press et al. 2022 give for powers of two, for any h."""
     return 2.0 ** (-8.0 * torch.arange(1, n_heads + 1) / n_heads)
 
 
 def alibi_bias(n_heads: int, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """-slope |i - j| for each head. (T), (S) -> (1, h, T, S)."""
+    """ALiBi's bias, -slope |i - j| for each head: (T), (S) -> (1, h, T, S)."""
     distance = (key_positions[None, :] - query_positions[:, None]).abs()  # (T, S)
     return (-alibi_slopes(n_heads).to(distance.device)[:, None, None] * distance)[None]
 
 
 class Order(NamedTuple):
-    """What a stack's self-attention needs to know of positions; either part may be missing."""
+    """The positions as a stack's self-attention applies them; either part may be missing."""
 
-    turn: tuple[Tensor, Tensor] | None = None  # rotary: cosine and sine of the new positions, two of (T, d_k/2)
+    rotary: tuple[Tensor, Tensor] | None = None  # cosine and sine of the new positions, two of (T, d_k/2)
     bias: Tensor | None = None  # T5, ALiBi: added to the scores, (1, h, T, S)
 
 
@@ -115,7 +115,10 @@ class Positions(nn.Module):
         self.relative = T5RelativeBias(config, bidirectional) if config.positions == "t5_relative" else None
 
     def embed(self, positions: Tensor) -> Tensor | None:
-        """What is added to the embeddings: positions (T) -> (T, d_model), or None. Raises ValueError when too long."""
+        """The vectors that are added to the embeddings: positions (T) -> (T, d_model), or None.
+
+        Raises ValueError for a position that the table does not have.
+        """
         if self.learned is not None:
             if len(positions) and int(positions[-1]) >= self.config.max_length:
                 raise ValueError(
@@ -127,9 +130,9 @@ class Positions(nn.Module):
         return None
 
     def order(self, query_positions: Tensor, key_positions: Tensor) -> Order:
-        """What attention adds or turns, for queries at (T) and keys at (S)."""
+        """The bias of the scores or the rotation, for queries at (T) and keys at (S)."""
         if self.config.positions == "rotary":
-            return Order(turn=rotation(query_positions, self.d_k))
+            return Order(rotary=rotation(query_positions, self.d_k))
         if self.relative is not None:
             return Order(bias=self.relative(query_positions, key_positions))
         if self.config.positions == "alibi":

@@ -23,38 +23,42 @@ from model.positions import Positions
 
 
 class Transformer(nn.Module):
-    """The whole network. `pad_id` is the padding token's id: its embedding starts at zero, and no input teaches it.
+    """The whole network. The embedding of the padding token, `pad_id`, starts at zero and gets no gradient as an input.
 
-    (With `learn_padding` inputs teach it as they teach the others.)
+    (With `learn_padding` it gets one as the other tokens do.)
     """
 
     def __init__(self, config: ModelConfig, pad_id: int) -> None:
         super().__init__()
         self.config, self.pad_id = config, pad_id
-        untaught = None if config.learn_padding else pad_id
-        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=untaught)
+        padding_idx = None if config.learn_padding else pad_id
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model, padding_idx=padding_idx)
         self.embedding_dropout = nn.Dropout(config.dropout)
         self.output_dropout = nn.Dropout(config.dropout_output)
+
         self.encoder_positions = Positions(config, bidirectional=True)
         self.decoder_positions = Positions(config, bidirectional=False)
         if config.norm_embeddings:
             self.encoder_embedding_norm, self.decoder_embedding_norm = make_norm(config), make_norm(config)
+
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config, i) for i in range(config.n_decoder_layers))
         self.encoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
         self.decoder_norm = make_norm(config) if config.has_final_norm else nn.Identity()
+
         self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)  # W_o
         self.register_buffer("logits_bias", torch.zeros(config.vocab_size) if config.logits_bias else None)
         self.see = HookPoint()  # shown the logits
         self.copy_head = make_copy_head(config)
         for kind, head in ENCODER_HEADS.items():  # mlm_head, tag_head, match_head
             setattr(self, f"{kind}_head", head(config) if getattr(config, f"{kind}_head") else None)
+
         self.initialise()
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
 
     def initialise(self) -> None:
-        """Glorot's uniform for matrices, zero biases, and embeddings that start the loss near log V."""
+        """Draw initial weights: Glorot's uniform for matrices, zero biases, embeddings for a loss near log V."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -74,7 +78,7 @@ class Transformer(nn.Module):
                 self.copy_head.start_by_generating()
 
     def embed(self, ids: Tensor, positions: Positions, at: Tensor, norm: nn.Module | None) -> Tensor:
-        """Token ids (B, T) at the positions `at` (T) -> embeddings with positions (B, T, d_model)."""
+        """Embed token ids (B, T) at the positions `at` (T): (B, T, d_model)."""
         x = self.embedding(ids)  # (B, T, d_model)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.d_model)
@@ -118,7 +122,7 @@ class Transformer(nn.Module):
         return self.output_dropout(self.decoder_norm(x))
 
     def real_tokens(self, decoder_input: Tensor) -> Tensor:
-        """What a decoder without a causal mask may see: (B, T) -> (B, 1, 1, T). The start token may be padding's."""
+        """The mask of a decoder without a causal one: (B, T) -> (B, 1, 1, T). The start token may have padding's id."""
         is_real = decoder_input != self.pad_id
         is_real[:, 0] = True
         return is_real[:, None, None, :]
@@ -134,7 +138,7 @@ class Transformer(nn.Module):
         return KeyValueCache(cross, own, source_mask)
 
     def logits(self, states: Tensor) -> Tensor:
-        """W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
+        """The logits W_o H_dec of equation (3), before the softmax: (..., d_model) -> (..., V)."""
         if self.config.scale_output:
             states = states / math.sqrt(self.config.d_model)
         logits = self.output(states)
@@ -143,7 +147,7 @@ class Transformer(nn.Module):
     def log_probs(
         self, logits: Tensor, states: Tensor, memory: Tensor, source: Tensor, source_mask: Tensor
     ) -> Tensor:
-        """Equation (3): logits (B, T, V) -> log-probabilities (B, T, V), those of copying among them."""
+        """Equation (3): logits (B, T, V) -> log-probabilities (B, T, V), copying included."""
         logits = logits.to(states.dtype)  # autocast's products are bfloat16
         if self.copy_head is None:
             return logits.log_softmax(dim=-1)
@@ -159,7 +163,7 @@ class Transformer(nn.Module):
         self, source: Tensor, source_mask: Tensor, decoder_input: Tensor, target: Tensor, target_mask: Tensor,
         memory: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """log P(y_t | y_<t, X) at the N real target tokens alone, without ever making a (B, T, V) tensor.
+        """The log-probabilities log P(y_t | y_<t, X) of the N real target tokens, without making a (B, T, V) tensor.
 
         Returns the log-probabilities (N) and the vocabulary's logits (N, V), which label smoothing needs; copy scores
         that are added to logits are in them. `memory` (B, S, d_model) is given where the source has been encoded.

@@ -25,7 +25,7 @@ from model.transformer import Transformer
 def two_stream_states(
     model: Transformer, decoder_input: Tensor, ranks: Tensor, memory: Tensor, source_mask: Tensor
 ) -> Tensor:
-    """States of the query stream, from which `model.logits` predicts the target: (B, T, d_model).
+    """The states of the query stream, from which `model.logits` predicts the target: (B, T, d_model).
 
     decoder_input (B, 2T): the target shifted right by one start token, then T masks. ranks (B, T) of the target's
     tokens in the order: 0 for those that are given, negative for padding. memory (B, S, d_model).
@@ -42,7 +42,7 @@ def two_stream_states(
 
 
 def two_stream_mask(ranks: Tensor) -> Tensor:
-    """Who may attend to whom: ranks (B, T) -> (B, 2T, 2T), contents first, then queries."""
+    """The mask of both streams: ranks (B, T) -> (B, 2T, 2T), the content stream first, then the query stream."""
     padding, last = ranks < 0, torch.iinfo(ranks.dtype).max
     ranks = ranks.masked_fill(padding, last)
     contents = F.pad(ranks[:, :-1], (1, 0))  # (B, T), the start token is given

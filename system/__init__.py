@@ -1,1 +1,1 @@
-"""What every command needs of the machine. Knows nothing of networks or data."""
+"""The parts of every command that deal with the machine; they know nothing of networks or data."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whenever the process is killed, the power goes or the disk is full.
+"""Files that are whole or absent, even if the process is killed, the power fails or the disk is full.
 
 A file is written aside, forced to the disk (fsync) and renamed: a rename within a file system happens at once.
 """
@@ -32,7 +32,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises UserError when it is missing or is not JSON."""
+    """Read the value in a JSON file. Raises UserError when it is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -75,7 +75,7 @@ def replace_folder(aside: Path, folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder where there is one.
+    """Delete a file or folder, if it exists.
 
     A folder is renamed first, so that a kill in the middle never leaves half of it under its own name.
     """

@@ -18,7 +18,7 @@ import tyro
 
 @dataclass(frozen=True)
 class Bounds:
-    """Where a number has to lie; it is finite in any case."""
+    """The bounds of a number, which must be finite in any case."""
 
     least: float | None = None
     above: float | None = None
@@ -31,11 +31,11 @@ class Bounds:
         return self.words or " and ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
 
     def __call__(self, default: str) -> str:
-        """What --help says behind the comment of a field."""
+        """The text that --help shows behind the comment of a field."""
         return f"({self}; default: {default})"
 
-    def hold(self, value: float) -> bool:
-        """Whether a value lies inside."""
+    def holds(self, value: float) -> bool:
+        """Whether a value lies inside the bounds."""
         return (
             math.isfinite(value)
             and (self.least is None or self.least <= value)
@@ -49,7 +49,7 @@ def bounds(
     *, least: float | None = None, above: float | None = None, most: float | None = None, below: float | None = None,
     words: str = "",
 ) -> Any:
-    """What `Annotated` carries beside the type of a setting."""
+    """The bounds of a setting, for `Annotated` beside its type."""
     return tyro.conf.arg(help_behavior_hint=Bounds(least, above, most, below, words))
 
 
@@ -63,7 +63,7 @@ BelowOne = Annotated[float, bounds(least=0, below=1)]
 
 @cache
 def bounds_of(kind: type) -> dict[str, Bounds]:
-    """Field -> its bounds, of the fields of a settings class that have some."""
+    """The bounds of a settings class by field, for the fields that have some."""
     marks = {
         name: [getattr(mark, "help_behavior_hint", None) for mark in getattr(hint, "__metadata__", ())]
         for name, hint in get_type_hints(kind, include_extras=True).items()
@@ -72,10 +72,10 @@ def bounds_of(kind: type) -> dict[str, Bounds]:
 
 
 def check_bounds(settings: Any, room: str = "") -> None:
-    """Refuse settings of which a number lies outside of its bounds. `room`: what stands before the fields' names.
+    """Refuse settings with a number outside its bounds. `room`: the prefix of the fields' names.
 
     Raises ValueError.
     """
     for name, allowed in bounds_of(type(settings)).items():
-        if not allowed.hold(getattr(settings, name)):
+        if not allowed.holds(getattr(settings, name)):
             raise ValueError(f"{room}{'.' if room else ''}{name}={getattr(settings, name)} must be {allowed}")

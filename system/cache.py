@@ -1,4 +1,4 @@
-"""The user's cache folder: downloaded corpora, and what is slow to make and always comes out the same.
+"""The user's cache folder: downloaded corpora, and results that are slow to compute and always the same.
 
 What is made (parsed packages, generated tasks, learned tokenizers) lies there under a key of everything it depends on,
 so nothing in the folder is ever out of date. Whoever deletes it, or a part of it, waits once more and loses nothing.
@@ -34,7 +34,7 @@ def cache_folder(*parts: str) -> Path:
 
 
 def remembered(kind: str, key: str, make: Callable[[], Any]) -> Any:
-    """What `make` gives, from the cache where it was kept under `kind` and `key` before.
+    """The result of `make`, from the cache where it was kept under `kind` and `key` before.
 
     `make` gives only what JSON knows (lists and no tuples, strings as keys), so that later runs get what the first got.
     """
@@ -47,19 +47,19 @@ def remembered(kind: str, key: str, make: Callable[[], Any]) -> Any:
 
 
 def cache_key(*parts: object) -> str:
-    """16 hexadecimal digits over `parts`, all that decides what is made, and over the version of Python."""
+    """A key of 16 hexadecimal digits over `parts`, which determine the result, and over the version of Python."""
     version = "{}.{}".format(*sys.version_info[:2])
     return hashlib.sha256("\0".join(map(str, (*parts, version))).encode()).hexdigest()[:16]
 
 
 def sources_hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of source files, whatever their order: a part of a key."""
+    """The SHA-256 over the names and contents of source files, whatever their order: a part of a key."""
     names = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
 
 
 def read_cache(place: Path) -> Any:
-    """What was kept, or None where nothing was, or where the file is damaged (gzip holds a checksum) or another's."""
+    """Read a kept value, or None where there is none, or the file is damaged (gzip has a checksum) or another's."""
     try:
         content = json.loads(gzip.decompress(place.read_bytes()))
         if content["name"] == place.name:

@@ -1,4 +1,4 @@
-"""Where the numbers are computed: device, threads, precision and seeds."""
+"""The device of the computation: its threads, precision and seeds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def set_threads(threads: int) -> int:
-    """Use `threads` CPU threads (0: torch's own choice) and return how many are in use: the bits depend on it."""
+    """Use `threads` CPU threads (0: torch's own choice), and return how many are in use, which the bits depend on."""
     if threads > 0:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
@@ -92,7 +92,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, bf16: bool) -> contextlib.AbstractContextManager:
-    """Context of the forward pass: bfloat16 matrix products when asked for and the device has them, else float32."""
+    """The context of the forward pass: bfloat16 matrix products where asked for and supported, else float32."""
     if bf16 and has_bf16(device):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

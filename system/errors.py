@@ -1,7 +1,7 @@
-"""The one error that whoever gives bad input can mend."""
+"""The one error that a user can mend."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Bad input that the user can mend. Its text is one line: the file, line or setting, and what to change."""
+    """Raised for bad input. Its text is one line: the file, line or setting, and what to change."""

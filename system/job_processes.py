@@ -1,4 +1,4 @@
-"""Small programs that do one job a line: their own processes, kept busy by threads of this one.
+"""Small programs that do one job per line, in processes of their own that threads of this one keep busy.
 
 Not forks and not `multiprocessing`, which would import train.py, and PyTorch with it, once more in each of them. A
 program ends when its standard input does, so none is left behind when this process is killed.
@@ -27,7 +27,7 @@ def run_jobs(
     command: Sequence[str], jobs: Sequence[str], workers: int, failed: Callable[[str], str],
     done: Callable[[], Any] = lambda: None,
 ) -> list[str]:
-    """The programs' answers to the jobs (lines of text), in order; each program takes the next job when it is free.
+    """Run jobs (lines of text) and return the answers in order; each program takes the next job when it is free.
 
     `done` is called after each job. Raises UserError with `failed(job)` where a program ended instead of answering.
     """
@@ -54,7 +54,7 @@ def run_jobs(
 
 @contextlib.contextmanager
 def running(command: Sequence[str]) -> Iterator[subprocess.Popen]:
-    """A program that reads lines and answers each with a line; it is closed, and waited for, at the end."""
+    """Inside the `with` a program runs that answers each line with a line; at the end it is closed and waited for."""
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT
     ) as process:
@@ -77,12 +77,12 @@ def ask(process: subprocess.Popen, job: str, failed: Callable[[str], str]) -> st
 
 
 def stop_if_alone() -> None:
-    """End this program where the process that asked is gone: another may have begun the same job."""
+    """End this program when the process that started it is gone: another may have begun the same job."""
     if os.getppid() != PARENT:
         raise SystemExit(1)
 
 
 def answer_jobs(work: Callable[[Any], Any]) -> None:
-    """What such a program does: every line of standard input is a job in JSON, and is answered by one line of JSON."""
+    """The loop of such a program: every line of standard input is a job in JSON, answered by one line of JSON."""
     for line in sys.stdin:
         print(json.dumps(work(json.loads(line))), flush=True)

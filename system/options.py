@@ -1,4 +1,4 @@
-"""Settings from the command line by tyro, and every mistake in one line."""
+"""Settings from the command line by tyro, with every mistake reported in one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Settings = TypeVar("Settings")
 def parse(
     kind: type[Settings], argv: list[str], default: Settings | None, description: str, prog: str = ""
 ) -> Settings:
-    """Settings from the command line over `default` (None: the class's own defaults).
+    """Parse settings from the command line over `default` (None: the class's own defaults).
 
     Raises UserError, one line, for an option that does not exist and a value that cannot be. --help leaves.
     """
@@ -39,7 +39,7 @@ def parse(
 
 
 def unboxed(text: str) -> str:
-    """The first paragraph under the title of a box of tyro's, which has other corners where there is no UTF-8."""
+    """The first paragraph under the title of one of tyro's boxes, whose corners differ where there is no UTF-8."""
     words = []
     for line in text.strip().splitlines()[1:]:
         inside = line.strip().strip("│|").strip()
@@ -59,7 +59,7 @@ def suggestion(option: str, settings: Any) -> str:
 
 
 def dotted_names(settings: Any, prefix: str = "") -> list[str]:
-    """Every field of nested dataclasses, as "data.path"."""
+    """The names of all fields of nested dataclasses, such as "data.path"."""
     names = []
     for name in settings.__dataclass_fields__:
         value = getattr(settings, name)
@@ -69,12 +69,12 @@ def dotted_names(settings: Any, prefix: str = "") -> list[str]:
 
 
 def spelled(name: str) -> str:
-    """A name as a person writes it: one that is a word of Python's own has an underscore behind it in Python alone."""
+    """A field's name as users write it: without the underscore behind a name that is a keyword of Python."""
     return name.removesuffix("_")
 
 
 def run_and_report(main: Any, argv: list[str]) -> int:
-    """Call main(argv); an error that the user can mend becomes one line on stderr and exit status 2.
+    """Call main(argv); a UserError becomes one line on stderr and exit status 2.
 
     Beside bad input these are the operating system's own: a full disk, no permission, no memory.
     """

@@ -1,11 +1,11 @@
-"""The check that `model`, `data` and the other packages are this repository's: their names are common ones."""
+"""The check that `model`, `data` and the other packages are this repository's, for their names are common."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("model", "system", "data", "training", "evaluation", "teaching", "experiments")
+OWN_PACKAGES = ("model", "system", "data", "training", "evaluation", "teaching", "experiments")
 
 
 def refuse_foreign_packages() -> None:
@@ -14,7 +14,7 @@ def refuse_foreign_packages() -> None:
     It has to be called before anything else of the project is imported; it imports nothing itself.
     """
     root = Path(__file__).resolve().parent.parent
-    for name in PACKAGES:
+    for name in OWN_PACKAGES:
         spec = find_spec(name)
         places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else []
         if places and Path(places[0]).resolve() != root / name:

@@ -1,1 +1,1 @@
-"""For those who learn and teach: walkthrough, exercises, worked example, the programs of the math."""
+"""Material for learning and teaching: walkthrough, exercises, worked example, the programs of the math."""

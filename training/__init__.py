@@ -1,1 +1,1 @@
-"""What the loop in train.py calls: optimiser groups, schedules, losses, checkpoints (chapter 3.1, step 4)."""
+"""The parts that the loop in train.py calls: optimiser, schedule, losses, checkpoints (chapter 3.1, step 4)."""

@@ -1,4 +1,4 @@
-"""Equation (6) through the output layer, without ever holding the logits of a whole batch.
+"""Equation (6) through the output layer, without holding the logits of a whole batch.
 
 The logits of a step are its largest tensor (V numbers for each target token), and the plain form reads or writes it
 about ten times: scores, log-softmax, its gradient, the two products of the backward pass. The loss is one number, so
@@ -29,7 +29,7 @@ from model.linear import FEWEST_ROWS
 from model.transformer import Transformer
 from training.losses import exact, sequence_loss
 
-CHUNK = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
+LOGITS_AT_ONCE = 1 << 22  # logits that are held at a time: 16 MiB in float32, a part of a processor's last cache
 
 
 def fast_pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing: float) -> tuple[Tensor, int]:
@@ -57,7 +57,7 @@ def chunked_loss(
     logits_of: states (n, d_model) -> logits (n, V), a function of the `weights` alone. states (N, d_model), targets
     (N,). With a copy head log_generate (N,) = log p_gen and log_copy (N,) = log p_copy(y_t).
     """
-    most = max(FEWEST_ROWS, CHUNK // max(1, weights[0].shape[0]))
+    most = max(FEWEST_ROWS, LOGITS_AT_ONCE // max(1, weights[0].shape[0]))
     n_parts = max(1, math.ceil(len(states) / most))
     rows = max(FEWEST_ROWS, math.ceil(len(states) / n_parts))  # equal parts: a short one costs nearly as much
     inputs = log_generate, log_copy, states, *(weight for weight in weights if weight.requires_grad)
@@ -67,7 +67,7 @@ def chunked_loss(
 
 
 class ChunkedLoss(torch.autograd.Function):
-    """The sum of the loss; the forward pass makes the gradients too, the backward pass scales them."""
+    """The sum of the loss, as an operation whose forward pass computes the gradients and whose backward scales them."""
 
     @staticmethod
     def forward(  # noqa: PLR0913 - autograd wants every tensor as an argument of its own
@@ -79,6 +79,7 @@ class ChunkedLoss(torch.autograd.Function):
         of_states, of_weights = torch.empty_like(states), [torch.zeros_like(weight) for weight in weights]
         widest = torch.float32 if states.device.type == "mps" else torch.float64  # MPS has no float64
         total = torch.zeros((), dtype=widest, device=states.device)
+
         for first in range(0, len(states), rows):
             part = slice(first, first + rows)
             with torch.set_grad_enabled(wanted):
@@ -87,12 +88,14 @@ class ChunkedLoss(torch.autograd.Function):
             mixture = None if log_generate is None else (log_generate[part], log_copy[part])
             loss, of_logits, share = loss_and_gradient(logits.detach(), targets[part], smoothing, mixture)
             total += loss.sum(dtype=total.dtype)
+
             if wanted:
                 of_states[part], *new = torch.autograd.grad(logits, (leaf, *weights), of_logits.to(logits.dtype))
                 for gradient, more in zip(of_weights, new, strict=True):
                     gradient.add_(more)
                 for gradient, value in zip(of_mixture, (share, 1 - share), strict=False):
                     gradient[part] = (smoothing - 1) * value
+
         ctx.mixed = log_generate is not None
         ctx.save_for_backward(*of_mixture, of_states, *of_weights)
         return total.to(states.dtype if states.dtype == torch.float64 else torch.float32)
@@ -100,7 +103,7 @@ class ChunkedLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradient of the sum, a scalar -> of the mixture, the states and the weights."""
+        """The gradient of the sum, a scalar -> the gradients of the mixture, the states and the weights."""
         scaled = [saved * gradient.to(saved.dtype) for saved in ctx.saved_tensors]
         return (*[None] * 5, *(() if ctx.mixed else (None, None)), *scaled)
 
@@ -115,14 +118,17 @@ def loss_and_gradient(
     # The most probable token has a probability of at least 1 / V, so its logarithm is exact; the target's may be 0.
     logsumexp = logits.amax(dim=-1) - probs.amax(dim=-1).log()  # (n,)
     log_prob = logits.gather(1, targets)[:, 0] - logsumexp  # (n,)
+
     share = torch.ones_like(log_prob)  # (n,)
     if mixture is not None:
         generated, copied = mixture[0] + log_prob, mixture[1]  # (n,) both
         log_prob = torch.logaddexp(generated, copied)
         share = (generated - log_prob).exp()
+
     loss = -(1 - smoothing) * log_prob
     if smoothing:
         loss = loss + smoothing * (logsumexp - logits.mean(dim=-1))
+
     if mixture is not None:
         probs.mul_(((1 - smoothing) * share + smoothing)[:, None])
     if smoothing:

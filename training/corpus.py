@@ -1,4 +1,4 @@
-"""Steps 1 and 2 of chapter 3.1: the examples of each phase, and what is held out."""
+"""Steps 1 and 2 of chapter 3.1: the examples of each phase, and those that are held out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from data.corpora.held_out import data_hash
 from data.example import BadRecords, Example
 from data.multi_task import with_tasks
 from data.slots import SLOT, hide
-from data.sources import BENCHMARKS, open_source
+from data.sources import BENCHMARK_NAMES, open_source
 from data.splits import read_splits
 from data.tokenizers.tokenizer import Tokenizer
 from system.errors import UserError
@@ -22,12 +22,12 @@ from training.mixture import Mixture
 from training.recipes import TrainingSettings
 from training.strategies.config import StrategiesConfig
 
-NAME = re.compile(r"[A-Za-z_]\w+")
+TRAINING_WORD = re.compile(r"[A-Za-z_]\w+")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Examples to train on, those held out of them, and what the run folder should remember."""
+    """The examples to train on, those held out of them, and facts for the run folder."""
 
     train: Sequence[Example]
     held_out: Sequence[Example]
@@ -37,8 +37,8 @@ class Corpus:
 
     @property
     def words(self) -> list[str]:
-        """The identifiers of the training code, each once, of which made-up names are built. Slots are none."""
-        found = dict.fromkeys(word for example in self.train for word in NAME.findall(example.code))
+        """The identifiers of the training code, each once, from which made-up names are built; slots are left out."""
+        found = dict.fromkeys(word for example in self.train for word in TRAINING_WORD.findall(example.code))
         return [word for word in found if not SLOT.fullmatch(word)]
 
     def mixture(
@@ -91,17 +91,17 @@ def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:
 
 
 def read_pretraining(data: DataConfig, corpus: str) -> Corpus:
-    """What to pretrain on before `corpus`: a built corpus (data.shards), or what is mined here and now."""
+    """The examples to pretrain on before `corpus`: a built corpus (data.shards), or functions mined here and now."""
     if data.shards:
         return read_shards(data, corpus)
-    if corpus in BENCHMARKS:
+    if corpus in BENCHMARK_NAMES:
         print(f"warning: nobody has looked whether what is mined now holds dev or test lines of {corpus}; pretrain "
               "with --data.shards mined, where they are left out", file=sys.stderr)  # fmt: skip
     return read_mined(data)
 
 
 def read_shards(data: DataConfig, corpus: str) -> Corpus:
-    """A corpus that `python -m data build` has made; its held-out files are held out here too."""
+    """Read a corpus that `python -m data build` has made; its held-out files are held out here too."""
     from data.shards.command import corpus_folder
     from data.shards.store import ShardedExamples
 

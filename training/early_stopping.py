@@ -1,4 +1,4 @@
-"""The held-out loss, and when a phase ends early because it no longer falls."""
+"""The held-out loss, and the end of a phase in which it no longer falls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EARLY_STOPPING = ("best_held_out_loss", "stale_evaluations")  # of the run's pos
 
 @torch.no_grad()
 def held_out_loss(run: Run, phase: Phase) -> float | None:
-    """Mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout.
+    """The mean of -log P over the real target tokens of the held-out pairs: equation (6) without smoothing or dropout.
 
     Pretraining's is that of its own objectives, on what it holds out. None where nothing is held out, or nothing of it
     is short enough.
@@ -43,7 +43,7 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
 
 
 def is_stale(counters: dict[str, float], loss: float, patience: int) -> bool:
-    """Whether the held-out loss has not fallen for `patience` evaluations in a row (0: never)."""
+    """Count a held-out loss; whether it has not fallen for `patience` evaluations in a row (0: never)."""
     if loss < counters.get("best_held_out_loss", math.inf):
         counters["best_held_out_loss"], counters["stale_evaluations"] = loss, 0
         return False
@@ -52,12 +52,12 @@ def is_stale(counters: dict[str, float], loss: float, patience: int) -> bool:
 
 
 def was_stopped_early(counters: dict[str, float], patience: int) -> bool:
-    """Whether the last evaluation was one too many without improvement (patience 0: never)."""
+    """Whether early stopping has ended the phase that these counters belong to (patience 0: never)."""
     return 0 < patience <= counters.get("stale_evaluations", 0)
 
 
 def record_kept_loss(run: Run, phase: Phase) -> None:
-    """Print, and write to metrics.jsonl, the held-out loss of weights that no step of training has had."""
+    """Print, and write to metrics.jsonl, the held-out loss of weights that no training step produced."""
     loss = held_out_loss(run, phase)
     if loss is not None:
         append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, "held_out_loss": loss})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def start_average(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights under their names; tied weights once. It is saved and loaded as it is."""
+    """A copy of the weights by name, tied weights once, in the form in which it is saved and loaded."""
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
@@ -27,7 +27,7 @@ def update_average(average: dict[str, Tensor], model: nn.Module, decay: float, s
 
 @contextmanager
 def averaged_weights(model: nn.Module, average: dict[str, Tensor] | None) -> Iterator[None]:
-    """Inside the `with` the model has the averaged weights, after it its own again. None: nothing is swapped."""
+    """Inside the `with` the model has the averaged weights, afterwards its own again. None: nothing is swapped."""
     if average is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""A run as a folder that the `from_pretrained` of transformers accepts: the way back from --init.from.
+"""Write a run as a folder that the `from_pretrained` of transformers accepts: the way back from --init.from.
 
     python -m training.export --run runs/codet5 --to FOLDER              as the family that the run began from
     python -m training.export --run runs/mine --to FOLDER --kind bart    another one, where it can say what the run has
@@ -31,7 +31,7 @@ from training.weights import read_tensors
 
 @dataclass(frozen=True)
 class Options:
-    """What to convert."""
+    """The run to convert, and the folder to write."""
 
     run: str = "runs/quickstart"  # the run folder
     to: str = ""  # the folder that is made; it must not be there, or be empty
@@ -39,7 +39,7 @@ class Options:
 
 
 def main(argv: list[str]) -> int:
-    """Read the run, write the folder."""
+    """Read the run and write the folder."""
     options = parse(Options, argv, Options(), __doc__, "python -m training.export")
     run, folder = Path(options.run), Path(options.to)
     if not options.to or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):

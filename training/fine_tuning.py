@@ -32,17 +32,17 @@ def teacher_of(run: Run) -> Transformer | None:
     return load_teacher(folder, run.tokenizer, run.settings.data, run.device)
 
 
-def lines_to_learn(run: Run, corpus: Corpus) -> Corpus:
-    """The corpus to fine-tune on, its code the teacher's where that is asked for. Raises UserError."""
+def fine_tuning_corpus(run: Run, corpus: Corpus) -> Corpus:
+    """The corpus to fine-tune on, with the teacher's code where the settings ask for it. Raises UserError."""
     if not run.settings.strategies.teacher.sequence_level:
         return corpus
-    from training.strategies.sequence_level import taught
+    from training.strategies.sequence_level import with_teacher_targets
 
-    return taught(corpus, run.teacher, run.tokenizer, run.settings, run.folder)
+    return with_teacher_targets(corpus, run.teacher, run.tokenizer, run.settings, run.folder)
 
 
 class Strategies:
-    """Those that a phase has on, and what they change: the network, its gradient, its rates, its cost."""
+    """The strategies that a phase has on, and what they change: the network, its gradient, its rates, its cost."""
 
     def __init__(self, run: Run, loop: LoopConfig) -> None:
         self.run, self.loop, self.config = run, loop, run.settings.strategies
@@ -69,7 +69,7 @@ class Strategies:
         return rates(self.run.model, self.config.layers)
 
     def gradient(self) -> Gradient | None:
-        """What takes the place of the plain gradient of train.py; None: nothing does."""
+        """The function that takes the place of the plain gradient of train.py, or None where the plain one stays."""
         config, model = self.config, self.run.model
         if config.meta.kind != "none":
             from training.strategies.meta import meta_gradient
@@ -89,7 +89,7 @@ class Strategies:
         return self.unfreezing(gradient) if config.layers.unfreeze_every else gradient
 
     def loss(self) -> Callable[[Batch], Tensor]:
-        """The sum of a batch's loss: the plain one, and what a teacher and then an auxiliary task make of it."""
+        """The function that gives the sum of a batch's loss, with the teacher's and the auxiliary task's part."""
         config, model, smoothing = self.config, self.run.model, self.loop.label_smoothing
 
         def loss(batch: Batch) -> Tensor:
@@ -106,7 +106,7 @@ class Strategies:
         return loss
 
     def unfreezing(self, gradient: Gradient) -> Gradient:
-        """The same gradient, of the layers alone that learn in this step."""
+        """The same gradient, but only of the layers that learn in the step."""
         from training.strategies.layer_wise import freeze
 
         def of_unfrozen(batch: Batch, n_tokens: int) -> float:
@@ -116,7 +116,7 @@ class Strategies:
         return of_unfrozen
 
     def flops(self, batches: Iterable[Batch]) -> int:
-        """Training FLOPs of a step that has been made, its teacher's among them."""
+        """Training FLOPs of the step that was just made, its teacher's among them."""
         from training.strategies.cost import step_flops
 
         network, step = self.run.settings.model, self.run.position.step
@@ -127,7 +127,7 @@ class Strategies:
         return flops
 
     def average_checkpoints(self, phase: str) -> bool:
-        """Give the network the mean of its last checkpoints where that is asked for; whether it was."""
+        """Give the network the mean of its last checkpoints where the settings ask for it; say whether they do."""
         if not self.config.average_checkpoints:
             return False
         from training.strategies.averaging import average_checkpoints
@@ -136,7 +136,7 @@ class Strategies:
         return True
 
     def merge(self) -> None:
-        """Add to the network's own weights what was learnt beside them."""
+        """Merge the low-rank updates, if there are any, into the network's own weights."""
         if self.config.lora.rank:
             from training.strategies.lora import merge_lora
 
@@ -146,7 +146,7 @@ class Strategies:
 def gradient_of(
     loss: Callable[[Batch], Tensor], passes: Callable[[Batch], Iterable[float]], run: Run, loop: LoopConfig
 ) -> Gradient:
-    """The gradient of a loss in one pass or in several, of which each has its share of the loss."""
+    """The gradient of a loss that is computed in one pass or in several, each with its share of the loss."""
 
     def gradient(batch: Batch, n_tokens: int) -> float:
         total = 0.0

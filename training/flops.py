@@ -33,19 +33,19 @@ def two_stream_flops(config: ModelConfig, source_length: int, target_length: int
 
 
 def training_flops(forward: int) -> int:
-    """FLOPs of forward and backward pass: each product of the forward pass has two in the backward pass."""
+    """FLOPs of forward and backward pass together: each product of the forward pass has two in the backward pass."""
     return 3 * forward
 
 
 def encoder_flops(config: ModelConfig, source_length: int) -> int:
-    """FLOPs of equation (1)."""
+    """FLOPs of the encoder, equation (1)."""
     S, d, heads = source_length, config.d_model, config.n_heads * config.d_k
     attention = 4 * S * d * heads + 2 * S * S * heads  # W^Q, W^K, W^V, W^O; Q K^T and weights V
     return 2 * config.n_encoder_layers * (attention + feed_forward_products(config, S))
 
 
 def decoder_flops(config: ModelConfig, source_length: int, target_length: int) -> int:
-    """FLOPs of equations (2) and (3)."""
+    """FLOPs of the decoder and the output, equations (2) and (3)."""
     S, T, d = source_length, target_length, config.d_model
     output = T * d * config.vocab_size
     # The copy head's two projections and its scores; as a mixture its context and its gate of width one.

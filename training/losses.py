@@ -14,7 +14,7 @@ from data.example import IGNORE
 
 
 def exact(x: Tensor) -> Tensor:
-    """At least float32: sums over tokens and vocabulary lose too much in half precision."""
+    """The tensor in float32 at least: sums over tokens and vocabulary lose too much in half precision."""
     return x if x.dtype == torch.float64 else x.float()
 
 

@@ -22,13 +22,13 @@ from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
 from training.batch_loss import head_logits
 
-QUESTIONS = 4000  # about held-out pairs
+N_QUESTIONS = 4000  # about held-out pairs
 FITTED = 4000  # pairs that the baseline is fitted on
-BATCH = 16  # pairs scored at a time
+PAIRS_AT_ONCE = 16  # pairs scored at a time
 
 
 class Accuracy(NamedTuple):
-    """Shares of questions about held-out pairs that each answers rightly."""
+    """The shares of the questions about held-out pairs that network and baseline answer rightly."""
 
     network: float
     bag_of_words: float
@@ -40,12 +40,15 @@ def matching_accuracy(
     model: Transformer, tokenizer: Tokenizer, train: Sequence[Example], held_out: Sequence[Example],
     masked_share: float, longest: int,
 ) -> Accuracy | None:
-    """On pairs of at most `longest` tokens; None where hardly any function has a neighbour to be confused with."""
-    questions = list(asked(held_out, tokenizer, masked_share, longest, QUESTIONS))
+    """The accuracy of network and baseline on pairs of at most `longest` tokens.
+
+    None where hardly any function has a neighbour to be confused with.
+    """
+    questions = list(matching_questions(held_out, tokenizer, masked_share, longest, N_QUESTIONS))
     if len(questions) < 2:
         return None
     functions, scored = zip(*questions, strict=True)
-    fitted = asked(train, tokenizer, masked_share, longest, FITTED)
+    fitted = matching_questions(train, tokenizer, masked_share, longest, FITTED)
     baseline = BagOfWords([texts(item, tokenizer) for _, item in fitted])
     counted = [baseline.matches(*texts(item, tokenizer)[:2]) == bool(item.labels[0]) for item in scored]
     answered = network_answers(model, tokenizer, scored)
@@ -56,12 +59,12 @@ def matching_accuracy(
     return Accuracy(sum(answered) / n, sum(counted) / n, n, [tuple(of_one) for of_one in sums.values()])
 
 
-def asked(
+def matching_questions(
     examples: Sequence[Example], tokenizer: Tokenizer, masked_share: float, longest: int, about: int
 ) -> Iterator[tuple[str, Item]]:
-    """(the function's id, question): about so many questions about the described functions, the same each time.
+    """Yield pairs (function's id, question) about the described functions, `about` of them, the same each time.
 
-    Of many functions some are asked about, at even distances; of few each is, several times, with other draws.
+    Of many functions some get a question, at even distances; of few functions each gets several, with other draws.
     """
     neighbours = Neighbours(examples)
     described = sorted(index for indices in neighbours.indices.values() for index in indices)
@@ -76,12 +79,12 @@ def asked(
 
 @torch.no_grad()
 def network_answers(model: Transformer, tokenizer: Tokenizer, items: Sequence[Item]) -> list[bool]:
-    """Which of the items the match head answers as they are labelled."""
+    """For each item whether the match head's answer is its label."""
     was_training, right = model.training, []
     model.eval()
     device = model.embedding.weight.device
-    for first in range(0, len(items), BATCH):
-        part = items[first : first + BATCH]
+    for first in range(0, len(items), PAIRS_AT_ONCE):
+        part = items[first : first + PAIRS_AT_ONCE]
         batch = collate(part, [""] * len(part), tokenizer).to(device)
         answers = head_logits(model, batch) > 0  # (B)
         right += (answers == (batch.labels[:, 0] == 1)).tolist()
@@ -90,7 +93,7 @@ def network_answers(model: Transformer, tokenizer: Tokenizer, items: Sequence[It
 
 
 def texts(item: Item, tokenizer: Tokenizer) -> tuple[str, str, int]:
-    """Description, code and label of an item; masked words are gone."""
+    """Description, code and label of an item, without the masked words."""
     border = item.source.index(tokenizer.end_id)
     return tokenizer.decode(item.source[:border]), tokenizer.decode(item.source[border:]), item.labels[0]
 
@@ -99,29 +102,29 @@ class BagOfWords:
     """Cosine of the two texts' words, each weighted by its rarity (tf-idf, words counted once), and a threshold."""
 
     def __init__(self, pairs: Sequence[tuple[str, str, int]]) -> None:
-        """Rarities and the threshold that is right most often, from labelled pairs."""
+        """Count the rarities and find the best threshold, from labelled pairs."""
         counts = Counter(word for pair in pairs for word in words(pair[0]) | words(pair[1]))
         self.rarity = {word: math.log(len(pairs) / count) for word, count in counts.items()}
         self.unseen = math.log(len(pairs) + 1)
         self.threshold = best_threshold([(self.cosine(nl, code), label) for nl, code, label in pairs])
 
     def cosine(self, nl: str, code: str) -> float:
-        """0 where no word is common, 1 where all are."""
+        """The cosine of two texts: 0 where they share no word, 1 where they share all."""
         one, two = words(nl), words(code)
         norms = math.sqrt(self.weight(one) * self.weight(two))
         return self.weight(one & two) / norms if norms else 0.0
 
     def weight(self, found: set[str]) -> float:
-        """Sum of the squared rarities."""
+        """The sum of the words' squared rarities."""
         return sum(self.rarity.get(word, self.unseen) ** 2 for word in found)
 
     def matches(self, nl: str, code: str) -> bool:
-        """Whether the baseline says that they belong together."""
+        """Whether the baseline says that description and code belong together."""
         return self.cosine(nl, code) >= self.threshold
 
 
 def best_threshold(scored: Sequence[tuple[float, int]]) -> float:
-    """The threshold from which on calling it a match is right most often."""
+    """The cosine from which on the answer 'match' is right most often; `scored`: (cosine, label)."""
     best, right = math.inf, sum(1 - label for _, label in scored)  # calling nothing a match
     most = right
     for score, tied in groupby(sorted(scored, reverse=True), key=lambda pair: pair[0]):  # no threshold parts equals

@@ -1,4 +1,4 @@
-"""What training says before its first step: what it will learn from, with what, on what."""
+"""The overview that training prints before its first step: corpus, network, device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from system.device import has_bf16, warn_without_bf16
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
-from training.run.folder import CONFIG, read_config_values
+from training.run.folder import CONFIG_FILE, read_config_values
 from training.run.load import is_own_run
 from training.run.settings_file import from_dict
 
@@ -34,17 +34,20 @@ def show_overview(
     config = settings.model
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
-        rows[name] = f"{about(corpus)}; {budget(getattr(settings, name))}"
+        rows[name] = f"{corpus_in_words(corpus)}; {budget_in_words(getattr(settings, name))}"
     if settings.init.from_:
         rows["begins with"] = settings.init.from_
+
     rows["vocabulary"] = f"{config.vocab_size:,} pieces"
     rows["network"] = (
         f"{sum(weight.numel() for weight in model.parameters()):,} parameters: {config.preset}, d_model "
         f"{config.d_model}, {config.n_heads} heads, {config.n_encoder_layers} + {config.n_decoder_layers} layers"
     )
+
     bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
     rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
-    rows["memory"] = about_memory(keeps_memory)
+    rows["memory"] = memory_in_words(keeps_memory)
+
     width = max(map(len, rows))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
@@ -52,21 +55,21 @@ def show_overview(
     warn_of_known_lines(settings)
 
 
-def about(corpus: Corpus) -> str:
-    """What a phase learns from."""
+def corpus_in_words(corpus: Corpus) -> str:
+    """The corpus of a phase in a few words: examples, name, how many are held out."""
     held_out = f", {len(corpus.held_out):,} more held out" if corpus.held_out else ""
     return f"{len(corpus.train):,} examples of {corpus.about.get('corpus', 'text')}{held_out}"
 
 
-def about_memory(kept: bool) -> str:
-    """What became of the wish to keep freed memory (`keep_freed_memory`)."""
+def memory_in_words(kept: bool) -> str:
+    """Whether the C library keeps freed memory (`keep_freed_memory`), in a few words."""
     if kept:
         return "freed blocks are kept for the next step"
     return "the C library's own settings (only glibc can keep freed blocks)"
 
 
-def budget(loop: LoopConfig) -> str:
-    """How long a phase lasts."""
+def budget_in_words(loop: LoopConfig) -> str:
+    """The length of a phase in steps or epochs."""
     return f"{loop.steps:,} steps" if loop.steps else f"{loop.epochs:g} epochs"
 
 
@@ -94,7 +97,7 @@ def warn_of_known_lines(settings: TrainingSettings) -> None:
         if not given or not held_out or not is_own_run(Path(given)):
             continue
         values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
-        other = from_dict(TrainingSettings, values, Path(given) / CONFIG)
+        other = from_dict(TrainingSettings, values, Path(given) / CONFIG_FILE)
         learnt = (other.corpus, *other.strategies.tasks.names) if other.fine_tunes else ()
         same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
         if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):

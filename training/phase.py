@@ -1,4 +1,4 @@
-"""How a phase of training (pretraining or fine-tuning) begins, what it writes down, how it ends."""
+"""A phase of training (pretraining or fine-tuning): its beginning, its records, its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
 
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Refuse what cannot be trained before the run's folder is written to. Raises UserError."""
+    """Refuse impossible training before the run's folder is written to. Raises UserError."""
     run.teacher = teacher_of(run)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
@@ -37,17 +37,20 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
 
 
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
-    """Begin a phase, or go on with it from a checkpoint that was saved in it."""
+    """Begin a phase, or resume it from a checkpoint that was saved in it."""
     settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
     loop = replace(loop, bf16=loop.bf16 and has_bf16(run.device))
     config = settings.strategies if name == "training" else StrategiesConfig()
     stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
+
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+
     strategies = None if config == StrategiesConfig() else Strategies(run, loop)
     optimizer = make_optimizer(run.model, loop, None if strategies is None else strategies.rates())
     average, best = start_average(run.model) if loop.ema_decay else None, None
+
     if checkpoint is not None and position.phase == name:
         kept = load_checkpoint(checkpoint, run.model, optimizer)
         average, best = kept.get("average", average), kept.get("best")
@@ -57,6 +60,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         position.phase, position.step, position.epoch, position.chunk, position.batch = name, 0, 0, 0, 0
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
+
     batches = stream.batches(StreamPosition(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
     gradient = None if strategies is None else strategies.gradient()
@@ -64,7 +68,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 
 
 def next_batches(run: Run, phase: Phase) -> list[Batch]:
-    """The batches of one optimiser step; the run's position moves on."""
+    """Draw the batches of one optimiser step, and advance the run's position."""
     drawn = []
     for _ in range(phase.loop.accumulate):
         place, batch = next(phase.batches)
@@ -75,7 +79,7 @@ def next_batches(run: Run, phase: Phase) -> list[Batch]:
     return drawn
 
 
-def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
+def record_step(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
     """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
     position, loop = run.position, phase.loop
     if math.isfinite(values["gradient_norm"]) and math.isfinite(values["loss"]):
@@ -83,10 +87,12 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         position.counters["bad_steps"] = 0
     else:
         note_bad_step(run, loop, batches)
-    count(run, phase, batches)
+    count_step(run, phase, batches)
     progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
+
     last = position.step == phase.total
-    held_out = held_out_loss(run, phase) if last or due(position.step, loop.evaluate_every) else None
+    held_out = held_out_loss(run, phase) if last or is_due(position.step, loop.evaluate_every) else None
+
     if held_out is not None:
         values["held_out_loss"] = held_out
         progress.say(f"{phase.name} step {position.step}: held-out loss {values['held_out_loss']:.4f}")
@@ -96,10 +102,11 @@ def record(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float
         if loop.patience and position.counters["stale_evaluations"] == 0:
             with averaged_weights(run.model, phase.average):
                 phase.best = start_average(run.model)
-    if last or due(position.step, METRICS_EVERY) or "held_out_loss" in values:
+
+    if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
         append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
-    if position.step == phase.total or due(position.step, loop.checkpoint_every):
+    if position.step == phase.total or is_due(position.step, loop.checkpoint_every):
         save(run, phase)
 
 
@@ -108,17 +115,17 @@ def save(run: Run, phase: Phase) -> None:
     position, loop = run.position, phase.loop
     position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
-    between = position.step < phase.total and not due(position.step, loop.checkpoint_every)
+    between = position.step < phase.total and not is_due(position.step, loop.checkpoint_every)
     save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints, between)
 
 
-def due(step: int, every: int) -> bool:
-    """Whether something that happens every so many steps (0: never) happens now."""
+def is_due(step: int, every: int) -> bool:
+    """Whether something that happens every so many steps (0: never) happens at this step."""
     return every > 0 and step % every == 0
 
 
-def count(run: Run, phase: Phase, batches: list[Batch]) -> None:
-    """Add a step to the run's budget."""
+def count_step(run: Run, phase: Phase, batches: list[Batch]) -> None:
+    """Add a step's tokens and FLOPs to the run's budget."""
     counters, config = run.position.counters, run.settings.model
     if phase.strategies is None:
         flops = sum(batch_flops(config, batch) for batch in batches)
@@ -150,7 +157,7 @@ def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
 
 
 def finish_phase(run: Run, phase: Phase) -> None:
-    """The model's weights become the best ones when early stopping watched, else their average where there is one."""
+    """End a phase: the model gets its best weights where early stopping was on, else the average, if any."""
     show_bad_records(phase.name, phase.corpus.bad, phase.read)
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:

@@ -1,4 +1,4 @@
-"""Step 1 of chapter 3.1: somebody else's checkpoint that a run begins with (`--init.from`), and its tokenizer.
+"""Step 1 of chapter 3.1: a checkpoint of another library that a run begins with (`--init.from`), and its tokenizer.
 
 The folder is a checkpoint of Hugging Face's (a run of this project: run/load.py): config.json, model.safetensors or
 pytorch_model.bin (also in parts, with an index), and the tokenizer's files. Names and quirks are
@@ -23,11 +23,11 @@ from model.interop.hugging_face import ConversionError, Imported, from_hugging_f
 from system.errors import UserError
 from training.weights import read_tensors
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 
 
 def read_network(folder: Path) -> Imported:
-    """The network of a checkpoint in our terms. Raises UserError, one line, where it is none that we can read."""
+    """The network of a checkpoint in our terms. Raises UserError where it is none that we can read."""
     try:
         return from_hugging_face(read_values(folder), read_weights(folder))
     except ConversionError as error:
@@ -40,15 +40,15 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Where a checkpoint's weights lie. Raises UserError where there are none."""
-    for name in WEIGHTS:
+    """The files with a checkpoint's weights. Raises UserError where there are none."""
+    for name in WEIGHT_FILES:
         index = folder / f"{name}.index.json"
         if (folder / name).is_file():
             return [folder / name]
         if index.is_file():
             parts = read_table(index).get("weight_map", {}).values()
             return [folder / part for part in sorted({Path(part).name for part in parts})]
-    raise UserError(f"{folder} has no weights; it needs {' or '.join(WEIGHTS)}")
+    raise UserError(f"{folder} has no weights; it needs {' or '.join(WEIGHT_FILES)}")
 
 
 def weights_hash(folder: Path) -> str:
@@ -77,7 +77,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 
 def read_values(folder: Path) -> dict[str, Any]:
-    """config.json, with what newer checkpoints say of decoding in generation_config.json alone. Raises UserError."""
+    """The values of config.json and, of newer files, those of decoding in generation_config.json. Raises UserError."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no run and no checkpoint: it has no config.json; give another folder")
     path = folder / "generation_config.json"

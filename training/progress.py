@@ -1,4 +1,4 @@
-"""What training shows while it runs: a bar on a terminal, a line now and then in a file or pipe."""
+"""The progress of training: a bar on a terminal, a line now and then in a file or pipe."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """12:05 or 1:02:03."""
+    """Seconds as a clock shows them: 12:05 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

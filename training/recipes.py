@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from data.config import DataConfig
-from data.sources import NAMES
+from data.sources import CORPUS_NAMES
 from model.config import ModelConfig, preset
 from system.errors import UserError
 from training.config import InitConfig, LoopConfig, ObjectivesConfig
@@ -17,7 +17,7 @@ from training.strategies.config import StrategiesConfig
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything about training; train.py adds what scoring needs."""
+    """All settings of training; train.py adds those of scoring."""
 
     corpus: Annotated[str, tyro.conf.Positional] = "generated"  # generated, django, nl2bash, conala, ... or files
     run: str = "runs/quickstart"  # the run folder
@@ -59,7 +59,7 @@ QUICKSTART = TrainingSettings(
 # Less than an hour of two cores from scratch. What holds this corpus back is copying several pieces in a row: restoring
 # noised lines teaches it, and made-up names leave no other way to be right. With both, one run without the copy head
 # was as good as one with it (docs/results.md); --model.no_copy_head leaves it out.
-DJANGO = TrainingSettings(
+DJANGO_RECIPE = TrainingSettings(
     corpus="django",
     run="runs/django",
     data=DataConfig(vocab_size=2000, batch_tokens=1024, held_out=500),
@@ -96,7 +96,9 @@ FINE_TUNING = LoopConfig(
     evaluate_every=1000,
 )
 
-RECIPES = {"generated": QUICKSTART, "django": DJANGO, "chapter-3.3": CHAPTER, "none": TrainingSettings(run="runs/none")}
+RECIPES = {
+    "generated": QUICKSTART, "django": DJANGO_RECIPE, "chapter-3.3": CHAPTER, "none": TrainingSettings(run="runs/none")
+}  # fmt: skip
 
 
 def recipe(corpus: str, name: str = "") -> TrainingSettings:
@@ -104,12 +106,12 @@ def recipe(corpus: str, name: str = "") -> TrainingSettings:
 
     A corpus without a recipe of its own takes Django's, as it is pairs of short texts too.
     """
-    if corpus not in NAMES or corpus == "mined":
-        choices = ", ".join(known for known in NAMES if known != "mined")
+    if corpus not in CORPUS_NAMES or corpus == "mined":
+        choices = ", ".join(known for known in CORPUS_NAMES if known != "mined")
         raise UserError(f"corpus {corpus!r} is unknown; choose one of {choices}")
     if name:
         if name not in RECIPES:
             raise UserError(f"preset {name!r} is unknown; choose one of {', '.join(RECIPES)}")
         chosen = replace(RECIPES[name], preset=name)
         return replace(chosen, corpus=corpus) if corpus != "generated" else chosen
-    return RECIPES.get(corpus, replace(DJANGO, corpus=corpus, run=f"runs/{corpus}"))
+    return RECIPES.get(corpus, replace(DJANGO_RECIPE, corpus=corpus, run=f"runs/{corpus}"))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM save before they stop: the step under way ends, a checkpoint is written, the loop is left."""
+"""Ctrl-C and SIGTERM save before they stop: the step under way ends, a checkpoint is written, the loop ends."""
 
 from __future__ import annotations
 

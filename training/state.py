@@ -1,4 +1,4 @@
-"""What one phase of training (pretraining or fine-tuning) keeps between steps."""
+"""The state that one phase of training (pretraining or fine-tuning) keeps between steps."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from system.errors import UserError
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Name -> tensor of everything the model saves; a tensor that has several names has its first one here."""
+    """The tensors that the model saves, by name; a tensor that has several names has its first one here."""
     first_names: dict[int, tuple[str, Tensor]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         first_names.setdefault(id(tensor), (name, tensor))
@@ -22,7 +22,7 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def as_bytes(tensors: dict[str, Tensor]) -> bytes:
-    """The content of a safetensors file."""
+    """The tensors as the content of a safetensors file."""
     return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
@@ -37,7 +37,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Name -> tensor of a safetensors file. Raises UserError when it is missing or damaged."""
+    """Read the tensors of a safetensors file by name. Raises UserError when it is missing or damaged."""
     try:
         return safetensors.torch.load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:

@@ -1,1 +1,1 @@
-"""Code as tokens: where words end, what is a name, what a shell command's template is."""
+"""Code as tokens: word borders, names, and the templates of shell commands."""

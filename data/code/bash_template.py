@@ -1,4 +1,4 @@
-"""The template of a shell command: which programs with which flags, whatever they are applied to.
+"""The template of a shell command: its programs and flags without their arguments.
 
     find . -name '*.txt' -exec wc -l {} \\;   ->   find ARG -name ARG -exec wc -l {} \\;
 
@@ -26,12 +26,12 @@ TAKES_VALUE = {"-I", "-n", "-P", "-L", "-d", "-s", "-E", "-a"}  # flags of xargs
 
 
 def command_template(command: str) -> str:
-    """The command's programs, flags and operators; arguments in a row are one."""
+    """The template of a command: programs, flags and operators, and one placeholder for arguments in a row."""
     return template_of_words(split_tokens(command, "bash"))
 
 
 def template_of_words(words: Iterable[str]) -> str:
-    """The same of a command's words and operators, one after the other."""
+    """The template of a command that is given as its words and operators, one after the other."""
     found: list[str] = []
     expected, last = True, ""  # whether a program's name may stand here, and the word before
     for word in words:

@@ -1,4 +1,4 @@
-"""Where the identifiers of a piece of Python stand, by Python's own tokenizer."""
+"""The places of the identifiers in a piece of Python, by Python's own tokenizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import accumulate
 
 
 def find_identifiers(code: str) -> list[tuple[int, int, str]]:
-    """(start, end, name) of every name that is no keyword, in order; places count characters.
+    """Find every name that is no keyword, in order, as (start, end, name); places count characters.
 
     Names are what CodeT5 calls identifiers (Wang et al. 2021, 3.2): of functions, classes, variables, parameters,
     attributes and modules, builtins among them. What is inside a string is not one (Python 3.12 and later see the names

@@ -1,4 +1,4 @@
-"""Code as tokens of its language: what exact match compares, and what tells whether a corpus holds a benchmark's line.
+"""Code as tokens of its language, by which exact match compares and a corpus is searched for benchmarks' lines.
 
 What is not a token does not count: blanks, line breaks inside brackets, comments, the width of an indentation.
 What is one does: quotes (`'a'` is not `"a"`), parentheses, and in Python line breaks and the indentation's structure.
@@ -31,7 +31,7 @@ _STRUCTURE = {tokenize.NEWLINE: NEW_LINE, tokenize.INDENT: INDENT, tokenize.DEDE
 
 
 def split_tokens(code: str, language: str = "python") -> list[str]:
-    """Tokens of `code`; blanks around it do not count.
+    """The tokens of `code`; blanks around it do not count.
 
     Python: the standard library's `tokenize`, or regular tokens where that refuses a fragment. bash: the shell's
     words and operators. Any other language: regular tokens (strings, words, numbers, operators), comments kept.
@@ -48,7 +48,7 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
 
 
 def token_lines(code: str, language: str = "python") -> list[list[str]]:
-    """The same tokens line by line (of Python: logical lines), without the indentation's structure."""
+    """The tokens of `code` line by line (of Python: logical lines), without those of the indentation."""
     lines: list[list[str]] = [[]]
     for token in split_tokens(code, language):
         if token in (NEW_LINE, "\n"):

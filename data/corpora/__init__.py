@@ -1,1 +1,1 @@
-"""Corpora on disk: published ones, files of one's own, what is held out of them."""
+"""Corpora on disk: published ones, the user's own files, and the examples held out of them."""

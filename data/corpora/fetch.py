@@ -1,4 +1,4 @@
-"""Bring a published corpus into the user's cache: resumable, checked, nothing half-written under a final name.
+"""Download a published corpus into the user's cache: resumable, checked, nothing half-written under a final name.
 
 A file grows as NAME.part and gets its name only after it was checked. A run that is stopped, or whose network breaks,
 leaves the .part file, and the next run asks the server for the rest of it (HTTP Range, RFC 9110 section 14).
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from system.errors import UserError
 
 GITHUB = "https://raw.githubusercontent.com"
-DJANGO = f"{GITHUB}/odashi/ase15-django-dataset/c37fa281ced0de16aa7868415522905f8380686e/django"
+ODASHI = f"{GITHUB}/odashi/ase15-django-dataset/c37fa281ced0de16aa7868415522905f8380686e/django"
 CARDS = f"{GITHUB}/deepmind/card2code/2a38b6192f154c23a6f0f474822f421ea9ab7b51/third_party/hearthstone"
 NL2BASH = f"{GITHUB}/TellinaTool/nl2bash/466c5fe873ab08c7cc0112ea1521cc6ad9c20992/data/bash"
 MBPP = f"{GITHUB}/google-research/google-research/master/mbpp"
@@ -32,13 +32,13 @@ CONALA = "http://www.phontron.com/download"
 
 TIMEOUT = 30  # seconds without an answer or a byte
 BROKEN_ATTEMPTS = 5  # breaks in a row without a new byte before giving up
-CHUNK = 1 << 16  # bytes
+READ_BYTES = 1 << 16  # of a download, at a time
 AGAIN = "run the same command again to go on"
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published file. Without a SHA-256, `check` says what the content must look like."""
+    """One published file. Without a SHA-256, `check` checks the form of its content."""
 
     address: str
     size: int = 0  # bytes; 0: not published
@@ -53,22 +53,22 @@ class Published:
 
 
 def fetch(name: str, folder: Path) -> list[Path]:
-    """Bring the files of the corpus `name` into `folder`; files that are there and right are left alone.
+    """Download the files of the corpus `name` into `folder`; files that are there and right are left alone.
 
     Returns the files. Raises UserError with one line when the name is unknown, the network fails, a checked file is
     wrong (kept as NAME.bad), or another file of that name stands in the folder.
     """
-    if name not in PUBLISHED:
-        raise UserError(f"{name!r} cannot be fetched; choose one of {', '.join(PUBLISHED)}")
+    if name not in PUBLISHED_FILES:
+        raise UserError(f"{name!r} cannot be fetched; choose one of {', '.join(PUBLISHED_FILES)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [path for published in PUBLISHED[name] for path in fetch_file(published, folder)]
+        return [path for published in PUBLISHED_FILES[name] for path in fetch_file(published, folder)]
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}; {AGAIN}") from None
 
 
 def fetch_file(published: Published, folder: Path) -> list[Path]:
-    """One file, or the wanted members of an archive, in `folder`."""
+    """Download one file, or the wanted members of an archive, into `folder`."""
     target = folder / published.name
     members = [folder / Path(member).name for member in published.members]
     if members and all(path.is_file() for path in members):
@@ -82,7 +82,7 @@ def fetch_file(published: Published, folder: Path) -> list[Path]:
 
 
 def download(published: Published, target: Path) -> None:
-    """Bring one file to `target`, going on where `target`.part ends."""
+    """Download one file to `target`, continuing where `target`.part ends."""
     part = target.with_name(target.name + ".part")
     furthest, breaks = size_of(part), 0
     with tqdm(desc=target.name, unit="B", unit_scale=True, total=published.size or None) as bar:
@@ -90,7 +90,7 @@ def download(published: Published, target: Path) -> None:
             breaks = 0 if size_of(part) > furthest else breaks + 1
             furthest = max(furthest, size_of(part))
             if breaks == BROKEN_ATTEMPTS:
-                raise UserError(f"{published.address}: the connection keeps breaking; {kept(part)}")
+                raise UserError(f"{published.address}: the connection keeps breaking; {offline_advice(part)}")
     if problem := fault(part, published):
         bad = target.with_name(target.name + ".bad")
         os.replace(part, bad)
@@ -99,10 +99,11 @@ def download(published: Published, target: Path) -> None:
 
 
 def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
-    """Ask for what `part` lacks and append it; True when the server says that this was all."""
+    """Request the bytes that `part` lacks and append them; True when the server says that these were all."""
     have = size_of(part)
     if published.size and have == published.size:
         return True
+
     request = urllib.request.Request(published.address, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
@@ -112,7 +113,8 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
         raise UserError(f"{published.address} answered {error.code} {error.reason}; try again later") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise UserError(f"{published.address} cannot be reached ({reason}); {kept(part)}") from None
+        raise UserError(f"{published.address} cannot be reached ({reason}); {offline_advice(part)}") from None
+
     with response:
         start = range_start(response)
         if start not in (0, have):
@@ -125,17 +127,17 @@ def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
 
 
 def range_start(response: http.client.HTTPResponse) -> int:
-    """The position from which the server sends; 0 when it sends the whole file, as servers without Range do."""
+    """The position from which the server sends; 0 when it sends the whole file, as servers without ranges do."""
     content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))  # "bytes 100-199/200"
     return int(content_range[1]) if response.status == 206 and content_range else 0
 
 
 def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar: tqdm) -> bool:
-    """Append what the response brings; False when it broke off before its announced length (0: not announced)."""
+    """Append the response's content; False when it broke off before its announced length (0: not announced)."""
     n_bytes = 0
     while True:
         try:
-            chunk = response.read(CHUNK)
+            chunk = response.read(READ_BYTES)
         except (http.client.HTTPException, OSError):
             return False
         if not chunk:
@@ -145,19 +147,19 @@ def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar
         bar.update(len(chunk))
 
 
-def kept(part: Path) -> str:
-    """What a user without network has and can do."""
+def offline_advice(part: Path) -> str:
+    """Advice for a user without network: what is there already, and what to do next."""
     n_bytes = size_of(part)
     return f"{n_bytes} bytes are kept in {part}; {AGAIN}" if n_bytes else "check the network, then run it again"
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, 0 when it is not there."""
+    """The size of a file in bytes, 0 when it is not there."""
     return path.stat().st_size if path.exists() else 0
 
 
 def fault(path: Path, published: Published) -> str:
-    """What is wrong with a whole file, or ""."""
+    """The fault of a complete file in words, or "" when there is none."""
     if published.sha256:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -167,7 +169,7 @@ def fault(path: Path, published: Published) -> str:
 
 
 def check_mbpp(path: Path) -> str:
-    """MBPP has no published hash: it must be 974 JSON objects, one a line, task i on line i."""
+    """Check MBPP, which has no published hash, by its form: 974 JSON objects, task i on line i."""
     try:
         ids = [json.loads(line)["task_id"] for line in path.read_bytes().split(b"\n") if line.strip()]
     except (ValueError, KeyError, TypeError):
@@ -176,7 +178,7 @@ def check_mbpp(path: Path) -> str:
 
 
 def check_zip(path: Path) -> str:
-    """CoNaLa has no published hash: its archive must be whole by its own checksums."""
+    """Check CoNaLa, which has no published hash, by its archive's own checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -202,10 +204,10 @@ def unpack(archive_path: Path, members: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-PUBLISHED: dict[str, tuple[Published, ...]] = {
+PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
     "django": (
-        Published(f"{DJANGO}/all.anno", 1382085, "86b38c7bf6ffe2882d4603f799e92f48ddaab8a7d9b2af41bba923e59b41800a"),
-        Published(f"{DJANGO}/all.code", 906732, "d20b345fd3cdcf8d54b9cd123b3de4078f8f9a3c6bfc9fed9cd215bc857f99db"),
+        Published(f"{ODASHI}/all.anno", 1382085, "86b38c7bf6ffe2882d4603f799e92f48ddaab8a7d9b2af41bba923e59b41800a"),
+        Published(f"{ODASHI}/all.code", 906732, "d20b345fd3cdcf8d54b9cd123b3de4078f8f9a3c6bfc9fed9cd215bc857f99db"),
     ),
     "nl2bash": (
         Published(f"{NL2BASH}/all.nl", 1032340, "1db0c529c350b463919624550b8f5882a97c42ad5051c7d49fbc496bc4e8b770"),

@@ -1,4 +1,4 @@
-"""The user's own pairs: JSONL, JSON, CSV, TSV or parallel text, in one file or in a folder of splits.
+"""The user's own pairs as a corpus: JSONL, JSON, CSV, TSV or parallel text, in one file or in a folder of splits.
 
 `config.path` is one of
 - a file of named columns, `pairs.jsonl`: all of it is training; the loop holds a part out, which is what the run is
@@ -34,7 +34,7 @@ def files_source(config: DataConfig) -> FileSource:
 
 
 def folder_parts(folder: Path, config: DataConfig) -> dict[str, Part]:
-    """The splits that stand in a folder."""
+    """The splits of the corpus in a folder."""
     parts = {}
     for split, names in SPLIT_NAMES.items():
         forms = [form for name in names for form in forms_of(folder / name, config)]
@@ -52,7 +52,7 @@ def folder_parts(folder: Path, config: DataConfig) -> dict[str, Part]:
 
 
 def forms_of(stem: Path, config: DataConfig) -> list[Path]:
-    """The files, or the one name of two parallel files, under which `stem` is there."""
+    """The files, or the common name of two parallel files, that hold the split `stem`."""
     tables = [table for ending in ENDINGS if (table := with_ending(stem, ending)).is_file()]
     return tables + ([stem] if any(path.is_file() for path in parallel_paths(stem, config)) else [])
 
@@ -84,7 +84,7 @@ def parallel_paths(stem: Path, config: DataConfig) -> tuple[Path, Path]:
 
 
 def with_ending(stem: Path, ending: str) -> Path:
-    """`stem` with an ending added; a dot inside the name stays."""
+    """The path `stem` with an ending added; a dot inside the name stays."""
     return stem.parent / (stem.name + ending)
 
 

@@ -1,4 +1,4 @@
-"""A part of the training examples held out for early stopping and tuning, and duplicates between splits.
+"""Training examples held out for early stopping and tuning, and duplicates between splits.
 
 Both go by the normalised pair: description and code with every run of blanks made one. Line-by-line corpora repeat
 themselves (19.2% of the Django dev pairs in the published files also stand in training), so examples with the same pair
@@ -22,7 +22,7 @@ def normalised_pair(example: Example) -> str:
 
 
 def spaced(text: str) -> str:
-    """The text with every run of blanks made one."""
+    """The text with every run of blanks replaced by one."""
     return " ".join(text.split())
 
 
@@ -49,12 +49,12 @@ def hold_out(examples: Sequence[Example], n: int, seed: int) -> tuple[list[Examp
 
 
 def rank(pair: str, seed: int) -> bytes:
-    """A place for the pair in an order that depends on nothing but (seed, pair)."""
+    """The rank of a pair in an order that depends on (seed, pair) alone."""
     return hashlib.sha256(f"{seed}\0{pair}".encode("utf-8", "surrogatepass")).digest()
 
 
 def part_of(name: bytes, parts: int) -> int:
-    """Which of so many equal parts a name falls into, by its SHA-256: the same on every machine."""
+    """The number of the equal part that a name falls into by its SHA-256, the same on every machine."""
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") % parts
 
 
@@ -65,7 +65,7 @@ def duplicates(train: Iterable[Example], examples: Iterable[Example]) -> set[str
 
 
 def data_hash(examples: Iterable[Example]) -> str:
-    """What a run was trained on in 16 hexadecimal digits: SHA-256 over ids, descriptions and code, in order."""
+    """A hash of training data in 16 hexadecimal digits: SHA-256 over ids, descriptions and code, in order."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(f"{example.id}\0{example.nl}\0{example.code}\0".encode("utf-8", "surrogatepass"))

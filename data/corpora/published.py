@@ -31,7 +31,7 @@ def corpus_source(name: str, config: DataConfig) -> FileSource:
     mend = f"run `python -m data fetch {name}`, or give the folder that holds it with --data.path"
     if not folder.is_dir():
         raise UserError(f"{name}: the folder {folder} does not exist; {mend}")
-    parts = CORPORA[name](folder, mend)
+    parts = READERS[name](folder, mend)
     return FileSource(name, CORPUS_LANGUAGES.get(name, "python"), parts, config.strict)
 
 
@@ -187,7 +187,7 @@ def with_line_feeds(text: str) -> str:
 
 
 CORPUS_LANGUAGES = {"nl2bash": "bash"}
-CORPORA: dict[str, Callable[[Path, str], Parts]] = {
+READERS: dict[str, Callable[[Path, str], Parts]] = {
     "django": django,
     "nl2bash": nl2bash,
     "conala": conala,

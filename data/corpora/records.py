@@ -1,4 +1,4 @@
-"""From the lines of files to examples: what is skipped with a count, what is an error, and where it stands.
+"""From the lines of files to examples: records that are skipped and counted, and errors with their place.
 
 Files are read as bytes and split at b"\\n" alone: `str.splitlines` would also split at U+2028, form feeds and other
 characters that may stand inside a description or a string literal.
@@ -18,7 +18,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Record:
-    """One record as it stands in a file: the example, or the problem that makes it unreadable."""
+    """One record of a file: the example, or the problem that makes it unreadable."""
 
     place: str  # "file:line"
     example: Example | None
@@ -65,7 +65,7 @@ class FileSource:
 
 
 def emptiness(example: Example) -> str:
-    """What is empty in the example, or ""."""
+    """The name of the part that is empty in an example, or ""."""
     if not (example.nl or "").strip():
         return "empty description"
     return "" if example.code.strip() else "empty code"
@@ -118,7 +118,7 @@ def check_parallel(nl_path: Path, code_path: Path, mend: str = "") -> int:
 
 @dataclass(frozen=True)
 class ParallelLine:
-    """Line `number` (from 1) of two parallel files."""
+    """A line of two parallel files, numbered from 1."""
 
     number: int
     place: str

@@ -1,4 +1,4 @@
-"""Files of named columns (JSONL, JSON, CSV, TSV) as rows, each with the line where it begins."""
+"""Files of named columns (JSONL, JSON, CSV, TSV) read as rows, each with the line where it begins."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Row:
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The rows of a file, read by its ending."""
+    """Read the rows of a file in the format that its ending names."""
     readers = {".jsonl": json_lines, ".json": json_list, ".csv": separated, ".tsv": separated}
     return readers[path.suffix.lower()](path)
 
 
 def json_lines(path: Path) -> Iterator[Row]:
-    """One JSON object a line; blank lines are no rows."""
+    """Read one JSON object per line; blank lines are no rows."""
     for number, line in enumerate(lines(path), 1):
         if not line.strip():
             continue
@@ -64,17 +64,19 @@ def object_row(path: Path, line: int, value: Any) -> Row:
 
 
 def json_list(path: Path) -> Iterator[Row]:
-    """A JSON list of objects, parsed one by one so that each row knows its line.
+    """Read a JSON list of objects, one by one so that each row knows its line.
 
     A file whose JSON is broken has no readable rest: UserError with the line, after the rows before it.
     """
     text = utf8(path.read_bytes())
     if text is None:
         raise UserError(f"{path} is not UTF-8; save it as UTF-8, or as JSONL, where only the broken lines are lost")
+
     decoder = json.JSONDecoder()
     position = after_blanks(text, int(text.startswith("\ufeff")))
     if text[position : position + 1] != "[":
         raise UserError(f"{path} does not begin with [: write a list of objects, or name it .jsonl for one a line")
+
     line, counted = 1, 0
     position = after_blanks(text, position + 1)
     while text[position : position + 1] != "]":
@@ -92,12 +94,12 @@ def json_list(path: Path) -> Iterator[Row]:
 
 
 def after_blanks(text: str, position: int) -> int:
-    """The first position from `position` on that is no JSON blank."""
+    """The first position from `position` on that holds no JSON white space."""
     return BLANKS.match(text, position).end()
 
 
 def separated(path: Path) -> Iterator[Row]:
-    """CSV (comma) or TSV (tab) with a header line, quoted as RFC 4180 and spreadsheets do.
+    """Read CSV (comma) or TSV (tab) with a header line, quoted as in RFC 4180 and by spreadsheets.
 
     A byte that is not UTF-8 becomes a lone surrogate, by which `column_text` knows it again.
     """
@@ -137,7 +139,7 @@ def check_columns(path: Path, columns: Iterable[str], mend: str) -> None:
 
 
 def column_text(row: Row, column: str) -> tuple[str, str]:
-    """(text, problem) of a row's column; null counts as empty text."""
+    """The text in a row's column, and the problem with it; null counts as empty text."""
     if column not in row.values:
         return "", f"no column {column!r}"
     value = row.values[column]
@@ -153,7 +155,7 @@ def column_text(row: Row, column: str) -> tuple[str, str]:
 
 
 def pair_record(row: Row, example_id: str, nl: str, code: str, language: str) -> Record:
-    """The pair that stands in the columns `nl` and `code` of a row, as it is written there."""
+    """The pair in the columns `nl` and `code` of a row, unchanged."""
     if row.values is None:
         return Record(row.place, None, row.problem)
     description, nl_problem = column_text(row, nl)

@@ -1,4 +1,4 @@
-"""Which Python files may be mined: the standard library's and those of named packages."""
+"""The Python files that may be mined: the standard library's and those of named packages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GENERATED_TEXT = re.compile(rb"^(?:\xef\xbb\xbf)?(?:<!--|\.\. )" + SAYS_SO, re.I
 
 
 class NoPythonFiles(UserError):
-    """A package that there is nothing to mine from."""
+    """Raised for a package without Python files to mine."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def standard_library() -> Package:
         paths = [Path(folder, name) for name in names if name.endswith(".py")]
         files += [(path.relative_to(root).as_posix(), path) for path in paths]
     place = f"in {root}; use a Python that was installed with its source"
-    return checked(STANDARD_LIBRARY, python_version(), tuple(sorted(files)), place)
+    return checked_package(STANDARD_LIBRARY, python_version(), tuple(sorted(files)), place)
 
 
 def installed_package(name: str) -> Package:
@@ -73,22 +73,23 @@ def installed_package(name: str) -> Package:
     entries = [entry for entry in distribution.files or () if entry.suffix == ".py" and ".." not in entry.parts]
     refuse_benchmarks(name, {distribution.metadata["Name"], *(entry.parts[0] for entry in entries)})
     files = tuple(sorted((entry.as_posix(), Path(str(entry.locate()))) for entry in entries))
-    return checked(name, distribution.version, files, "in its list of files; install it from a wheel, not as editable")
+    place = "in its list of files; install it from a wheel, not as editable"
+    return checked_package(name, distribution.version, files, place)
 
 
-def refuse_benchmarks(asked: str, names: set[str]) -> None:
-    """Raise UserError when one of the names, spelt in any way, belongs to a benchmark."""
-    for name in names:
-        if spelt(name) in NEVER_MINED:
-            raise UserError(f"data.packages: {asked!r} is never mined, {NEVER_MINED[spelt(name)]}; leave it out")
+def refuse_benchmarks(requested: str, names: set[str]) -> None:
+    """Raise UserError when one of the names, in any spelling, belongs to a benchmark."""
+    for name in map(normalised_name, names):
+        if name in NEVER_MINED:
+            raise UserError(f"data.packages: {requested!r} is never mined, {NEVER_MINED[name]}; leave it out")
 
 
-def spelt(name: str) -> str:
+def normalised_name(name: str) -> str:
     """A package's name in the form in which indexes compare names (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:
+def checked_package(name: str, version: str, files: tuple[tuple[str, Path], ...], place: str) -> Package:
     """The package without its tests, with at least one file."""
     kept = tuple((inside, path) for inside, path in files if is_own_code(inside) and path.is_file())
     if not kept:
@@ -97,18 +98,18 @@ def checked(name: str, version: str, files: tuple[tuple[str, Path], ...], place:
 
 
 def is_own_code(inside: str) -> bool:
-    """False for tests and for other packages' files; `inside` is the path inside the package."""
+    """Whether a file is own code, no test and no other package's file; `inside` is its path in the package."""
     *folders, file = inside.split("/")
     lowered = {folder.lower() for folder in folders}
     return not TEST_FILE.match(file) and not TEST_FOLDERS & lowered and not FOREIGN_FOLDERS.intersection(folders)
 
 
 def is_generated(content: bytes, language: str = "python") -> bool:
-    """True when the head of a file says that a program wrote it (tables of character sets, grammars)."""
+    """Whether the head of a file says that a program wrote it (tables of character sets, grammars)."""
     marks = {"python": GENERATED, "text": GENERATED_TEXT}.get(language, GENERATED_ELSEWHERE)
     return bool(marks.search(content[:1000]))
 
 
 def module_name(inside: str) -> str:
-    """`json/decoder.py` -> json.decoder, `json/__init__.py` -> json."""
+    """The module of a path: `json/decoder.py` -> json.decoder, `json/__init__.py` -> json."""
     return inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

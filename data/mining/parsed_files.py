@@ -17,7 +17,7 @@ WORKER = Path(__file__).with_name("python_functions.py")
 
 
 def parse_files(paths: list[Path], contents_hash: str, name: str, workers: int = 0) -> list[dict[str, Any]]:
-    """What `python_functions.mine` finds in each file, in the order of `paths`, from the cache when it is there.
+    """The result of `python_functions.mine` for each file, in the order of `paths`, from the cache when it is there.
 
     `contents_hash` names the contents of all files; the parser and the version of Python become part of the key,
     since a syntax tree is that of one Python. `workers=0` takes one per core.

@@ -1,4 +1,4 @@
-"""From one Python file to what a model can learn from: described functions, other code, and text.
+"""From one Python file to material for training: described functions, other code, and text.
 
 Run as a program it reads one path a line and answers with one line of JSON each; data/mining/source.py keeps several
 such processes busy. It imports the standard library alone, so that a worker starts at once and stays small (15 MB).
@@ -30,7 +30,7 @@ SIGNATURE = re.compile(r"^[\w.]+\(.*\)(?:\s*(?:->|=|:).*)?$")
 
 
 def mine(text: str) -> dict[str, list]:
-    """What one file gives, as plain lists for JSON. Raises SyntaxError or ValueError when it does not parse.
+    """Mine one file, as plain lists for JSON. Raises SyntaxError or ValueError when it does not parse.
 
     "functions": [qualified name, description, code without docstring, key];
     "code": [line number, code, key] and "text": [line number, text] are unlabelled.
@@ -114,12 +114,12 @@ def without_docstring(node: Function, lines: list[str]) -> str | None:
 
 
 def is_ellipsis(node: ast.stmt) -> bool:
-    """True for the statement `...`."""
+    """Whether a node is the statement `...`."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is Ellipsis
 
 
 def inside_strings(body: list[ast.stmt], lines: list[str]) -> set[int]:
-    """Numbers of the lines that begin inside a string: their blanks belong to it and stay."""
+    """The numbers of the lines that begin inside a string, whose indentation belongs to the string and stays."""
     inside = set()
     for part in (part for statement in body if statement.end_lineno > statement.lineno for part in ast.walk(statement)):
         if isinstance(part, ast.JoinedStr | ast.Constant) and part.end_lineno > part.lineno:
@@ -130,7 +130,7 @@ def inside_strings(body: list[ast.stmt], lines: list[str]) -> set[int]:
 
 
 def compiled(code: str) -> CodeType | None:
-    """The function's code object; None for what cannot stand alone."""
+    """The function's code object, or None where the function cannot stand alone."""
     try:
         return compile(code, "<mined>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
@@ -138,7 +138,7 @@ def compiled(code: str) -> CodeType | None:
 
 
 def local_names(code: CodeType) -> set[str]:
-    """Parameters and local variables of all functions in a code object."""
+    """The parameters and local variables of all functions in a code object."""
     inner = [local_names(part) for part in code.co_consts if isinstance(part, CodeType)]
     return set(code.co_varnames + code.co_cellvars).union(*inner)
 
@@ -162,7 +162,7 @@ def first_sentence(docstring: str) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """False for text with lone surrogates, which escapes in a string literal can make."""
+    """Whether a text can be encoded: lone surrogates, which escapes in a string literal can make, cannot."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -220,7 +220,7 @@ def pieces(text: str) -> Iterator[str]:
 def other_code(
     tree: ast.Module, defined: list[tuple[str, Definition]], lines: list[str]
 ) -> Iterator[tuple[int, str]]:
-    """Line number and source of what stands outside functions: statements of modules and heads of classes."""
+    """The code outside functions, statements of modules and heads of classes, as (line number, source)."""
     covered = [False] * (len(lines) + 1)
     for node in (tree, *(node for _, node in defined)):
         docstring = docstring_node(node)
@@ -241,7 +241,7 @@ def other_code(
 def texts(
     tree: ast.Module, defined: list[tuple[str, Definition]], lines: list[str]
 ) -> Iterator[tuple[int, str]]:
-    """Line number and text of every docstring and of every longer block of comment lines."""
+    """Every docstring and every longer block of comment lines, as (line number, text)."""
     for node in (tree, *(node for _, node in defined)):
         docstring = docstring_node(node)
         if docstring and is_utf8(docstring.value.value):

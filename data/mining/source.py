@@ -23,7 +23,7 @@ DEV_PERCENT = 5  # share of the standard library's top-level modules whose funct
 
 @dataclass(frozen=True)
 class MinedFile:
-    """What data.mining.python_functions.mine found in one file, and the module it is."""
+    """The result of data.mining.python_functions.mine for one file, and the file's module."""
 
     module: str
     split: str  # train or dev
@@ -45,7 +45,7 @@ class MinedSource:
         return {"train": self.pairs("train"), "dev": self.pairs("dev")}
 
     def pairs(self, split: str) -> Iterator[Example]:
-        """First sentence of the docstring -> the function without it; the id is "module:qualified name"."""
+        """The pairs of a split: first sentence of the docstring -> function without it; id "module:qualified name"."""
         seen: set[str] = set()
         used: dict[str, int] = {}
         for file in self.files:
@@ -93,7 +93,7 @@ def mined_source(config: DataConfig) -> MinedSource:
         digest = contents_hash({inside: contents[inside] for inside, _ in own})
         provenance[package.name] = {"version": package.version, "files": len(own), "sha256": digest}
         found = parse_files([path for _, path in own], digest, package.name, config.workers)
-        for module, parts in usable(own, found, bad, config.strict):
+        for module, parts in usable_files(own, found, bad, config.strict):
             # Whoever names a package wants to train on it: only the standard library is held back in part.
             split = "train" if package in wanted else split_of(module)
             files.append(MinedFile(module, split, parts))
@@ -101,7 +101,7 @@ def mined_source(config: DataConfig) -> MinedSource:
     return MinedSource(files, provenance, bad)
 
 
-def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[tuple[str, dict]]:
+def usable_files(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[tuple[str, dict]]:
     """Module and contents of the files that parse; the others are counted, or an error when `strict`."""
     files = []
     for (inside, path), parts in zip(own, found, strict=True):
@@ -115,7 +115,7 @@ def usable(own: list, found: list[dict], bad: BadRecords, strict: bool) -> list[
 
 
 def contents_hash(contents: dict[str, bytes]) -> str:
-    """SHA-256 over names and contents, in the order of the names."""
+    """The SHA-256 over names and contents, in the order of the names."""
     total = hashlib.sha256()
     for inside in sorted(contents):
         total.update(f"{inside}\0{hashlib.sha256(contents[inside]).hexdigest()}\n".encode())
@@ -123,6 +123,6 @@ def contents_hash(contents: dict[str, bytes]) -> str:
 
 
 def split_of(module: str) -> str:
-    """ "dev" for about DEV_PERCENT of the top-level modules, "train" for the others; the same on every machine."""
+    """The split of a top-level module, "dev" for about DEV_PERCENT of them, else "train"; the same on every machine."""
     # The salt was chosen by its split alone: 4.5% of the functions, of eleven modules, on Python 3.11.
     return "dev" if part_of(f"mined-2/{module.partition('.')[0]}".encode(), 100) < DEV_PERCENT else "train"

@@ -1,4 +1,4 @@
-"""A corpus on disk: folders of code and text, and installed packages, as shards of token ids (`python -m data build`).
+"""A corpus built of folders of code and text, and of installed packages: shards of token ids (`python -m data build`).
 
     sources      which files: packages and folders, what is left out by name and by look
     extract      a program: files -> examples, their keys and signatures, what repeats a benchmark (one unit of work)

@@ -1,4 +1,4 @@
-"""The stages of a build, in order; each leaves files, and what is there is not made again.
+"""The stages of a build, in order; each leaves files, and a file that is there is not made again.
 
     1  extract      every unit's examples                       work/00012.examples, .keys, .signatures, .sizes, .json
     2  choose       duplicates, and the largest package's share work/kept, work/chosen.json
@@ -31,7 +31,7 @@ import numpy
 from filelock import FileLock
 from tqdm import tqdm
 
-from data.shards.contamination import SHORTEST_LINE, WINDOW, benchmarks_of, languages_of
+from data.shards.contamination import SHORTEST_LINE, WINDOW_TOKENS, benchmarks_of, languages_of
 from data.shards.duplicates import ALIKE, N_BANDS, find_duplicates
 from data.shards.sources import LANGUAGE_OF_ENDING, LEAST_LETTERS, LONGEST_LINE, MEAN_LINE, Origin, Unit, units_of
 from data.shards.store import CARD, FORMAT, TOKENIZER, check_files, corpus_hash, json_hash, sha256
@@ -49,9 +49,9 @@ SOURCES = (  # what decides what comes out
     *(f"shards/{name}" for name in ("build", "contamination", "duplicates", "encode", "extract", "signatures")),
     "shards/sources", "shards/store",
 )  # fmt: skip
-NAMES = sorted(set(LANGUAGE_OF_ENDING.values()))  # of languages, by number
+LANGUAGES = sorted(set(LANGUAGE_OF_ENDING.values()))  # by number
 FILTERS = {  # what the data card says of them; how much each took stands beside it
-    "benchmark window": f"{WINDOW} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW - 1} tokens",
+    "benchmark window": f"{WINDOW_TOKENS} tokens", "benchmark line": f"{SHORTEST_LINE} to {WINDOW_TOKENS - 1} tokens",
     "near duplicate": f"similarity {ALIKE}", "longest line": f"{LONGEST_LINE} characters",
     "mean line": f"{MEAN_LINE} characters", "letters": f"at least {LEAST_LETTERS:.0%}", "largest package": "a third",
 }  # fmt: skip
@@ -60,7 +60,7 @@ FILTERS = {  # what the data card says of them; how much each took stands beside
 def build(
     origins: Sequence[Origin], out: Path, targets: dict[str, list[str]], vocab_size: int, tokenizer: str, workers: int
 ) -> dict[str, Any]:
-    """Make the corpus in `out`, or finish it, and return its data card.
+    """Build the corpus in `out`, or finish it, and return its data card.
 
     tokenizer: a file to use instead of learning one of `vocab_size` pieces. Raises UserError where `out` holds
     something else.
@@ -97,7 +97,7 @@ def build_here(
 
 
 def tidy(out: Path, card: dict[str, Any]) -> None:
-    """Delete what only a build that goes on needs."""
+    """Delete the files that only an unfinished build needs."""
     for shard in card["shards"]:
         remove((out / shard["name"]).with_suffix(".json"))
     for name in ("work", "work.deleted"):  # the second: of a build that was killed here
@@ -107,7 +107,7 @@ def tidy(out: Path, card: dict[str, Any]) -> None:
 def plan_of(
     origins: Sequence[Origin], units: Sequence[Unit], targets: dict[str, list[str]], vocab_size: int, tokenizer: str
 ) -> dict[str, Any]:
-    """All that decides what is built: files with sizes and times, targets, settings, this program, Python's version."""
+    """All that determines the corpus: files with sizes and times, targets, settings, program, Python's version."""
     files = [[unit.origin, inside, *stamp(path)] for unit in units for inside, path in unit.files]
     learned = hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest() if tokenizer else vocab_size
     parts = {
@@ -123,13 +123,13 @@ def plan_of(
 
 
 def stamp(path: str) -> tuple[int, int]:
-    """Size and time of a file: when neither has changed, the file has not."""
+    """The size and the time of a file; when neither has changed, the file counts as unchanged."""
     about = os.stat(path)
     return about.st_size, about.st_mtime_ns
 
 
 def start(out: Path, work: Path, plan: dict[str, Any], targets: dict[str, list[str]]) -> None:
-    """Begin, or go on with the same plan. Raises UserError where another build was begun here."""
+    """Begin a build, or resume one with the same plan. Raises UserError where another build was begun here."""
     begun = work / "plan.json"
     if begun.is_file() and read_json(begun)["hash"] != plan["hash"]:
         raise UserError(f"{out} holds the beginning of another build; delete it, or give another --out")
@@ -143,12 +143,12 @@ def start(out: Path, work: Path, plan: dict[str, Any], targets: dict[str, list[s
 
 
 def place_of(work: Path, number: int) -> Path:
-    """The files of a unit, without the end of their names."""
+    """The common start of the names of a unit's files."""
     return work / f"{number:05d}"
 
 
 def extract_units(units: Sequence[Unit], work: Path, workers: int) -> list[dict[str, int]]:
-    """Stage 1: the counts of every unit."""
+    """Stage 1: extract the examples of every unit, and return each unit's counts."""
     jobs = {}
     for number, unit in enumerate(units):
         if not place_of(work, number).with_suffix(".json").is_file():
@@ -159,7 +159,7 @@ def extract_units(units: Sequence[Unit], work: Path, workers: int) -> list[dict[
 
 
 def run_program(module: str, jobs: list[str], workers: int, total: int, what: str) -> None:
-    """Do what is left of a stage, with a bar over all of it."""
+    """Run the remaining jobs of a stage, with a progress bar over all of it."""
     def failed(job: str) -> str:
         return f"{module} ended in {json.loads(job)['out']}; run the same command again to go on"
 
@@ -168,7 +168,7 @@ def run_program(module: str, jobs: list[str], workers: int, total: int, what: st
 
 
 def choose(units: Sequence[Unit], work: Path, sizes: list[int]) -> tuple[numpy.ndarray, dict[str, Any]]:
-    """Stage 2: which examples stay, (n,) bool, and what the others were."""
+    """Stage 2: choose the examples that stay, (n,) bool, and count why the others go."""
     if (work / "chosen.json").is_file():
         return numpy.fromfile(work / "kept", bool), read_json(work / "chosen.json")
     places = [place_of(work, number) for number in range(len(units))]
@@ -181,7 +181,7 @@ def choose(units: Sequence[Unit], work: Path, sizes: list[int]) -> tuple[numpy.n
 
 
 def cap_packages(units: Sequence[Unit], places: list[Path], sizes: list[int], kept: numpy.ndarray) -> int:
-    """Leave out examples, drawn evenly, of packages that give more than a third of all; returns how many.
+    """Leave out evenly drawn examples of packages that give more than a third of all; returns how many.
 
     Of fewer than three packages one always gives more: they are left as they are, and so are folders.
     """
@@ -200,7 +200,7 @@ def cap_packages(units: Sequence[Unit], places: list[Path], sizes: list[int], ke
 
 
 def largest_allowed(sizes: Sequence[int]) -> float:
-    """The level c to which sizes have to be cut so that none is more than a third of what is left.
+    """The level c to which sizes must be cut so that none of them is more than a third of their sum.
 
     With the k largest cut to c and `rest` the sum of the others, c = (k c + rest) / 3.
     """
@@ -215,7 +215,7 @@ def largest_allowed(sizes: Sequence[int]) -> float:
 
 
 def rows_of(units: Sequence[Unit], ends: numpy.ndarray, origin: str) -> numpy.ndarray:
-    """Numbers of all examples of an origin."""
+    """The numbers of all examples of an origin."""
     ranges = [numpy.arange(ends[n], ends[n + 1]) for n, unit in enumerate(units) if unit.origin == origin]
     return numpy.concatenate(ranges)
 
@@ -224,7 +224,7 @@ def write_tokenizer(
     units: Sequence[Unit], work: Path, kept: numpy.ndarray, counts: list[dict[str, int]], place: Path, vocab_size: int,
     given: str,
 ) -> None:
-    """Stage 3."""
+    """Stage 3: write the tokenizer, learned on a sample or given."""
     if place.is_file():
         return
     if given:
@@ -236,7 +236,7 @@ def write_tokenizer(
 
 
 def sampled_texts(work: Path, kept: numpy.ndarray, counts: list[dict[str, int]], every: int) -> Iterator[str]:
-    """Descriptions and codes of every so many-th kept example."""
+    """The descriptions and codes of every `every`-th kept example."""
     first = seen = 0
     for number, count in enumerate(counts):
         n = count.get("examples", 0)
@@ -253,7 +253,7 @@ def sampled_texts(work: Path, kept: numpy.ndarray, counts: list[dict[str, int]],
 def encode_units(
     units: Sequence[Unit], work: Path, out: Path, counts: list[dict[str, int]], workers: int
 ) -> list[dict[str, Any]]:
-    """Stage 4: what each shard that has an example holds."""
+    """Stage 4: encode the kept examples; returns what each shard that has an example holds."""
     jobs, first, numbers = {}, 0, []
     for number, count in enumerate(counts):
         n = count.get("examples", 0)
@@ -262,7 +262,7 @@ def encode_units(
             if not (out / f"{number:05d}.json").is_file():
                 jobs[number] = json.dumps({
                     "unit": str(place_of(work, number)), "kept": str(work / "kept"), "first": first, "examples": n,
-                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": NAMES,
+                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": LANGUAGES,
                 })
         first += n
     run_program("data.shards.encode", list(jobs.values()), workers, len(numbers), "encoding")
@@ -277,13 +277,14 @@ def data_card(
     plan: dict[str, Any], origins: Sequence[Origin], counts: Iterable[dict[str, int]], chosen: dict[str, int],
     shards: list[dict[str, Any]], out: Path,
 ) -> dict[str, Any]:
-    """Sources, licences, date, filters with what each took, sizes, hashes."""
+    """The data card: sources, licences, date, filters with the number that each removed, sizes, hashes."""
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)
     characters: Counter[str] = Counter()
     for shard in shards:
         characters[shard["origin"]] += shard["characters"]
+
     sources = [
         {
             "name": origin.name, "version": origin.version, "licence": origin.licence, "files": len(origin.files),
@@ -291,9 +292,11 @@ def data_card(
         }
         for origin in origins
     ]  # fmt: skip
+
     totals = {name: sum(shard[name] for shard in shards) for name in ("examples", "held_out", "tokens", "characters")}
     fields = ("name", "examples", "held_out", "tokens", "sha256", "origin")
     listed = [{name: shard[name] for name in fields} for shard in shards]
+
     card = {
         "format": FORMAT, "plan": plan["hash"], "date": datetime.now(UTC).date().isoformat(),
         "sources": sources, **totals, "characters_by_language": under("characters: ", shards),
@@ -301,7 +304,7 @@ def data_card(
         "code_by_language": under("once: ", shards),
         "examples_by_kind": under("examples: ", shards), "bytes_read": total["bytes"],
         "filters": FILTERS, "left_out": under("left out: ", [total]) | chosen,
-        "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": NAMES,
+        "benchmarks": plan["benchmarks"], "targets": plan["targets"], "languages": LANGUAGES,
         "vocabulary": Tokenizer.load(out / TOKENIZER).vocab_size, "tokenizer": sha256(out / TOKENIZER),
         "shards": listed,
     }
@@ -309,7 +312,7 @@ def data_card(
 
 
 def under(prefix: str, counts: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Sums of what is counted under names that begin with a prefix, without it."""
+    """The sums of the counts whose names begin with a prefix, under the names without it."""
     found: Counter[str] = Counter()
     for count in counts:
         found.update({name.removeprefix(prefix): n for name, n in count.items() if name.startswith(prefix)})

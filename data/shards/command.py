@@ -1,4 +1,4 @@
-"""`python -m data build`: what it asks for, where the corpus goes, and what it says."""
+"""`python -m data build`: its options, the corpus's folder, and its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data.shards.build import build, plan_of
 from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 from data.shards.store import CARD, check_files, read_card
-from data.sources import BENCHMARKS
+from data.sources import BENCHMARK_NAMES
 from system.atomic_files import write_json
 from system.cache import cache_folder
 from system.errors import UserError
@@ -51,7 +51,7 @@ def run_build(command: Build) -> None:
 
 
 def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any]]:
-    """(folder, data card) of what is asked for, made now or before; `places`: benchmarks that lie elsewhere."""
+    """The folder and data card of the corpus that is asked for, built if missing; `places`: folders of benchmarks."""
     origins = origins_of(command)
     settings = read_targets(command.benchmarks, places), command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
@@ -61,7 +61,7 @@ def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tup
 
 
 def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
-    """The folder that the setting data.shards names; "mined": what `python -m data build` makes, made when missing.
+    """The folder that the setting data.shards names; "mined" is the default build, made when missing.
 
     corpus, path: what is fine-tuned on, whose dev and test lines must not be in it: a warning says where nobody looked.
     """
@@ -71,14 +71,14 @@ def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
         folder = Path(shards).expanduser()
         card = read_card(folder)
         check_files(folder, card)
-    if corpus in BENCHMARKS and corpus not in card["benchmarks"]:
+    if corpus in BENCHMARK_NAMES and corpus not in card["benchmarks"]:
         print(f"warning: nobody has looked whether {folder} holds dev or test lines of {corpus}; build it again with "
               "--benchmarks", file=sys.stderr)  # fmt: skip
     return folder
 
 
 def origins_of(command: Build) -> list[Origin]:
-    """The folders, the packages, or both. Raises UserError where two folders have one name."""
+    """The origins of a build: the folders, the packages, or both. Raises UserError where two folders have one name."""
     folders = [folder_origin(Path(folder).expanduser()) for folder in command.folders]
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
@@ -103,13 +103,16 @@ def show_card(card: dict[str, Any]) -> str:
         f"{source['characters'] / whole:6.1%}  {source['files']:6,}  {source['licence']}"
         for source in by_source if source["characters"]
     ]  # fmt: skip
+
     lines += ["", "left out:"]
     lines += [f"  {n:9,}  {name}" for name, n in sorted(card["left_out"].items()) if n]
+
     lines += ["", "benchmarks whose dev and test lines were looked for:"]
     lines += [
         f"  {name}: {found['targets']:,}, of which {found['too short']:,} are too short to be looked for"
         for name, found in card["benchmarks"].items()
     ] or ["  none; `python -m data fetch NAME` brings them here, --benchmarks says where they are"]
+
     languages = sorted(card["characters_by_language"].items(), key=lambda pair: -pair[1])
     lines += ["", "languages: " + ", ".join(f"{name} {n / whole:.1%}" for name, n in languages)]
     kinds = ", ".join(f"{n:,} of {kind}" for kind, n in card["examples_by_kind"].items())

@@ -1,4 +1,4 @@
-"""What a corpus must not hold: the lines that benchmarks test on (a model that has read the answers is not measured).
+"""The lines that a corpus must not hold because benchmarks test on them: a model may not have read the answers.
 
 Decided for each function, on code tokens (data/code/tokens.py), against every dev and test target of the benchmarks at
 hand. A function is left out when it
@@ -22,17 +22,17 @@ from data.code.tokens import token_lines
 from data.config import DataConfig
 from data.corpora.published import CORPUS_LANGUAGES
 from data.mining.python_functions import Function, definitions, functions
-from data.sources import BENCHMARKS, open_source
+from data.sources import BENCHMARK_NAMES, open_source
 from system.cache import cache_folder
 from system.errors import UserError
 
-WINDOW = 13  # tokens
+WINDOW_TOKENS = 13
 SHORTEST_LINE = 8  # tokens of the shortest target that is looked for as a whole line
 Tokens = tuple[str, ...]
 
 
 class Contamination:
-    """The targets of benchmarks: {benchmark: codes}."""
+    """A search for benchmarks' targets in code; `targets`: {benchmark: codes}."""
 
     def __init__(self, targets: Mapping[str, Iterable[str]], languages: Mapping[str, str] | None = None) -> None:
         self.windows: dict[Tokens, str] = {}  # of 13 tokens -> the benchmark
@@ -44,18 +44,18 @@ class Contamination:
                 self.add(benchmark, code, (languages or {}).get(benchmark, "python"))
 
     def add(self, benchmark: str, code: str, language: str) -> None:
-        """Look for one target."""
+        """Add a target to look for."""
         lines = token_lines(code, language)
         tokens = [token for line in lines for token in line]
         for window in windows(tokens):
             self.windows.setdefault(window, benchmark)
-        if len(lines) == 1 and SHORTEST_LINE <= len(tokens) < WINDOW:
+        if len(lines) == 1 and SHORTEST_LINE <= len(tokens) < WINDOW_TOKENS:
             self.lines.setdefault(tuple(tokens), benchmark)
         keys = function_keys(code) if language == "python" else []
         for key in keys:
             self.functions.setdefault(key, benchmark)
         is_line = len(lines) == 1 and len(tokens) >= SHORTEST_LINE
-        if not keys and not is_line and len(tokens) < WINDOW:
+        if not keys and not is_line and len(tokens) < WINDOW_TOKENS:
             self.short[benchmark] = self.short.get(benchmark, 0) + 1
 
     def found_in(self, code: str, key: str = "", language: str = "python") -> tuple[str, str] | None:
@@ -66,7 +66,7 @@ class Contamination:
             return None
         lines = token_lines(code, language)
         for line in lines:
-            if SHORTEST_LINE <= len(line) < WINDOW and tuple(line) in self.lines:
+            if SHORTEST_LINE <= len(line) < WINDOW_TOKENS and tuple(line) in self.lines:
                 return self.lines[tuple(line)], "line"
         for window in windows([token for line in lines for token in line]):
             if window in self.windows:
@@ -75,12 +75,12 @@ class Contamination:
 
 
 def windows(tokens: list[str]) -> Iterable[Tokens]:
-    """Every 13 consecutive tokens."""
-    return zip(*(tokens[start:] for start in range(WINDOW)), strict=False)
+    """Every run of WINDOW_TOKENS consecutive tokens."""
+    return zip(*(tokens[start:] for start in range(WINDOW_TOKENS)), strict=False)
 
 
 def function_keys(code: str) -> list[str]:
-    """Normal forms of the functions that a piece of code consists of; none where there is anything but imports beside.
+    """The normal forms of the functions in a piece of code; none where it holds anything else but imports.
 
     A method of a class is not a whole target.
     """
@@ -99,7 +99,7 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
     places: {corpus: folder} of corpora that lie elsewhere. Raises UserError where a folder that is named has none.
     """
     targets = {}
-    for name in BENCHMARKS:
+    for name in BENCHMARK_NAMES:
         place = Path(folder).expanduser() / name if folder else cache_folder(name)
         place = Path((places or {}).get(name) or place).expanduser()
         if place.is_dir():
@@ -107,12 +107,12 @@ def read_targets(folder: str, places: Mapping[str, str] | None = None) -> dict[s
             held = [example.code for split, examples in splits.items() if split != "train" for example in examples]
             targets |= {name: held} if held else {}
     if folder and not targets:
-        raise UserError(f"{folder} holds none of the folders {', '.join(BENCHMARKS)}; give another --benchmarks")
+        raise UserError(f"{folder} holds none of the folders {', '.join(BENCHMARK_NAMES)}; give another --benchmarks")
     return targets
 
 
 def benchmarks_of(targets: Mapping[str, list[str]]) -> dict[str, dict[str, int]]:
-    """What the data card says of the benchmarks: targets, and how many are too short to be looked for."""
+    """The benchmarks as the data card describes them: targets, and how many are too short to be looked for."""
     found = Contamination(targets, languages_of(targets))
     return {name: {"targets": len(codes), "too short": found.short.get(name, 0)} for name, codes in targets.items()}
 

@@ -1,4 +1,4 @@
-"""Which examples of a whole corpus repeat an earlier one, exactly or nearly, in memory that does not grow with it.
+"""The examples of a corpus that repeat an earlier one, exactly or nearly, found in memory that does not grow with it.
 
 Examples that have a key in common are candidates (data/shards/signatures.py). The keys of one kind are taken a share at
 a time, those whose highest bits are the same, so that never more than about MOST of them are held. Of two that are
@@ -43,7 +43,7 @@ def find_duplicates(
 def keys_of(
     units: Sequence[Path], sizes: Sequence[int], firsts: numpy.ndarray, column: int, share: int, shares: int
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """One column's keys that fall into a share, and the numbers of their examples."""
+    """The keys of one column that fall into a share of all, and the numbers of their examples."""
     keys, numbers = [numpy.zeros(0, numpy.uint64)], [numpy.zeros(0, numpy.int64)]
     bits = shares.bit_length() - 1
     for unit, size, first in zip(units, sizes, firsts.tolist(), strict=False):
@@ -57,7 +57,7 @@ def keys_of(
 def drop_repeated(
     group: numpy.ndarray, kept: numpy.ndarray, units: Sequence[Path], firsts: numpy.ndarray, nearly: bool
 ) -> int:
-    """Of a group with one key, ordered, keep what is unlike those before it; returns how many were dropped."""
+    """Drop from an ordered group with one key the examples that are like an earlier one; returns how many."""
     group = group[kept[group]]
     if not nearly:
         kept[group[1:]] = False

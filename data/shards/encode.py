@@ -1,4 +1,4 @@
-"""The last program of a build: those examples of a unit that are kept -> a shard, the held-out ones last.
+"""The last program of a build: it encodes the kept examples of a unit as a shard, the held-out ones last.
 
 Reads one job a line (JSON) and answers with what it counted. A file of the corpus is held out by the hash of its name.
 """
@@ -24,12 +24,13 @@ HELD_OUT_PERCENT = 1  # of the files
 
 
 def encode(job: dict[str, Any]) -> dict[str, Any]:
-    """Do one unit."""
+    """Encode one unit."""
     tokenizer, place = tokenizer_in(job["tokenizer"]), Path(job["out"])
     kept = numpy.fromfile(job["kept"], numpy.uint8, job["examples"], offset=job["first"])
     lines = gzip.decompress(Path(job["unit"]).with_suffix(".examples").read_bytes()).decode("utf-8").split("\n")
     chosen = [json.loads(line) for line, keep in zip(lines, kept, strict=True) if keep]
     chosen.sort(key=lambda row: is_held_out(row[1]))  # stable: the order stays otherwise
+
     rows, ids, counts = [], [], Counter()
     for kind, id, nl, code, language in chosen:
         described = [] if nl is None else tokenizer.encode(nl)
@@ -43,9 +44,11 @@ def encode(job: dict[str, Any]) -> dict[str, Any]:
         counts[f"once: {language}"] += len(code) if kind == "code" else 0
         counts["characters: text"] += len(nl or "")
         counts[f"examples: {kind}"] += 1
+
     stop_if_alone()
     if rows:
         write_shard(place, rows, ids, tokenizer.vocab_size)
+
     answer = {"name": place.name, "examples": len(rows), "held_out": 0, "tokens": 0, "characters": 0, **counts}
     answer["sha256"] = {end: sha256(place.with_suffix(end)) for end in SHARD_FILES} if rows else {}
     write_json(place.with_suffix(".json"), answer)
@@ -59,7 +62,7 @@ def is_held_out(id: str) -> bool:
 
 @cache
 def tokenizer_in(path: str) -> Tokenizer:
-    """The corpus's tokenizer, read once."""
+    """The corpus's tokenizer, read once per process."""
     return Tokenizer.load(Path(path))
 
 

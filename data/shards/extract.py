@@ -1,4 +1,4 @@
-"""The first program of a build: the files of a unit -> its examples, and what tells which of them are to go.
+"""The first program of a build: it extracts a unit's examples, and the keys that tell which of them must go.
 
 Reads one job a line (JSON: the unit, where to write, the benchmarks' targets) and answers with what it counted. Writes
 
@@ -45,8 +45,8 @@ from data.shards.store import UNIT_KINDS
 from system.atomic_files import write_atomically, write_json
 from system.job_processes import answer_jobs, stop_if_alone
 
-WIDTH = 200  # characters of a line that a long one is cut into
-HEAD = 40  # lines in which a file's licence stands
+WRAPPED_WIDTH = 200  # characters of a line that a long one is cut into
+LICENCE_LINES = 40  # lines in which a file's licence stands
 COMMENTS = ("#", "//", "--", ";", "..")  # what a line of comment begins with, in one language or another
 LONG_COMMENTS = {"/*": "*/", "<!--": "-->"}
 LICENCE_FILE = re.compile(  # by its name without the ending
@@ -58,10 +58,11 @@ Found = tuple[str, str, str | None, str, str, str]  # kind, id, description, cod
 
 
 def extract(job: dict[str, Any]) -> dict[str, Any]:
-    """Do one unit."""
+    """Extract one unit."""
     counts: Counter[str] = Counter()
     contamination, signer = targets_in(job["targets"]), Signer()
     lines, keys, signatures, sizes = [], [], [], []
+
     for inside, path in job["files"]:
         for kind, id, nl, code, language, key in file_examples(inside, Path(path), job, contamination, counts):
             signature = signer.sign(code if nl is None else f"{nl}\n{code}")
@@ -71,6 +72,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
             signatures.append(numpy.zeros(N_VALUES, numpy.uint32) if signature is None else signature)
             sizes.append(len(code) + len(nl or ""))
             counts[f"examples: {kind}"] += 1
+
     stop_if_alone()
     out = Path(job["out"])
     table = numpy.array(keys, "<u8").reshape(-1, 1 + N_BANDS).T
@@ -85,7 +87,7 @@ def extract(job: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def targets_in(path: str) -> Contamination:
-    """The benchmarks' targets, read once."""
+    """The benchmarks' targets, read once per process."""
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     return Contamination(content["targets"], content["languages"])
 
@@ -93,7 +95,7 @@ def targets_in(path: str) -> Contamination:
 def file_examples(
     inside: str, path: Path, job: dict[str, Any], contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """The examples of one file, none where it is left out; why is counted."""
+    """The examples of one file, none where it is left out; the reason is counted."""
     counts["files"] += 1
     language = LANGUAGE_OF_ENDING.get(path.suffix.lower(), "python")
     text = read_text(path, language, counts) if is_utf8(inside) else None  # a file's name is a part of ids
@@ -117,6 +119,7 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     if language == "text" and LICENCE_FILE.fullmatch(path.stem):
         counts["left out: licence files"] += 1
         return None
+
     try:
         content = path.read_bytes()
         counts["bytes"] += len(content)
@@ -128,6 +131,7 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
     except (SyntaxError, UnicodeError, LookupError, OSError):  # LookupError: an encoding that is none
         counts["left out: files that cannot be read"] += 1
         return None
+
     problem = why_not(text, language)
     if problem:
         counts[f"left out: {problem}"] += 1
@@ -138,11 +142,11 @@ def read_text(path: Path, language: str, counts: Counter[str]) -> str | None:
 
 
 def without_licence(text: str) -> str:
-    """The text with the blocks of comments in its first HEAD lines that speak of a licence made empty lines."""
+    """The text, in whose first LICENCE_LINES lines the blocks of comments that name a licence become empty lines."""
     lines = text.split("\n")
     block: list[int] = []
     open_until = ""  # what closes the comment that we are in
-    for number, line in enumerate([*lines[:HEAD], ""]):
+    for number, line in enumerate([*lines[:LICENCE_LINES], ""]):
         bare = line.strip()
         opened = next((end for start, end in LONG_COMMENTS.items() if bare.startswith(start)), "")
         if open_until or opened or bare.startswith(COMMENTS):
@@ -158,10 +162,11 @@ def without_licence(text: str) -> str:
 def python_examples(
     name: str, text: str, contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """Described functions; every function's code and what stands between functions; docstrings and longer comments."""
+    """The examples of a Python file: described functions, code of and between functions, docstrings, comments."""
     tree, lines = ast.parse(text), text.split("\n")
     defined = list(definitions(tree))
     used: Counter[str] = Counter()
+
     for qualified, line, description, code, key in functions(defined, lines):
         if is_contaminated(contamination, code, key, "python", counts):
             continue
@@ -171,12 +176,14 @@ def python_examples(
             yield "function", f"{name}:{qualified}{number}", description, code, "python", key
         for number, piece in enumerate(pieces(code)):
             yield "code", f"{name}:code:{line}.{number}", None, piece, "python", f"{key}.{number}"
+
     for line, source in other_code(tree, defined, lines):
         if not is_contaminated(contamination, source, "", "python", counts):
             for number, piece in enumerate(pieces(source)):
                 yield "code", f"{name}:other:{line}.{number}", None, piece, "python", digest(piece)
+
     for line, whole in texts(tree, defined, lines):
-        if line <= HEAD and LICENCE.search(whole):
+        if line <= LICENCE_LINES and LICENCE.search(whole):
             counts["left out: licence headers"] += 1
             continue
         for number, piece in enumerate(pieces(whole)):
@@ -186,7 +193,7 @@ def python_examples(
 def other_examples(
     name: str, language: str, text: str, contamination: Contamination, counts: Counter[str]
 ) -> Iterator[Found]:
-    """A file of another language, or of prose, in pieces that end with lines."""
+    """The examples of a file of another language, or of prose: pieces that end with lines."""
     kind = "text" if language == "text" else "code"
     lines = (part for line in text.strip("\n").split("\n") for part in wrapped(line))
     for number, piece in enumerate(pieces("\n".join(lines))):
@@ -195,8 +202,8 @@ def other_examples(
 
 
 def wrapped(line: str) -> list[str]:
-    """A line, or where a paragraph is one line, the lines that it makes."""
-    return textwrap.wrap(line, WIDTH) if len(line) > LONGEST_CHUNK else [line]
+    """A line as it is, or wrapped where a whole paragraph is one line."""
+    return textwrap.wrap(line, WRAPPED_WIDTH) if len(line) > LONGEST_CHUNK else [line]
 
 
 def is_contaminated(

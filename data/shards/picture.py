@@ -1,4 +1,4 @@
-"""The picture of a built corpus: what it is made of, how long its examples are, how its vocabulary fits."""
+"""The picture of a built corpus: its sources, the lengths of its examples, the fit of its vocabulary."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def picture(card: Mapping[str, Any], figures: Mapping[str, Any]) -> bytes:
 
 
 def draw_lengths(axes: Any, histograms: Mapping[str, list[int]]) -> None:
-    """A line for each kind of text."""
+    """Draw the distribution of lengths, a line for each kind of text."""
     for name, counts in histograms.items():
         axes.plot([2**power for power in range(len(counts))], counts, marker="o", markersize=3, label=name)
     axes.set_xscale("log", base=2)
@@ -46,7 +46,7 @@ def draw_lengths(axes: Any, histograms: Mapping[str, list[int]]) -> None:
 
 
 def draw_bars(axes: Any, sizes: Mapping[str, float], unit: str, title: str) -> None:
-    """The largest, from the top down."""
+    """Draw the largest sizes as bars, from the top down."""
     largest = sorted(((name, size) for name, size in sizes.items() if size), key=lambda pair: -pair[1])[:MOST_BARS]
     axes.barh([name for name, _ in largest], [size for _, size in largest])
     axes.invert_yaxis()
@@ -54,7 +54,7 @@ def draw_bars(axes: Any, sizes: Mapping[str, float], unit: str, title: str) -> N
 
 
 def draw_coverage(axes: Any, vocabulary: Mapping[str, Any]) -> None:
-    """How much of the text the most frequent pieces make up."""
+    """Draw how much of the text the most frequent pieces make up."""
     covered = vocabulary["covered by the 1, 2, 4, ... most frequent"]
     counts = [*(2**power for power in range(len(covered) - 1)), vocabulary["pieces"]]
     axes.plot(counts, [100 * share for share in covered], marker="o", markersize=3)
@@ -66,7 +66,7 @@ def draw_coverage(axes: Any, vocabulary: Mapping[str, Any]) -> None:
 
 
 def draw_pieces(axes: Any, figures: Mapping[str, Any]) -> None:
-    """Bars of words and of identifiers beside each other."""
+    """Draw the pieces per word and per identifier as bars beside each other."""
     width = 0.4
     for place, what in enumerate(("words", "identifiers")):
         shares = figures[f"pieces of {what}"]

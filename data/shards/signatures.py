@@ -1,4 +1,4 @@
-"""Which examples are nearly the same: MinHash signatures (Broder 1997) by datasketch, cut into bands.
+"""MinHash signatures (Broder 1997), by datasketch and cut into bands, which tell which examples are nearly the same.
 
 Two texts of which a share J of all runs of five words are common agree in a value of their signatures with probability
 J, and in a whole band of 8 values with J^8: texts that share none of 16 bands are hardly ever alike (J = 0.8: 5%).
@@ -17,19 +17,19 @@ from data.shards.duplicates import BAND, N_BANDS, N_VALUES
 
 SHINGLE = 5  # words in a row
 FEWEST_WORDS = 20  # shorter texts are compared as a whole only: a few words say too little
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 ODD = numpy.array([1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], numpy.uint64)
 
 
 class Signer:
-    """Signatures of texts, one after the other."""
+    """A signer of texts, which reuses one MinHash of datasketch."""
 
     def __init__(self) -> None:
         self.minhash = MinHash(num_perm=N_VALUES, hashfunc=int, scheme="affine32")
 
     def sign(self, text: str) -> numpy.ndarray | None:
         """The signature (128,) uint32; None for a text of few words."""
-        words = WORD.findall(text)
+        words = WORD_OR_SIGN.findall(text)
         if len(words) < FEWEST_WORDS:
             return None
         self.minhash.clear()
@@ -38,7 +38,7 @@ class Signer:
 
 
 def shingles(words: list[str]) -> numpy.ndarray:
-    """A 32-bit hash of each run of five words, each once."""
+    """The 32-bit hashes of all runs of five words, each once."""
     hashes = numpy.array([word_hash(word) for word in words], numpy.uint64)  # (n,)
     runs = numpy.lib.stride_tricks.sliding_window_view(hashes, SHINGLE)  # (n - 4, 5)
     mixed = (runs * ODD).sum(axis=1, dtype=numpy.uint64)  # modulo 2^64
@@ -47,7 +47,7 @@ def shingles(words: list[str]) -> numpy.ndarray:
 
 @functools.lru_cache(maxsize=200_000)
 def word_hash(word: str) -> int:
-    """64 bits, the same in every process."""
+    """A 64-bit hash of a word, the same in every process."""
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 

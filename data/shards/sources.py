@@ -1,4 +1,4 @@
-"""Which files a corpus is built of, in which order, and what is left out by its name or its look."""
+"""The files that a corpus is built of, their order, and the files left out by their names or their look."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from data.mining.packages import (
     Package,
     installed_package,
     is_own_code,
+    normalised_name,
     refuse_benchmarks,
-    spelt,
     standard_library,
 )
 from system.errors import UserError
@@ -61,20 +61,20 @@ def default_packages() -> list[str]:
     while wanted:
         name = wanted.pop()
         for requirement in requirements(name):
-            if requirement not in found and spelt(requirement) not in NEVER_MINED:
+            if requirement not in found and normalised_name(requirement) not in NEVER_MINED:
                 found.add(requirement)
                 wanted.append(requirement)
     return sorted(found)
 
 
 def requirements(name: str) -> list[str]:
-    """What an installed distribution needs that is installed too, extras and other systems' needs left out."""
+    """The installed requirements of an installed distribution, without those of extras and of other systems."""
     try:
         needed = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
         return []
     names = [re.match(r"[\w.-]+", line)[0] for line in needed if "extra ==" not in line]
-    return [spelt(name) for name in names if is_installed(name)]
+    return [normalised_name(name) for name in names if is_installed(name)]
 
 
 def is_installed(name: str) -> bool:
@@ -96,12 +96,12 @@ def package_origins(names: Iterable[str]) -> list[Origin]:
 
 
 def package_origin(package: Package, licence: str) -> Origin:
-    """A package's files."""
+    """The origin of a package's files."""
     return Origin(package.name, package.version, licence, package.files, True)
 
 
 def licence_of(name: str) -> str:
-    """What a distribution's metadata say of its licence, on one line."""
+    """The licence of a distribution by its metadata, on one line."""
     about = metadata.metadata(name)
     named = about.get("License-Expression") or about.get("License") or ""
     classifiers = about.get_all("Classifier") or ()
@@ -131,7 +131,7 @@ def folder_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """(path inside the folder, path on disk), in no order."""
     left_out = FOREIGN_FOLDERS | set(NEVER_MINED)
     for place, inner, names in os.walk(folder):
-        inner[:] = [name for name in inner if not name.startswith(".") and spelt(name) not in left_out]
+        inner[:] = [name for name in inner if not name.startswith(".") and normalised_name(name) not in left_out]
         for name in names:
             path = Path(place, name)
             inside = path.relative_to(folder).as_posix()
@@ -158,7 +158,7 @@ def units_of(origins: Iterable[Origin]) -> list[Unit]:
 
 
 def why_not(text: str, language: str) -> str:
-    """Why a file's text is left out, or "": minified code, tables and encoded data have lines no person reads."""
+    """The reason why a file's text is left out, or "": minified code, tables and encoded data are not for reading."""
     lines = text.split("\n")
     too_long = max(map(len, lines)) > LONGEST_LINE or len(text) / len(lines) > MEAN_LINE
     if too_long and language != "text":  # a paragraph of prose may be one line

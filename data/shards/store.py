@@ -1,4 +1,4 @@
-"""Shards of token ids: how they lie on disk, and how they are read as examples.
+"""Shards of token ids: their files, and how they are read as examples.
 
     corpus.json      the data card: what the corpus is made of, its shards with their SHA-256
     tokenizer.model  of the ids
@@ -40,7 +40,7 @@ FORMAT = 2
 
 
 def ids_type(vocab_size: int) -> str:
-    """Two bytes an id where they are enough."""
+    """The type of ids on disk: two bytes where they are enough."""
     return "<u2" if vocab_size <= 1 << 16 else "<u4"
 
 
@@ -108,7 +108,7 @@ class ShardedExamples(Sequence[Example]):
         )
 
     def shard(self, number: int) -> Shard:
-        """A shard's maps; the one that was opened first is let go where OPEN are mapped."""
+        """The maps of a shard; when OPEN shards are mapped, the one that was opened first is closed."""
         if number not in self.open:
             if len(self.open) >= OPEN:
                 self.open.pop(next(iter(self.open)))
@@ -119,7 +119,7 @@ class ShardedExamples(Sequence[Example]):
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """A whole file, read only. Raises UserError where it is gone or empty."""
+    """Map a whole file, read only. Raises UserError where it is missing or empty."""
     try:
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -138,13 +138,13 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def corpus_hash(card: dict[str, Any]) -> str:
-    """16 hexadecimal digits of all that the corpus's files hold."""
+    """A hash, 16 hexadecimal digits, of everything in the corpus's files."""
     digests = [card["tokenizer"], *([shard["name"], shard["sha256"]] for shard in card["shards"])]
     return json_hash(digests)
 
 
 def json_hash(content: Any) -> str:
-    """16 hexadecimal digits of a JSON value."""
+    """A hash of a JSON value, 16 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -159,6 +159,6 @@ def check_files(folder: Path, card: dict[str, Any]) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Of a file."""
+    """The SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -54,12 +54,14 @@ def statistics(config: DataConfig, seed: int, draws: int) -> dict[str, Any]:
     said = phrasings()
     lower, share = estimate_tasks(draws, seed)
     splits, examples, seconds = {}, {}, {}
+
     for name, iterator in generated_source(config, seed).splits().items():
         start = time.perf_counter()
         drawn = list(iterator)
         seconds[name] = time.perf_counter() - start
         splits[name] = split_statistics(drawn)
         examples[name] = [{"nl": e.nl, "code": e.code, "tests": list(e.tests)} for e in drawn[:3]]
+
     return {
         "seed": seed,
         "operations": len(OPERATION_NAMES),
@@ -100,6 +102,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--draws", type=int, default=3000, help="draws for the estimate of the number of tasks")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)
+
     try:
         config = DataConfig(generated_train=options.train, generated_test=options.test)
         if options.draws < 1:

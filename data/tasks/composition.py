@@ -17,7 +17,7 @@ from data.tasks.operations import INPUT_TYPES, Combiner
 from data.tasks.values import CONSTANTS, pick
 
 PARAMETER = object()  # stands where a constant would: the function's second argument
-LONGEST = 40  # items of a list on the way
+LONGEST_LIST = 40  # items of a list on the way
 LONGEST_TEXT = 80  # characters of a text on the way
 LARGEST = 10**6  # absolute value of a number on the way
 LARGEST_LISTED = 400  # a number from which a list as long as itself may be made
@@ -56,7 +56,7 @@ class Task(NamedTuple):
 def _too_large(value: Any) -> bool:
     if isinstance(value, int):
         return not -LARGEST <= value <= LARGEST
-    return len(value) > (LONGEST_TEXT if isinstance(value, str) else LONGEST)
+    return len(value) > (LONGEST_TEXT if isinstance(value, str) else LONGEST_LIST)
 
 
 def _run_pipeline(pipeline: tuple[Step, ...], value: Any) -> Any:

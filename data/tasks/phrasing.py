@@ -97,12 +97,12 @@ class Wording:
             phrase = template.replace("{x}", phrase).replace("{them}", phrase)
         return phrase
 
-    def clauses(self, pipeline: tuple[Step, ...], told: int) -> list[str]:
-        """Orders, one a step; the first `told` steps are put into a noun phrase inside the first order."""
-        inner = self.noun_phrase(pipeline[:told], outermost=False) if told else ""
+    def clauses(self, pipeline: tuple[Step, ...], n_nested: int) -> list[str]:
+        """The orders, one per step; the first `n_nested` steps are put into a noun phrase inside the first order."""
+        inner = self.noun_phrase(pipeline[:n_nested], outermost=False) if n_nested else ""
         orders = []
-        for index, step in enumerate(pipeline[told:]):
-            template = self.constants(self.clause(step.form, bool(told) and not index), step)
+        for index, step in enumerate(pipeline[n_nested:]):
+            template = self.constants(self.clause(step.form, bool(n_nested) and not index), step)
             if index:
                 pronoun = "them" if step.form.takes in ITEMS else "it"
                 if self.random.random() < RESULT:
@@ -111,7 +111,8 @@ class Wording:
                 template = _OPTIONAL.sub(understood, template).replace("{x}", pronoun).replace("{them}", pronoun)
             else:
                 template = _OPTIONAL.sub(r"\1", template)
-                template = (template.replace("{x}", inner).replace("{them}", inner) if told else self.base(template))
+                nested = template.replace("{x}", inner).replace("{them}", inner)
+                template = nested if n_nested else self.base(template)
             orders.append(template)
         return orders
 
@@ -171,8 +172,8 @@ def _say(wording: Wording) -> tuple[str, str]:
         said = _pair(wording) if task.combiner else wording.noun_phrase(task.pipelines[0])
         return said, "question" if said.startswith("whether") else "phrase"
     steps = task.pipelines[0]
-    told = int(random.random() * len(steps)) if random.random() < PARTLY_NESTED else 0
-    return _sequence(wording.clauses(steps, told), random), "orders"
+    n_nested = int(random.random() * len(steps)) if random.random() < PARTLY_NESTED else 0
+    return _sequence(wording.clauses(steps, n_nested), random), "orders"
 
 
 def describe(wording: Wording, function: str) -> str:

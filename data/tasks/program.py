@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data.tasks.composition import PARAMETER, Step, Task
 
-INDENT = "    "
+FOUR_SPACES = "    "
 
 
 def _expression(step: Step, variable: str, parameter: str, normalise: bool) -> str:
@@ -40,13 +40,13 @@ def render(task: Task, function: str, argument: str, parameter: str, normalise: 
 
     if task.test:
         condition = _expression(task.test, argument, parameter, normalise)
-        body = [f"if {condition}:", *[INDENT + line for line in lines(0, "return ")], *lines(1, "return ")]
+        body = [f"if {condition}:", *[FOUR_SPACES + line for line in lines(0, "return ")], *lines(1, "return ")]
     elif task.combiner:
         body = [*lines(0, "a = "), *lines(1, "b = "), f"return {task.combiner.code}"]
     else:
         body = lines(0, "return ")
     signature = f"{argument}, {parameter}" if task.parameter else argument
-    return "\n".join([f"def {function}({signature}):", *[INDENT + line for line in body]])
+    return "\n".join([f"def {function}({signature}):", *[FOUR_SPACES + line for line in body]])
 
 
 def normalised(task: Task) -> str:

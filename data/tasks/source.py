@@ -13,7 +13,7 @@ from typing import Any
 from data.config import DataConfig
 from data.example import BadRecords, Example
 from data.tasks.grammar import OPERATION_NAMES
-from data.tasks.tasks import SIZES, generate
+from data.tasks.tasks import PROGRAM_SIZES, generate
 from system.cache import cache_key, remembered, sources_hash
 from system.errors import UserError
 
@@ -37,7 +37,7 @@ class GeneratedSource:
     def splits(self) -> dict[str, Iterator[Example]]:
         """Training and four tests; see the package's docstring."""
         drawn = self.config.generated_test, self.seed, self.config.generated_operations
-        tests = {name: filter(self.is_chosen, generate(name, *drawn)) for name in SIZES if name != "train"}
+        tests = {name: filter(self.is_chosen, generate(name, *drawn)) for name in PROGRAM_SIZES if name != "train"}
         return {"train": self._train(), **tests, "in_distribution": self._in_distribution(tests["in_distribution"])}
 
     def is_chosen(self, example: Example) -> bool:

@@ -17,7 +17,7 @@ from data.tasks.splits import has_held_pair, has_neighbouring_held_pair, on_test
 from data.tasks.values import CONSTANTS, pick
 
 _AS_TRAINING = 10 * (1,) + 12 * (2,) + 4 * (3,)  # fewer tasks of one operation are different, so more are drawn
-SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
+PROGRAM_SIZES = {  # split -> numbers of operations, drawn evenly from the tuple
     "train": _AS_TRAINING,
     "in_distribution": _AS_TRAINING,
     "rephrased": _AS_TRAINING,
@@ -45,7 +45,7 @@ def _fits(split: str, task: Task, n_operations: int) -> bool:
     if split == "compositional":
         return has_neighbouring_held_pair(task.ops, n_operations)
     if split == "longer":
-        return len(task.ops) in SIZES["longer"] and not has_held_pair(task.ops, n_operations)
+        return len(task.ops) in PROGRAM_SIZES["longer"] and not has_held_pair(task.ops, n_operations)
     return len(task.ops) <= 3 and not has_held_pair(task.ops, n_operations)
 
 
@@ -97,7 +97,7 @@ def _attempt(split: str, focus: str, size: int, random: Random, n_operations: in
 def _find(split: str, focus: str, seen: set[int], random: Random, n_operations: int) -> Draft:
     """A task around the operation `focus` that was not seen before; it is seen then."""
     while True:
-        size = pick(random, SIZES[split])  # drawn again where this operation seldom fits a task of that size
+        size = pick(random, PROGRAM_SIZES[split])  # drawn again where this operation seldom fits a task of that size
         for _ in range(ATTEMPTS):
             draft = _attempt(split, focus, size, random, n_operations)
             key = draft and stable_hash(f"{draft.text}\n{draft.code}")

@@ -1,1 +1,1 @@
-"""Text to token ids and back: our own tokenizer, and those of other people's checkpoints."""
+"""From text to token ids and back: our own tokenizer, and those of published checkpoints."""

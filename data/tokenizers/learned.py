@@ -1,4 +1,4 @@
-"""A tokenizer that is learned once from the same texts, and then read from the user's cache."""
+"""A tokenizer that is learned from texts once, and afterwards read from the user's cache."""
 
 from __future__ import annotations
 

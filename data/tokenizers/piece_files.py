@@ -1,4 +1,4 @@
-"""The tokenizer files of other people's checkpoints: how each kind cuts text, and which id each piece has.
+"""The tokenizer files of published checkpoints: how each kind cuts text, and the id of each piece.
 
     tokenizer.json                      of the `tokenizers` library: any kind, frame included (T5, CodeT5, BART)
     vocab.json, merges.txt              byte-level BPE (Radford et al. 2019): BART, CodeT5
@@ -68,7 +68,7 @@ def read_pieces(folder: Path) -> Pieces:
 
 
 def read_tokenizers_json(folder: Path) -> Pieces:
-    """A file of the `tokenizers` library. What it puts around a text is seen by asking it."""
+    """Read a file of the `tokenizers` library; the special tokens around a text are found by encoding one."""
     tokenizers = import_tokenizers()
     path = folder / "tokenizer.json"
     try:
@@ -88,7 +88,7 @@ def read_tokenizers_json(folder: Path) -> Pieces:
 
 
 def read_byte_level(folder: Path) -> Pieces:
-    """RoBERTa's kind: pieces of printable bytes; <s> before a text and </s> behind it."""
+    """Read RoBERTa's kind: pieces of printable bytes; <s> before a text and </s> behind it."""
     tokenizers = import_tokenizers()
     files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
     try:
@@ -106,7 +106,7 @@ def read_byte_level(folder: Path) -> Pieces:
 
 
 def read_t5(folder: Path) -> Pieces:
-    """T5's kind; CodeT5 and files that say `extra_ids` differently have a tokenizer.json or other files."""
+    """Read T5's kind; CodeT5 and files that say `extra_ids` differently have a tokenizer.json or other files."""
     processor = read_processor(folder / "spiece.model")
     table = table_of(processor)
     n = len(table)
@@ -120,7 +120,7 @@ def read_t5(folder: Path) -> Pieces:
 
 
 def read_plbart(folder: Path) -> Pieces:
-    """PLBART's kind: a source ends with its language's code where tokenizer_config.json names one, a target too."""
+    """Read PLBART's kind: source and target end with their language's code where tokenizer_config.json names one."""
     processor = read_processor(folder / "sentencepiece.bpe.model")
     settings = settings_of(folder)
     languages = PLBART_LANGUAGES.get(settings.get("language_codes", "base"))
@@ -151,7 +151,7 @@ def read_plbart(folder: Path) -> Pieces:
 
 
 def read_marian(folder: Path) -> Pieces:
-    """Marian's kind: a piece that is not in vocab.json is unknown, whichever side's model cut it."""
+    """Read Marian's kind: a piece that is not in vocab.json is unknown, whichever side's model cut it."""
     source, target = (read_processor(folder / name) for name in ("source.spm", "target.spm"))
     vocabulary = read_table(folder / "vocab.json")
     if settings_of(folder).get("separate_vocabs"):
@@ -208,7 +208,7 @@ def import_tokenizers() -> Any:
 
 
 def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
-    """A sentencepiece model. Raises UserError where it is none."""
+    """Read a sentencepiece model. Raises UserError where the file is none."""
     try:
         content = path.read_bytes()
         if not content:  # the library takes it for a model that is still to come
@@ -219,7 +219,7 @@ def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A JSON file of names and values. Raises UserError where it is anything else."""
+    """Read a JSON file of names and values. Raises UserError where it is anything else."""
     values = read_json(path)
     if not isinstance(values, dict):
         raise UserError(f"{path} is a {type(values).__name__}, not names and values; fetch the checkpoint again")
@@ -227,7 +227,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def table_of(processor: sentencepiece.SentencePieceProcessor) -> dict[int, str]:
-    """Id -> piece of a sentencepiece model."""
+    """The pieces of a sentencepiece model by id."""
     return {i: processor.id_to_piece(i) for i in range(processor.vocab_size())}
 
 
@@ -241,7 +241,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 
 def special_names(folder: Path) -> dict[str, str]:
-    """How the special tokens are written: all families here share the names unless their files say others."""
+    """The names of the special tokens, which all families here share unless their files say otherwise."""
     usual = {
         "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "bos_token": "<s>", "mask_token": "<mask>",
         "cls_token": "<s>", "sep_token": "</s>",
@@ -251,7 +251,7 @@ def special_names(folder: Path) -> dict[str, str]:
 
 
 def added_tokens(folder: Path) -> dict[int, str]:
-    """Id -> piece of what was added behind a vocabulary: added_tokens.json, and newer files' own list."""
+    """The pieces added to a vocabulary by id: those of added_tokens.json, and of newer files' own list."""
     path = folder / "added_tokens.json"
     older = {index: piece for piece, index in read_table(path).items()} if path.is_file() else {}
     newer = settings_of(folder).get("added_tokens_decoder", {})

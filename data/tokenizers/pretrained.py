@@ -22,7 +22,7 @@ READABLE = str.maketrans({"▁": "␣", "Ġ": "␣", "Ċ": "↵", "ĉ": "⇥"}) 
 
 
 class PretrainedTokenizer(Tokenizer):
-    """Text <-> token ids as a checkpoint's own class has them."""
+    """A tokenizer with the ids of the checkpoint's own class."""
 
     file_name = "tokenizer"
 
@@ -41,17 +41,21 @@ class PretrainedTokenizer(Tokenizer):
         self.n_ids = vocab_size
         self.pad_id, self.end_id, self.decoder_start_id = pad_id, end_id, decoder_start_id
         self.never_ids = tuple(never_ids)
+
         names = (*TOKENIZER_FILES, *SETTINGS)
         self.files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
         by_piece = {piece: index for index, piece in self.table.items()}
         names = special_names(folder)
         self.unk_id, self.begin_id, self.mask_id = (
             by_piece.get(names[name]) for name in ("unk_token", "bos_token", "mask_token")
         )
+
         numbered = {int(found[1]): index for piece, index in by_piece.items() if (found := SENTINEL.match(piece))}
         self.sentinel_ids = tuple(numbered[number] for number in sorted(numbered))
         self.special = {by_piece[name] for name in {*names.values(), *listed_tokens(folder)} if name in by_piece}
         self.special |= {*self.sentinel_ids, *self.pieces_of.languages, *self.prefix, *self.suffix, pad_id, end_id}
+
         self.first_piece_id = min(index for index in self.table if index not in self.special)
         self.check(folder, by_piece.get(names["pad_token"]))
 
@@ -77,7 +81,7 @@ class PretrainedTokenizer(Tokenizer):
         return self.without_special(self.pieces_of.encode(readable_by_all(text)))
 
     def encode_words(self, text: str) -> list[tuple[int, int, list[int]]]:
-        """Not known, as these tokenizers cut as they like. Raises UserError (check_objectives refuses earlier)."""
+        """Not available, as these tokenizers cut across words. Raises UserError (check_objectives refuses earlier)."""
         raise UserError("words and their places are known of this project's own tokenizer alone; leave --init.from out")
 
     def encode_target(self, text: str) -> list[int]:
@@ -85,7 +89,7 @@ class PretrainedTokenizer(Tokenizer):
         return self.without_special(self.pieces_of.encode_target(readable_by_all(text)))
 
     def without_special(self, ids: list[int]) -> list[int]:
-        """Ids of which no text can make an end of itself: `</s>` is a piece like others in T5's tokenizer.json."""
+        """The ids without special ones, so that no text ends itself: `</s>` is a plain piece in T5's tokenizer.json."""
         return [self.unk_id if i in self.special else i for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -113,7 +117,7 @@ def listed_tokens(folder: Path) -> list[str]:
 
 
 def readable_by_all(text: str) -> str:
-    """The text, which every kind of tokenizer can read. Raises UserError where UTF-8 cannot encode it."""
+    """Check that every kind of tokenizer can read a text. Raises UserError where UTF-8 cannot encode it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

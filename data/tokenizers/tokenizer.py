@@ -44,7 +44,7 @@ MAX_CACHED_SEGMENTS = 200_000
 
 
 def printable_bytes() -> dict[int, str]:
-    """GPT-2's table: byte -> printable character. Printable Latin-1 stays, the others move above U+0100."""
+    """GPT-2's table from bytes to printable characters: printable Latin-1 stays, the others move above U+0100."""
     kept = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     moved = [byte for byte in range(256) if byte not in kept]
     return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(moved)}
@@ -70,7 +70,7 @@ def to_printable(segment: str) -> str:
 
 
 def from_latin(latin: str) -> str:
-    """The text of bytes, given as Latin-1 characters, with end-of-word markers between them.
+    """The text of bytes that are given as Latin-1 characters with end-of-word markers between them.
 
     Bytes that are no UTF-8 (an untrained model writes them) become U+FFFD.
     """
@@ -95,7 +95,7 @@ class SegmentIds(dict[str, list[int]]):
 
 
 class Tokenizer:
-    """Text <-> token ids. Made by `train_tokenizer` or `Tokenizer.load`."""
+    """A tokenizer between text and token ids, made by `train_tokenizer` or `Tokenizer.load`."""
 
     file_name = "tokenizer.model"  # in a run folder
     pad_id = 0
@@ -136,11 +136,11 @@ class Tokenizer:
         return list(chain.from_iterable(map(self.cache.__getitem__, segments(text))))
 
     def encode_words(self, text: str) -> list[tuple[int, int, list[int]]]:
-        """The same ids segment by segment: (start, end, ids), places in characters."""
+        """The ids of the text segment by segment, as (start, end, ids); places count characters."""
         return [(found.start(), found.end(), self.cache[found[0]]) for found in SEGMENT.finditer(text)]
 
     def encode_target(self, text: str) -> list[int]:
-        """The same for a target: a translation model's tokenizer cuts its target language in another way."""
+        """The ids of a target, here as of a source; a translation model's tokenizer cuts both differently."""
         return self.encode(text)
 
     def frame(self, ids: list[int], target: bool = False) -> list[int]:

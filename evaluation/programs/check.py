@@ -1,4 +1,4 @@
-"""Which generated programs may run before there is a sandbox: those that stay inside the generated grammar.
+"""The programs that may run without a sandbox: those that stay inside the grammar of the generated tasks.
 
 The check reads the syntax tree and never runs anything. It is a list of what is allowed, so that what nobody thought
 of is refused: a closed list of syntax, and of names those that the program binds itself and those of the grammar
@@ -36,7 +36,7 @@ _OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context
 
 
 def reason_to_refuse(code: str) -> str | None:
-    """Why `code` may not run here, in a few words; None when it stays inside the grammar.
+    """The reason why `code` may not run here, in a few words; None when it stays inside the grammar.
 
     Code that does not parse is not refused: running it fails without doing anything. Code that is nested so deeply
     that it cannot be read here is: with a shorter stack of its own, the process that runs it might read it.

@@ -1,4 +1,4 @@
-"""Share of programs that pass their tests: runs generated code without letting it touch the process that asks.
+"""Run generated programs and their tests in processes of their own, so that they cannot touch this one.
 
 A small server (evaluation/programs/server.py) forks one fresh process a program, with limits on time, memory and
 output. That contains accidents, not attackers: it is no sandbox. So only programs that stay inside the generated
@@ -31,7 +31,7 @@ KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")  # what starting Python may need;
 
 @dataclass(frozen=True)
 class Outcome:
-    """What running one program gave."""
+    """The outcome of running one program."""
 
     passed: bool
     # failed: it or a test raised. refused: not run. time, memory: over the limit. error: its process broke down

@@ -1,4 +1,4 @@
-"""Child side of run.py: runs programs one after another, each in a fresh process forked from this one.
+"""The server that run.py starts: it runs programs one after another, each in a fresh process forked from this one.
 
 It is a program of its own and imports the standard library only: small, so that a fork takes a millisecond, and of
 one thread, so that a fork is safe. Neither holds for a process that has imported torch.
@@ -47,7 +47,7 @@ def answer(message: dict) -> None:
 
 
 def resource_limits(time_limit: float, memory_limit: int) -> dict:
-    """Limits that the kernel holds for a program; the server's own deadline comes before the one on time."""
+    """The limits that the kernel enforces on a program; the server's own deadline comes before the one on time."""
     seconds = math.ceil(time_limit) + 1
     limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_NPROC: 0}
     if os.path.exists(STATM):
@@ -72,11 +72,11 @@ def run_in_fork(job: dict, folder: str, time_limit: float, limits: dict, allowed
     end_orphans()
     if not in_time:
         return {"status": "time", "message": f"still running after {time_limit:g} seconds"}
-    return parsed(report) or cause_of_death(status)
+    return parse_report(report) or cause_of_death(status)
 
 
 def be_the_program(job: dict, write_end: int, folder: str, limits: dict, allowed: dict) -> None:
-    """The forked process: put limits on itself, run, report, and end without returning."""
+    """Be the forked process: limit itself, run, report, and end without returning."""
     outcome = {"status": "error", "message": "the limits could not be set"}
     try:
         os.setsid()
@@ -91,7 +91,7 @@ def be_the_program(job: dict, write_end: int, folder: str, limits: dict, allowed
 
 
 def detach(write_end: int, folder: str) -> None:
-    """Leave the server's folder and files: the program reads nothing, and what it prints goes nowhere."""
+    """Leave the server's folder and files: the program can read nothing, and its output is discarded."""
     os.chdir(folder)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -115,11 +115,11 @@ def run_program(job: dict, allowed: dict) -> dict:
     except MemoryError:
         return {"status": "memory", "message": "out of memory"}
     except BaseException as error:
-        return {"status": "failed", "message": described(error)}
+        return {"status": "failed", "message": error_in_words(error)}
     return {"status": "passed", "message": ""}
 
 
-def described(error: BaseException) -> str:
+def error_in_words(error: BaseException) -> str:
     """The error in one short line; its own text may fail to be made."""
     text = ""
     with contextlib.suppress(BaseException):
@@ -127,7 +127,7 @@ def described(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}{text[:LONGEST_MESSAGE]}".split())
 
 
-def parsed(report: bytes) -> dict | None:
+def parse_report(report: bytes) -> dict | None:
     """The program's report, or None where it ended without one."""
     try:
         outcome = json.loads(report)
@@ -137,7 +137,7 @@ def parsed(report: bytes) -> dict | None:
 
 
 def cause_of_death(status: int) -> dict:
-    """What a process that did not report died of, by its wait status."""
+    """The cause of death of a process that did not report, by its wait status."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number in (signal.SIGXCPU, signal.SIGALRM):
         return {"status": "time", "message": "out of processor time"}
@@ -146,7 +146,7 @@ def cause_of_death(status: int) -> dict:
 
 
 def end(pid: int) -> int:
-    """Kill the process and its group, whatever they are doing; the wait status."""
+    """Kill the process and its group, whatever they are doing; returns the wait status."""
     for kill in (os.kill, os.killpg):
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: no permission to kill a zombie's group
             kill(pid, signal.SIGKILL)
@@ -160,7 +160,7 @@ def adopt_orphans() -> None:
 
 
 def end_orphans() -> None:
-    """Kill what a program has left behind, until nothing is left."""
+    """Kill the processes that a program has left behind, until none is left."""
     children = f"/proc/self/task/{os.getpid()}/children"
     while os.path.exists(children):
         with open(children) as listing:

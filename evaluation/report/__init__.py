@@ -1,1 +1,1 @@
-"""What a person looks at after scoring: report.html, its tables and pictures, curves."""
+"""The report that a person reads after scoring: report.html, its tables and pictures, curves."""

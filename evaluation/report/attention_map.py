@@ -1,4 +1,4 @@
-"""Cross-attention of one example as a picture: which source piece each generated piece looks at (chapter 2.3)."""
+"""The cross-attention of one example as a picture: which source piece each generated piece looks at (chapter 2.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAINTEST = 0.02  # a smaller weight is not drawn: it could not be seen
 
 
 def attention_map(example: dict[str, Any]) -> str:
-    """The SVG of one record of attention.json: a row a target piece, a column a source piece.
+    """The SVG of one record of attention.json: one row per target piece, one column per source piece.
 
     The last column, where there is one, is the copy head's share of each step.
     """
@@ -44,7 +44,7 @@ def label(piece: object) -> str:
 
 
 def label_width(labels: list[str]) -> int:
-    """Pixels that the longest of the labels takes."""
+    """The width of the longest label in pixels."""
     return round(max((len(text) for text in labels), default=0) * LETTER) + 10
 
 
@@ -66,7 +66,7 @@ def row_labels(labels: list[str], left: int, top: int) -> list[str]:
 
 
 def cells(weights: list[list[float]], source: list[str], target: list[str], left: int, top: int) -> list[str]:
-    """A frame, a faint line under every fifth row and column to guide the eye, and a square a weight."""
+    """A frame, a faint line under every fifth row and column to guide the eye, and a square for each weight."""
     width, height = len(source) * CELL, len(target) * CELL
     parts = [f'<rect class="frame" x="{left}" y="{top}" width="{width}" height="{height}"/>']
     for step in range(5, len(target), 5):
@@ -82,7 +82,7 @@ def cells(weights: list[list[float]], source: list[str], target: list[str], left
 
 
 def copy_column(shares: list[float], x: float, top: int) -> list[str]:
-    """How much of each step's probability comes from copying."""
+    """The column that shows how much of each step's probability comes from copying."""
     frame = f'<rect class="frame" x="{x}" y="{top}" width="{CELL}" height="{len(shares) * CELL}"/>'
     head = f'<text transform="translate({x + CELL * 0.7:.1f},{top - 4}) rotate(-90)">copied</text>'
     squares = [

@@ -19,7 +19,7 @@ from system.atomic_files import write_atomically
 
 MAX_POINTS = 400  # a longer curve is drawn as means over equal stretches of steps, or the page would weigh megabytes
 INK = "#0c0d0e"  # drawn in this colour, then replaced by the page's own text colour
-COLOURS = ("#2f6fde", "#d9730d", "#0f9d77", "#a24bcf")  # one a phase; told apart by the colour-blind too
+PHASE_COLOURS = ("#2f6fde", "#d9730d", "#0f9d77", "#a24bcf")  # one a phase; told apart by the colour-blind too
 PANELS = {
     "loss": "loss (nats per token)",
     "learning_rate": "learning rate",
@@ -29,7 +29,7 @@ PANELS = {
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of training, its steps counted on from the end of the phase before it."""
+    """One phase of training, its steps numbered from the end of the phase before it."""
 
     name: str
     start: float
@@ -53,12 +53,12 @@ def split_phases(metrics: list[dict[str, Any]]) -> list[Phase]:
 
 
 def number(value: object) -> float:
-    """A value of metrics.jsonl; what is missing or no number is nan and leaves a gap."""
+    """A value of metrics.jsonl as a number; a missing or other value becomes nan, which leaves a gap."""
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
 def thinned(steps: list[float], values: list[float]) -> tuple[list[float], list[float]]:
-    """At most MAX_POINTS points: means over equal stretches, values that are not finite left out."""
+    """At most MAX_POINTS points of a curve: means over equal stretches, without the values that are not finite."""
     points = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value + step)]
     width = math.ceil(len(points) / MAX_POINTS) or 1
     groups = [points[start : start + width] for start in range(0, len(points), width)]
@@ -67,9 +67,9 @@ def thinned(steps: list[float], values: list[float]) -> tuple[list[float], list[
 
 
 def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
-    """One panel: a line a phase, the held-out loss as points, the phases' borders and names."""
+    """Draw one panel: a line for each phase, the held-out loss as points, the phases' borders and names."""
     for index, phase in enumerate(phases):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = PHASE_COLOURS[index % len(PHASE_COLOURS)]
         steps, values = thinned(phase.steps, phase.values[metric])
         axes.plot(steps, values, color=colour, linewidth=1.4, label=phase.name)
         if metric == "loss":
@@ -78,6 +78,7 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
                       markerfacecolor="none", label=f"{phase.name}, held out" if steps else "_")
         if index:
             axes.axvline(phase.start, color=INK, linewidth=0.8, linestyle=":")
+
     axes.set_xlabel("optimiser step")
     axes.set_ylabel(PANELS[metric])
     axes.set_ylim(bottom=0)
@@ -86,6 +87,7 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=10)
     axes.xaxis.set_major_formatter("{x:,.0f}")
+
     if metric == "tokens_per_second":
         axes.yaxis.set_major_formatter("{x:,.0f}")
     if metric == "learning_rate":
@@ -93,14 +95,14 @@ def draw(axes: Axes, phases: list[Phase], metric: str) -> None:
 
 
 def style() -> dict[str, Any]:
-    """Matplotlib's settings for these pictures; fixed, so that the same curves give the same bytes."""
+    """Matplotlib's settings for these pictures, fixed so that the same curves give the same bytes."""
     inks = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
     return inks | {"svg.hashsalt": "curves", "svg.fonttype": "none", "font.size": 11, "text.parse_math": False,
                    "font.family": "DejaVu Sans", "axes.formatter.use_mathtext": False}
 
 
 def curve_svgs(metrics: list[dict[str, Any]]) -> dict[str, str]:
-    """One SVG a panel, to stand inside the page: text as text, lines in the page's own ink."""
+    """An SVG for each panel, to stand inside the page: text as text, lines in the page's own colour."""
     phases = split_phases(metrics)
     pictures = {}
     with matplotlib.rc_context(style()):
@@ -114,7 +116,7 @@ def curve_svgs(metrics: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def for_page(svg: str, name: str) -> str:
-    """A file's SVG made part of a page: no XML header, no white ground, ids of its own, the page's ink and font."""
+    """An SVG file as part of a page: no XML header or white ground, ids of its own, the page's colour and font."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="patch_[12]">\s*<path [^>]*style="fill: #ffffff[^>]*/>\s*</g>', "", svg)
@@ -124,7 +126,7 @@ def for_page(svg: str, name: str) -> str:
 
 
 def write_curves(metrics: list[dict[str, Any]], path: Path) -> None:
-    """All panels side by side as a PNG on white, for a README or a slide."""
+    """Write all panels side by side as a PNG on white, for a README or a slide."""
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(14, 3.8), dpi=110, layout="constrained", facecolor="white")
         for place, metric in enumerate(PANELS, start=1):

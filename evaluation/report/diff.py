@@ -1,4 +1,4 @@
-"""Two programs side by side: what the reference has and the prediction lacks, and the other way round.
+"""The differences of two programs: the text that the prediction lacks, and the text that it adds.
 
 The marks do not rest on colour alone: what is missing is struck through, what was added is underlined, and both are
 `<del>` and `<ins>`, which screen readers announce.
@@ -52,7 +52,7 @@ def marked(pieces: list[Piece], kind: Literal["missing", "added"]) -> str:
 
 
 def bridged(pieces: list[Piece]) -> list[Piece]:
-    """The same pieces, but a lone blank between two changes belongs to the change: fewer, longer marks."""
+    """The same pieces with each lone blank between two changes made part of the change: fewer, longer marks."""
     result = []
     for index, piece in enumerate(pieces):
         between = 0 < index < len(pieces) - 1 and piece.kind == "same" and piece.text == " "
@@ -72,5 +72,5 @@ def mark(text: str, tag: str) -> str:
 
 
 def escape(value: object) -> str:
-    """Anything that a user or a model has written, safe inside HTML text and quoted attributes."""
+    """Escape text of a user or a model for HTML text and quoted attributes."""
     return html.escape(str(value).translate(INVISIBLE), quote=True)

@@ -1,4 +1,4 @@
-"""report.html: one run on one page that opens anywhere, without network, on a phone as on a desk, by day and by night.
+"""report.html: one run on one page that opens without a network, on phone and desktop, in light and dark mode.
 
 The page is made of the run folder's files alone and holds its style and its pictures within itself. Everything that
 a user or a model has written goes through `escape`.
@@ -37,7 +37,7 @@ def write_report(run: RunFolder) -> Path:
 
 
 def page_of(run: RunFolder) -> str:
-    """The whole page."""
+    """The report as one HTML page."""
     links = "".join(f'<a href="#{key}">{name}</a>' for key, name in SECTIONS.items())
     bodies = {
         "scores": headline(run) + score_table(run) + length_table(run),
@@ -60,7 +60,7 @@ def page_of(run: RunFolder) -> str:
 
 
 def chips(run: RunFolder) -> str:
-    """Date, machine and budget of the run, as far as the run has written them down."""
+    """The date, machine and budget of the run, as far as the run has recorded them."""
     known = run.facts
     facts = [
         ("date", str(known.get("date", ""))[:10]),
@@ -68,10 +68,10 @@ def chips(run: RunFolder) -> str:
         ("machine", run.machine),
         ("threads", known.get("threads")),
         ("seed", known.get("seed", run.config.get("seed"))),
-        ("parameters", counted(known.get("parameters"))),
-        ("steps", counted(known.get("steps"))),
-        ("tokens", counted(known.get("tokens"))),
-        ("training FLOPs", counted(known.get("training_flops"))),
+        ("parameters", formatted_count(known.get("parameters"))),
+        ("steps", formatted_count(known.get("steps"))),
+        ("tokens", formatted_count(known.get("tokens"))),
+        ("training FLOPs", formatted_count(known.get("training_flops"))),
         ("time", duration(known.get("seconds"))),
         ("peak memory", f"{known['peak_memory_mib']:,.0f} MiB" if known.get("peak_memory_mib") else None),
     ]
@@ -79,8 +79,8 @@ def chips(run: RunFolder) -> str:
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in shown) + "</dl>"
 
 
-def counted(value: object) -> str | None:
-    """A count with thousands apart, a large one in powers of ten."""
+def formatted_count(value: object) -> str | None:
+    """A count with thousands separated, a large one in powers of ten."""
     if not isinstance(value, (int, float)):
         return None
     return f"{value:.2e}" if value >= 1e10 else f"{value:,.0f}"
@@ -96,7 +96,7 @@ def duration(seconds: object) -> str | None:
 
 
 def curves(run: RunFolder) -> str:
-    """The three panels."""
+    """The section with the three panels of curves."""
     if not run.metrics:
         return '<p class="absent">No metrics.jsonl in this run, so there are no curves.</p>'
     names = {"loss": "Loss", "learning_rate": "Learning rate", "tokens_per_second": "Speed"}
@@ -110,11 +110,11 @@ def curves(run: RunFolder) -> str:
 
 
 def attention(run: RunFolder) -> str:
-    """The cross-attention maps."""
+    """The section with the cross-attention maps."""
     if not run.attention:
         return '<p class="absent">No attention.json in this run, so there are no attention maps.</p>'
     maps = [
-        f'<figure><figcaption>Example {number}{cut(example)}</figcaption><div class="scroll" tabindex="0" '
+        f'<figure><figcaption>Example {number}{cut_note(example)}</figcaption><div class="scroll" tabindex="0" '
         f'role="region" aria-label="Attention map {number}">{attention_map(example)}</div></figure>'
         for number, example in enumerate(run.attention, start=1)
     ]
@@ -126,14 +126,14 @@ def attention(run: RunFolder) -> str:
     )
 
 
-def cut(example: dict[str, Any]) -> str:
-    """A word on a map that is too large to be shown whole."""
+def cut_note(example: dict[str, Any]) -> str:
+    """A note under a map that is too large to be shown whole."""
     longest = max(len(example["source"]), len(example["target"]))
     return f" (the first {MAX_PIECES} of {longest} pieces)" if longest > MAX_PIECES else ""
 
 
 def settings(run: RunFolder) -> str:
-    """The configuration and the environment, folded."""
+    """The section with the configuration and the environment, folded."""
     parts = [tree("Configuration", run.config)]
     parts.append(tree("Environment", run.environment) if run.environment else
                  '<p class="absent">No environment.json in this run.</p>')
@@ -144,7 +144,7 @@ def settings(run: RunFolder) -> str:
 
 
 def tree(title: str, content: dict[str, Any]) -> str:
-    """A mapping as a folded table, one row a setting, inner mappings by dotted names as on the command line."""
+    """A mapping as a folded table, one row per setting, with dotted names as on the command line."""
     rows = "".join(
         f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(value)}</td></tr>'
         for name, value in flat(content)
@@ -154,7 +154,7 @@ def tree(title: str, content: dict[str, Any]) -> str:
 
 
 def flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Dotted names and values, in the file's order."""
+    """The values of nested mappings by dotted name, in the file's order."""
     rows = []
     for key, value in content.items():
         if isinstance(value, dict) and value:

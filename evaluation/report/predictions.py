@@ -7,8 +7,8 @@ from typing import Any
 from evaluation.report.diff import diff, escape, marked
 from evaluation.report.scores import split_name
 
-SHOWN = 20
-LONGEST = 3000  # letters of a program that are shown; the comparison's time grows with the square of the length
+PREDICTIONS_SHOWN = 20
+LONGEST_PROGRAM = 3000  # letters of a program that are shown; the comparison's time grows with the square of the length
 STATUS = {  # status -> sign and words
     "passed": ("✓", "passed its tests"),
     "failed": ("✗", "failed its tests"),
@@ -23,7 +23,7 @@ GOOD = ("passed", "exact")
 
 
 def first_of_each_reference(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The predictions in their order, one of each reference."""
+    """The predictions in their order, the first one of each reference."""
     by_reference: dict[str, dict[str, Any]] = {}
     for record in predictions:
         by_reference.setdefault(str(record.get("reference", "")), record)
@@ -31,7 +31,7 @@ def first_of_each_reference(predictions: list[dict[str, Any]]) -> list[dict[str,
 
 
 def quality(record: dict[str, Any]) -> tuple:
-    """What the order goes by: tests passed, then exact, then chrF; among equals the longer reference.
+    """The sort key of a prediction: tests passed, then exact match, then chrF; among equals the longer reference.
 
     A prediction without tests stands as its exact match does.
     """
@@ -42,17 +42,17 @@ def quality(record: dict[str, Any]) -> tuple:
 
 
 def best_and_worst(predictions: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """SHOWN of each, fewer when there are not enough for both; no prediction stands on both sides."""
+    """The best and the worst predictions, PREDICTIONS_SHOWN of each or fewer; no prediction is in both lists."""
     order = sorted(predictions, key=quality, reverse=True)
     best = first_of_each_reference(order)
-    best = best[: min(SHOWN, (len(best) + 1) // 2)]
+    best = best[: min(PREDICTIONS_SHOWN, (len(best) + 1) // 2)]
     shown = {id(record) for record in best}
     worst = [record for record in first_of_each_reference(order[::-1]) if id(record) not in shown]
-    return best, worst[:SHOWN]
+    return best, worst[:PREDICTIONS_SHOWN]
 
 
 def prediction_sections(predictions: list[dict[str, Any]]) -> str:
-    """Both lists with a word on how they were chosen and on how to read the marks."""
+    """The lists of best and worst predictions, with a note on their choice and on the marks."""
     if not predictions:
         return '<p class="absent">No predictions.jsonl in this run: <code>python eval.py --run RUN</code> makes it.</p>'
     best, worst = best_and_worst(predictions)
@@ -80,7 +80,7 @@ def card(number: int, record: dict[str, Any]) -> str:
 
 
 def facts(record: dict[str, Any]) -> str:
-    """Status, split, id and chrF of a prediction."""
+    """The status, split, id and chrF of a prediction."""
     status = status_of(record)
     sign, words = STATUS.get(status, ("?", status))
     kind = "good" if status in GOOD else "bad"
@@ -102,7 +102,7 @@ def status_of(record: dict[str, Any]) -> str:
 
 
 def programs(record: dict[str, Any]) -> str:
-    """The two programs; equal ones once."""
+    """Reference and prediction as two blocks, or one where they are equal."""
     reference, prediction = shortened(record.get("reference", "")), shortened(record.get("prediction", ""))
     if reference == prediction:
         return f'<div class="programs">{program("Reference and prediction are the same", escape(reference))}</div>'
@@ -119,6 +119,7 @@ def program(title: str, code: str) -> str:
 
 
 def shortened(text: object) -> str:
-    """A program as shown; a very long one is cut and says so."""
+    """A program as the page shows it; a very long one is cut, with a note."""
     text = str(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… ({len(text) - LONGEST} more letters)"
+    left_out = len(text) - LONGEST_PROGRAM
+    return text if left_out <= 0 else f"{text[:LONGEST_PROGRAM]}\n… ({left_out} more letters)"

@@ -1,4 +1,4 @@
-"""The scores of a run as HTML: the headline as bars beside the baselines, and the whole table with intervals."""
+"""The scores of a run as HTML: the main metric as bars beside the baselines, and the table with intervals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from evaluation.finished_run import RunFolder
 from evaluation.report.diff import escape
 
-INTERVAL = "95% interval over examples"
+INTERVAL_NOTE = "95% interval over examples"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is called and written. `scale` 100 turns a share into per cent."""
+    """The name and the notation of a metric; `scale` 100 turns a share into per cent."""
 
     name: str
     meaning: str
@@ -51,7 +51,7 @@ def split_name(split: str) -> str:
 
 
 def is_score(cell: object) -> bool:
-    """Whether a value of scores.json is one metric's score, and not something beside it."""
+    """Whether a value of scores.json is the score of a metric, and not another entry."""
     return isinstance(cell, dict) and isinstance(cell.get("value"), (int, float))
 
 
@@ -69,7 +69,7 @@ def headline(run: RunFolder) -> str:
         return '<p class="absent">This run has no scores yet: <code>python eval.py --run RUN</code> makes them.</p>'
     groups = "".join(bars(run, split, chosen) for split in run.scores if is_score(run.scores[split].get(chosen)))
     metric = METRICS[chosen]
-    legend = f"The whisker is the {INTERVAL} of this one run; it does not tell how another seed would do."
+    legend = f"The whisker is the {INTERVAL_NOTE} of this one run; it does not tell how another seed would do."
     return f'<h2>{metric.name}</h2><p class="note">{metric.meaning}. {legend}</p><div class="tiles">{groups}</div>'
 
 
@@ -136,7 +136,7 @@ def score_table(run: RunFolder) -> str:
     bodies = "".join(split_rows(run, split, metrics) for split in run.scores)
     return (
         '<h2>All scores</h2><p class="note">Small figures: the '
-        f"{INTERVAL} (bootstrap of the test examples of this one run), not over runs. "
+        f"{INTERVAL_NOTE} (bootstrap of the test examples of this one run), not over runs. "
         "ROUGE and the shares in per cent, BLEU and chrF from 0 to 100.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="All scores"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">n</th>{head}</tr></thead>{bodies}</table></div>'
@@ -163,7 +163,7 @@ def length_table(run: RunFolder) -> str:
     head = "".join(f'<th scope="col" title="{METRICS[name].meaning}">{METRICS[name].name}</th>' for name in metrics)
     bodies = "".join(length_rows(split, found, metrics) for split, found in by_length.items())
     return (
-        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL}.</p>'
+        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL_NOTE}.</p>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">Tokens</th><th scope="col">n</th>{head}</tr></thead>'
         f"{bodies}</table></div>"
@@ -171,7 +171,7 @@ def length_table(run: RunFolder) -> str:
 
 
 def length_rows(split: str, found: dict[str, list[dict[str, Any]]], metrics: list[str]) -> str:
-    """One split's groups, from short to long; `found`: metric -> one score a group."""
+    """The rows of one split's groups, from short to long; `found`: metric -> one score per group."""
     groups: dict[tuple, dict[str, dict[str, Any]]] = {}
     for metric in metrics:
         for score in found.get(metric, []):
@@ -197,7 +197,7 @@ def split_rows(run: RunFolder, split: str, metrics: list[str]) -> str:
 
 
 def row(name: str, scores: dict[str, Any], metrics: list[str], kind: str) -> str:
-    """One line of the table; a metric that was not scored leaves a dash."""
+    """One row of the table, with a dash for a metric that was not scored."""
     cells = [scores.get(metric) for metric in metrics]
     n = max((cell.get("n") or 0 for cell in cells if is_score(cell)), default=0)
     columns = "".join(table_cell(metric, cell, n) for metric, cell in zip(metrics, cells, strict=True))
@@ -205,7 +205,7 @@ def row(name: str, scores: dict[str, Any], metrics: list[str], kind: str) -> str
 
 
 def table_cell(metric: str, cell: Any, n: int) -> str:
-    """A value, its interval, and its n where that is not the row's n."""
+    """A cell with a value, its interval, and its n where that differs from the row's."""
     if not is_score(cell):
         return '<td class="none">–</td>'
     fewer = f" · n {cell['n']}" if cell.get("n") and cell["n"] != n else ""

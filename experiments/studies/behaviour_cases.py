@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from training.run.old_settings import CHANGES
+from training.run.old_settings import SETTING_CHANGES
 
 # Options that had another name in earlier commits, new -> old, without the two hyphens. A tree whose --help does not
 # know the new name is given the old one.
-RENAMED = {change.new: change.old for change in CHANGES if change.new != change.old}
+RENAMED = {change.new: change.old for change in SETTING_CHANGES if change.new != change.old}
 
 # Dropout draws otherwise where the forms are written out, and may do so in another order in another commit.
 SPEEDS = {

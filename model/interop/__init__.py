@@ -1,1 +1,1 @@
-"""What other libraries call our settings and weights."""
+"""Conversion to and from other libraries, which call the same settings and weights by other names."""

@@ -1,4 +1,4 @@
-"""What other libraries call the settings and weights that are ours under other names.
+"""The names that other libraries have for our settings and weights.
 
 One `Family` a kind of model of Hugging Face, and the names in `torch.nn.Transformer`: tables that
 model/interop/hugging_face.py and model/interop/torch_transformer.py read in both directions. Each was checked against
@@ -25,7 +25,7 @@ Rules = tuple[tuple[str, str], ...]  # regular expression in our name, what stan
 
 
 class Setting(NamedTuple):
-    """One number under two names. A name may stand in several settings: then all of them must agree."""
+    """One setting under our name and theirs. A name may stand in several settings: then all of them must agree."""
 
     theirs: str
     ours: str
@@ -33,7 +33,7 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """How one family says what our configuration and our weights say."""
+    """How one family of networks names our settings and our weights."""
 
     architecture: str  # the class that `from_pretrained` makes
     settings: tuple[Setting, ...]
@@ -109,7 +109,7 @@ T5 = Family(
 
 
 def bart_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What BartConfig has where the file says nothing."""
+    """BartConfig's defaults, for what the file does not say."""
     return {
         "activation_function": "gelu", "dropout": 0.1, "attention_dropout": 0.0, "activation_dropout": 0.0,
         "scale_embedding": False, "max_position_embeddings": 1024,

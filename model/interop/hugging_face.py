@@ -26,11 +26,11 @@ from model.positions import sinusoidal_positions
 from model.transformer import Transformer
 
 Tensors = dict[str, Tensor]
-SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
+NAMES_SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
 
 
 class ConversionError(ValueError):
-    """What stands in the way of a conversion. Its text is one line, its attributes are the whole lists."""
+    """The reasons why a conversion fails. The text is one line, the attributes are the whole lists."""
 
     def __init__(self, cannot_express: list[str], left_over: Iterable[str] = (), missing: Iterable[str] = ()) -> None:
         self.cannot_express, self.left_over, self.missing = cannot_express, sorted(left_over), sorted(missing)
@@ -42,9 +42,9 @@ class ConversionError(ValueError):
 
 
 def shortened(names: list[str]) -> str:
-    """The first names of a list and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 class Imported(NamedTuple):
@@ -61,6 +61,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
     tensors = with_embedding(family, with_prefix(family, tensors))
     chosen, problems = our_settings(family, values)
+
     named = original_name(family)
     if named in tensors:
         output = tensors.get("lm_head.weight")
@@ -68,6 +69,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         chosen["tie_embeddings"] = tied if output is None else same(output, tensors[named])
         chosen["logits_bias"] = "final_logits_bias" in tensors
         problems += differing_copies(family, tensors)
+
     try:
         special = special_ids(values)
     except ConversionError as error:
@@ -78,12 +80,14 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         raise ConversionError([*problems, str(error)]) from None
     if config.n_encoder_layers + config.n_decoder_layers > len(tensors):  # before anything of that size is built
         raise ConversionError([*problems, f"{config.n_encoder_layers} + {config.n_decoder_layers} layers"])
+
     names = their_names(family, config)
     weights = {ours: tensors[theirs] for ours, theirs in names.items() if theirs in tensors}
     computed = computed_tables(config, tensors)
     repeated = {*family.copies, "lm_head.weight"} if config.tie_embeddings else {*family.copies}
     left_over = tensors.keys() - {*names.values()} - repeated - family.unread - computed
     missing = [theirs for theirs in names.values() if theirs not in tensors]
+
     if "logits_bias" in weights:
         weights["logits_bias"] = weights["logits_bias"].flatten()  # theirs is (1, V)
     problems += misfits(config, weights)
@@ -106,14 +110,17 @@ def to_hugging_face(
     missing = [name for name in names if name not in weights]
     if problems or left_over or missing:
         raise ConversionError(problems, left_over, missing)
+
     tensors = {theirs: weights[ours] for ours, theirs in names.items()}
     if "final_logits_bias" in tensors:
         tensors["final_logits_bias"] = tensors["final_logits_bias"][None]  # (1, V)
+
     embedding = tensors[original_name(family)]
     if not config.tie_embeddings:  # BART's classes tie all of the four or none
         tensors |= {name: embedding.clone() for name in family.copies}
     if kind == "t5" and config.tie_embeddings and not config.scale_output:
         tensors["lm_head.weight"] = embedding.clone()  # older T5 classes take an unscaled output for an untied one
+
     ids = {
         "pad_token_id": special.pad_id, "eos_token_id": special.end_id,
         "decoder_start_token_id": special.decoder_start_id,
@@ -125,7 +132,7 @@ def to_hugging_face(
 
 
 def family_of(values: Mapping[str, Any]) -> Family:
-    """The tables for a config.json. Raises ConversionError for a model that is not among them."""
+    """The tables of the family that a config.json belongs to. Raises ConversionError for an unknown family."""
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise ConversionError([f"model_type={kind}; known are {', '.join(FAMILIES)}"])
@@ -133,7 +140,7 @@ def family_of(values: Mapping[str, Any]) -> Family:
 
 
 def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Fields of ModelConfig, and what in `values` they cannot say. Raises ConversionError for unreadable sizes."""
+    """The fields of ModelConfig, and the values that they cannot express. Raises ConversionError for bad sizes."""
     chosen: dict[str, Any] = {}
     problems, unreadable = [], []
     for theirs, ours in family.settings:
@@ -145,6 +152,7 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         elif chosen.setdefault(ours, value) != value:
             first = next(setting.theirs for setting in family.settings if setting.ours == ours)
             problems.append(f"{theirs}={value} beside {first}={chosen[ours]}")
+
     for theirs, value in family.fixed_theirs.items():
         if values.get(theirs, value) != value:
             problems.append(f"{theirs}={values[theirs]}")
@@ -153,6 +161,7 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         chosen["feed_forward"] = family.activations[activation]
     else:
         problems.append(f"{family.activation}={activation}")
+
     if unreadable:
         raise ConversionError(unreadable + problems)
     if "d_k" in chosen:  # a property of ours; the field says it only where it is not d_model / n_heads
@@ -162,14 +171,14 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def is_of_kind(value: Any, example: Any) -> bool:
-    """Whether a value out of JSON can stand where `example` stands: a whole number may be meant as a float."""
+    """Whether a value out of JSON has the type of `example`; a whole number may be meant as a float."""
     if isinstance(example, bool) or isinstance(value, bool):
         return isinstance(example, bool) and isinstance(value, bool)
     return isinstance(value, type(example)) or (isinstance(example, float) and isinstance(value, int))
 
 
 def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any], list[str]]:
-    """Values of a config.json, and what in `config` they cannot say."""
+    """The values of a config.json, and the settings in `config` that they cannot express."""
     if config.d_k * config.n_heads == config.d_model:
         config = replace(config, d_kv=0)
     values: dict[str, Any] = {}
@@ -190,7 +199,7 @@ def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any],
 
 
 def special_ids(values: Mapping[str, Any]) -> SpecialIds:
-    """The ids that decoding needs, of the values of a config.json. Raises ConversionError."""
+    """The ids that decoding needs, from the values of a config.json. Raises ConversionError."""
     family = family_of(values)
     vocab_size, forbidden = values.get("vocab_size"), values.get("bad_words_ids") or []
     ids = {name: values.get(name) for name in ("pad_token_id", "eos_token_id", "decoder_start_token_id")}
@@ -210,36 +219,36 @@ def special_ids(values: Mapping[str, Any]) -> SpecialIds:
 
 
 def nearest_preset(chosen: Mapping[str, Any]) -> str:
-    """The preset that shares most of these fields: it is only said, every field stands in the configuration."""
+    """The preset that shares most of these fields. It is a name only: every field stands in the configuration."""
     names = ("bart", "t5", "t5_v1_1", "vaswani2017")
     return max(names, key=lambda name: sum(getattr(preset(name), field) == value for field, value in chosen.items()))
 
 
 def their_names(family: Family, config: ModelConfig) -> dict[str, str]:
-    """Our name -> theirs for every weight of a network of this configuration."""
+    """A mapping from our name to theirs for every weight of a network of this configuration."""
     return {name: renamed(name, family.rules(config)) for name in shapes(config)}
 
 
 def renamed(name: str, rules: Iterable[tuple[str, str]]) -> str:
-    """A name with every rule applied, in their order."""
+    """A name after every rule has been applied, in their order."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
 
 
 def shapes(config: ModelConfig) -> dict[str, torch.Size]:
-    """Name -> shape of every weight, a tied output left out; nothing is allocated."""
+    """The shape of every weight by name, without a tied output; nothing is allocated."""
     with torch.device("meta"):
         return {name: tensor.shape for name, tensor in own_tensors(Transformer(config, pad_id=0)).items()}
 
 
 def own_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Name -> parameter or buffer; one that has two names (a tied output) has its first."""
+    """The parameters and buffers by name; a tensor with two names (a tied output) has its first."""
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def misfits(config: ModelConfig, weights: Mapping[str, Tensor]) -> list[str]:
-    """What is said of weights whose shape is not the configuration's."""
+    """A line for each weight whose shape is not the configuration's."""
     expected = shapes(config)
     return [
         f"{name} is {tuple(tensor.shape)}, the configuration says {tuple(expected[name])}"
@@ -248,7 +257,7 @@ def misfits(config: ModelConfig, weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def original_name(family: Family) -> str:
-    """Their name of the embedding, of which the others are copies."""
+    """Their name of the embedding that the others are copies of."""
     return renamed("embedding.weight", family.rules(ModelConfig()))
 
 
@@ -269,7 +278,7 @@ def with_embedding(family: Family, tensors: Mapping[str, Tensor]) -> Tensors:
 
 
 def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]:
-    """Embeddings of source or target that are matrices of their own."""
+    """A line for each embedding of source or target that is a matrix of its own."""
     named = original_name(family)
     return [
         f"{name} differs from {named}" for name in family.copies
@@ -283,7 +292,7 @@ def same(one: Tensor, other: Tensor) -> bool:
 
 
 def computed_tables(config: ModelConfig, tensors: Mapping[str, Tensor]) -> set[str]:
-    """Names of stored tables that are sinusoids and nothing else (older Marian files hold them)."""
+    """The names of stored tables that hold nothing but sinusoids (older Marian files have them)."""
     if config.positions != "sinusoidal":
         return set()
     names = [f"model.{stack}.embed_positions.weight" for stack in ("encoder", "decoder")]
@@ -299,7 +308,7 @@ def computed_tables(config: ModelConfig, tensors: Mapping[str, Tensor]) -> set[s
 
 @torch.no_grad()
 def fill(model: Transformer, weights: Mapping[str, Tensor], new: tuple[str, ...] = ()) -> None:
-    """Copy weights into the network, name by name; those whose names begin with one of `new` may keep their start.
+    """Copy weights into the network by name; weights whose names begin with one of `new` may keep their first values.
 
     Raises ConversionError where anything is left over, missing or of another shape.
     """

@@ -35,6 +35,7 @@ def from_torch(
     activations = {nn.functional.relu: "relu", nn.functional.gelu: "gelu"}
     if layer.activation not in activations:
         problems.append(f"activation={getattr(layer.activation, '__name__', layer.activation)}")
+
     chosen = {
         "d_model": module.d_model, "n_heads": module.nhead, "d_ff": layer.linear1.out_features,
         "n_encoder_layers": len(module.encoder.layers), "n_decoder_layers": len(module.decoder.layers),
@@ -45,11 +46,13 @@ def from_torch(
         "vocab_size": len(embeddings["embedding.weight"]), "tie_embeddings": "output.weight" not in embeddings,
     }  # fmt: skip
     config = preset("vaswani2017", **{**chosen, **choices})
+
     inside = split_projections(module.state_dict())
     names = {name: renamed(name, TORCH_RULES) for name in shapes(config) if name not in embeddings}
     weights = {ours: inside[theirs] for ours, theirs in names.items() if theirs in inside} | dict(embeddings)
     left_over = [*(inside.keys() - {*names.values()}), *(embeddings.keys() - shapes(config).keys())]
     missing = [ours for ours in names if ours not in weights]
+
     if problems or left_over or missing:
         raise ConversionError(problems, left_over, missing)
     if sizes := misfits(config, weights):
@@ -58,38 +61,42 @@ def from_torch(
 
 
 def to_torch(config: ModelConfig, weights: Mapping[str, Tensor]) -> tuple[nn.Transformer, Tensors]:
-    """PyTorch's module with our stacks in it, and the weights that it has no place for: what stands before and behind.
+    """PyTorch's module with our stacks in it, and the weights that it has no place for: embeddings, heads and output.
 
     Raises ConversionError where a stack does what PyTorch's cannot.
     """
     norm_first = config.norm_position == "pre"
-    wanted = {
+    required = {
         "norm": "layer", "final_norm": config.final_norm or not norm_first, "scale_attention": True,
         "dropout_attention": config.dropout, "dropout_feed_forward": config.dropout, "dropout_output": 0.0,
         **WHOLE,
     }  # fmt: skip
-    problems = [f"{name}={getattr(config, name)}" for name, value in wanted.items() if getattr(config, name) != value]
+
+    problems = [f"{name}={getattr(config, name)}" for name, value in required.items() if getattr(config, name) != value]
     if config.feed_forward not in ("relu", "gelu"):
         problems.append(f"feed_forward={config.feed_forward}")
     if config.positions not in ("none", "sinusoidal", "learned"):
         problems.append(f"positions={config.positions}")
     if config.d_k * config.n_heads != config.d_model:
         problems.append(f"d_kv={config.d_kv}")
+
     left_over, missing = weights.keys() - shapes(config).keys(), shapes(config).keys() - weights.keys()
     if problems or left_over or missing:
         raise ConversionError(problems, left_over, missing)
+
     module = nn.Transformer(
         config.d_model, config.n_heads, config.n_encoder_layers, config.n_decoder_layers, config.d_ff, config.dropout,
         config.feed_forward, layer_norm_eps=config.norm_epsilon, batch_first=True, norm_first=norm_first,
         bias=config.biases, dtype=weights["embedding.weight"].dtype,
     )  # fmt: skip
+
     stacks = {name: tensor for name, tensor in weights.items() if re.match(r"(en|de)coder(\.|_norm)", name)}
     module.load_state_dict(join_projections({renamed(ours, TORCH_RULES): t for ours, t in stacks.items()}))
     return module, {name: tensor for name, tensor in weights.items() if name not in stacks}
 
 
 def split_projections(tensors: Mapping[str, Tensor]) -> Tensors:
-    """PyTorch's `in_proj_weight` and `in_proj_bias` as three each: "...in_proj_weight.query" and so on."""
+    """The tensors with `in_proj_weight` and `in_proj_bias` cut in three: "...in_proj_weight.query" and so on."""
     split = {}
     for name, tensor in tensors.items():
         if re.search(r"in_proj_(weight|bias)$", name):

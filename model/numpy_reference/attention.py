@@ -26,7 +26,7 @@ from model.numpy_reference.softmax import softmax, softmax_backward
 def attention(
     queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, bias: ndarray | None, scale: float
 ) -> tuple[ndarray, Saved]:
-    """Equation (4): queries (B, h, T, d_k), keys and values (B, h, S, d_k) -> (B, h, T, d_k).
+    """Compute equation (4): queries (B, h, T, d_k), keys and values (B, h, S, d_k) -> (B, h, T, d_k).
 
     `may_attend` and `bias` broadcast to (B, h, T, S). A query that may attend to nothing gives zeros.
     """
@@ -39,26 +39,27 @@ def attention(
     return weights @ values, saved
 
 
-def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """dL/dqueries, dL/dkeys, dL/dvalues and dL/dscores, which is the bias's gradient for each example."""
+def attention_backward(d_output: ndarray, saved: Saved, scale: float) -> Saved:
+    """The gradients of queries, keys, values, weights and scores by name; the scores' is the bias's for each example.
+
+    d_output (B, h, T, d_k) stands for dL/d(A V).
+    """
     queries, keys, values, weights = (saved[name] for name in ("queries", "keys", "values", "weights"))
     d_values = weights.swapaxes(-2, -1) @ d_output  # (B, h, S, d_k)
     d_weights = d_output @ values.swapaxes(-2, -1)  # (B, h, T, S)
     d_scores = softmax_backward(d_weights, weights)  # (B, h, T, S), 0 where the weight is 0: at every masked place
     d_queries = scale * d_scores @ keys  # (B, h, T, d_k)
     d_keys = scale * d_scores.swapaxes(-2, -1) @ queries  # (B, h, S, d_k)
-    saved |= {"d_queries": d_queries, "d_keys": d_keys, "d_values": d_values, "d_scores": d_scores,
-              "d_weights": d_weights}  # fmt: skip
-    return d_queries, d_keys, d_values, d_scores
+    return {"queries": d_queries, "keys": d_keys, "values": d_values, "scores": d_scores, "weights": d_weights}
 
 
 def causal_mask(length: int) -> ndarray:
-    """A query sees the keys up to its own position: (T, T), the lower triangle."""
+    """The mask in which a query sees the keys up to its own position: the lower triangle of (T, T)."""
     return np.tril(np.ones((length, length), dtype=bool))
 
 
 def split(x: ndarray, n_heads: int) -> ndarray:
-    """(B, T, h d_k) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
+    """Split into heads, (B, T, h d_k) -> (B, h, T, d_k): the first d_k columns are head 1's, the next d_k head 2's."""
     batch, length, width = x.shape
     return x.reshape(batch, length, n_heads, width // n_heads).swapaxes(1, 2)
 
@@ -70,33 +71,39 @@ def join(heads: ndarray) -> ndarray:
 
 
 def scale_of(config: ModelConfig) -> float:
-    """1/sqrt(d_k) of equation (4), or 1 where T5 leaves it to the initialisation of W^Q."""
+    """The factor 1/sqrt(d_k) of equation (4), or 1 where T5 leaves it to the initialisation of W^Q."""
     return 1 / math.sqrt(config.d_k) if config.scale_attention else 1.0
 
 
 def multi_head_attention(
     x: ndarray, y: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """Equation (5): x (B, T, d_model) attends to y (B, S, d_model) -> (B, T, d_model)."""
+    """Compute equation (5): x (B, T, d_model) attends to y (B, S, d_model) -> (B, T, d_model)."""
     queries = split(linear(x, part(weights, "query")), config.n_heads)  # (B, h, T, d_k)
     keys = split(linear(y, part(weights, "key")), config.n_heads)  # (B, h, S, d_k)
     values = split(linear(y, part(weights, "value")), config.n_heads)  # (B, h, S, d_k)
-    if order.turn is not None:
-        queries, keys = rotate(queries, order.turn), rotate(keys, order.turn)
+    if order.rotary is not None:
+        queries, keys = rotate(queries, order.rotary), rotate(keys, order.rotary)
     heads, saved = attention(queries, keys, values, may_attend, order.bias, scale_of(config))  # (B, h, T, d_k)
-    saved |= {"x": x, "y": y, "heads": heads, "turn": order.turn}
+    saved |= {"x": x, "y": y, "heads": heads, "rotary": order.rotary}
     return linear(join(heads), part(weights, "output")), saved
 
 
 def multi_head_attention_backward(
     d_output: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, ndarray, Weights]:
-    """dL/dx (B, T, d_model), dL/dy (B, S, d_model) and the gradients. In self-attention x is y: add the two."""
+) -> tuple[ndarray, ndarray, Weights, Saved]:
+    """dL/dx (B, T, d_model), dL/dy (B, S, d_model), the gradients and d_saved.
+
+    In self-attention x is y: add the first two.
+    """
     d_joined, d_w_output = linear_backward(d_output, join(saved["heads"]), part(weights, "output"))
-    saved["d_heads"] = split(d_joined, config.n_heads)  # (B, h, T, d_k)
-    d_queries, d_keys, d_values, _ = attention_backward(saved["d_heads"], saved, scale_of(config))
-    if saved["turn"] is not None:
-        d_queries, d_keys = rotate_backward(d_queries, saved["turn"]), rotate_backward(d_keys, saved["turn"])
+    d_heads = split(d_joined, config.n_heads)  # (B, h, T, d_k)
+    d_saved = {"heads": d_heads} | attention_backward(d_heads, saved, scale_of(config))
+
+    d_queries, d_keys, d_values = (d_saved[name] for name in ("queries", "keys", "values"))
+    if saved["rotary"] is not None:
+        d_queries, d_keys = rotate_backward(d_queries, saved["rotary"]), rotate_backward(d_keys, saved["rotary"])
+
     d_x, d_w_query = linear_backward(join(d_queries), saved["x"], part(weights, "query"))
     d_y_as_keys, d_w_key = linear_backward(join(d_keys), saved["y"], part(weights, "key"))
     d_y_as_values, d_w_value = linear_backward(join(d_values), saved["y"], part(weights, "value"))
@@ -104,4 +111,4 @@ def multi_head_attention_backward(
         **under("query", d_w_query), **under("key", d_w_key), **under("value", d_w_value),
         **under("output", d_w_output),
     }  # fmt: skip
-    return d_x, d_y_as_keys + d_y_as_values, gradients
+    return d_x, d_y_as_keys + d_y_as_values, gradients, d_saved

@@ -18,7 +18,7 @@ from model.numpy_reference.transformer import decode, encode, logits
 def next_token_probs(
     prefix: ndarray, source: ndarray, memory: ndarray, source_mask: ndarray, weights: Weights, config: ModelConfig
 ) -> ndarray:
-    """Equation (3) after a prefix (B, t) that begins with the start token: (B, V), copying mixed in."""
+    """The probabilities of equation (3) after a prefix (B, t) with its start token, copying mixed in: (B, V)."""
     states, _ = decode(prefix, memory, source_mask, weights, config)
     last = states[:, -1:]  # (B, 1, d_model)
     probs = softmax(logits(last, weights, config))[:, 0]  # (B, V)
@@ -35,7 +35,7 @@ def greedy(
     source: ndarray, source_mask: ndarray, weights: Weights, config: ModelConfig, start_id: int, end_id: int,
     max_new_tokens: int,
 ) -> list[list[int]]:
-    """Ids for each source (B, S), without start and end tokens."""
+    """Decode greedily: the ids for each source (B, S), without start and end tokens."""
     memory, _ = encode(source, source_mask, weights, config)
     prefix = np.full((len(source), 1), start_id)
     ended = np.zeros(len(source), dtype=bool)

@@ -23,12 +23,12 @@ erf = np.vectorize(math.erf, otypes=[float])  # NumPy has none of its own
 
 
 def relu(u: ndarray) -> tuple[ndarray, ndarray]:
-    """max(u, 0) and its slope, which is taken to be 0 at the kink."""
+    """ReLU, max(u, 0), and its slope, which is taken to be 0 at the kink."""
     return np.maximum(u, 0), (u > 0).astype(u.dtype)
 
 
 def gelu(u: ndarray) -> tuple[ndarray, ndarray]:
-    """u Phi(u), with Phi the normal distribution function (Hendrycks and Gimpel 2016); slope Phi(u) + u phi(u)."""
+    """GELU, u Phi(u) with the normal distribution function Phi (Hendrycks and Gimpel 2016), and its slope."""
     below = (1 + erf(u / math.sqrt(2)).astype(u.dtype)) / 2
     density = np.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
     return u * below, below + u * density
@@ -43,7 +43,7 @@ def gelu_tanh(u: ndarray) -> tuple[ndarray, ndarray]:
 
 
 def silu(u: ndarray) -> tuple[ndarray, ndarray]:
-    """u s with s = 1 / (1 + exp(-u)); slope s (1 + u (1 - s)), for s' = s (1 - s)."""
+    """SiLU, u s with s = 1 / (1 + exp(-u)), and its slope s (1 + u (1 - s)), for s' = s (1 - s)."""
     s = 1 / (1 + np.exp(-u))
     return u * s, s * (1 + u * (1 - s))
 
@@ -55,7 +55,7 @@ ACTIVATIONS = {
 
 
 def feed_forward(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """(..., d_model) -> (..., d_model)."""
+    """Apply the layer at every position: (..., d_model) -> (..., d_model)."""
     u = linear(x, part(weights, "inner"))  # (..., d_ff)
     if config.gated:
         a = linear(x, part(weights, "gate"))  # (..., d_ff)
@@ -69,17 +69,19 @@ def feed_forward(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[nda
     return linear(hidden, part(weights, "outer")), saved
 
 
-def feed_forward_backward(d_y: ndarray, saved: Saved, weights: Weights) -> tuple[ndarray, Weights]:
-    """dL/dx and the gradients of the two or three matrices and their biases."""
+def feed_forward_backward(d_y: ndarray, saved: Saved, weights: Weights) -> tuple[ndarray, Weights, Saved]:
+    """dL/dx, the gradients of the two or three matrices and their biases, and d_saved."""
     d_hidden, d_outer = linear_backward(d_y, saved["hidden"], part(weights, "outer"))  # (..., d_ff)
-    gradients = under("outer", d_outer)
+    gradients, d_saved = under("outer", d_outer), {"hidden": d_hidden}
+
     if saved["a"] is None:
         d_u, d_x_gate = d_hidden * saved["slope"], 0.0
     else:
         d_u = d_hidden * saved["active"]
-        saved["d_a"] = d_hidden * saved["u"] * saved["slope"]
-        d_x_gate, d_gate = linear_backward(saved["d_a"], saved["x"], part(weights, "gate"))
+        d_a = d_hidden * saved["u"] * saved["slope"]
+        d_x_gate, d_gate = linear_backward(d_a, saved["x"], part(weights, "gate"))
         gradients |= under("gate", d_gate)
+        d_saved["a"] = d_a
+
     d_x, d_inner = linear_backward(d_u, saved["x"], part(weights, "inner"))
-    saved |= {"d_hidden": d_hidden, "d_u": d_u}
-    return d_x + d_x_gate, gradients | under("inner", d_inner)
+    return d_x + d_x_gate, gradients | under("inner", d_inner), d_saved | {"u": d_u}

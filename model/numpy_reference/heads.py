@@ -30,7 +30,7 @@ from model.numpy_reference.transformer import Batch
 
 
 def copy_head(states: ndarray, memory: ndarray, source_mask: ndarray, weights: Weights) -> Saved:
-    """Where the head points, `pointed` (B, T, S), and how much it generates, `generate` (B, T)."""
+    """The values of the head, with the weights of source positions `pointed` (B, T, S) and gate `generate` (B, T)."""
     queries, keys = linear(states, part(weights, "query")), linear(memory, part(weights, "key"))
     scores = queries @ keys.swapaxes(1, 2) / math.sqrt(memory.shape[-1])  # (B, T, S)
     pointed = softmax(np.where(source_mask[:, None], scores, np.finfo(scores.dtype).min))  # (B, T, S)
@@ -46,15 +46,17 @@ def copy_head_backward(
 ) -> tuple[ndarray, ndarray, Weights]:
     """dL/dstates, dL/dmemory and the gradients, from dL/ds (B, T) and the loss's own dL/de (B, T, S)."""
     states, memory, pointed = saved["states"], saved["memory"], saved["pointed"]
+
     d_joined, of_gate = linear_backward(d_gate[..., None], saved["joined"], part(weights, "gate"))
     d_states, d_context = np.split(d_joined, 2, axis=-1)  # (B, T, d_model) both
     d_scores = d_scores + softmax_backward(d_context @ memory.swapaxes(1, 2), pointed)  # the gate reads c, so a too
     d_memory = pointed.swapaxes(1, 2) @ d_context  # (B, S, d_model)
+
     scale = 1 / math.sqrt(memory.shape[-1])
     d_from_queries, of_query = linear_backward(scale * d_scores @ saved["keys"], states, part(weights, "query"))
     d_keys = scale * d_scores.swapaxes(1, 2) @ saved["queries"]  # (B, S, d_model)
     d_from_keys, of_key = linear_backward(d_keys, memory, part(weights, "key"))
-    saved |= {"d_gate": d_gate, "d_scores": d_scores}
+
     gradients = under("gate", of_gate) | under("query", of_query) | under("key", of_key)
     return d_states + d_from_queries, d_memory + d_from_keys, gradients
 
@@ -79,8 +81,8 @@ def copy_loss(
     probs, vocab_size = np.exp(log_probs), logits.shape[-1]
     d_logits = (exact * share)[..., None] * (probs - np.eye(vocab_size)[batch.target])
     d_logits += label_smoothing * each[..., None] * (probs - 1 / vocab_size)
-    wanted = matched / np.where(copied > 0, copied, 1)[..., None]  # (B, T, S)
-    d_scores = (exact * (1 - share))[..., None] * (pointer["pointed"] - wanted)
+    matched_share = matched / np.where(copied > 0, copied, 1)[..., None]  # (B, T, S)
+    d_scores = (exact * (1 - share))[..., None] * (pointer["pointed"] - matched_share)
     return float(loss.sum()), d_logits, exact * (generate - share), d_scores
 
 

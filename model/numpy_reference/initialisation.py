@@ -13,18 +13,18 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def linear_shapes(name: str, d_in: int, d_out: int, bias: bool) -> Shapes:
-    """A linear map's weight and bias."""
+    """The shapes of a linear map's weight and bias."""
     return {f"{name}.weight": (d_out, d_in)} | ({f"{name}.bias": (d_out,)} if bias else {})
 
 
 def norm_shapes(name: str, config: ModelConfig) -> Shapes:
-    """A norm's gain, and LayerNorm's bias."""
+    """The shapes of a norm's gain, and of LayerNorm's bias."""
     has_bias = config.norm == "layer" and config.biases
     return {f"{name}.gain": (config.d_model,)} | ({f"{name}.bias": (config.d_model,)} if has_bias else {})
 
 
 def layer_shapes(name: str, attentions: tuple[str, ...], config: ModelConfig) -> Shapes:
-    """One layer: its attentions, its feed-forward layer, and a norm for each."""
+    """The shapes of one layer: its attentions, its feed-forward layer, and a norm for each."""
     shapes, width = {}, config.n_heads * config.d_k
     for attention in attentions:
         for matrix in ("query", "key", "value"):
@@ -39,7 +39,7 @@ def layer_shapes(name: str, attentions: tuple[str, ...], config: ModelConfig) ->
 
 
 def weight_shapes(config: ModelConfig) -> Shapes:
-    """Every weight of the network by the name that the PyTorch network gives it, heads included."""
+    """The shape of every weight of the network, heads included, under the name that the PyTorch network gives it."""
     shapes: Shapes = {"embedding.weight": (config.vocab_size, config.d_model)}
     for stack in ("encoder", "decoder"):
         if config.positions == "learned":
@@ -50,10 +50,12 @@ def weight_shapes(config: ModelConfig) -> Shapes:
             shapes |= norm_shapes(f"{stack}_embedding_norm", config)
         if config.has_final_norm:
             shapes |= norm_shapes(f"{stack}_norm", config)
+
     for i in range(config.n_encoder_layers):
         shapes |= layer_shapes(f"encoder.{i}", ("self_attention",), config)
     for i in range(config.n_decoder_layers):
         shapes |= layer_shapes(f"decoder.{i}", ("self_attention", "cross_attention"), config)
+
     if not config.tie_embeddings:
         shapes["output.weight"] = (config.vocab_size, config.d_model)
     if config.logits_bias:
@@ -68,7 +70,7 @@ def weight_shapes(config: ModelConfig) -> Shapes:
 
 
 def initialise(config: ModelConfig, pad_id: int, generator: np.random.Generator) -> Weights:
-    """Glorot's uniform for matrices, ones for gains, zero biases, tables of deviation 0.5/sqrt(d_model). float64."""
+    """Draw float64 weights: Glorot's uniform for matrices, ones for gains, zero biases, small normal tables."""
     weights = {}
     for name, shape in weight_shapes(config).items():
         if name.endswith("gain"):

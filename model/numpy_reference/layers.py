@@ -38,27 +38,28 @@ def residual(
 
 
 def residual_backward(
-    d_y: ndarray, saved: Saved, name: str, sublayer_backward: Callable[[ndarray], tuple[ndarray, Weights]],
+    d_y: ndarray, saved: Saved, name: str, sublayer_backward: Callable[[ndarray], tuple[ndarray, Weights, Saved]],
     weights: Weights, config: ModelConfig,
-) -> tuple[ndarray, Weights]:
-    """dL/dx past the sublayer and through it, and the gradients of both it and its norm."""
+) -> tuple[ndarray, Weights, Saved]:
+    """dL/dx past the sublayer and through it, the gradients of both it and its norm, and d_saved."""
     of_norm = part(weights, f"{name}_residual.norm")
     if config.norm_position == "pre":
-        saved["d_output"] = d_y
-        d_normed, inside = sublayer_backward(d_y)
+        d_output = d_y
+        d_normed, of_sublayer, d_inside = sublayer_backward(d_output)
         d_x, gradients = norm_backward(d_normed, saved["norm"], of_norm, config)
         d_x = d_y + d_x
     else:
-        saved["d_output"], gradients = norm_backward(d_y, saved["norm"], of_norm, config)  # dL/d(x + output)
-        d_inner, inside = sublayer_backward(saved["d_output"])
-        d_x = saved["d_output"] + d_inner
-    return d_x, under(name, inside) | under(f"{name}_residual.norm", gradients)
+        d_output, gradients = norm_backward(d_y, saved["norm"], of_norm, config)  # dL/d(x + output)
+        d_inner, of_sublayer, d_inside = sublayer_backward(d_output)
+        d_x = d_output + d_inner
+    gradients = under(name, of_sublayer) | under(f"{name}_residual.norm", gradients)
+    return d_x, gradients, {"inside": d_inside, "output": d_output}
 
 
 def self_attention(
     x: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x attends to itself, inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
+    """Let x attend to itself, inside its residual connection: (B, T, d_model) -> (B, T, d_model)."""
 
     def attend(x: ndarray) -> tuple[ndarray, Saved]:
         return multi_head_attention(x, x, part(weights, "self_attention"), may_attend, order, config)
@@ -68,14 +69,14 @@ def self_attention(
 
 def self_attention_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, Weights]:
-    """x is asked and answers: the sublayer sends back the sum of both roles."""
+) -> tuple[ndarray, Weights, Saved]:
+    """dL/dx, summed over the two roles of x, which asks as the queries and answers as the keys and values."""
 
-    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights]:
-        d_as_query, d_as_source, gradients = multi_head_attention_backward(
+    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights, Saved]:
+        d_as_query, d_as_source, gradients, d_inside = multi_head_attention_backward(
             d_output, saved["inside"], part(weights, "self_attention"), config
         )
-        return d_as_query + d_as_source, gradients
+        return d_as_query + d_as_source, gradients, d_inside
 
     return residual_backward(d_y, saved, "self_attention", attend_backward, weights, config)
 
@@ -83,7 +84,7 @@ def self_attention_backward(
 def cross_attention(
     x: ndarray, memory: ndarray, weights: Weights, may_attend: ndarray, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x (B, T, d_model) attends to the memory (B, S, d_model), which every decoder layer shares and none normalises."""
+    """Let x (B, T, d_model) attend to the memory (B, S, d_model), which all layers share and none normalises."""
 
     def attend(x: ndarray) -> tuple[ndarray, Saved]:
         return multi_head_attention(x, memory, part(weights, "cross_attention"), may_attend, NO_ORDER, config)
@@ -93,17 +94,17 @@ def cross_attention(
 
 def cross_attention_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, ndarray, Weights]:
-    """dL/dx and dL/dmemory: the way by which the loss teaches the encoder."""
+) -> tuple[ndarray, ndarray, Weights, Saved]:
+    """dL/dx and dL/dmemory, the way by which the loss teaches the encoder."""
 
-    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights]:
-        d_x, saved["d_memory"], gradients = multi_head_attention_backward(
+    def attend_backward(d_output: ndarray) -> tuple[ndarray, Weights, Saved]:
+        d_x, d_memory, gradients, d_inside = multi_head_attention_backward(
             d_output, saved["inside"], part(weights, "cross_attention"), config
         )
-        return d_x, gradients
+        return d_x, gradients, d_inside | {"y": d_memory}
 
-    d_x, gradients = residual_backward(d_y, saved, "cross_attention", attend_backward, weights, config)
-    return d_x, saved["d_memory"], gradients
+    d_x, gradients, d_saved = residual_backward(d_y, saved, "cross_attention", attend_backward, weights, config)
+    return d_x, d_saved["inside"]["y"], gradients, d_saved
 
 
 def position_wise(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
@@ -114,7 +115,7 @@ def position_wise(x: ndarray, weights: Weights, config: ModelConfig) -> tuple[nd
 
 def position_wise_backward(
     d_y: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, Weights]:
+) -> tuple[ndarray, Weights, Saved]:
     """dL/dx through the layer and past it."""
     of_layer = part(weights, "feed_forward")
     return residual_backward(
@@ -125,7 +126,7 @@ def position_wise_backward(
 def encoder_layer(
     x: ndarray, weights: Weights, may_attend: ndarray, order: Order, config: ModelConfig
 ) -> tuple[ndarray, Saved]:
-    """x (B, S, d_model), may_attend (B, 1, 1, S) -> (B, S, d_model)."""
+    """An encoder layer: x (B, S, d_model), may_attend (B, 1, 1, S) -> (B, S, d_model)."""
     x, attended = self_attention(x, weights, may_attend, order, config)
     x, fed = position_wise(x, weights, config)
     return x, {"self_attention": attended, "feed_forward": fed}
@@ -133,18 +134,18 @@ def encoder_layer(
 
 def encoder_layer_backward(
     d_x: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, Weights]:
-    """The forward's two lines from the last to the first."""
-    d_x, of_feed_forward = position_wise_backward(d_x, saved["feed_forward"], weights, config)
-    d_x, of_attention = self_attention_backward(d_x, saved["self_attention"], weights, config)
-    return d_x, of_feed_forward | of_attention
+) -> tuple[ndarray, Weights, Saved]:
+    """The backward of `encoder_layer`: its two sublayers from the last to the first."""
+    d_x, of_feed_forward, d_fed = position_wise_backward(d_x, saved["feed_forward"], weights, config)
+    d_x, of_attention, d_attended = self_attention_backward(d_x, saved["self_attention"], weights, config)
+    return d_x, of_feed_forward | of_attention, {"self_attention": d_attended, "feed_forward": d_fed}
 
 
 def decoder_layer(
     x: ndarray, memory: ndarray, weights: Weights, source_may_attend: ndarray, may_attend: ndarray, order: Order,
     config: ModelConfig,
 ) -> tuple[ndarray, Saved]:
-    """x (B, T, d_model), memory (B, S, d_model), masks (B, 1, 1, S) and (T, T) -> (B, T, d_model)."""
+    """A decoder layer: x (B, T, d_model), memory (B, S, d_model), masks (B, 1, 1, S) and (T, T) -> (B, T, d_model)."""
     x, attended = self_attention(x, weights, may_attend, order, config)
     x, crossed = cross_attention(x, memory, weights, source_may_attend, config)
     x, fed = position_wise(x, weights, config)
@@ -153,9 +154,10 @@ def decoder_layer(
 
 def decoder_layer_backward(
     d_x: ndarray, saved: Saved, weights: Weights, config: ModelConfig
-) -> tuple[ndarray, ndarray, Weights]:
-    """dL/dx, dL/dmemory and the gradients."""
-    d_x, of_feed_forward = position_wise_backward(d_x, saved["feed_forward"], weights, config)
-    d_x, d_memory, of_cross = cross_attention_backward(d_x, saved["cross_attention"], weights, config)
-    d_x, of_self = self_attention_backward(d_x, saved["self_attention"], weights, config)
-    return d_x, d_memory, of_feed_forward | of_cross | of_self
+) -> tuple[ndarray, ndarray, Weights, Saved]:
+    """The backward of `decoder_layer`: dL/dx, dL/dmemory, the gradients and d_saved."""
+    d_x, of_feed_forward, d_fed = position_wise_backward(d_x, saved["feed_forward"], weights, config)
+    d_x, d_memory, of_cross, d_crossed = cross_attention_backward(d_x, saved["cross_attention"], weights, config)
+    d_x, of_self, d_attended = self_attention_backward(d_x, saved["self_attention"], weights, config)
+    d_saved = {"self_attention": d_attended, "cross_attention": d_crossed, "feed_forward": d_fed}
+    return d_x, d_memory, of_feed_forward | of_cross | of_self, d_saved

@@ -1,4 +1,4 @@
-"""What every other piece is made of: the linear map, the embedding, and named weights.
+"""The parts that every other piece is made of: the linear map, the embedding, and named weights.
 
     y = x W^T + b          dL/dx = dL/dy W     dL/dW = sum over tokens of dL/dy^T x     dL/db = sum over tokens of dL/dy
     x_t = E[id_t]          dL/dE[v] = sum over the positions t with id_t = v of dL/dx_t
@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 Weights = dict[str, ndarray]  # name -> array; gradients have the same form
-Saved = dict[str, object]  # what a forward keeps for its backward, by name
+Saved = dict[str, object]  # what a forward keeps for its backward, by name; their gradients have the same form
 
 
 def part(weights: Weights, name: str) -> Weights:
@@ -19,12 +19,12 @@ def part(weights: Weights, name: str) -> Weights:
 
 
 def under(name: str, gradients: Weights) -> Weights:
-    """The opposite of `part`: the prefix `name.` before every key."""
+    """The gradients with the prefix `name.` before every key, the opposite of `part`."""
     return {f"{name}.{key}": value for key, value in gradients.items()}
 
 
 def linear(x: ndarray, weights: Weights) -> ndarray:
-    """x (..., d_in), `weight` (d_out, d_in), `bias` (d_out) or none -> (..., d_out)."""
+    """The linear map: x (..., d_in), `weight` (d_out, d_in), `bias` (d_out) or none -> (..., d_out)."""
     y = x @ weights["weight"].T
     return y + weights["bias"] if "bias" in weights else y
 
@@ -39,7 +39,7 @@ def linear_backward(d_y: ndarray, x: ndarray, weights: Weights) -> tuple[ndarray
 
 
 def embedding_backward(d_x: ndarray, ids: ndarray, n_rows: int) -> ndarray:
-    """dL/dE (n_rows, d) of x = E[ids]: a scatter-add, for a token that occurs twice is taught twice. d_x (..., d)."""
+    """dL/dE (n_rows, d) of x = E[ids], d_x (..., d): a scatter-add, for a token that occurs twice adds twice."""
     d_table = np.zeros((n_rows, d_x.shape[-1]), d_x.dtype)
     np.add.at(d_table, ids, d_x)
     return d_table

@@ -17,7 +17,7 @@ from model.numpy_reference.softmax import log_softmax
 
 
 def smoothed_targets(target: ndarray, vocab_size: int, label_smoothing: float) -> ndarray:
-    """q of label smoothing: target (...) of ids -> (..., V), rows that sum to 1."""
+    """The smoothed targets q: ids (...) -> distributions (..., V), which sum to 1."""
     return (1 - label_smoothing) * np.eye(vocab_size)[target] + label_smoothing / vocab_size
 
 
@@ -26,8 +26,8 @@ def cross_entropy(
 ) -> tuple[float, ndarray]:
     """The loss in nats per real token, and dL/dlogits. logits (B, T, V), target and target_mask (B, T)."""
     n_tokens = target_mask.sum()
-    wanted = smoothed_targets(target, logits.shape[-1], label_smoothing).astype(logits.dtype, copy=False)  # (B, T, V)
+    smoothed = smoothed_targets(target, logits.shape[-1], label_smoothing).astype(logits.dtype, copy=False)  # (B, T, V)
     log_probs = log_softmax(logits)  # (B, T, V)
-    loss = -(wanted * log_probs).sum(axis=-1)[target_mask].sum() / n_tokens
-    d_logits = (np.exp(log_probs) - wanted) * target_mask[..., None] / n_tokens  # (B, T, V)
+    loss = -(smoothed * log_probs).sum(axis=-1)[target_mask].sum() / n_tokens
+    d_logits = (np.exp(log_probs) - smoothed) * target_mask[..., None] / n_tokens  # (B, T, V)
     return float(loss), d_logits

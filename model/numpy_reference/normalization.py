@@ -38,9 +38,9 @@ def norm_backward(d_y: ndarray, saved: Saved, weights: Weights, config: ModelCon
     gradients = {"gain": (d_y * x_hat).reshape(-1, width).sum(axis=0)}
     if "bias" in weights:
         gradients["bias"] = d_y.reshape(-1, width).sum(axis=0)
+
     g = weights["gain"] * d_y  # dL/dx_hat
     d_x = g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)
     if config.norm == "layer":
         d_x = d_x - g.mean(axis=-1, keepdims=True)
-    saved["d_x"] = d_x / saved["sigma"]
-    return saved["d_x"], gradients
+    return d_x / saved["sigma"], gradients

@@ -18,7 +18,7 @@ from model.numpy_reference.linear import Weights
 
 @dataclass
 class AdamW:
-    """The settings, and the running means of every weight. `update` changes the weights in place."""
+    """AdamW's settings and the running means of every weight; `update` changes the weights in place."""
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -29,7 +29,7 @@ class AdamW:
     mean_square: Weights = field(default_factory=dict)  # v
 
     def update(self, weights: Weights, gradients: Weights, learning_rate: float) -> None:
-        """One step on every weight. Biases and gains of norms (vectors) do not decay."""
+        """Take one step on every weight. Biases and gains of norms (vectors) do not decay."""
         self.step += 1
         for name, gradient in gradients.items():
             m = self.mean.setdefault(name, np.zeros_like(gradient))

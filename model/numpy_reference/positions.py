@@ -1,8 +1,8 @@
-"""How order enters, six ways, and what flows back into those that learn (see model/positions.py for the sources).
+"""Six ways in which the order of tokens enters, and the gradients of those that learn (sources: model/positions.py).
 
 Added to the embeddings:      sinusoidal (constant), learned (a table: it gets the gradient summed over the batch).
 Added to attention scores:    T5's bucketed bias (a table: scatter-add over buckets), ALiBi (constant).
-Turning queries and keys:     rotary (a rotation R: y = R x, so dL/dx = R^T dL/dy, the turn backwards).
+Rotating queries and keys:    rotary (a rotation R: y = R x, so dL/dx = R^T dL/dy, the rotation backwards).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from model.numpy_reference.linear import Weights, embedding_backward
 
 
 def angles(length: int, width: int) -> ndarray:
-    """pos / 10000^(2i/width) for i = 0 .. width/2 - 1: (T, width/2)."""
+    """The angles pos / 10000^(2i/width) for i = 0 .. width/2 - 1: (T, width/2)."""
     return np.arange(length)[:, None] * 10000.0 ** -(np.arange(0, width, 2) / width)
 
 
 def sinusoidal_positions(length: int, d_model: int, layout: str = "interleaved") -> ndarray:
-    """PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle), or in "halves" all sines first: (T, d_model)."""
+    """Sinusoids: PE(pos, 2i) = sin(angle), PE(pos, 2i+1) = cos(angle), or in "halves" all sines first: (T, d_model)."""
     if layout == "halves":
         return np.concatenate((np.sin(angles(length, d_model)), np.cos(angles(length, d_model))), axis=1)
     table = np.empty((length, d_model))
@@ -31,21 +31,21 @@ def sinusoidal_positions(length: int, d_model: int, layout: str = "interleaved")
     return table
 
 
-def rotate(x: ndarray, turn: tuple[ndarray, ndarray]) -> ndarray:
-    """Turn the pair (x_i, x_{i+d_k/2}) by its position's angle. x (B, h, T, d_k), turn two of (T, d_k/2)."""
-    cosine, sine = turn
+def rotate(x: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
+    """Rotate the pair (x_i, x_{i+d_k/2}) by its position's angle. x (B, h, T, d_k), rotary two of (T, d_k/2)."""
+    cosine, sine = rotary
     first, second = np.split(x, 2, axis=-1)  # (B, h, T, d_k/2) both
     return np.concatenate((first * cosine - second * sine, second * cosine + first * sine), axis=-1)
 
 
-def rotate_backward(d_y: ndarray, turn: tuple[ndarray, ndarray]) -> ndarray:
-    """A rotation's transpose is its inverse: turn the gradient by the opposite angle."""
-    cosine, sine = turn
+def rotate_backward(d_y: ndarray, rotary: tuple[ndarray, ndarray]) -> ndarray:
+    """Rotate the gradient by the opposite angle, because a rotation's transpose is its inverse."""
+    cosine, sine = rotary
     return rotate(d_y, (cosine, -sine))
 
 
 def t5_bucket(distance: ndarray, bidirectional: bool, n_buckets: int, max_distance: int) -> ndarray:
-    """Bucket of key position minus query position (Raffel et al. 2020, 2.1): exact when near, logarithmic when far."""
+    """The bucket of key minus query position (Raffel et al. 2020, 2.1): exact when near, logarithmic when far."""
     bucket = np.zeros_like(distance)
     if bidirectional:
         n_buckets //= 2
@@ -61,27 +61,27 @@ def t5_bucket(distance: ndarray, bidirectional: bool, n_buckets: int, max_distan
 
 
 def alibi_bias(n_heads: int, length: int) -> ndarray:
-    """-slope |i - j| with slopes 2^(-8/h), 2^(-16/h), ..: (1, h, T, T)."""
+    """ALiBi's bias, -slope |i - j| with slopes 2^(-8/h), 2^(-16/h), ..: (1, h, T, T)."""
     slopes = 2.0 ** (-8.0 * np.arange(1, n_heads + 1) / n_heads)  # (h)
     return (-slopes[:, None, None] * np.abs(distances(length)))[None]
 
 
 def distances(length: int) -> ndarray:
-    """Key position minus query position: (T, T)."""
+    """The distances, key position minus query position: (T, T)."""
     positions = np.arange(length)
     return positions[None, :] - positions[:, None]
 
 
 class Order(NamedTuple):
-    """What a stack's self-attention adds or turns; cross-attention has none."""
+    """The positions as a stack's self-attention applies them; cross-attention has none."""
 
-    turn: tuple[ndarray, ndarray] | None = None  # rotary: cosine and sine, two of (T, d_k/2)
+    rotary: tuple[ndarray, ndarray] | None = None  # cosine and sine, two of (T, d_k/2)
     bias: ndarray | None = None  # T5, ALiBi: (1, h, T, T)
     buckets: ndarray | None = None  # T5: which row of the table each bias came from, (T, T)
 
 
 def position_embedding(length: int, weights: Weights, config: ModelConfig) -> ndarray | None:
-    """What is added to the embeddings, (T, d_model), or None."""
+    """The vectors that are added to the embeddings, (T, d_model), or None."""
     if config.positions == "learned":
         return weights["learned.weight"][config.position_offset : config.position_offset + length]
     if config.positions == "sinusoidal":
@@ -90,9 +90,9 @@ def position_embedding(length: int, weights: Weights, config: ModelConfig) -> nd
 
 
 def make_order(length: int, weights: Weights, config: ModelConfig, bidirectional: bool) -> Order:
-    """What attention adds or turns in the encoder (bidirectional) or the decoder."""
+    """The bias of the scores or the rotation, in the encoder (bidirectional) or the decoder."""
     if config.positions == "rotary":
-        return Order(turn=(np.cos(angles(length, config.d_k)), np.sin(angles(length, config.d_k))))
+        return Order(rotary=(np.cos(angles(length, config.d_k)), np.sin(angles(length, config.d_k))))
     if config.positions == "alibi":
         return Order(bias=alibi_bias(config.n_heads, length))
     if config.positions == "t5_relative":

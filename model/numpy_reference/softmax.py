@@ -11,7 +11,7 @@ from numpy import ndarray
 
 
 def softmax(x: ndarray) -> ndarray:
-    """Over the last axis, (..., n) -> (..., n). Subtracting the largest changes nothing but keeps exp finite."""
+    """Softmax over the last axis, (..., n) -> (..., n). Subtracting the largest only keeps exp finite."""
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 

@@ -59,26 +59,26 @@ def embed(ids: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tu
 
 def embed_backward(
     d_x: ndarray, saved: Saved, stack: str, weights: Weights, config: ModelConfig, pad_id: int
-) -> tuple[ndarray, Weights]:
-    """dL/dE (V, d_model) of this lookup, and the gradients of what is the stack's own.
+) -> tuple[ndarray, Weights, Saved]:
+    """dL/dE (V, d_model) of this lookup, the gradients of the stack's own positions and norm, and d_saved.
 
-    Padding is not taught, except in T5, whose decoder starts with it.
+    The row of the padding token gets no gradient, except in T5, whose decoder starts with it.
     """
     gradients = {}
     if config.norm_embeddings:
         d_x, of_norm = norm_backward(d_x, saved["norm"], part(weights, f"{stack}_embedding_norm"), config)
         gradients = under(f"{stack}_embedding_norm", of_norm)
     gradients |= under(f"{stack}_positions", position_embedding_backward(d_x, config))
-    saved["d_x"] = d_x
+
     scaled = d_x * math.sqrt(config.d_model) if config.scale_embeddings else d_x
     d_embedding = embedding_backward(scaled, saved["ids"], config.vocab_size)
     if not config.learn_padding:
         d_embedding[pad_id] = 0
-    return d_embedding, gradients
+    return d_embedding, gradients, {"x": d_x}
 
 
 def final_norm(x: ndarray, stack: str, weights: Weights, config: ModelConfig) -> tuple[ndarray, Saved]:
-    """What a stack ends with: (B, T, d_model) -> (B, T, d_model)."""
+    """The norm at the end of a stack, where there is one: (B, T, d_model) -> (B, T, d_model)."""
     return norm(x, part(weights, f"{stack}_norm"), config) if config.has_final_norm else (x, {})
 
 
@@ -113,16 +113,19 @@ def encode(source: ndarray, source_mask: ndarray, weights: Weights, config: Mode
 
 def encode_backward(
     d_memory: ndarray, saved: Saved, weights: Weights, config: ModelConfig, pad_id: int
-) -> tuple[ndarray, Weights]:
-    """dL/dE (V, d_model) of the source's lookup, and the encoder's gradients."""
+) -> tuple[ndarray, Weights, Saved]:
+    """dL/dE (V, d_model) of the source's lookup, the encoder's gradients and d_saved."""
     d_x, gradients = final_norm_backward(d_memory, saved["norm"], "encoder", weights, config)
+    d_layers = []
     for i in reversed(range(config.n_encoder_layers)):
-        d_x, of_layer = encoder_layer_backward(d_x, saved["layers"][i], part(weights, f"encoder.{i}"), config)
+        d_x, of_layer, d_layer = encoder_layer_backward(d_x, saved["layers"][i], part(weights, f"encoder.{i}"), config)
         gradients |= under(f"encoder.{i}", of_layer)
-    d_scores = [layer["self_attention"]["inside"]["d_scores"] for layer in saved["layers"]]
+        d_layers.insert(0, d_layer)
+
+    d_scores = [layer["self_attention"]["inside"]["scores"] for layer in d_layers]
     gradients |= under("encoder_positions", order_backward(d_scores, saved["order"], config))
-    d_embedding, of_embedding = embed_backward(d_x, saved["embed"], "encoder", weights, config, pad_id)
-    return d_embedding, gradients | of_embedding
+    d_embedding, of_embedding, d_embed = embed_backward(d_x, saved["embed"], "encoder", weights, config, pad_id)
+    return d_embedding, gradients | of_embedding, {"embed": d_embed, "layers": d_layers, "memory": d_memory}
 
 
 def decode(
@@ -144,27 +147,32 @@ def decode(
 
 def decode_backward(
     d_states: ndarray, saved: Saved, weights: Weights, config: ModelConfig, pad_id: int
-) -> tuple[ndarray, ndarray, Weights]:
-    """dL/dE of the target's lookup, dL/dmemory summed over the layers that read it, and the decoder's gradients."""
+) -> tuple[ndarray, ndarray, Weights, Saved]:
+    """dL/dE of the target's lookup, dL/dmemory summed over the layers, the decoder's gradients and d_saved."""
     d_x, gradients = final_norm_backward(d_states, saved["norm"], "decoder", weights, config)
-    d_memory = 0.0
+    d_memory, d_layers = 0.0, []
     for i in reversed(range(config.n_decoder_layers)):
-        d_x, d_read, of_layer = decoder_layer_backward(d_x, saved["layers"][i], part(weights, f"decoder.{i}"), config)
+        d_x, d_read, of_layer, d_layer = decoder_layer_backward(
+            d_x, saved["layers"][i], part(weights, f"decoder.{i}"), config
+        )
         d_memory = d_memory + d_read  # (B, S, d_model)
         gradients |= under(f"decoder.{i}", of_layer)
-    d_scores = [layer["self_attention"]["inside"]["d_scores"] for layer in saved["layers"]]
+        d_layers.insert(0, d_layer)
+
+    d_scores = [layer["self_attention"]["inside"]["scores"] for layer in d_layers]
     gradients |= under("decoder_positions", order_backward(d_scores, saved["order"], config))
-    d_embedding, of_embedding = embed_backward(d_x, saved["embed"], "decoder", weights, config, pad_id)
-    return d_embedding, d_memory, gradients | of_embedding
+    d_embedding, of_embedding, d_embed = embed_backward(d_x, saved["embed"], "decoder", weights, config, pad_id)
+    d_saved = {"embed": d_embed, "layers": d_layers, "states": d_states}
+    return d_embedding, d_memory, gradients | of_embedding, d_saved
 
 
 def output_matrix(weights: Weights, config: ModelConfig) -> ndarray:
-    """W_o (V, d_model): the embedding itself when tied (Press and Wolf 2017)."""
+    """The matrix W_o (V, d_model): the embedding itself when tied (Press and Wolf 2017)."""
     return weights["embedding.weight" if config.tie_embeddings else "output.weight"]
 
 
 def output_scale(config: ModelConfig) -> float:
-    """What the states are multiplied by before W_o: d_model^-0.5 in T5, else 1."""
+    """The factor of the states before W_o: d_model^-0.5 in T5, else 1."""
     return 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
 
 
@@ -193,15 +201,17 @@ def forward(batch: Batch, weights: Weights, config: ModelConfig) -> tuple[ndarra
 def backward(
     d_states: ndarray, d_memory: ndarray | float, d_output: ndarray | float, saved: Saved, weights: Weights,
     config: ModelConfig, pad_id: int,
-) -> Weights:
-    """Every gradient, from dL/dH_dec (B, T, d_model), dL/dW_o (V, d_model) and what a head sends to the memory."""
-    d_target, d_read, of_decoder = decode_backward(d_states, saved["decoder"], weights, config, pad_id)
-    saved["encoder"]["d_memory"], saved["decoder"]["d_states"] = d_memory + d_read, d_states
-    d_source, of_encoder = encode_backward(saved["encoder"]["d_memory"], saved["encoder"], weights, config, pad_id)
+) -> tuple[Weights, Saved]:
+    """Every gradient, from dL/dH_dec (B, T, d_model), dL/dW_o (V, d_model) and what a head sends to the memory.
+
+    Also returns d_saved, the gradients of the values on the way.
+    """
+    d_target, d_read, of_decoder, d_decoder = decode_backward(d_states, saved["decoder"], weights, config, pad_id)
+    d_source, of_encoder, d_encoder = encode_backward(d_memory + d_read, saved["encoder"], weights, config, pad_id)
     gradients = of_decoder | of_encoder
     gradients["embedding.weight"] = d_source + d_target
     if config.tie_embeddings:
         gradients["embedding.weight"] = gradients["embedding.weight"] + d_output
     else:
         gradients["output.weight"] = d_output
-    return gradients
+    return gradients, {"encoder": d_encoder, "decoder": d_decoder}

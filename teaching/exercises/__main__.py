@@ -37,7 +37,7 @@ from teaching.exercises.worker import run
 
 @dataclass(frozen=True)
 class Settings:
-    """What to do."""
+    """The options of the exercises' command."""
 
     name: Annotated[str, tyro.conf.Positional] = ""  # an exercise's name or number; empty: list all
     hint: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False  # show the next hint
@@ -46,7 +46,7 @@ class Settings:
 
 
 def grade(page: Page, folder: Path) -> tuple[list[str], int]:
-    """Begin an exercise, or grade the student's file: lines to show, exit status. Raises UserError."""
+    """Begin an exercise, or grade the student's file: the lines to show and the exit status. Raises UserError."""
     made = start(folder, page)
     if made is not None:
         return report.start_lines(page, made, folder), 0
@@ -61,7 +61,7 @@ def grade(page: Page, folder: Path) -> tuple[list[str], int]:
 
 
 def answer(settings: Settings) -> tuple[list[str], int]:
-    """Lines to show and the exit status. Raises UserError."""
+    """The lines to show and the exit status of a command. Raises UserError."""
     pages, folder = all_pages(), settings.folder
     if not settings.name:
         if settings.hint or settings.solution:

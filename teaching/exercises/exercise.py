@@ -1,4 +1,4 @@
-"""What an exercise is to the grader: data, the truth, and the mistakes that have a name."""
+"""An exercise as the grader knows it: data, the truth, and the known mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments for one call."""
+    """The arguments of one call."""
 
     about: str  # what this case has that another may lack, for the table
     arguments: tuple[Any, ...]
@@ -22,7 +22,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that is known by name."""
+    """A known mistake: a wrong answer with a name."""
 
     name: str  # completes "this is what .. gives"
     functions: tuple[Function, ...]  # give what the mistake gives, each way to write it; arguments as the truth's

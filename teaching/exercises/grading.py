@@ -1,4 +1,4 @@
-"""An answer against the truth and against the known mistakes.
+"""Grading: an answer is compared with the truth and with the known mistakes.
 
 An answer is right when its form is (type, shape, kind of numbers), every number is within rounding of the truth in
 every case, and the arguments are as they were. A wrong output that equals a known mistake's in every case is named.
@@ -18,15 +18,15 @@ from teaching.exercises.exercise import Case, Exercise, Function, Mistake
 
 SEED = 20
 ABSOLUTE, RELATIVE = 1e-9, 1e-7  # limits of rounding in float64, for sums of hundreds of terms
-ARRAY, NUMBER = ndarray, int | float | np.number | np.bool_
-KINDS = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
+ARRAY, SCALAR = ndarray, int | float | np.number | np.bool_
+DTYPE_NAMES = {"b": "bool", "i": "integers", "u": "integers", "f": "float64"}
 
 Parts = list[tuple[Any, ...]]  # one tuple of outputs for each case
 
 
 @dataclass
 class Verdict:
-    """What grading found. `line` says it all; the rest explains."""
+    """The verdict on an answer; `line` is the result, the rest explains it."""
 
     status: str  # passed, wrong (it ran), broken (it did not), unfinished (a blank is left)
     line: str
@@ -37,17 +37,17 @@ class Verdict:
 
 
 class CannotBeGraded(Exception):
-    """The call gave nothing that can be compared; the text is the verdict."""
+    """Raised when a call returns nothing that can be compared; the text is the verdict."""
 
 
 @cache
 def cases_of(exercise: Exercise) -> list[Case]:
-    """The graded data, the same in every run. Nobody is given these arrays themselves, only copies."""
+    """The graded data, the same in every run. Functions get copies of these arrays."""
     return exercise.cases(np.random.default_rng(SEED))
 
 
 def copied(value: Any) -> Any:
-    """Arrays copied, also inside of lists, tuples and dictionaries; anything else as it is."""
+    """A copy of a value's arrays, also of those inside lists, tuples and dictionaries; anything else stays as it is."""
     if isinstance(value, ndarray):
         return value.copy()
     if isinstance(value, list | tuple):
@@ -82,7 +82,7 @@ def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
 
 
 def answers_of(exercise: Exercise, function: Function) -> Parts:
-    """What a function gives in every case. Raises CannotBeGraded, and whatever the function raises."""
+    """A function's outputs in every case. Raises CannotBeGraded, and whatever the function raises."""
     answers = []
     for case in cases_of(exercise):
         arguments = copied(case.arguments)
@@ -106,12 +106,12 @@ def known_answers(exercise: Exercise) -> tuple[Parts, list[tuple[Mistake, Parts]
 
 
 def form_problem(value: Any, truth: Any) -> str:
-    """What is wrong with the type, shape or kind of an output, or ""."""
+    """The fault in the type, shape or kind of an output in words, or ""."""
     wanted = np.asarray(truth)
     what = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
     if type(value).__module__.partition(".")[0] == "torch":
         return f"is a torch tensor; {what} of NumPy is expected"
-    scalar = isinstance(value, NUMBER)
+    scalar = isinstance(value, SCALAR)
     if not isinstance(value, ARRAY) and not (scalar and not wanted.ndim):
         return f"is a {type(value).__name__}; {what} is expected"
     value = np.asarray(value)
@@ -120,12 +120,12 @@ def form_problem(value: Any, truth: Any) -> str:
     kinds = {value.dtype.kind, wanted.dtype.kind} - ({"u"} if wanted.dtype.kind == "i" else set())
     too_short = wanted.dtype.kind == "f" and value.dtype.itemsize < 8
     if len(kinds) > 1 and not (scalar and value.dtype.kind == "i") or too_short:
-        return f"holds {value.dtype}; {KINDS[wanted.dtype.kind]} is expected"
+        return f"holds {value.dtype}; {DTYPE_NAMES[wanted.dtype.kind]} is expected"
     return ""
 
 
 def differences(value: Any, truth: Any) -> ndarray:
-    """Absolute differences, 0 within rounding, infinite where a number is NaN or infinite. Of the truth's shape."""
+    """The absolute differences in the truth's shape: 0 within rounding, infinite where a number is NaN or infinite."""
     value, truth = np.asarray(value, dtype=float), np.asarray(truth, dtype=float)
     with np.errstate(invalid="ignore"):
         found = np.abs(value - truth)
@@ -135,10 +135,10 @@ def differences(value: Any, truth: Any) -> ndarray:
 
 def agree(value: Any, other: Any) -> bool:
     """Whether an output is what a known mistake gives, to rounding; there NaN equals NaN."""
-    if not isinstance(value, ARRAY | NUMBER):
+    if not isinstance(value, ARRAY | SCALAR):
         return False
     value, other = np.asarray(value), np.asarray(other)
-    if value.shape != other.shape or value.dtype.kind not in KINDS:
+    if value.shape != other.shape or value.dtype.kind not in DTYPE_NAMES:
         return False
     return np.allclose(value.astype(float), other.astype(float), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
@@ -187,7 +187,7 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
 
 
 def first_difference(name: str, value: Any, truth: Any, most: float, case: str) -> tuple[str, list[str]]:
-    """The words for the verdict, and the two numbers at the first place that is wrong."""
+    """The words for the verdict, and the two numbers at the first wrong place."""
     problem = form_problem(value, truth)
     if problem:
         return f"{name} {problem} ({case})", []
@@ -195,23 +195,23 @@ def first_difference(name: str, value: Any, truth: Any, most: float, case: str) 
     index = tuple(int(i) for i in np.argwhere(found)[0])
     place = name + (f"[{', '.join(map(str, index))}]" if index else "")
     expected, yours = np.asarray(truth)[index], np.asarray(value)[index]
-    numbers = f"at {place} of {case}: expected {shown(expected)}, yours {shown(yours)}"
+    numbers = f"at {place} of {case}: expected {number_in_words(expected)}, yours {number_in_words(yours)}"
     first = f"first wrong index {place}" if index else f"wrong number {place}"
-    return f"largest difference {said(most)}, {first} in {case}", [numbers]
+    return f"largest difference {difference_in_words(most)}, {first} in {case}", [numbers]
 
 
 def cell(size: float, value: Any, truth: Any) -> str:
-    """An output of one case in the table."""
+    """A cell of the table: one output of one case."""
     if form_problem(value, truth):
         return "wrong shape" if isinstance(value, ARRAY) and value.shape != np.shape(truth) else "wrong type"
-    return said(size) if size else "ok"
+    return difference_in_words(size) if size else "ok"
 
 
-def said(size: float) -> str:
+def difference_in_words(size: float) -> str:
     """A difference in words."""
     return f"{size:.3g}" if np.isfinite(size) else "not finite"
 
 
-def shown(number: Any) -> str:
+def number_in_words(number: Any) -> str:
     """A number of an array."""
     return f"{float(number):.6g}" if np.asarray(number).dtype.kind == "f" else str(number)

@@ -1,4 +1,4 @@
-"""What stands in docs/exercises: a folder for each exercise, with its page, hints, stub and solution.
+"""The exercises in docs/exercises: a folder for each, with its page, hints, stub and solution.
 
     README.md    title, one line of facts, the question to predict first, the task
     hints.md     three hints, the answer to the question, what to explain afterwards; shown one by one
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from system.errors import UserError
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "exercises"
+EXERCISES_FOLDER = Path(__file__).resolve().parents[2] / "docs" / "exercises"
 FACTS = re.compile(
     r"^Difficulty (?P<difficulty>[123]) of 3, importance (?P<importance>[123]) of 3, about (?P<minutes>\d+) minutes; "
     r"(?P<form>[^;]+); (?P<about>.+)\.$",
@@ -29,7 +29,7 @@ ANSWER, AFTERWARDS = "The answer to the question", "Explain afterwards"
 
 @dataclass(frozen=True)
 class Page:
-    """One exercise as its folder tells it."""
+    """One exercise as its folder describes it."""
 
     folder: Path
     name: str  # of the folder without its number, which is also the function's
@@ -85,9 +85,9 @@ def read_page(folder: Path) -> Page:
 
 def all_pages() -> list[Page]:
     """Every exercise, in order. Raises UserError where the folder is not, as in an installation without docs/."""
-    pages = [read_page(path.parent) for path in sorted(FOLDER.glob("*/README.md"))]
+    pages = [read_page(path.parent) for path in sorted(EXERCISES_FOLDER.glob("*/README.md"))]
     if not pages:
-        raise UserError(f"{FOLDER} holds no exercises; run this in a copy of the whole repository")
+        raise UserError(f"{EXERCISES_FOLDER} holds no exercises; run this in a copy of the whole repository")
     return pages
 
 

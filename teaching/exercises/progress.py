@@ -1,4 +1,4 @@
-"""The student's folder: copies of the stubs, and what was tried. Nothing that a student wrote is ever overwritten.
+"""The student's folder: copies of the stubs, and the record of attempts. No file of a student's is ever overwritten.
 
 `progress.json` there holds, for each exercise, how many attempts were graded, whether one passed, how many hints were
 given, and whether there was an attempt since the last one.

@@ -1,4 +1,4 @@
-"""What the terminal shows: the list, a verdict, hints, and what is shown after a pass."""
+"""The texts in the terminal: the list, a verdict, hints, and the explanation after a pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from teaching.exercises.grading import Verdict
 from teaching.exercises.pages import AFTERWARDS, ANSWER, HINTS, Page
 from teaching.exercises.progress import Record, command
 
-COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow
-WIDTH = 110  # of text that is wrapped here
+STATUS_COLOURS = {"passed": "32", "wrong": "31", "broken": "31", "unfinished": "33"}  # green, red, yellow
+TEXT_WIDTH = 110  # of text that is wrapped here
 LINES_PRINTED = 20  # of what the student's code prints
 
 
@@ -30,7 +30,7 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def list_lines(pages: list[Page], records: dict[str, Record], folder: Path) -> list[str]:
-    """All exercises with difficulty, minutes and state."""
+    """The list of all exercises with difficulty, minutes and state."""
     rows = [["", "exercise", "about", "difficulty", "minutes", "state"]]
     rows += [
         [f"{page.number:2}", page.name, page.about, f"{page.difficulty} of 3", f"{page.minutes:3}",
@@ -46,7 +46,7 @@ def list_lines(pages: list[Page], records: dict[str, Record], folder: Path) -> l
 
 
 def start_lines(page: Page, path: Path, folder: Path) -> list[str]:
-    """What a student sees before the first line of code."""
+    """The lines that a student sees before the first line of code."""
     return [
         f"{page.name}: {path} is yours to fill in; the task is in {shown_path(page.folder / 'README.md')}",
         "", f"{page.title}: difficulty {page.difficulty} of 3, about {page.minutes} minutes, {page.form}", "",
@@ -57,16 +57,18 @@ def start_lines(page: Page, path: Path, folder: Path) -> list[str]:
 
 def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, folder: Path) -> list[str]:
     """The verdict first, then what explains it, what the code printed, and what comes next."""
-    lines = [coloured(verdict.line, COLOURS[verdict.status])]
+    lines = [coloured(verdict.line, STATUS_COLOURS[verdict.status])]
     if verdict.table:
         lines += ["", *indented("\n".join(aligned(verdict.table)))]
     lines += [""] * bool(verdict.details) + indented("\n".join(verdict.details))
     for name, check in verdict.mistakes:
-        lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", WIDTH))]
+        lines += ["", *indented(textwrap.fill(f"This is what '{name}' gives. To see it: {check}.", TEXT_WIDTH))]
+
     if printed.strip():
         rows = printed.rstrip().splitlines()
         more = [f".. and {len(rows) - LINES_PRINTED} more lines"] if len(rows) > LINES_PRINTED else []
         lines += ["", "Your code printed:", *indented("\n".join(rows[:LINES_PRINTED] + more))]
+
     if verdict.status == "passed":
         return [*lines, "", *after_pass(verdict, page)]
     if not verdict.prediction:

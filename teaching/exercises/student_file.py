@@ -1,4 +1,4 @@
-"""From a student's file to a verdict; whatever goes wrong on the way becomes one line with the line of the file."""
+"""From a student's file to a verdict; every error on the way is reported in one line that names the file's line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def blanks(tree: ast.Module) -> list[int]:
-    """Lines on which `...` stands where a value should."""
+    """The lines on which `...` stands in place of a value."""
     holders = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return)
     return [
         node.lineno
@@ -71,10 +71,12 @@ def read_module(path: Path, exercise: Exercise) -> tuple[types.ModuleType, Funct
     except SyntaxError as error:
         place = f"line {error.lineno}: " if error.lineno else ""
         raise CannotBeGraded(f"{place}{type(error).__name__}: {error.msg}") from None
+
     left = blanks(tree)
     if left:
         places = f"line{'s' * (len(left) > 1)} {', '.join(map(str, left))}"
         raise NotImplementedError(f"a blank (...) is left on {places}; put the missing value there")
+
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     exec(compile(tree, str(path), "exec"), module.__dict__)
@@ -102,6 +104,7 @@ def grade_file(exercise: Exercise, path: Path, seconds: float = 10.0) -> Verdict
         verdict = broken(exercise, f"{line_in(path, error)}the code ends its process (SystemExit); take that out")
     except Exception as error:
         verdict = broken(exercise, line_in(path, error) + message(error))
+
     prediction = getattr(module, "PREDICTION", "")
     verdict.prediction = prediction.strip() if isinstance(prediction, str) else ""
     return verdict

@@ -42,7 +42,7 @@ def run(name: str, path: Path, seconds: float = SECONDS) -> tuple[Verdict, str]:
 
 
 def limit_memory() -> None:
-    """Let this process have at most MOST_MEMORY, or less where less is allowed; code that wants more gets an error."""
+    """Limit this process to MOST_MEMORY, or to less where less is allowed; code that needs more gets an error."""
     if sys.platform != "linux":
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -29,7 +29,7 @@ from teaching.the_math.reference_check import error
 from training.pretrained import read_network, read_tokenizer
 from training.run.load import load_network
 
-LONGEST = 512  # tokens of a text
+MAX_TOKENS = 512  # tokens of a text
 TEXTS = (
     "return the sum of the even numbers in xs", "def solve(xs): return sum(x for x in xs if x % 2 == 0)",
     "if self . name is None : raise ValueError ( 'no name here' )", "count the words in text", "a",
@@ -41,7 +41,7 @@ LIMIT = 1e-3  # of the differences in float32, as a share of the largest number 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is compared."""
+    """The checkpoint and the texts to compare."""
 
     folder: Annotated[str, tyro.conf.Positional]  # the checkpoint
     texts: Path | None = None  # a file with one text a line
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Row:
-    """One text."""
+    """The comparison of one text."""
 
     text: str
     same_ids: bool
@@ -61,7 +61,7 @@ class Row:
 
 @torch.no_grad()
 def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
-    """Both networks on each text. Raises UserError."""
+    """Compare both networks on each text. Raises UserError."""
     import transformers
 
     network, tokenizer = read_network(Path(folder)), read_tokenizer(Path(folder))
@@ -69,11 +69,11 @@ def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
     load_network(model, Path(folder))
     peer = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").float().eval()
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
-    config, data = EvaluationConfig(max_new_tokens=max_new_tokens), DataConfig(max_source_length=LONGEST)
+    config, data = EvaluationConfig(max_new_tokens=max_new_tokens), DataConfig(max_source_length=MAX_TOKENS)
     written, _ = predict(model, tokenizer, texts, config, data)
     rows = []
     for text, ours in zip(texts, written, strict=True):
-        ids = torch.tensor([tokenizer.frame(tokenizer.encode(text))[:LONGEST]])  # (1, S)
+        ids = torch.tensor([tokenizer.frame(tokenizer.encode(text))[:MAX_TOKENS]])  # (1, S)
         mask = torch.ones_like(ids, dtype=torch.bool)
         decoder_input = shift_right(ids, tokenizer.decoder_start_id)  # (1, S), the text as its own target
         memory = model.encode(ids, mask)
@@ -86,7 +86,7 @@ def compare(folder: str, texts: list[str], max_new_tokens: int) -> list[Row]:
         )  # fmt: skip
         their_text = theirs.decode(outputs[0], skip_special_tokens=True)
         rows.append(Row(
-            text, ids[0].tolist() == theirs(text, truncation=True, max_length=LONGEST).input_ids,
+            text, ids[0].tolist() == theirs(text, truncation=True, max_length=MAX_TOKENS).input_ids,
             error(logits.numpy(), expected.numpy()), error(*(loss.numpy() for loss in losses)),
             ours.strip() == their_text.strip(),
         ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Blocks of numbers in a Markdown page: written by a program, read back by the tests that check them.
+"""Blocks of numbers in a Markdown page, written by a program and read back by the tests that check them.
 
 A page names what it wants, and the program puts the numbers under it:
 
@@ -26,12 +26,12 @@ from system.errors import UserError
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "the_math.md"
 BLOCK = re.compile(r"<!-- numbers: (?P<names>[^>]+?) -->\n(?P<text>.*?)<!-- end of numbers -->", re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+$")
-DECIMALS, WIDTH = 4, 106
+DECIMALS, BAND_WIDTH = 4, 106
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Values with a label for each row; the columns may stand in groups, one for each head."""
+    """A matrix with a label for each row; its columns may form groups, one for each head."""
 
     values: ndarray  # (rows, columns), or (groups, rows, columns)
     rows: tuple[str, ...]
@@ -39,12 +39,12 @@ class Matrix:
 
 
 def block(matrices: Mapping[str, Matrix]) -> str:
-    """The matrices under each other, those with the same row labels side by side as far as the page is wide."""
+    """The matrices as a block of text, those with equal row labels side by side as far as the page is wide."""
     bands: list[list[list[str]]] = []  # each band is a list of matrices, each a list of lines
     before: tuple[str, ...] = ()
     for name, shown in matrices.items():
         lines = segment(name, shown)
-        beside = bands and shown.rows == before and sum(len(m[0]) + 3 for m in bands[-1]) + len(lines[0]) < WIDTH
+        beside = bands and shown.rows == before and sum(len(m[0]) + 3 for m in bands[-1]) + len(lines[0]) < BAND_WIDTH
         if not beside:
             label_width = max(len(label) for label in shown.rows)
             bands.append([["", *shown.rows]])
@@ -75,7 +75,7 @@ def segment(name: str, shown: Matrix) -> list[str]:
 
 
 def cell(x: float, decimals: int) -> str:
-    """A number, and none of -0.0000."""
+    """A number as text, without a sign where it rounds to 0."""
     return f"{x + 0.0 if round(x, decimals) else 0.0:.{decimals}f}"
 
 
@@ -93,7 +93,7 @@ def fill(page: str, matrices: Mapping[str, Matrix]) -> str:
 
 
 def names_of(match: re.Match[str]) -> list[str]:
-    """The names that a block asks for."""
+    """The names of the matrices that a block asks for."""
     return [name.strip() for name in match["names"].split(",")]
 
 

@@ -29,7 +29,7 @@ from model.numpy_reference.transformer import Batch
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-PAD, END, START, FIRST = 0, 1, 2, 3  # ids; the sequences are made of FIRST .. V - 1
+PAD, END, START, FIRST_TOKEN = 0, 1, 2, 3  # ids; the sequences are made of FIRST_TOKEN .. V - 1
 BATCH, HELD_OUT, CHECK_EVERY = 64, 200, 100
 
 
@@ -44,7 +44,7 @@ class Settings:
 
 
 def small(name: str) -> ModelConfig:
-    """1+1 layers of width 32; without dropout, which the reference does not have."""
+    """A preset with 1+1 layers of width 32, without dropout, which the reference does not have."""
     return preset(
         name, vocab_size=13, d_model=32, n_heads=4, d_ff=64, n_encoder_layers=1, n_decoder_layers=1, max_length=12
     )
@@ -54,14 +54,14 @@ def sequences(n: int, config: ModelConfig, draw: np.random.Generator) -> Batch:
     """`n` random sources of 4 to 10 tokens, and the same tokens as targets, both ended and padded. Two of (n, 11)."""
     lengths = draw.integers(4, 11, n)[:, None]
     places = np.arange(11)[None, :]
-    ids = draw.integers(FIRST, config.vocab_size, (n, 11))
+    ids = draw.integers(FIRST_TOKEN, config.vocab_size, (n, 11))
     ids = np.where(places < lengths, ids, np.where(places == lengths, END, PAD))
     mask = places <= lengths
     return Batch(ids, mask, np.concatenate((np.full((n, 1), START), ids[:, :-1]), axis=1), ids, mask)
 
 
 def share_copied(weights: Weights, batch: Batch, config: ModelConfig) -> float:
-    """Share of the sequences that greedy decoding gives back whole."""
+    """The share of the sequences that greedy decoding copies without a mistake."""
     outputs = greedy(batch.source, batch.source_mask, weights, config, START, END, 12)
     right = [ids == before_end(source, END) for ids, source in zip(outputs, batch.source.tolist())]
     return sum(right) / len(right)

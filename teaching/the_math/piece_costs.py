@@ -24,7 +24,7 @@ FLOAT = 4  # bytes
 
 
 class Cost(NamedTuple):
-    """One piece."""
+    """The cost of one piece."""
 
     flops: int  # of the forward pass; the backward pass has two products for each
     weights: int  # numbers
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 def pieces(config: ModelConfig, batch: int, length: int) -> dict[str, Cost]:
-    """An encoder layer's pieces with source and target of `length` tokens, then the output; no gate, no biases."""
+    """The costs of an encoder layer's pieces and of the output, for `length` tokens a side; no gate, no biases."""
     d, f, v, h = config.d_model, config.d_ff, config.vocab_size, config.n_heads
     n = batch * length
     scores = n * length  # one number for each pair of tokens, in each head
@@ -53,7 +53,7 @@ def pieces(config: ModelConfig, batch: int, length: int) -> dict[str, Cost]:
 
 @dataclass(frozen=True)
 class Settings:
-    """The shape."""
+    """The network's sizes and the batch's shape."""
 
     d_model: int = 256  # width
     n_heads: int = 4  # heads
@@ -65,7 +65,7 @@ class Settings:
 
 
 def table(settings: Settings) -> Matrix:
-    """GFLOP forward and backward, MiB of weights and of what is kept, in float32."""
+    """The table of GFLOP forward and backward, MiB of weights and of kept values, in float32."""
     sizes = {name: getattr(settings, name) for name in ("d_model", "n_heads", "d_ff", "vocab_size")}
     found = pieces(preset("vaswani2017", **sizes), settings.batch, settings.length)
     rows = [

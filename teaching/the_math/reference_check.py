@@ -38,13 +38,13 @@ SIZES = {"vocab_size": 11, "d_model": 8, "n_heads": 2, "d_ff": 12, "n_encoder_la
          "max_length": 16, "relative_buckets": 8, "relative_max_distance": 12, "dropout": 0.0,
          "dropout_attention": 0.0, "dropout_feed_forward": 0.0, "dropout_output": 0.0}  # fmt: skip
 LIMITS = {"forward": 1e-10, "gradients": 1e-9, "differences": 1e-6, "ten steps": 1e-9}
-SMOOTHING, RATE, STEPS = 0.1, 1e-3, 10
+LABEL_SMOOTHING, LEARNING_RATE, TRAINING_STEPS = 0.1, 1e-3, 10
 STEP_SIZE, KINK = 1e-5, 1e-3  # of central differences; how far from ReLU's kink every input stays
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing can be set: every preset is compared."""
+    """No settings: every preset is compared."""
 
 
 def small_model(config: ModelConfig, seed: int = 1) -> Transformer:
@@ -79,7 +79,7 @@ def numpy_batch(batch: Batch) -> reference.Batch:
 
 
 def error(ours: np.ndarray, truth: np.ndarray) -> float:
-    """max|a - b| / max(1, max|b|)."""
+    """The error max|a - b| / max(1, max|b|)."""
     return float(np.abs(ours - truth).max() / max(1.0, np.abs(truth).max()))
 
 
@@ -91,7 +91,7 @@ def worst(ours: Weights, truth: Weights) -> float:
 
 
 def forward_error(model: Transformer, batch: Batch) -> float:
-    """Memory, states and logits at real positions and at padding."""
+    """The worst error of memory, states and logits, at real positions and at padding."""
     with torch.no_grad():
         memory = model.encode(batch.source, batch.source_mask)
         states = model.decode(batch.decoder_input, memory, batch.source_mask)
@@ -104,7 +104,7 @@ def forward_error(model: Transformer, batch: Batch) -> float:
 def gradients_of(model: Transformer, batch: Batch) -> Weights:
     """Autograd's gradients of the training loop's loss per real token; zero where the loss does not reach."""
     model.zero_grad()
-    loss, n_tokens = batch_loss(model, batch, SMOOTHING)
+    loss, n_tokens = batch_loss(model, batch, LABEL_SMOOTHING)
     (loss / n_tokens).backward()
     return {
         name: (torch.zeros_like(weight) if weight.grad is None else weight.grad).numpy()
@@ -113,17 +113,17 @@ def gradients_of(model: Transformer, batch: Batch) -> Weights:
 
 
 def gradient_error(model: Transformer, batch: Batch) -> float:
-    """Every weight's gradient against autograd."""
-    _, ours, _ = loss_and_gradients(
-        numpy_batch(batch), numpy_weights(model), model.config, SPECIAL.pad_id, SMOOTHING
+    """The worst error of the weights' gradients against autograd's."""
+    _, ours, _, _ = loss_and_gradients(
+        numpy_batch(batch), numpy_weights(model), model.config, SPECIAL.pad_id, LABEL_SMOOTHING
     )
     return worst(ours, gradients_of(model, batch))
 
 
 def difference_error(config: ModelConfig) -> float:
-    """Every weight's gradient against (L(w + h) - L(w - h)) / 2h in the reference alone."""
+    """The worst error of the gradients against (L(w + h) - L(w - h)) / 2h, in the reference alone."""
     weights, batch = away_from_the_kink(config)
-    _, ours, _ = loss_and_gradients(batch, weights, config, SPECIAL.pad_id, SMOOTHING)
+    _, ours, _, _ = loss_and_gradients(batch, weights, config, SPECIAL.pad_id, LABEL_SMOOTHING)
     truth = {name: np.zeros_like(weight) for name, weight in weights.items()}
     for name, weight in weights.items():
         for place in np.ndindex(weight.shape):
@@ -133,7 +133,7 @@ def difference_error(config: ModelConfig) -> float:
             losses = []
             for moved in (kept + STEP_SIZE, kept - STEP_SIZE):
                 weight[place] = moved
-                losses.append(loss_and_gradients(batch, weights, config, SPECIAL.pad_id, SMOOTHING)[0])
+                losses.append(loss_and_gradients(batch, weights, config, SPECIAL.pad_id, LABEL_SMOOTHING)[0])
             weight[place] = kept
             truth[name][place] = (losses[0] - losses[1]) / (2 * STEP_SIZE)
     if not config.learn_padding:
@@ -154,20 +154,20 @@ def away_from_the_kink(config: ModelConfig) -> tuple[Weights, reference.Batch]:
 
 
 def ten_steps_error(model: Transformer, batch: Batch) -> float:
-    """All weights after ten steps of the training loop's own functions, and of the reference's; `model` is trained."""
+    """The worst error of the weights after ten steps by the training loop's functions, which train `model`."""
     weights, ids = numpy_weights(model), numpy_batch(batch)
-    loop = LoopConfig(weight_decay=0.1, learning_rate=RATE)
+    loop = LoopConfig(weight_decay=0.1, learning_rate=LEARNING_RATE)
     optimizer = make_optimizer(model, loop)
     ours = AdamW(loop.beta1, loop.beta2, loop.epsilon, loop.weight_decay)
-    for step in range(STEPS):
-        rate = RATE * (step + 1) / STEPS
+    for step in range(TRAINING_STEPS):
+        rate = LEARNING_RATE * (step + 1) / TRAINING_STEPS
         set_learning_rate(optimizer, rate)
         optimizer.zero_grad()
-        loss, n_tokens = batch_loss(model, batch, SMOOTHING)
+        loss, n_tokens = batch_loss(model, batch, LABEL_SMOOTHING)
         (loss / n_tokens).backward()
         clip_gradient(model, loop.clip_norm)
         optimizer.step()
-        training_step(ids, weights, ours, model.config, SPECIAL.pad_id, rate, SMOOTHING, loop.clip_norm)
+        training_step(ids, weights, ours, model.config, SPECIAL.pad_id, rate, LABEL_SMOOTHING, loop.clip_norm)
     return worst(weights, numpy_weights(model))
 
 

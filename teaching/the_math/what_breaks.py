@@ -1,4 +1,4 @@
-"""What breaks when a piece of the Transformer is left out, shown without training: the tables of docs/the_math.md.
+"""What breaks when a piece of the Transformer is left out, shown without training, in the tables of docs/the_math.md.
 
     python -m teaching.the_math.what_breaks                every table
     python -m teaching.the_math.what_breaks "no scale"     one table
@@ -32,15 +32,15 @@ from system.options import parse, run_and_report
 from teaching.the_math.number_blocks import Matrix, check_names, show
 from teaching.worked_example.example import DECODER_INPUT, batch, config, weights
 
-LAYERS, WIDTH = 12, 64
-KEYS, DRAWS = 16, 2000  # keys that a query chooses from, random queries
+N_LAYERS, D_MODEL = 12, 64
+N_KEYS, N_QUERIES = 16, 2000  # keys that a query chooses from, random queries
 
 
 def no_scale() -> Matrix:
     """Scores of random queries and keys with independent entries of variance 1, before and after the division."""
     draw, rows, widths = np.random.default_rng(1), [], (4, 16, 64, 256, 1024)
     for d_k in widths:
-        queries, keys = draw.normal(size=(DRAWS, 1, d_k)), draw.normal(size=(DRAWS, KEYS, d_k))
+        queries, keys = draw.normal(size=(N_QUERIES, 1, d_k)), draw.normal(size=(N_QUERIES, N_KEYS, d_k))
         scores = (queries @ keys.swapaxes(1, 2))[:, 0]  # (draws, keys)
         d_weights = draw.normal(size=scores.shape)
         row = []
@@ -96,7 +96,7 @@ class WithoutResidual(nn.Module):
 def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm: bool = True) -> Transformer:
     """A random encoder of width 64 with or without its residual connections and norms."""
     torch.manual_seed(1)
-    sizes = {"vocab_size": 100, "d_model": WIDTH, "n_heads": 4, "d_ff": 4 * WIDTH, "n_decoder_layers": 1}
+    sizes = {"vocab_size": 100, "d_model": D_MODEL, "n_heads": 4, "d_ff": 4 * D_MODEL, "n_decoder_layers": 1}
     model = make_network(
         preset("vaswani2017", **sizes, n_encoder_layers=n_layers, norm_position=norm_position, dropout=0.0), pad_id=0
     )
@@ -109,16 +109,16 @@ def deep_encoder(norm_position: str, n_layers: int, residual: bool = True, norm:
 
 
 def random_log_probs(model: Transformer) -> tuple[Tensor, Tensor, Tensor]:
-    """log P over the vocabulary at every source token, the random tokens asked for, and the memory."""
+    """The log P over the vocabulary at every source token, the random target tokens, and the memory."""
     generator = torch.Generator().manual_seed(2)
-    source, wanted = torch.randint(1, 100, (2, 8, 32), generator=generator)
+    source, target = torch.randint(1, 100, (2, 8, 32), generator=generator)
     memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
-    return model.logits(memory).log_softmax(dim=-1), wanted, memory
+    return model.logits(memory).log_softmax(dim=-1), target, memory
 
 
-def loss_of(log_probs: Tensor, wanted: Tensor) -> Tensor:
-    """Equation (6), the mean over tokens."""
-    return -log_probs.gather(-1, wanted[..., None]).mean()
+def loss_of(log_probs: Tensor, target: Tensor) -> Tensor:
+    """The loss of equation (6) as the mean over tokens."""
+    return -log_probs.gather(-1, target[..., None]).mean()
 
 
 def gradient_norm(layer: nn.Module) -> float:
@@ -130,11 +130,11 @@ def no_residual() -> Matrix:
     """log10 of each layer's gradient norm in a random encoder of 12 layers."""
     columns = []
     for variant in (("post",), ("pre",), ("post", False), ("post", True, False), ("post", False, False)):
-        model = deep_encoder(variant[0], LAYERS, *variant[1:])
-        log_probs, wanted, _ = random_log_probs(model)
-        loss_of(log_probs, wanted).backward()
+        model = deep_encoder(variant[0], N_LAYERS, *variant[1:])
+        log_probs, target, _ = random_log_probs(model)
+        loss_of(log_probs, target).backward()
         columns.append([np.log10(gradient_norm(layer)) for layer in model.encoder])
-    labels = tuple(f"layer {i + 1}" for i in range(LAYERS))
+    labels = tuple(f"layer {i + 1}" for i in range(N_LAYERS))
     return Matrix(np.array(columns).T, labels, "log10 |gradient| of post-norm, pre-norm, no residual, no norm, neither")
 
 
@@ -153,8 +153,8 @@ def no_warmup() -> Matrix:
         for position in ("post", "pre"):
             model = deep_encoder(position, n_layers)
             optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
-            before, wanted, memory = random_log_probs(model)
-            loss_of(before, wanted).backward()
+            before, target, memory = random_log_probs(model)
+            loss_of(before, target).backward()
             row = [gradient_norm(model.encoder[-1]), likeness(memory)]
             optimizer.step()
             with torch.no_grad():
@@ -172,7 +172,7 @@ TABLES = {"no scale": no_scale, "no mask": no_mask, "no positions": no_positions
 
 @dataclass(frozen=True)
 class Settings:
-    """What is shown."""
+    """The options: which tables to show, and whether to write them."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # tables, such as "no mask"; none: all of them
     write: bool = False  # put the tables into docs/the_math.md

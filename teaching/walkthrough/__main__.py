@@ -20,13 +20,13 @@ from system.device import set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
 from teaching.walkthrough.page import write_page
-from teaching.walkthrough.story import tell
+from teaching.walkthrough.story import tell_story
 from teaching.walkthrough.text import show
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to walk through, and in which form."""
+    """The options of the walkthrough: run, description, form."""
 
     run: str = "runs/quickstart"  # the folder of a trained run
     prompt: str = ""  # the description to write code for
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     check(options)
     set_threads(options.threads)
     start = time.perf_counter()
-    story = tell(Path(options.run), options.prompt, options.code, options.padding, options.max_new_tokens)
+    story = tell_story(Path(options.run), options.prompt, options.code, options.padding, options.max_new_tokens)
     if options.text:
         show(story)
         return 0

@@ -1,4 +1,4 @@
-"""The source line that computes each kind of operation, found by its text, so that a changed source is noticed."""
+"""The source line that computes each kind of operation, found by its text so that a changed source is noticed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from model import attention, feed_forward, heads, layers, normalization, transfo
 from training import losses
 
 ROOT = Path(__file__).resolve().parents[2]
-MULTI_HEAD = attention.MultiHeadAttention
+ATTENTION_MODULE = attention.MultiHeadAttention
 LINES: dict[str, tuple[Any, str]] = {  # kind, or kind:variant or kind:step where one kind has several lines
     "embedding": (transformer.Transformer.embed, "x = self.embedding(ids)"),
     "embedding_sum": (transformer.Transformer.embed, "x = x + added.to(x.dtype)"),
     "embedding_sum:alone": (transformer.Transformer.embed, "return self.embedding_dropout("),
     "norm:layer": (normalization.LayerNorm.forward, "return F.layer_norm("),
     "norm:rms": (normalization.RMSNorm.forward, "return F.rms_norm("),
-    "projection:queries": (MULTI_HEAD.forward, "queries = self.split(self.query(x))"),
-    "projection:keys": (MULTI_HEAD.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
-    "projection:values": (MULTI_HEAD.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
+    "projection:queries": (ATTENTION_MODULE.forward, "queries = self.split(self.query(x))"),
+    "projection:keys": (ATTENTION_MODULE.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
+    "projection:values": (ATTENTION_MODULE.keys_and_values, "self.split(self.key(x)), self.split(self.value(x))"),
     "scores": (attention.written_out_attention, "scores = queries @ keys.transpose(-2, -1) * scale"),
     "weights": (attention.written_out_attention, "weights = scores.softmax(dim=-1)"),
     "heads": (attention.written_out_attention, "F.dropout(weights, dropout) @ values"),
-    "concatenation": (MULTI_HEAD.forward, "return self.output(concatenated), weights"),
+    "concatenation": (ATTENTION_MODULE.forward, "return self.output(concatenated), weights"),
     "linear:gate": (feed_forward.FeedForward.forward, "self.gate(x)"),
     "linear:inner": (feed_forward.FeedForward.forward, "hidden = self.inner(x)"),
     "linear:output": (feed_forward.FeedForward.forward, "return self.outer(self.dropout(hidden))"),
@@ -37,9 +37,9 @@ LINES: dict[str, tuple[Any, str]] = {  # kind, or kind:variant or kind:step wher
     "residual:pre": (layers.Residual.forward, "return x + self.dropout(sublayer(self.norm(x)))"),
     "residual:post": (layers.Residual.forward, "return self.norm(x + self.dropout(sublayer(x)))"),
     "logits": (transformer.Transformer.logits, "logits = self.output(states)"),
-    "linear:states": (heads.Pointing.scores, "self.query(states) @ self.key.weight"),
-    "linear:queries": (heads.Pointing.scores, "self.query(states) @ self.key.weight"),
-    "copy_scores": (heads.Pointing.scores, "queries @ memory.transpose(1, 2)"),
+    "linear:states": (heads.CopyAttention.scores, "self.query(states) @ self.key.weight"),
+    "linear:queries": (heads.CopyAttention.scores, "self.query(states) @ self.key.weight"),
+    "copy_scores": (heads.CopyAttention.scores, "queries @ memory.transpose(1, 2)"),
     "copy_gate": (heads.CopyHead.forward, "gate = self.gate(torch.cat((states, context), dim=-1))"),
     "mixture": (heads.mixture_log_probs, "mixture = generated.scatter_add(-1, index, weights)"),
     "log_softmax": (transformer.Transformer.log_probs, "return logits.log_softmax(dim=-1)"),

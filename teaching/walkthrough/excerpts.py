@@ -1,4 +1,4 @@
-"""Those few columns of the network's matrices that let a page compute some cells of each operation again.
+"""The few columns of the network's matrices with which the page recomputes some cells of each operation.
 
 All matrices would make a page three times as large as all activations; a few columns are enough to prove that a panel
 shows what the equation says, and to show one sum with its own numbers.
@@ -20,7 +20,7 @@ N_BACK = 2  # of its transpose, for the gradient of its input
 
 
 def excerpts(operation: Operation, story: Story) -> dict[str, Any]:
-    """What the operation's equation needs beside the arrays; empty where these are enough."""
+    """The numbers that an operation's equation needs beside the arrays; empty where these are enough."""
     parameters, config = operation.parameters, story.model.config
     if operation.kind == "norm":
         return {role: pack(weight) for role, weight in parameters.items()}
@@ -33,12 +33,14 @@ def excerpts(operation: Operation, story: Story) -> dict[str, Any]:
         return {"gate": pack(parameters["gate"]), "gate_bias": float(parameters["gate_bias"].detach())}
     if "W" not in parameters:
         return {}
+
     if operation.kind == "projection":
         chosen = columns_of_heads(config.n_heads, config.d_k, operation)
     elif operation.kind == "logits":
         chosen = first_distinct(story.trace.target.tolist())
     else:
         chosen = spread(parameters["W"].shape[0], N_COLUMNS)
+
     back = spread(parameters["W"].shape[1], N_BACK)
     return columns(parameters["W"], parameters.get("b"), chosen) | {
         "back": back, "W_back": pack(parameters["W"][:, back].T)}
@@ -74,10 +76,10 @@ def value_norms(operation: Operation, story: Story) -> Tensor:
 
 
 def spread(size: int, n: int) -> list[int]:
-    """At most n different indices below size, spread and not all even."""
+    """At most n different indices below `size`, spread out and not all even."""
     return sorted({int((i + 0.37) / n * size) for i in range(n)})
 
 
 def first_distinct(ids: list[int]) -> list[int]:
-    """The first few different ids."""
+    """The first few distinct ids."""
     return list(dict.fromkeys(ids))[:N_COLUMNS]

@@ -16,7 +16,7 @@ from model.normalization import LayerNorm
 from model.transformer import Transformer
 from teaching.walkthrough.trace import sublayers
 
-SOURCE, TARGET = "S", "T"  # names of the two axes of positions
+SOURCE_AXIS, TARGET_AXIS = "S", "T"  # names of the two axes of positions
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Operation:
 
 
 def operations(model: Transformer) -> list[Operation]:
-    """All of them, from the embeddings to the loss."""
+    """All operations of the network, from the embeddings to the loss."""
     result = []
-    for stack, axis in (("encoder", SOURCE), ("decoder", TARGET)):
+    for stack, axis in (("encoder", SOURCE_AXIS), ("decoder", TARGET_AXIS)):
         result += embeddings(model, stack, axis)
         stream = f"{stack}.input"
         for index, layer in enumerate(getattr(model, stack)):
@@ -50,13 +50,13 @@ def operations(model: Transformer) -> list[Operation]:
 
 
 def last_stream(model: Transformer, stack: str) -> str:
-    """The array that leaves a stack: H_enc or H_dec."""
+    """The name of the array that leaves a stack, H_enc or H_dec."""
     last = f"{stack}.{len(getattr(model, stack)) - 1}.feed_forward.stream"
     return f"{stack}.final" if model.config.has_final_norm else last
 
 
 def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:
-    """From ids to the first vectors of the residual stream."""
+    """The operations from ids to the first vectors of the residual stream."""
     config = model.config
     factor = math.sqrt(config.d_model) if config.scale_embeddings else 1.0
     added = {"positions": f"{stack}.positions"} if config.positions in ("sinusoidal", "learned") else {}
@@ -73,7 +73,7 @@ def embeddings(model: Transformer, stack: str, axis: str) -> list[Operation]:
 
 
 def norm(module: nn.Module, name: str, place: str, axis: str, x: str) -> Operation:
-    """LayerNorm or RMSNorm of x."""
+    """The operation LayerNorm or RMSNorm of x."""
     variant = "layer" if isinstance(module, LayerNorm) else "rms"
     parameters = {"gain": module.gain}
     if variant == "layer" and module.bias is not None:
@@ -82,13 +82,13 @@ def norm(module: nn.Module, name: str, place: str, axis: str, x: str) -> Operati
 
 
 def linear(module: nn.Linear, name: str, place: str, dims: tuple[str, ...], x: str, kind: str = "linear") -> Operation:
-    """x W^T + b."""
+    """The operation x W^T + b."""
     parameters = {"W": module.weight} | ({"b": module.bias} if module.bias is not None else {})
     return Operation(name, kind, place, dims, {"x": x}, parameters=parameters)
 
 
 def sublayer(model: Transformer, layer: nn.Module, place: str, axis: str, stream: str) -> list[Operation]:
-    """One attention or feed-forward sublayer with its norm and its residual connection."""
+    """The operations of an attention or feed-forward sublayer with its norm and residual connection."""
     name = place.rpartition(".")[2]
     module, residual = getattr(layer, name), getattr(layer, f"{name}_residual")
     before = [norm(residual.norm, f"{place}.normed", place, axis, stream)] if residual.pre else []
@@ -106,21 +106,23 @@ def sublayer(model: Transformer, layer: nn.Module, place: str, axis: str, stream
 
 
 def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: str, x: str) -> list[Operation]:
-    """Equations (4) and (5)."""
+    """The operations of equations (4) and (5)."""
     stack, _, name = place.split(".")
     cross = name == "cross_attention"
-    memory, keys_axis = (last_stream(model, "encoder"), SOURCE) if cross else (x, axis)
-    turn = {} if cross or model.config.positions != "rotary" else {
+    memory, keys_axis = (last_stream(model, "encoder"), SOURCE_AXIS) if cross else (x, axis)
+    rotary = {} if cross or model.config.positions != "rotary" else {
         "cosine": f"{stack}.cosine", "sine": f"{stack}.sine"}
     biased = not cross and model.config.positions in ("t5_relative", "alibi")
-    mask = "padding" if keys_axis == SOURCE else "future"
+    mask = "padding" if keys_axis == SOURCE_AXIS else "future"
+
     result = []
     for role, source, rows in (("query", x, axis), ("key", memory, keys_axis), ("value", memory, keys_axis)):
         plural = {"query": "queries", "key": "keys", "value": "values"}[role]
         projection = linear(getattr(module, role), f"{place}.{plural}", place, ("h", rows, "k"), source, "projection")
-        if turn and role != "value":
-            projection.inputs.update(turn)
+        if rotary and role != "value":
+            projection.inputs.update(rotary)
         result.append(projection)
+
     steps = ("queries", "keys", "values", "scores", "weights", "heads")
     queries, keys, values, scores, weights, heads = (f"{place}.{step}" for step in steps)
     bias = {"bias": f"{stack}.bias"} if biased else {}
@@ -135,7 +137,7 @@ def attention(model: Transformer, module: MultiHeadAttention, place: str, axis: 
 
 
 def feed_forward(module: nn.Module, place: str, axis: str, x: str) -> list[Operation]:
-    """The position-wise layer; the gate only where there is one."""
+    """The operations of the feed-forward layer, with the gate where there is one."""
     gated = module.gate is not None
     gate = [linear(module.gate, f"{place}.gate", place, (axis, "f"), x)] if gated else []
     roles = {"gate": f"{place}.gate"} if gated else {}
@@ -151,35 +153,37 @@ def feed_forward(module: nn.Module, place: str, axis: str, x: str) -> list[Opera
 
 
 def head(model: Transformer) -> list[Operation]:
-    """Equation (3), the copy head where there is one, and equation (6)."""
+    """The operations of equation (3), of the copy head where there is one, and of equation (6)."""
     config, states, memory = model.config, last_stream(model, "decoder"), last_stream(model, "encoder")
     scale = 1 / math.sqrt(config.d_model) if config.scale_output else 1.0
     bias = {} if model.logits_bias is None else {"b": model.logits_bias}
-    logits = Operation("logits", "logits", "output", (TARGET, "V"), {"x": states}, {"scale": scale},
+    logits = Operation("logits", "logits", "output", (TARGET_AXIS, "V"), {"x": states}, {"scale": scale},
                        {"W": model.output.weight, **bias})
     result, roles = [logits], {"logits": "logits"}
+
     if model.copy_head is not None:
         copy = model.copy_head
         result += [
-            linear(copy.query, "copy.states", "output", (TARGET, "d"), states),
+            linear(copy.query, "copy.states", "output", (TARGET_AXIS, "d"), states),
             Operation(
-                "copy.queries", "linear", "output", (TARGET, "d"), {"x": "copy.states"},
+                "copy.queries", "linear", "output", (TARGET_AXIS, "d"), {"x": "copy.states"},
                 parameters={"W": copy.key.weight.T},
             ),
             Operation(
-                "copy.scores", "copy_scores", "output", (TARGET, SOURCE), {"queries": "copy.queries", "keys": memory},
-                {"scale": 1 / math.sqrt(config.d_model)}, mask="padding",
+                "copy.scores", "copy_scores", "output", (TARGET_AXIS, SOURCE_AXIS),
+                {"queries": "copy.queries", "keys": memory}, {"scale": 1 / math.sqrt(config.d_model)}, mask="padding",
             ),
             Operation(
-                "copy.gate", "copy_gate", "output", (TARGET, "1"),
+                "copy.gate", "copy_gate", "output", (TARGET_AXIS, "1"),
                 {"x": states, "scores": "copy.scores", "memory": memory},
                 parameters={"gate": copy.gate.weight[0], "gate_bias": copy.gate.bias},
             ),
         ]
         roles |= {"scores": "copy.scores", "gate": "copy.gate"}
+
     kind = "mixture" if model.copy_head is not None else "log_softmax"
     return [
         *result,
-        Operation("log_probs", kind, "output", (TARGET, "V"), roles),
-        Operation("loss", "loss", "output", (TARGET,), {"log_probs": "log_probs"}),
+        Operation("log_probs", kind, "output", (TARGET_AXIS, "V"), roles),
+        Operation("loss", "loss", "output", (TARGET_AXIS,), {"log_probs": "log_probs"}),
     ]

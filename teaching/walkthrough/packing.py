@@ -26,7 +26,7 @@ def pack(tensor: Tensor) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """The array again, as the page's own decoder reads it."""
+    """Unpack an array, as the page's own decoder does."""
     planes = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8).reshape(2, -1)
     halves = np.ascontiguousarray(planes.T).view("<f2").reshape(packed["shape"])
     return halves.astype(np.float64) * packed["limit"]

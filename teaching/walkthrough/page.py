@@ -25,7 +25,7 @@ from teaching.walkthrough.questions import questions
 from teaching.walkthrough.story import Story
 from teaching.walkthrough.trace import Activation
 
-FOLDER = Path(__file__).with_name("page")
+PAGE_FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (  # in this order
     "arrays", "pieces", "equations", "functions", "sums", "backward", "invariants", "checks", "colours", "drawing",
     "matrix", "state", "sum_view", "map_view", "layer_view", "operation_view", "tokens", "questions", "export", "main",
@@ -34,18 +34,18 @@ ENTRY = 120  # bytes that an array takes at least, present or left out
 GOLDEN = (math.sqrt(5) - 1) / 2
 N_SAMPLES = 8  # cells of the network's own beside an array that the page computes
 # What a page is poorest without comes first.
-FIRST = {"weights", "log_probs", "copy.gate", "copy.scores"}
-SECOND = {"scores", "input", "embedding", "positions", "bias", "stream", "final"}
+KEPT_LONGEST = {"weights", "log_probs", "copy.gate", "copy.scores"}
+KEPT_SECOND = {"scores", "input", "embedding", "positions", "bias", "stream", "final"}
 WIDE = {"gate", "inner", "hidden"}  # of the feed-forward layer: d_ff numbers a position
 
 
 def write_page(story: Story, megabytes: float) -> tuple[str, list[str]]:
-    """The whole page, and the names of what was left out of it."""
+    """The whole page, and the names of the arrays that were left out of it."""
     data, left_out = page_data(story, megabytes)
-    page = (FOLDER / "page.html").read_text(encoding="utf-8")
+    page = (PAGE_FOLDER / "page.html").read_text(encoding="utf-8")
     parts = {
-        "style": (FOLDER / "page.css").read_text(encoding="utf-8"),
-        "scripts": "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
+        "style": (PAGE_FOLDER / "page.css").read_text(encoding="utf-8"),
+        "scripts": "\n".join((PAGE_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
         "data": in_script(data),
     }
     for name, content in parts.items():
@@ -54,19 +54,19 @@ def write_page(story: Story, megabytes: float) -> tuple[str, list[str]]:
 
 
 def in_script(data: dict[str, Any]) -> str:
-    """JSON that nothing in it can end the script element around it."""
+    """The data as JSON in which nothing can end the script element around it."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]]:
-    """What the page's programs read."""
+    """The data that the page's programs read."""
     steps = operations(story.model)
     data = {
         **facts(story),
         "operations": [described(operation, story) for operation in steps],
         "questions": questions(story, steps),
     }
-    shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in FOLDER.iterdir())
+    shell = len(in_script(data).encode("utf-8")) + sum(path.stat().st_size for path in PAGE_FOLDER.iterdir())
     names = {step.name: step for step in steps}
     data["arrays"], left_out = fitting(story.trace.activations, names, megabytes * 1e6 - shell)
     data["left_out"] = left_out
@@ -74,7 +74,7 @@ def page_data(story: Story, megabytes: float) -> tuple[dict[str, Any], list[str]
 
 
 def facts(story: Story) -> dict[str, Any]:
-    """Everything but the arrays and the operations."""
+    """The facts of the story besides arrays and operations."""
     trace, config = story.trace, story.model.config
     return {
         "prompt": story.prompt, "code": story.code, "run": story.run, "generated": story.reference is None,
@@ -82,14 +82,14 @@ def facts(story: Story) -> dict[str, Any]:
         "fused_difference": trace.fused_difference, "n_source": trace.n_source,
         "config": asdict(config), "d_k": config.d_k,
         "source": trace.source.tolist(), "target": trace.target.tolist(), "input": trace.decoder_input.tolist(),
-        "pieces": story.pieces, "loss": [short(loss) for loss in trace.loss.tolist()],
-        "top": [[[i, *map(short, parts)] for i, *parts in row] for row in story.alternatives],
-        "parameters": [[p.name, list(p.shape), short(p.value), short(p.gradient)] for p in trace.parameters],
+        "pieces": story.pieces, "loss": [six_digits(loss) for loss in trace.loss.tolist()],
+        "top": [[[i, *map(six_digits, parts)] for i, *parts in row] for row in story.alternatives],
+        "parameters": [[p.name, list(p.shape), six_digits(p.value), six_digits(p.gradient)] for p in trace.parameters],
     }
 
 
-def short(number: float) -> float:
-    """Six digits: the page shows four."""
+def six_digits(number: float) -> float:
+    """A number with six digits; the page shows four."""
     return float(f"{number:.6g}")
 
 
@@ -121,13 +121,13 @@ def rank(name: str, part: str) -> int:
         return 4
     if part == "gradient":
         return 2 if leaf in {"weights", "scores", "stream"} else 3
-    return 0 if leaf in FIRST or name in FIRST else 1 if leaf in SECOND else 2
+    return 0 if leaf in KEPT_LONGEST or name in KEPT_LONGEST else 1 if leaf in KEPT_SECOND else 2
 
 
 def fitting(
     activations: dict[str, Activation], steps: dict[str, Operation], room: float
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Arrays packed into `room` bytes, the most telling first; and the names of those that found no room.
+    """The arrays packed into `room` bytes, the most important first, and the names of those that found no room.
 
     Equal arrays stand once: the gradient of a sum is that of both addends.
     """
@@ -136,10 +136,12 @@ def fitting(
         for name, activation in activations.items()
         for part, tensor in (("value", activation.value), ("gradient", activation.gradient)) if tensor is not None
     ]
+
     arrays: dict[str, dict[str, Any]] = {name: {} for name in activations}
     room -= sum(len(name) + ENTRY for _, name, _, _ in wanted)
     packed_before: dict[str, str] = {}  # data -> where it stands
     left_out = []
+
     for _, name, part, tensor in sorted(wanted, key=lambda item: item[0]):
         if is_derived(steps.get(name), name, part):
             arrays[name][part] = {"shape": list(tensor.shape), "derived": True, "samples": samples(tensor)}
@@ -160,7 +162,7 @@ def fitting(
 
 
 def samples(tensor: Tensor) -> list[list[float]]:
-    """[flat index, value] of a few cells spread over the array, the largest among them."""
+    """A few cells spread over the array as [flat index, value], the largest among them."""
     flat = tensor.flatten()
     # Steps of the golden ratio fall into no rhythm with the rows' length.
     spread = [int(i * GOLDEN % 1 * flat.numel()) for i in range(1, N_SAMPLES)]

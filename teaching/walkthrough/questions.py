@@ -1,4 +1,4 @@
-"""Predict, then look: one question for each section of the page, answered from this model's own numbers.
+"""Questions to answer before looking: one for each section of the page, answered from this model's own numbers.
 
 They are about what readers of attention most often get wrong: what the mask does, over which axis softmax runs, which
 piece a row predicts, what the gradient of a softmax sums to.
@@ -29,7 +29,7 @@ class Question:
 
 
 def questions(story: Story, steps: list[Operation]) -> list[dict[str, Any]]:
-    """Those that this model and this description can answer, in the order of the forward pass."""
+    """The questions that this model and description can answer, in the order of the forward pass."""
     names = {step.name: step for step in steps}
     makers: list[Callable[[Story, dict[str, Operation]], Question | None]] = [
         about_embedding, about_padding, about_norm, about_scale, about_softmax, about_residual, about_hidden,

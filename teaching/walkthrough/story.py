@@ -1,4 +1,4 @@
-"""From a run folder and one description to everything that the walkthrough tells: the code, the trace, the pieces."""
+"""From a run folder and one description to the walkthrough's content: the code, the trace, the pieces."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def load_run(run: Path) -> tuple[Transformer, Tokenizer, Settings]:
     return model, tokenizer, settings
 
 
-def tell(
+def tell_story(
     run: Path, prompt: str, reference: str | None = None, n_padding: int = 2, max_new_tokens: int = 0
 ) -> Story:
     """Generate code for the prompt, then trace the pass that scores it, or the reference. Raises UserError."""
@@ -55,6 +55,7 @@ def tell(
     longest = settings.data.max_source_length
     source, special = source_ids(prompt, tokenizer, longest), ids_for_decoding(tokenizer)
     check_lengths(model, len(source) + n_padding, "the description, its padding included,")
+
     limit = max_new_tokens or settings.evaluation.max_new_tokens
     ids = torch.tensor([source])
     generated = greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special, limit)[0]
@@ -62,9 +63,11 @@ def tell(
     whole = [*generated, tokenizer.end_id] if ended else generated
     target = whole if reference is None else tokenizer.frame(tokenizer.encode_target(reference), target=True)
     check_lengths(model, len(target), "the code")
+
     seen = trace(model, source, n_padding, target, tokenizer.decoder_start_id)
     choices = seen.activations["log_probs"].value.clone()  # (T, V)
     choices[:, list(special.never_ids)] = -torch.inf
+
     return Story(
         run.resolve().name, model, seen, tokenizer.pieces(range(tokenizer.vocab_size)), prompt,
         tokenizer.decode(generated), reference, ended, len(tokenizer.encode(prompt)) >= longest,
@@ -73,7 +76,7 @@ def tell(
 
 
 def check_lengths(model: Transformer, length: int, what: str) -> None:
-    """Refuse what learned positions have no room for. Raises UserError."""
+    """Refuse a length that learned positions have no room for. Raises UserError."""
     if model.config.positions == "learned" and length > model.config.max_length:
         raise UserError(f"{what} has {length} tokens, the network has {model.config.max_length} learned positions")
 

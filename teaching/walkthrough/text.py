@@ -1,4 +1,4 @@
-"""The walkthrough in the terminal: the same steps as the page, as tables."""
+"""The walkthrough in the terminal: the same steps as on the page, as tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N_TOP = 4  # alternatives of each step
 
 
 def show(story: Story) -> None:
-    """Print everything."""
+    """Print the whole walkthrough."""
     print("\n".join(lines(story)))
 
 
@@ -50,7 +50,7 @@ def place_title(place: str) -> str:
 
 
 def heading(story: Story) -> list[str]:
-    """What was asked, what came out, and that it is the production code's own result."""
+    """The description, its code and the loss, and how closely the traced pass agrees with the production code."""
     trace = story.trace
     of = "the generated code" if story.reference is None else "the reference code"
     ids = {True: "the traced pass prefers the very ids that were generated", None: "teacher forcing on the reference",
@@ -81,12 +81,12 @@ def pieces_table(story: Story) -> list[str]:
 
 
 def array_header() -> str:
-    """Over the rows of `array_row`."""
+    """The header over the rows of `array_row`."""
     return f"{'step':<12} {'shape':<18} {'norm':>9} {'gradient':>9}   {'first values':<{9 * FIRST_VALUES}} source"
 
 
 def array_row(step: Operation, trace: Trace) -> str:
-    """One operation: its output's shape, sizes of value and gradient, a few values, and the line that computes it."""
+    """The row of an operation: its output's shape, sizes of value and gradient, a few values, and its source line."""
     value = trace.loss if step.name == "loss" else trace.activations[step.name].value
     gradient = None if step.name == "loss" else trace.activations[step.name].gradient
     shape = " x ".join(f"{name} {size}" for name, size in zip(step.dims, value.shape, strict=True))
@@ -99,7 +99,7 @@ def array_row(step: Operation, trace: Trace) -> str:
 
 
 def size(tensor: Tensor | None) -> str:
-    """The Euclidean norm, or a dash."""
+    """The Euclidean norm as text, or a dash."""
     return "-" if tensor is None else f"{float(tensor.norm()):.3g}"
 
 

@@ -42,7 +42,7 @@ class ParameterNorms:
 
 @dataclass(frozen=True)
 class Trace:
-    """All that was seen."""
+    """The trace of one pass: everything that the hooks saw."""
 
     source: Tensor  # (S) long, padding at its end
     n_source: int  # real source tokens
@@ -56,7 +56,7 @@ class Trace:
 
 @dataclass
 class Recorder:
-    """Keeps tensors of a forward pass by name; each name once."""
+    """A recorder of a forward pass's tensors by name; each name once."""
 
     kept: dict[str, Tensor] = field(default_factory=dict)
     handles: list[RemovableHandle] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Recorder:
         self.handles.append(module.register_forward_hook(lambda _, inputs, output: self.keep(next(waiting), output)))
 
     def input_of(self, module: nn.Module, *names: str) -> None:
-        """Keep the module's inputs in the same way."""
+        """Keep the module's inputs: the first call's under the first name, and so on."""
         waiting = iter(names)
         self.handles.append(module.register_forward_pre_hook(lambda _, inputs: self.keep(next(waiting), inputs[0])))
 
@@ -99,10 +99,12 @@ def watch(model: Transformer, recorder: Recorder) -> None:
         recorder.input_of(model.encoder_embedding_norm, "encoder.sum")
         recorder.input_of(model.decoder_embedding_norm, "decoder.sum")
     recorder.input_of(model.embedding_dropout, *(f"{stack}.input" for stack in stacks))
+
     for stack in stacks:
         for index, layer in enumerate(getattr(model, stack)):
             for sublayer in sublayers(layer):
                 watch_sublayer(layer, stack, f"{stack}.{index}.{sublayer}", sublayer, recorder)
+
     if model.config.has_final_norm:
         recorder.output_of(model.encoder_norm, "encoder.final")
         recorder.output_of(model.decoder_norm, "decoder.final")
@@ -145,28 +147,32 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
     """
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs what is seen; call model.eval() first")
+
     device = model.embedding.weight.device
     padding = [model.pad_id] * n_padding
     ids = torch.tensor([[*source, *padding]], device=device)  # (1, S)
     mask = torch.arange(ids.shape[1], device=device)[None] < len(source)  # (1, S)
-    wanted = torch.tensor([target], device=device)  # (1, T)
+    targets = torch.tensor([target], device=device)  # (1, T)
     decoder_input = torch.tensor([[start_id, *target[:-1]]], device=device)  # (1, T)
     with torch.no_grad():
         fused = model(ids, mask, decoder_input)  # (1, T, V)
+
     recorder = Recorder()
     watch(model, recorder)
     model.zero_grad(set_to_none=True)
+
     try:
         with torch.enable_grad(), plain_modules(model):
             log_probs = model(ids, mask, decoder_input)  # (1, T, V)
-            loss, n_tokens = sequence_loss_written_out(log_probs, wanted, torch.ones_like(wanted, dtype=torch.bool))
+            loss, n_tokens = sequence_loss_written_out(log_probs, targets, torch.ones_like(targets, dtype=torch.bool))
             (loss / n_tokens).backward()
     finally:
         for handle in recorder.handles:
             handle.remove()
-    of_target = log_probs.detach().gather(-1, wanted[..., None])[0, :, 0]  # (T)
+
+    of_target = log_probs.detach().gather(-1, targets[..., None])[0, :, 0]  # (T)
     result = Trace(
-        ids[0], len(source), wanted[0], decoder_input[0], activations_of(recorder) | positions_of(model, ids, wanted),
+        ids[0], len(source), targets[0], decoder_input[0], activations_of(recorder) | positions_of(model, ids, targets),
         -of_target, parameter_norms(model), float((log_probs.detach() - fused).abs().max()),
     )
     model.zero_grad(set_to_none=True)
@@ -174,7 +180,7 @@ def trace(model: Transformer, source: list[int], n_padding: int, target: list[in
 
 
 def activations_of(recorder: Recorder) -> dict[str, Activation]:
-    """The kept tensors with their gradients. Raises RuntimeError where a gradient is missing."""
+    """The kept tensors with their gradients. Raises RuntimeError for a missing gradient."""
     result = {}
     for name, tensor in recorder.kept.items():
         if tensor.requires_grad and tensor.grad is None:
@@ -185,7 +191,7 @@ def activations_of(recorder: Recorder) -> dict[str, Activation]:
 
 
 def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str, Activation]:
-    """What the network knows of positions: vectors that are added, or cosines and sines that turn."""
+    """What the network knows of positions: vectors that are added, or cosines and sines of a rotation."""
     result = {}
     for stack, ids in (("encoder", source), ("decoder", target)):
         positions = torch.arange(ids.shape[1], device=ids.device)
@@ -200,7 +206,7 @@ def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str
 
 
 def parameter_norms(model: Transformer) -> list[ParameterNorms]:
-    """Of every parameter but those of pretraining's heads. Raises RuntimeError for a missing gradient."""
+    """The norms of every parameter but those of pretraining's heads. Raises RuntimeError for a missing gradient."""
     norms = []
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:

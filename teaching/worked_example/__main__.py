@@ -16,20 +16,20 @@ import tyro
 from system.options import parse, run_and_report
 from teaching.the_math.number_blocks import Matrix, show
 from teaching.worked_example.example import weights
-from teaching.worked_example.trace import of_weight, short_name, trace
+from teaching.worked_example.trace import short_name, trace, weight_matrix
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is printed."""
+    """The options: which numbers to print, and whether to write them."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # matrices, such as enc.self.K; none: all of them
     write: bool = False  # put the numbers into docs/the_math.md
 
 
 def matrices() -> dict[str, Matrix]:
-    """Weights, values and gradients."""
-    return {short_name(name): of_weight(values) for name, values in weights().items()} | trace()
+    """All matrices: weights, values and gradients."""
+    return {short_name(name): weight_matrix(values) for name, values in weights().items()} | trace()
 
 
 def main(arguments: list[str]) -> int:

@@ -25,7 +25,7 @@ def config() -> ModelConfig:
 
 
 def batch() -> Batch:
-    """One pair, nothing padded."""
+    """The batch of one pair, nothing padded."""
     ids = [np.array([row]) for row in (SOURCE, DECODER_INPUT, TARGET)]
     return Batch(ids[0], ids[0] > PAD, ids[1], ids[2], ids[2] > PAD)
 
@@ -43,7 +43,7 @@ def fractions() -> dict[str, list[list[Fraction]]]:
 
 
 def weights() -> Weights:
-    """The same in float64; matrices as (d_out, d_in), gains as vectors."""
+    """Every weight in float64 by its name; matrices as (d_out, d_in), gains as vectors."""
     arrays = {name: np.array([[float(x) for x in row] for row in rows]) for name, rows in fractions().items()}
     return {name: array[0] if name.endswith("gain") else array for name, array in arrays.items()}
 

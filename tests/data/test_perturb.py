@@ -8,7 +8,7 @@ import pytest
 
 from data.example import Example
 from data.objectives import example_generator
-from data.perturb import GROUPS, PERTURBATIONS, SYNONYMS, changed, perturb, plain_words
+from data.perturb import GROUPS, PERTURBATIONS, SYNONYMS, changed_word, perturb, plain_words
 from data.splits import reverse
 
 EXAMPLE = Example(
@@ -74,7 +74,7 @@ def test_the_same_example_changes_in_the_same_way():
 
 @pytest.mark.parametrize("word", ["aaaa", "call", "return"])
 def test_a_typo_is_one_swapped_lost_or_doubled_letter(word):
-    seen = {changed(word, "typos", numpy.random.default_rng(seed)) for seed in range(200)}
+    seen = {changed_word(word, "typos", numpy.random.default_rng(seed)) for seed in range(200)}
     lost = {word[:i] + word[i + 1 :] for i in range(len(word))}
     doubled = {word[: i + 1] + word[i:] for i in range(len(word))}
     swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}

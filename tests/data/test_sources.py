@@ -5,14 +5,14 @@ import sys
 import pytest
 
 from data.config import DataConfig
-from data.sources import NAMES, open_source
+from data.sources import CORPUS_NAMES, open_source
 from system.errors import UserError
 
 
 def test_an_unknown_name_gets_one_line_with_the_names():
     with pytest.raises(UserError) as error:
         open_source("djago", DataConfig(), seed=1)
-    assert "'djago'" in str(error.value) and all(name in str(error.value) for name in NAMES)
+    assert "'djago'" in str(error.value) and all(name in str(error.value) for name in CORPUS_NAMES)
     assert "\n" not in str(error.value)
 
 

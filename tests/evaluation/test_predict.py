@@ -5,7 +5,7 @@ import pytest
 from data.config import DataConfig
 from data.tokenizers.tokenizer import source_ids, train_tokenizer
 from evaluation.config import EvaluationConfig
-from evaluation.predict import draw, predict
+from evaluation.predict import predict, sample_programs
 from model.config import preset
 from model.decoding import Sampling
 from model.fast import make_network
@@ -47,7 +47,7 @@ def test_beam_search_gives_one_output_a_description(model, tokenizer):
 
 def test_draws_depend_on_the_seed_alone(model, tokenizer):
     config, sampling = EvaluationConfig(max_new_tokens=12), Sampling(temperature=1.0)
-    first = draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
-    assert first == draw(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
+    first = sample_programs(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
+    assert first == sample_programs(model, tokenizer, TEXTS[0], 4, sampling, 1, config, DATA)
     assert len(set(first)) > 1
-    assert first != draw(model, tokenizer, TEXTS[0], 4, sampling, 2, config, DATA)
+    assert first != sample_programs(model, tokenizer, TEXTS[0], 4, sampling, 2, config, DATA)

@@ -11,9 +11,9 @@ from torch.testing import assert_close
 
 from model import fast_decoding
 from model.config import PRESETS
-from model.decoding import Rows, Sampling, SpecialIds, beam_search, greedy, sample
+from model.decoding import DecodingState, Sampling, SpecialIds, beam_search, greedy, sample
 from model.fast import make_network
-from model.fast_decoding import FastRows
+from model.fast_decoding import FastDecodingState
 from model.transformer import Transformer
 
 N_NEW = 9
@@ -49,7 +49,7 @@ def that_ends(model: Transformer, end_id: int) -> Transformer:
 # Step by step
 
 
-def walk(fast: FastRows, readable: Rows, n_sources: int, seed: int, worst: float) -> list[int]:
+def walk(fast: FastDecodingState, readable: DecodingState, n_sources: int, seed: int, worst: float) -> list[int]:
     """Any tokens, any parents, any sources that leave, the same on both sides; how many were open at each step."""
     generator = torch.Generator().manual_seed(seed)
     beam, n_open = fast.beam, []
@@ -77,7 +77,10 @@ def test_every_step_gives_the_log_probabilities_of_the_readable_one(model, sourc
     monkeypatch.setattr(fast_decoding, "KEPT_WHILE", share)
     fast, readable = twins(model)
     for beam, never_ids in ((1, ()), (2, (7, 0)), (4, ())):
-        both = (kind(twin, *sources, N_NEW, beam, never_ids) for kind, twin in ((FastRows, fast), (Rows, readable)))
+        both = (
+            kind(twin, *sources, N_NEW, beam, never_ids)
+            for kind, twin in ((FastDecodingState, fast), (DecodingState, readable))
+        )
         n_open = walk(*both, 7, seed=beam, worst=WORST[torch.float64])
         assert 1 <= n_open[-1] < 4
 
@@ -88,7 +91,10 @@ def test_every_step_in_float32(model, sources, laid_out):
     for beam in (1, 4):
         for n in (7, 1):  # and one source alone
             few = [part[:n] for part in sources]
-            both = (kind(twin, *few, N_NEW, beam, ()) for kind, twin in ((FastRows, fast), (Rows, readable)))
+            both = (
+                kind(twin, *few, N_NEW, beam, ())
+                for kind, twin in ((FastDecodingState, fast), (DecodingState, readable))
+            )
             walk(*both, n, seed=beam, worst=WORST[torch.float32])
 
 
@@ -96,19 +102,19 @@ def test_every_step_in_float32(model, sources, laid_out):
 def test_one_row_alone_reads_matrices_that_stand_on_their_side(model, sources):
     fast, readable = twins(model)
     one = [part[:1] for part in sources]
-    rows = FastRows(fast, *one, N_NEW, 1, ())
+    rows = FastDecodingState(fast, *one, N_NEW, 1, ())
     assert rows.weights.output.transposed is not None
-    walk(rows, Rows(readable, *one, N_NEW, 1, ()), 1, seed=0, worst=WORST[torch.float64])
-    assert FastRows(fast, *one, N_NEW, 2, ()).weights.output.transposed is None
+    walk(rows, DecodingState(readable, *one, N_NEW, 1, ()), 1, seed=0, worst=WORST[torch.float64])
+    assert FastDecodingState(fast, *one, N_NEW, 2, ()).weights.output.transposed is None
 
 
 @torch.inference_mode()
 def test_sources_without_padding_need_no_mask(model, sources):
     fast, readable = twins(model)
     whole = sources[0][[0, 0, 0]].roll(1, dims=0), torch.ones(3, 8, dtype=torch.bool)
-    rows = FastRows(fast, *whole, N_NEW, 4, ())
+    rows = FastDecodingState(fast, *whole, N_NEW, 4, ())
     assert rows.source_bias is None
-    walk(rows, Rows(readable, *whole, N_NEW, 4, ()), 3, seed=1, worst=WORST[torch.float64])
+    walk(rows, DecodingState(readable, *whole, N_NEW, 4, ()), 3, seed=1, worst=WORST[torch.float64])
 
 
 # Whole outputs
@@ -175,14 +181,14 @@ def test_one_source_alone_and_no_source_at_all(model, sources, special):
 def test_finished_sources_stay_until_a_quarter_has_finished(tiny, sources, special, monkeypatch):
     """What leaves at once, and what is decoded on because moving the others would cost more."""
     held: list[tuple[int, int]] = []  # sources still open and sources held, after each departure
-    keep = FastRows.keep
+    keep = FastDecodingState.keep
 
-    def spy(rows: FastRows, stay: Tensor) -> None:
+    def spy(rows: FastDecodingState, stay: Tensor) -> None:
         keep(rows, stay)
         assert all(len(cache.keys) == len(rows.source) == len(rows.memory) for cache in rows.caches)
         held.append((len(stay), len(rows.source)))
 
-    monkeypatch.setattr(FastRows, "keep", spy)
+    monkeypatch.setattr(FastDecodingState, "keep", spy)
     model = that_ends(tiny("t5_v1_1"), special.end_id)
     sample(model, *(part.repeat(6, 1) for part in sources), special, N_NEW, generator=torch.Generator().manual_seed(0))
     assert all(n_open == n_held or 3 / 4 * n_held < n_open < n_held for n_open, n_held in held)

@@ -13,7 +13,7 @@ from model.config import PRESETS
 from model.decoding import beam_search, greedy
 from model.fast import make_network
 from model.normalization import LayerNorm, RMSNorm
-from model.packed_weights import PackedLinear, StepNorm, decoder_weights, part, scaled_query
+from model.packed_weights import PackedLinear, StepNorm, decoder_weights, scaled_query, weight_and_bias
 from model.transformer import Transformer
 
 
@@ -26,7 +26,7 @@ def test_matrices_side_by_side_are_their_products_side_by_side(n_rows, biases, d
     x = torch.randn(n_rows, 33, dtype=dtype)
     expected = torch.cat([F.linear(x, layer.weight, layer.bias) for layer in layers], dim=1)
     for one_row in (False, True):
-        packed = PackedLinear(*map(part, layers), one_row=one_row)
+        packed = PackedLinear(*map(weight_and_bias, layers), one_row=one_row)
         assert (packed.packed is not None) == (laid_out and dtype == torch.float32 and not one_row)
         with torch.inference_mode():
             assert_close(packed(x), expected, atol=1e-5 if dtype == torch.float32 else 1e-12, rtol=1e-5)

@@ -114,10 +114,10 @@ def test_a_window_of_positions_is_cut_out_of_the_whole(kind):
     if window is not None:
         assert window.equal(whole[6:])
     order, order_of_last = positions.order(everything, everything), positions.order(last, everything)
-    assert (order.turn is not None) == (kind == "rotary")
+    assert (order.rotary is not None) == (kind == "rotary")
     assert (order.bias is not None) == (kind in ("t5_relative", "alibi"))
-    if order.turn is not None:
-        assert order_of_last.turn[0].equal(order.turn[0][6:]) and order_of_last.turn[1].equal(order.turn[1][6:])
+    if order.rotary is not None:
+        assert order_of_last.rotary[0].equal(order.rotary[0][6:]) and order_of_last.rotary[1].equal(order.rotary[1][6:])
     if order.bias is not None:
         assert order_of_last.bias.equal(order.bias[:, :, 6:])
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from model.config import preset
-from model.decoding import Rows, beam_search, encode_rows, greedy
+from model.decoding import DecodingState, beam_search, greedy, start_decoding
 from model.fast import FastTransformer, make_network
 from model.normalization import make_norm
 from model.numpy_reference.transformer import encode as encode_in_numpy
@@ -94,8 +94,8 @@ def test_no_norm_is_the_identity(tiny):
 
 def test_decoding_steps_through_the_readable_modules_and_agrees_with_the_whole_prefix(without, example, special):
     model, piece = without
-    rows = encode_rows(model, example.source, example.source_mask, special, 5)
-    assert isinstance(rows, Rows) and isinstance(model, FastTransformer)
+    rows = start_decoding(model, example.source, example.source_mask, special, 5)
+    assert isinstance(rows, DecodingState) and isinstance(model, FastTransformer)
     outputs = greedy(model, example.source, example.source_mask, special, 5)
     if piece != "causal":  # the prefix's earlier states know only what came before them, in training too
         for source, mask, output in zip(example.source, example.source_mask, outputs, strict=True):

@@ -72,7 +72,7 @@ def test_a_few_steps_go_as_in_float32_and_the_weights_stay_float32(tokenizer, ba
 @pytest.mark.parametrize("speed", ["fast", "readable"])
 @pytest.mark.parametrize("name", ["modern", "bart", "t5", "t5_v1_1", "vaswani2017"])
 def test_the_gradient_points_where_that_of_float32_does(tokenizer, batch, monkeypatch, name, speed):
-    monkeypatch.setattr(chunked_loss, "CHUNK", 64 * tokenizer.vocab_size)  # several parts, one cast of the weights
+    monkeypatch.setattr(chunked_loss, "LOGITS_AT_ONCE", 64 * tokenizer.vocab_size)  # several parts, one cast
     model, found = make_model(tokenizer, name, speed=speed, copy_head=name != "t5"), {}
     for bf16 in (False, True):
         torch.manual_seed(1)  # the same dropout

@@ -21,7 +21,7 @@ ROWS = 64  # the fewest rows of a chunk
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(module, "LOGITS_AT_ONCE", 1)
 
 
 def inputs(n: int, copying: bool, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -73,14 +73,14 @@ def test_the_loss_and_its_gradients_are_the_plain_ones(n, smoothing, copying):
 def test_the_size_of_the_chunks_changes_nothing(copying, monkeypatch):
     tensors, results = inputs(500, copying), []
     for chunk in (1, 100 * V, 1 << 21):
-        monkeypatch.setattr(module, "CHUNK", chunk)
+        monkeypatch.setattr(module, "LOGITS_AT_ONCE", chunk)
         results.append(with_gradients(fast_loss, tensors, 0.1))
     assert_close(results[1], results[0])
     assert_close(results[2], results[0])
 
 
 def test_no_more_rows_than_a_chunk_has_are_turned_into_logits_at_once(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 100 * V)
+    monkeypatch.setattr(module, "LOGITS_AT_ONCE", 100 * V)
     weight, states, targets = inputs(250, copying=False)
     seen = []
 

@@ -12,7 +12,7 @@ from system.options import dotted_names, parse, run_and_report, unboxed
 from training.command_line import read_training_command
 from training.recipes import recipe
 from training.run.folder import write_config
-from training.run.old_settings import CHANGES, newer_name
+from training.run.old_settings import SETTING_CHANGES, newer_name
 
 
 def read(*argv):
@@ -182,7 +182,7 @@ def test_a_box_is_unpacked_however_it_is_drawn(box):
 
 def test_every_setting_that_was_renamed_is_known_under_its_new_name_alone():
     known = {*dotted_names(train.Settings())}
-    for change in CHANGES:
+    for change in SETTING_CHANGES:
         assert newer_name(change.old) in known and (change.old not in known or change.old == change.new)
 
 

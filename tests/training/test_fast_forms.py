@@ -48,7 +48,7 @@ def calls_of_the_convolution(monkeypatch) -> list[torch.Size]:
         return convolution(x, *rest)
 
     monkeypatch.setattr(linear, "linear_as_convolution", spy)
-    monkeypatch.setattr("training.chunked_loss.CHUNK", 1)
+    monkeypatch.setattr("training.chunked_loss.LOGITS_AT_ONCE", 1)
     return seen
 
 

@@ -7,7 +7,14 @@ from data.example import Example
 from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.fast import make_network
-from training.matching import QUESTIONS, BagOfWords, asked, best_threshold, matching_accuracy, network_answers
+from training.matching import (
+    N_QUESTIONS,
+    BagOfWords,
+    best_threshold,
+    matching_accuracy,
+    matching_questions,
+    network_answers,
+)
 
 NAMES = "alpha gamma delta value index count".split()
 FUNCTIONS = [
@@ -43,7 +50,7 @@ def test_words_in_common_tell_where_they_are_left(tokenizer):
 
 
 def questions(tokenizer, masked_share):
-    items = asked(FUNCTIONS, tokenizer, masked_share, 200, len(FUNCTIONS))
+    items = matching_questions(FUNCTIONS, tokenizer, masked_share, 200, len(FUNCTIONS))
     return [(*tokenizer_texts(item, tokenizer), item.labels[0]) for _, item in items]
 
 
@@ -57,19 +64,19 @@ def test_a_network_that_says_yes_is_right_about_the_matches(tokenizer):
     sizes = {"d_model": 16, "n_heads": 2, "d_ff": 16, "n_encoder_layers": 1, "n_decoder_layers": 1}
     config = preset("modern", vocab_size=tokenizer.vocab_size, match_head=True, **sizes)
     model = make_network(config, tokenizer.pad_id)
-    items = [item for _, item in asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))]
+    items = [item for _, item in matching_questions(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))]
     for bias, label in ((1e3, 1), (-1e3, 0)):
         torch.nn.init.constant_(model.match_head.output.bias, bias)
         assert network_answers(model, tokenizer, items) == [item.labels[0] == label for item in items]
     found = matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS, 0.0, 200)
-    assert found.n == QUESTIONS // len(items) * len(items) and found.bag_of_words == 1.0 and model.training
+    assert found.n == N_QUESTIONS // len(items) * len(items) and found.bag_of_words == 1.0 and model.training
     sums = [sum(column) for column in zip(*found.by_function, strict=True)]
     assert sums == [found.n, round(found.network * found.n), found.n] and len(found.by_function) == len(FUNCTIONS)
     assert matching_accuracy(model, tokenizer, FUNCTIONS, FUNCTIONS[:1], 0.0, 200) is None
 
 
 def test_few_functions_are_asked_about_several_times_and_of_many_some(tokenizer):
-    n = len(list(asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))))
-    twice = list(asked(FUNCTIONS, tokenizer, 0.5, 200, 2 * len(FUNCTIONS)))
+    n = len(list(matching_questions(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS))))
+    twice = list(matching_questions(FUNCTIONS, tokenizer, 0.5, 200, 2 * len(FUNCTIONS)))
     assert len(twice) == 2 * n and twice[:n] != twice[n:]
-    assert len(list(asked(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS) // 2))) < n
+    assert len(list(matching_questions(FUNCTIONS, tokenizer, 0.5, 200, len(FUNCTIONS) // 2))) < n

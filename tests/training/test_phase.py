@@ -16,7 +16,7 @@ from system.errors import UserError
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.early_stopping import held_out_loss, is_stale
-from training.phase import due, finish_phase, next_batches, prepare, start_phase
+from training.phase import finish_phase, is_due, next_batches, prepare, start_phase
 from training.run.checkpoints import Position
 from training.run.state import Run
 from training.strategies.config import StrategiesConfig
@@ -132,8 +132,8 @@ def test_patience_counts_evaluations_since_the_best():
 
 
 def test_every_so_many_steps_and_never_for_zero():
-    assert [step for step in range(1, 9) if due(step, 3)] == [3, 6]
-    assert not any(due(step, 0) for step in range(9))
+    assert [step for step in range(1, 9) if is_due(step, 3)] == [3, 6]
+    assert not any(is_due(step, 0) for step in range(9))
 
 
 def test_wall_time_adds_up_over_the_commands_of_a_run(make_run, run, tmp_path):

@@ -19,7 +19,7 @@ from model.fast import make_network
 from system.errors import UserError
 from system.options import run_and_report
 from teaching.walkthrough.page import write_page
-from teaching.walkthrough.story import tell
+from teaching.walkthrough.story import tell_story
 from training import export
 from training.batch_loss import batch_loss
 from training.command_line import read_training_command
@@ -253,7 +253,7 @@ def begun(request, make_checkpoint, tmp_path_factory):
 
 
 def test_the_walkthrough_shows_a_run_that_began_from_a_checkpoint(begun):
-    story = tell(begun, "add 3 to x", max_new_tokens=8)
+    story = tell_story(begun, "add 3 to x", max_new_tokens=8)
     assert story.same_ids and story.trace.fused_difference < 1e-4
     page, left_out = write_page(story, 5)
     assert "add 3 to x" in page and not left_out

@@ -2,13 +2,13 @@
 
 import pytest
 
-from data.sources import NAMES
+from data.sources import CORPUS_NAMES
 from system.errors import UserError
 from training.command_line import check_together
 from training.recipes import recipe
 
 
-@pytest.mark.parametrize("corpus", [name for name in NAMES if name != "mined"])
+@pytest.mark.parametrize("corpus", [name for name in CORPUS_NAMES if name != "mined"])
 def test_every_corpus_has_settings_under_its_own_name(corpus):
     settings = recipe(corpus)
     assert settings.corpus == corpus
@@ -16,7 +16,7 @@ def test_every_corpus_has_settings_under_its_own_name(corpus):
 
 
 def test_runs_of_two_corpora_do_not_share_a_folder():
-    folders = [recipe(name).run for name in NAMES if name != "mined"]
+    folders = [recipe(name).run for name in CORPUS_NAMES if name != "mined"]
     assert len(set(folders)) == len(folders)
 
 
@@ -44,7 +44,7 @@ def test_an_unknown_name_gets_one_line_with_the_choices(corpus, preset):
 def test_no_recipe_contradicts_itself():
     import train
 
-    for name in NAMES:
+    for name in CORPUS_NAMES:
         if name != "mined":
             start = recipe(name)
             check_together(train.Settings(**{field: getattr(start, field) for field in start.__dataclass_fields__}))

@@ -1,1 +1,1 @@
-"""The folder of a run: its settings, its checkpoints, what it remembers."""
+"""The folder of a run: its settings, its checkpoints, its records."""

@@ -1,4 +1,4 @@
-"""What a run has cost so far: steps, real tokens, training FLOPs, time and memory (budget.json)."""
+"""The cost of a run so far: steps, real tokens, training FLOPs, time and memory (budget.json)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COUNTERS = ("steps", "examples", "tokens", "training_flops", "seconds", "cpu_sec
 
 
 def real_lengths(batch: Batch) -> tuple[list[int], list[int]]:
-    """Real tokens of each source and of each target."""
+    """The numbers of real tokens of each source and of each target."""
     return batch.source_mask.sum(dim=1).tolist(), batch.target_mask.sum(dim=1).tolist()
 
 
@@ -36,14 +36,14 @@ def batch_flops(config: ModelConfig, batch: Batch) -> int:
 
 
 class Clock:
-    """Seconds by the wall and by the processor since it was made; `counters` go on from those of a checkpoint."""
+    """A clock of wall and processor seconds since it was made; `counters` continue those of a checkpoint."""
 
     def __init__(self, counters: dict[str, float]) -> None:
         self.before = {name: counters.get(name, 0.0) for name in ("seconds", "cpu_seconds")}
         self.began = time.monotonic(), time.process_time()
 
     def read(self) -> dict[str, float]:
-        """The two counters now."""
+        """The two counters as they stand now."""
         return {
             "seconds": self.before["seconds"] + time.monotonic() - self.began[0],
             "cpu_seconds": self.before["cpu_seconds"] + time.process_time() - self.began[1],

@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed run goes on bit for bit.
+"""Checkpoints from which a killed run resumes bit for bit.
 
 `runs/<name>/checkpoints/step-N/` is written aside as `step-N.partial`, forced to the disk and renamed. It holds
   model.safetensors      the weights                  optimizer.safetensors  the optimiser's state
@@ -33,7 +33,7 @@ class CheckpointError(UserError):
 
 @dataclass
 class Position:
-    """Where training stands, between two optimiser steps."""
+    """The position of training between two optimiser steps."""
 
     phase: str  # "pretraining" or "training"
     step: int = 0  # optimiser steps done in this phase, the skipped ones included
@@ -102,7 +102,7 @@ def checkpoint_files(
 
 
 def find_checkpoint(run: Path) -> Checkpoint | None:
-    """The newest whole checkpoint of a run, or None where there is none at all.
+    """Find the newest undamaged checkpoint of a run, or None where it has none at all.
 
     A damaged one is named in a line on stderr and the one before it is taken. Raises CheckpointError when
     there are checkpoints and none is whole.
@@ -119,7 +119,7 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """A checkpoint without its tensors."""
+    """Read a checkpoint without its tensors."""
     state = json.loads((folder / "state.json").read_text())
     return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
 
@@ -149,7 +149,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 
 
 def find_damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, or None when every file is as it was written."""
+    """The damage of a checkpoint in words, or None when every file is as it was written."""
     try:
         digests = json.loads((folder / "manifest.json").read_text())
         for name, digest in digests.items():
@@ -180,7 +180,7 @@ def rotate(run: Path, newest: int, keep: int) -> None:
 
 
 def is_between(folder: Path) -> bool:
-    """Whether a stop saved a checkpoint between two that were due; a damaged one counts as due."""
+    """Whether a checkpoint was saved by a stop, between two that were due; a damaged one counts as due."""
     try:
         return read_checkpoint(folder).between
     except (OSError, ValueError, KeyError, TypeError):
@@ -203,7 +203,7 @@ def restore_optimizer(tensors: Tensors, optimizer: torch.optim.Optimizer) -> Non
 
 
 def random_states() -> Tensors:
-    """States of torch's generators, from which dropout draws. Data draws from generators that have no state."""
+    """The states of torch's generators, from which dropout draws. Data draws from generators without a state."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states |= {f"cuda.{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}

@@ -1,4 +1,4 @@
-"""A hash of what the code does, not of how it is written or in which file, so that results can be compared.
+"""A hash of what the code does, whatever its layout and its files, so that results can be compared.
 
 It is made of the sorted top-level statements of all files. Comments, formatting and docstrings are left out, and so is
 every other statement without effect; an import of the project's own keeps its names and drops the module, as a function
@@ -22,8 +22,8 @@ HASHED = ("model", "data", "training", "evaluation", "system/device.py", "train.
 # Of these no run imports anything: what a person looks at, and the network a second time, with the same names.
 UNUSED = ("evaluation/report", "evaluation/summary.py", "model/numpy_reference")
 # Scores depend on all of it, on programs that are started and never imported too.
-WHOLE = ("evaluation",)
-OWN = ("model", "data", "training", "evaluation", "system", "experiments", "teaching", "train", "eval")
+HASHED_WHOLE = ("evaluation",)
+OWN_NAMES = ("model", "data", "training", "evaluation", "system", "experiments", "teaching", "train", "eval")
 
 
 def imported_files(root: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def imported_files(root: Path) -> list[Path]:
     Call it at the end of a run: objectives, corpora and strategies are imported only by the run that uses them.
     """
     root = root.resolve()
-    found = {path for folder in WHOLE for path in (root / folder).rglob("*.py")}
+    found = {path for folder in HASHED_WHOLE for path in (root / folder).rglob("*.py")}
     for module in list(sys.modules.values()):
         name = getattr(module, "__file__", None)
         if name and name.endswith(".py"):
@@ -69,51 +69,51 @@ def code_hash(root: Path, files: Iterable[Path]) -> str:
 
 
 def canonical(source: str) -> tuple[set[str], list[str]]:
-    """What a file imports, name by name, and its other statements: the same where only what has no effect differs."""
+    """The imported names and the other statements of a source, equal where sources differ in no effect."""
     imports, statements = set(), []
     for statement in ast.parse(source).body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             imports |= set(imported_names(statement))
         elif not is_without_effect(statement):
-            statements.append(written(statement))
+            statements.append(as_text(statement))
     return imports, statements
 
 
 def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """What an import brings, name by name; of the project's own without the module it stands in."""
+    """The names that an import brings, the project's own without their module."""
     found = []
     for one in node.names:
         module, name = (node.module or "", one.name) if isinstance(node, ast.ImportFrom) else (one.name, "")
-        if module.partition(".")[0] in OWN:
+        if module.partition(".")[0] in OWN_NAMES:
             module, name = "", name or module.rpartition(".")[2]
         found.append(f"import {module} {name} as {one.asname or name}")
     return found
 
 
-def written(node: object) -> str:
-    """One node or field of the tree as text; empty fields are left out, as later Pythons add new ones."""
+def as_text(node: object) -> str:
+    """A node or field of the tree as text; empty fields are left out, as later Pythons add new ones."""
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!a}"
     if isinstance(node, ast.JoinedStr):  # early versions of 3.12 put empty strings between the parts of an f-string
-        return f"JoinedStr({','.join(written(part) for part in node.values if not is_empty_string(part))})"
+        return f"JoinedStr({','.join(as_text(part) for part in node.values if not is_empty_string(part))})"
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return ";".join(imported_names(node))
     if isinstance(node, ast.AST):
-        fields = sorted((name, written(value)) for name, value in ast.iter_fields(node) if value is not None)
+        fields = sorted((name, as_text(value)) for name, value in ast.iter_fields(node) if value is not None)
         inner = ",".join(f"{name}={value}" for name, value in fields if value != "[]")
         return f"{type(node).__name__}({inner})"
     if isinstance(node, list):
-        return "[" + ",".join(written(item) for item in node if not is_without_effect(item)) + "]"
+        return "[" + ",".join(as_text(item) for item in node if not is_without_effect(item)) + "]"
     return ascii(node)
 
 
 def is_empty_string(node: object) -> bool:
-    """The constant ""."""
+    """Whether a node is the constant ""."""
     return isinstance(node, ast.Constant) and node.value == ""
 
 
 def is_without_effect(node: object) -> bool:
-    """`pass`, a docstring, or any other string that stands alone as a statement."""
+    """Whether a statement is `pass`, a docstring, or another string that stands alone."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return isinstance(node, ast.Pass)

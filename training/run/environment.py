@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on besides its settings: environment.json."""
+"""The environment that a run's numbers depend on besides its settings: environment.json."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-LIBRARIES = ("torch", "numpy", "sentencepiece", "tokenizers", "safetensors", "sacrebleu", "rouge-score")
+RECORDED_LIBRARIES = ("torch", "numpy", "sentencepiece", "tokenizers", "safetensors", "sacrebleu", "rouge-score")
 
 
 def describe_environment(seed: int, device: torch.device, **more: Any) -> dict[str, Any]:
-    """Versions, commit, machine, threads and seed; `more` adds hashes of data, packages mined and the like."""
+    """Describe versions, commit, machine, threads and seed; `more` adds hashes of data, mined packages and the like."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": current_commit(),
         "python": platform.python_version(),
-        "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
+        "libraries": {name: version for name in RECORDED_LIBRARIES if (version := version_of(name))},
         "system": platform.platform(),
         "processor": processor_name(device),
         "cores": os.cpu_count(),
@@ -57,7 +57,7 @@ def current_commit() -> str | None:
 
 
 def memory_gib() -> float | None:
-    """Memory of the machine in GiB, or None where the system does not tell it."""
+    """The machine's memory in GiB, or None where the system does not tell it."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, OSError, ValueError):
@@ -65,7 +65,7 @@ def memory_gib() -> float | None:
 
 
 def processor_name(device: torch.device) -> str:
-    """The name of what computes: the GPU's, or the CPU's model where it is known and its vector instructions."""
+    """The name of the processor: the GPU's, or the CPU's model, where it is known, with its vector instructions."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:

@@ -1,4 +1,4 @@
-"""The folder of one run, `runs/<name>/`: who may write there, its settings and its metrics.
+"""The folder of one run, `runs/<name>/`: permission to write there, its settings and its metrics.
 
 config.json         every setting, enough to run it again, and the version of this layout
 environment.json    versions, machine and hashes (training/run/environment.py)
@@ -24,32 +24,32 @@ from training.run.settings_file import from_dict, to_dict
 
 VERSION = 2  # of the layout of a run folder; a change that older code cannot read raises it
 READ = (1, 2)  # layouts that this code reads: 1 says no schema of its settings
-CONFIG, METRICS, SCORES = "config.json", "metrics.jsonl", "scores.json"
+CONFIG_FILE, METRICS_FILE, SCORES_FILE = "config.json", "metrics.jsonl", "scores.json"
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
-    "environment.json", *TOKENIZERS, "taught.json", "model.safetensors", "checkpoints", METRICS, "budget.json",
-    "bad_batches.json", SCORES, "predictions.jsonl", "attention.json", "curves.png", "report.html", "walkthrough.html",
-    CONFIG,
+    "environment.json", *TOKENIZERS, "taught.json", "model.safetensors", "checkpoints", METRICS_FILE, "budget.json",
+    "bad_batches.json", SCORES_FILE, "predictions.jsonl", "attention.json", "curves.png", "report.html",
+    "walkthrough.html", CONFIG_FILE,
 )
-WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG)
+WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG_FILE)
 
 
 def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
-    """Refuse a folder in which the run must not be made, before any work starts; nothing is changed.
+    """Refuse a folder in which the run must not be made, before any work starts; no file is changed.
 
     A folder that holds a run is refused unless the caller asked to go on with it or to overwrite it, and one that
     holds other things always is. Raises UserError.
     """
     if not is_run(run):
         if run.exists() and not is_barely_begun(run):
-            raise UserError(f"{run} is there and is no run folder (it has no {CONFIG}); choose another --run")
+            raise UserError(f"{run} is there and is no run folder (it has no {CONFIG_FILE}); choose another --run")
         if resume:
             raise UserError(f"{run} holds no run to go on with; leave --resume out")
         return
-    values = read_json(run / CONFIG)
+    values = read_json(run / CONFIG_FILE)
     if overwrite:
         if not isinstance(values, dict) or not isinstance(values.get("version"), int):
-            raise UserError(f"{run / CONFIG} is not a run's; nothing was deleted, choose another --run")
+            raise UserError(f"{run / CONFIG_FILE} is not a run's; nothing was deleted, choose another --run")
         return
     check_version(run, values)
     if not resume:
@@ -75,12 +75,12 @@ def is_barely_begun(run: Path) -> bool:
 
 def is_run(run: Path) -> bool:
     """Whether a run has been started in this folder."""
-    return (run / CONFIG).is_file()
+    return (run / CONFIG_FILE).is_file()
 
 
 def is_finished(run: Path) -> bool:
     """Whether the run in this folder came to its end: it was trained and, where it was fine-tuned, scored."""
-    return (run / SCORES).is_file()
+    return (run / SCORES_FILE).is_file()
 
 
 def make_folder(run: Path) -> None:
@@ -92,7 +92,7 @@ def make_folder(run: Path) -> None:
 
 
 def clear(run: Path, names: tuple[str, ...]) -> None:
-    """Delete these files and folders of a run, and what was being written aside for them."""
+    """Delete these files and folders of a run, and their half-written copies."""
     for name in names:
         remove(run / f"{name}.partial")
         remove(run / name)
@@ -100,21 +100,22 @@ def clear(run: Path, names: tuple[str, ...]) -> None:
 
 def write_config(run: Path, settings: Any, special_ids: dict[str, Any]) -> None:
     """Write config.json: the layout's version, the settings' schema, the tokenizer's special ids, every setting."""
-    write_json(run / CONFIG, {"version": VERSION, "schema": SCHEMA, "special_ids": special_ids, **to_dict(settings)})
+    heading = {"version": VERSION, "schema": SCHEMA, "special_ids": special_ids}
+    write_json(run / CONFIG_FILE, heading | to_dict(settings))
 
 
 def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run and its special ids. Raises UserError, also for a folder of another version."""
     values = read_config_values(run)
     special_ids = values.pop("special_ids", {})
-    return from_dict(kind, values, run / CONFIG), special_ids
+    return from_dict(kind, values, run / CONFIG_FILE), special_ids
 
 
 def read_config_values(run: Path) -> dict[str, Any]:
     """config.json of a run, settings of older code under today's names. Raises UserError."""
-    if not (run / CONFIG).is_file():
+    if not (run / CONFIG_FILE).is_file():
         raise UserError(f"{run} holds no run; train one with `python train.py --run {run}`, or give another --run")
-    values = read_json(run / CONFIG)
+    values = read_json(run / CONFIG_FILE)
     check_version(run, values)
     del values["version"]
     schema = values.pop("schema", 0)
@@ -126,14 +127,14 @@ def check_version(run: Path, values: Any) -> None:
     found = values.get("version") if isinstance(values, dict) else None
     if found not in READ:
         raise UserError(
-            f"{run / CONFIG} has version {found}, this code reads versions {READ[0]} to {VERSION}; train again into "
-            "another --run"
+            f"{run / CONFIG_FILE} has version {found}, this code reads versions {READ[0]} to {VERSION}; train again "
+            "into another --run"
         )
     schema = values.get("schema", 0)
     if schema not in range(SCHEMA + 1):
         raise UserError(
-            f"{run / CONFIG} has settings of schema {schema}, this code reads those up to {SCHEMA}; use the code that "
-            "made the run, or train again into another --run"
+            f"{run / CONFIG_FILE} has settings of schema {schema}, this code reads those up to {SCHEMA}; use the code "
+            "that made the run, or train again into another --run"
         )
 
 
@@ -141,20 +142,20 @@ def append_metrics(run: Path, values: dict[str, Any]) -> None:
     """Add one line to metrics.jsonl. Raises UserError on a full disk, and leaves no half line then."""
     size = metrics_size(run)
     try:
-        with open(run / METRICS, "a", encoding="utf-8") as file:
+        with open(run / METRICS_FILE, "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
     except OSError as error:
         truncate_metrics(run, size)
-        raise UserError(f"{run / METRICS} could not be written ({reason(error)}); free some space") from error
+        raise UserError(f"{run / METRICS_FILE} could not be written ({reason(error)}); free some space") from error
 
 
 def metrics_size(run: Path) -> int:
     """Length of metrics.jsonl in bytes; a checkpoint remembers it."""
-    path = run / METRICS
+    path = run / METRICS_FILE
     return path.stat().st_size if path.exists() else 0
 
 
 def truncate_metrics(run: Path, size: int) -> None:
     """Cut metrics.jsonl back to a checkpoint's length: the steps after it are done again."""
     if metrics_size(run) > size:
-        os.truncate(run / METRICS, size)
+        os.truncate(run / METRICS_FILE, size)

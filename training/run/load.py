@@ -14,29 +14,29 @@ from model.fast import make_network
 from model.interop.hugging_face import ConversionError, fill
 from model.transformer import Transformer
 from system.errors import UserError
-from training.pretrained import WEIGHTS, read_network, read_weights
+from training.pretrained import WEIGHT_FILES, read_network, read_weights
 from training.recipes import TrainingSettings
-from training.run.folder import CONFIG, is_run, read_config_values
+from training.run.folder import CONFIG_FILE, is_run, read_config_values
 from training.run.settings_file import from_dict
 from training.weights import load_weights
 
 # Parts of our network that a checkpoint may lack: they start anew.
-HEADS = ("copy_head", *PRETRAINING_HEADS)
-NEW = tuple(f"{head}." for head in HEADS)
+LOADED_HEADS = ("copy_head", *PRETRAINING_HEADS)
+NEW_PREFIXES = tuple(f"{head}." for head in LOADED_HEADS)
 
 
 def is_own_run(folder: Path) -> bool:
     """Whether a folder is a run of this project and not somebody else's checkpoint: both have a config.json."""
-    return is_run(folder) and "special_ids" in read_table(folder / CONFIG)
+    return is_run(folder) and "special_ids" in read_table(folder / CONFIG_FILE)
 
 
 def network_config(folder: Path) -> ModelConfig:
     """The shape of the network in a folder, a run's or a checkpoint's. Raises UserError."""
     if not is_own_run(folder):
         return read_network(folder).config
-    if not (folder / WEIGHTS[0]).is_file():
+    if not (folder / WEIGHT_FILES[0]).is_file():
         raise UserError(f"{folder} is not trained to its end; go on with: python train.py --run {folder} --resume")
-    return from_dict(ModelConfig, read_config_values(folder)["model"], folder / CONFIG)
+    return from_dict(ModelConfig, read_config_values(folder)["model"], folder / CONFIG_FILE)
 
 
 def load_network(model: Transformer, folder: Path) -> None:
@@ -46,17 +46,21 @@ def load_network(model: Transformer, folder: Path) -> None:
     """
     try:
         if not is_own_run(folder):
-            fill(model, read_network(folder).weights, NEW)
+            fill(model, read_network(folder).weights, NEW_PREFIXES)
             return
-        weights, own = read_weights(folder), model.state_dict().keys()
-        fill(model, {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(NEW)}, NEW)
+        own = model.state_dict().keys()
+        weights = {
+            name: tensor for name, tensor in read_weights(folder).items()
+            if name in own or not name.startswith(NEW_PREFIXES)
+        }
+        fill(model, weights, NEW_PREFIXES)
     except ConversionError as error:
         raise UserError(f"{folder} does not hold the network that the run was begun with: {error}") from error
 
 
 def new_heads(settings: TrainingSettings) -> list[str]:
-    """The network's heads that the folder which it begins with has not: all, but where it is a run of this project."""
-    heads = [head for head in HEADS if getattr(settings.model, head)]
+    """The network's heads that the folder it begins with lacks: all of them, unless that is a run of this project."""
+    heads = [head for head in LOADED_HEADS if getattr(settings.model, head)]
     if not settings.init.from_ or not is_own_run(Path(settings.init.from_)):
         return heads
     before = network_config(Path(settings.init.from_))
@@ -64,10 +68,10 @@ def new_heads(settings: TrainingSettings) -> list[str]:
 
 
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
-    """The trained network of a run, whose shape its settings tell, and its vocabulary. Raises UserError."""
+    """The trained network of a run in evaluation mode, and its tokenizer. Raises UserError."""
     tokenizer = load_tokenizer(run)
     model = make_network(config, tokenizer.pad_id)
-    load_weights(run / WEIGHTS[0], model)
+    load_weights(run / WEIGHT_FILES[0], model)
     return model.eval(), tokenizer
 
 
@@ -77,8 +81,8 @@ def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:
     return one.vocab_size == other.vocab_size and one.pieces(ids) == other.pieces(ids)
 
 
-def seen_otherwise(data: DataConfig, other: DataConfig) -> str | None:
-    """The first setting by which two runs read or write other texts for the same examples, with both values."""
+def differing_text_setting(data: DataConfig, other: DataConfig) -> str | None:
+    """The first setting that makes two runs read or write different texts for the same examples, with both values."""
     for name in ("prefix", "slots", "name_slots", "reverse"):
         if getattr(data, name) != getattr(other, name):
             return f"data.{name} {getattr(other, name)!r} instead of {getattr(data, name)!r}"
@@ -86,7 +90,7 @@ def seen_otherwise(data: DataConfig, other: DataConfig) -> str | None:
 
 
 def check_positions(config: ModelConfig, sizes: Mapping[str, int], mend: str) -> None:
-    """Refuse lengths, by the names of their settings, that a network's learned positions do not reach. UserError.
+    """Refuse lengths (setting -> tokens) that a network's learned positions do not reach. Raises UserError.
 
     `mend` ends the message.
     """

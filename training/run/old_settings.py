@@ -1,10 +1,10 @@
-"""What settings were called, and what they were when nothing was said, in what older code has written down.
+"""The names and defaults that settings had in files of older code.
 
 SCHEMA counts the changes: config.json, result lines and suites say which schema they were written in, what says none is
 of schema 0. `read_old` brings their settings to today's names. `in_first_names` goes the other way: a hash of settings
 is made of the names of schema 0, so a new name changes no hash, and neither does a new setting at its default.
 
-A new name, or another default, is one row of CHANGES, and a SCHEMA of one more.
+A new name, or another default, is one row of SETTING_CHANGES, and a SCHEMA of one more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flat = dict[str, Any]  # dotted name -> value, "model.d_model": 256
 
 @dataclass(frozen=True)
 class Change:
-    """One setting that was other until some schema."""
+    """A setting whose name or default was another one until some schema."""
 
     until: int  # the last schema in which it was so
     old: str  # its dotted name then
@@ -29,7 +29,7 @@ class Change:
     default: Any = UNCHANGED  # what it was then where nothing was said, if that was not today's default
 
 
-CHANGES: tuple[Change, ...] = (  # by `until`, the lowest first
+SETTING_CHANGES: tuple[Change, ...] = (  # by `until`, the lowest first
     Change(0, "strategies.last_layers", "strategies.layers.last"),
     Change(0, "strategies.unfreeze_every", "strategies.layers.unfreeze_every"),
     Change(0, "strategies.layer_decay", "strategies.layers.decay"),
@@ -58,12 +58,12 @@ FIRST_EPOCHS = ("denoise", "rename")
 
 
 def read_old(values: Mapping[str, Any], schema: int, changes: Sequence[Change] | None = None) -> Flat:
-    """Settings that were written down in `schema`, dotted name -> value, under today's names.
+    """Settings written in an older `schema`, dotted name -> value, under today's names.
 
     A setting whose default was another then has it where the values do not name the setting.
     """
     found = before_schemas(values) if schema == 0 else dict(values)
-    for change in CHANGES if changes is None else changes:
+    for change in SETTING_CHANGES if changes is None else changes:
         if schema > change.until:
             continue
         if change.old in found:
@@ -89,33 +89,33 @@ def before_schemas(values: Mapping[str, Any]) -> Flat:
 def in_first_names(values: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
     """Settings under today's names -> under those of schema 0; a setting that is younger keeps its name."""
     found = dict(values)
-    for change in reversed(CHANGES if changes is None else changes):
+    for change in reversed(SETTING_CHANGES if changes is None else changes):
         if change.new in found:
             found[change.old] = found.pop(change.new)
     return found
 
 
 def first_name(name: str, changes: Sequence[Change] | None = None) -> str:
-    """What a setting was called in schema 0, or when it came."""
+    """The name of a setting in schema 0, or its first name where it came later."""
     return next(iter(in_first_names({name: None}, changes)))
 
 
 def newer_name(name: str, changes: Sequence[Change] | None = None) -> str:
-    """What a setting is called today that has had this name, or has it."""
-    for change in CHANGES if changes is None else changes:
+    """Today's name of a setting that has, or once had, this name."""
+    for change in SETTING_CHANGES if changes is None else changes:
         name = change.new if name == change.old else name
     return name
 
 
 def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
-    """What tells a run from one of which nothing is said: its settings that are not at their first default.
+    """The settings that set a run apart: those whose value is not their first default.
 
     `values` and `defaults`: all settings and today's defaults, dotted name -> value. The names are those of schema 0.
     """
-    table = CHANGES if changes is None else changes
+    table = SETTING_CHANGES if changes is None else changes
     first = {change.new: change.default for change in reversed(table) if change.default is not UNCHANGED}
-    told = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
-    return in_first_names(told, changes)
+    changed = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
+    return in_first_names(changed, changes)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Flat:

@@ -1,4 +1,4 @@
-"""What a run folder remembers beside its settings: environment.json and budget.json."""
+"""The records of a run folder beside its settings: environment.json and budget.json."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from system.atomic_files import read_json, write_json
 from system.errors import UserError
 from training.corpus import Corpus
-from training.fine_tuning import lines_to_learn
+from training.fine_tuning import fine_tuning_corpus
 from training.mixture import import_objectives
 from training.pretrained import weights_hash
 from training.run.budget import COUNTERS, peak_memory_mib
 from training.run.checkpoints import Checkpoint, find_checkpoint
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
-from training.run.folder import SCORES, truncate_metrics
+from training.run.folder import SCORES_FILE, truncate_metrics
 from training.run.load import load_network
 from training.run.state import Run
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Versions, machine, threads, seed, and hashes of data, teacher, and the checkpoint that the run begins with.
+    """Write versions, machine, threads, seed, and hashes of data, teacher and the checkpoint that the run begins with.
 
     A run that goes on keeps the command and the date it was started with. Raises UserError where its training data or
     its teacher have changed since: the rest of its steps would not be those of an uninterrupted run.
@@ -37,9 +37,11 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
     )
+
     teacher = run.settings.strategies.teacher.run
     if teacher:
         content["teacher_sha256"] = weights_hash(Path(teacher))
+
     path = run.folder / "environment.json"
     if path.exists():
         before = read_json(path)
@@ -58,11 +60,11 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
 
 
 def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | None:
-    """Before the first phase: the weights that the run begins with, or the checkpoint from which it goes on. UserError.
+    """Load the weights that the run begins with, or the checkpoint from which it resumes. Raises UserError.
 
     The corpora are now as they are learnt.
     """
-    corpora["training"] = lines_to_learn(run, corpora["training"])
+    corpora["training"] = fine_tuning_corpus(run, corpora["training"])
     checkpoint = find_checkpoint(run.folder) if resume else None
     if checkpoint is not None:
         run.position = checkpoint.position
@@ -85,7 +87,7 @@ def begin_from_checkpoint(run: Run) -> None:
 
 
 def finish_record(run: Run) -> None:
-    """When training is over: the budget, the hash of the code that the run has imported by then, and what may follow.
+    """Record the end of training: the budget, the hash of the code that was imported, and the command that may follow.
 
     A run that only pretrains has learnt nothing that could be scored, and ends here.
     """
@@ -95,13 +97,13 @@ def finish_record(run: Run) -> None:
     write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
     said = f"trained; to score again: python eval.py --run {run.folder}"
     if not run.settings.fine_tunes:
-        write_json(run.folder / SCORES, {})
+        write_json(run.folder / SCORES_FILE, {})
         said = f"pretrained; fine-tune it with: python train.py {run.settings.corpus} --init.from {run.folder}"
     print(said, file=sys.stderr)
 
 
 def write_budget(run: Run) -> None:
-    """What the run has cost so far: written when it is trained, and again when it is scored."""
+    """Write the cost of the run so far, when it is trained and again when it is scored."""
     counters = run.position.counters
     budget = {name: counters.get(name, 0) for name in COUNTERS}
     more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib()}

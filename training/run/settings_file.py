@@ -15,7 +15,7 @@ from system.options import Settings, spelled
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """A settings dataclass as JSON's own types."""
+    """Convert a settings dataclass to JSON's own types."""
     named = asdict(settings, dict_factory=lambda pairs: {spelled(name): value for name, value in pairs})
     return json.loads(json.dumps(named))
 
@@ -37,12 +37,12 @@ def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -
 
 
 def in_python(values: Any) -> Any:
-    """JSON's names as Python's: `from` is a word of the language, the field is `from_`."""
+    """JSON's names as Python's fields: `from` is a keyword, so the field is `from_`."""
     if not isinstance(values, dict):
         return values
     return {name + "_" * keyword.iskeyword(name): in_python(value) for name, value in values.items()}
 
 
 def whole_numbers_are_floats(value: Any) -> Any:
-    """1 is a good value for a field of type float: a person who edits JSON writes it so."""
+    """Accept 1 for a field of type float, as a person who edits JSON may write it."""
     return float(value) if type(value) is int else value

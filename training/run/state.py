@@ -1,4 +1,4 @@
-"""What a run of train.py keeps in memory from its first phase to its last."""
+"""The state that a run of train.py keeps in memory from its first phase to its last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.run.checkpoints import Position
 
 @dataclass
 class Run:
-    """What both phases share."""
+    """The state that both phases share."""
 
     folder: Path
     settings: TrainingSettings

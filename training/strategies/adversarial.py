@@ -1,6 +1,6 @@
 """Adversarial training (chapter 3.2, strategy 4): a network that is right about shifted sources too.
 
-What is shifted is the source's embeddings: delta, (B, S, d_model), is added to them. With g the gradient of the loss
+The source's embeddings are shifted: delta, (B, S, d_model), is added to them. With g the gradient of the loss
 by delta, of each source by itself, and all norms over one source's S x d_model numbers:
 
     fgm      delta = epsilon g / |g|: one plain pass gives g, a second one trains at delta (Goodfellow et al. 2015;
@@ -42,27 +42,29 @@ def passes(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Iter
     if adversary.kind == "none":
         yield share
         return
-    delta = start(model, batch, adversary)  # (B, S, d_model)
+
+    delta = initial_delta(model, batch, adversary)  # (B, S, d_model)
     masks = random_states()  # from which the first pass draws its dropout
-    with shifted(model, batch.source, delta):
+    with shifted_embeddings(model, batch.source, delta):
         yield share
+
     for _ in range(n_passes(adversary) - 1):
         if adversary.kind == "fgm":
-            delta = epsilon * unit(gradient(delta))
+            delta = epsilon * unit(delta_gradient(delta))
         elif adversary.kind == "noise":
             delta = epsilon * unit(torch.randn_like(delta) * batch.source_mask[:, :, None])
         else:
-            delta = project(delta.detach() + adversary.ascent_rate * unit(gradient(delta)), epsilon)
+            delta = project(delta.detach() + adversary.ascent_rate * unit(delta_gradient(delta)), epsilon)
         delta = delta.detach().requires_grad_()
         following = random_states()
         restore_random_states(masks)
-        with shifted(model, batch.source, delta):
+        with shifted_embeddings(model, batch.source, delta):
             yield share
         restore_random_states(following)
 
 
-def start(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Tensor:
-    """The first delta (B, S, d_model): zero, or freelb's uniform noise, at most epsilon long."""
+def initial_delta(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Tensor:
+    """The first delta (B, S, d_model): zero, or freelb's uniform noise of a norm of at most epsilon."""
     delta = torch.zeros(*batch.source.shape, model.config.d_model, device=batch.source.device)
     if adversary.kind == "freelb":
         is_real = batch.source_mask[:, :, None]  # (B, S, 1)
@@ -71,26 +73,26 @@ def start(model: Transformer, batch: Batch, adversary: AdversaryConfig) -> Tenso
     return delta.requires_grad_()
 
 
-def gradient(delta: Tensor) -> Tensor:
-    """What the last backward pass has left, zero where nothing depends on delta."""
+def delta_gradient(delta: Tensor) -> Tensor:
+    """The gradient that the last backward pass left in delta; zero where the loss does not depend on it."""
     return torch.zeros_like(delta) if delta.grad is None else delta.grad
 
 
 def unit(delta: Tensor) -> Tensor:
-    """Each source's delta at length 1: (B, S, d_model); one of zeros stays."""
+    """Each source's delta scaled to norm 1: (B, S, d_model); a delta of zeros stays as it is."""
     norms = delta.flatten(1).norm(dim=1)[:, None, None]  # (B, 1, 1)
     return delta / norms.clamp_min(torch.finfo(delta.dtype).tiny)
 
 
 def project(delta: Tensor, epsilon: float) -> Tensor:
-    """The nearest delta that is at most epsilon long."""
+    """The nearest delta whose norm is at most epsilon."""
     norms = delta.flatten(1).norm(dim=1)[:, None, None]  # (B, 1, 1)
     return delta * (epsilon / norms.clamp_min(epsilon)) if epsilon else torch.zeros_like(delta)
 
 
 @contextmanager
-def shifted(model: Transformer, source: Tensor, delta: Tensor) -> Iterator[None]:
-    """Inside the `with`, delta is added wherever the network embeds this very `source`; the weights stay untouched."""
+def shifted_embeddings(model: Transformer, source: Tensor, delta: Tensor) -> Iterator[None]:
+    """Inside the `with`, delta is added wherever the network embeds this `source`; the weights stay as they are."""
 
     def add(_module: torch.nn.Module, arguments: tuple[Tensor], embedded: Tensor) -> Tensor | None:
         return embedded + delta if arguments[0] is source else None

@@ -1,4 +1,4 @@
-"""What a step of a strategy costs in training FLOPs, so that strategies are compared at equal cost."""
+"""The training FLOPs of a step under a strategy, by which strategies are compared at equal cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.strategies.layer_wise import lowest_trained
 
 
 def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, step: int) -> int:
-    """FLOPs of all passes over a batch: the task beside it too, and less where layers are frozen.
+    """FLOPs of all passes over a batch, the auxiliary task's included, less those that frozen layers save.
 
     A teacher counts its own (`training/strategies/distillation.py`), as it is asked about a pair once. What a frozen
     matrix spares outside of the layers, as a tied output's, is not taken off.

@@ -16,7 +16,7 @@ from training.strategies.config import LayersConfig
 
 
 def depths(model: Transformer) -> dict[str, int]:
-    """Parameter name -> how many steps below the top: heads 0, the last decoder layer 1, the embeddings lowest."""
+    """Each parameter's depth below the top by name: heads 0, the last decoder layer 1, the embeddings lowest."""
     n_decoder, n_both = len(model.decoder), len(model.decoder) + len(model.encoder)
     found = {}
     for name, _ in model.named_parameters():
@@ -33,14 +33,14 @@ def depths(model: Transformer) -> dict[str, int]:
 
 
 def lowest_trained(layers: LayersConfig, step: int) -> int | None:
-    """The depth down to which parameters learn in optimiser step `step`, counted from 1. None: all do."""
+    """The depth down to which parameters learn in optimiser step `step`, counted from 1; None: all learn."""
     if layers.unfreeze_every:
         return 1 + (step - 1) // layers.unfreeze_every
     return layers.last or None
 
 
 def freeze(model: Transformer, layers: LayersConfig, step: int) -> None:
-    """Let the parameters learn that do so in this step, and no others."""
+    """Require gradients of the parameters that learn in this step, and of no others."""
     lowest = lowest_trained(layers, step)
     if lowest is None:
         return
@@ -50,5 +50,5 @@ def freeze(model: Transformer, layers: LayersConfig, step: int) -> None:
 
 
 def rates(model: Transformer, layers: LayersConfig) -> dict[str, float]:
-    """Parameter name -> its learning rate as a share of the schedule's."""
+    """Each parameter's learning rate by name, as a share of the schedule's."""
     return {name: layers.decay**depth for name, depth in depths(model).items()}

@@ -1,4 +1,4 @@
-"""LoRA, for comparison (Hu et al. 2022): the pretrained weights stay, a product of two thin matrices is learnt beside.
+"""LoRA, for comparison (Hu et al. 2022): the pretrained weights are frozen, and low-rank updates of them are learnt.
 
     W x + (alpha / r) B A x        A (r, d_in) random, B (d_out, r) zero at the start, so nothing is changed at first
 
@@ -18,11 +18,11 @@ from torch.nn.utils import parametrize
 from model.attention import MultiHeadAttention
 from model.transformer import Transformer
 
-ADAPTED = ("query", "value")
+ADAPTED_PROJECTIONS = ("query", "value")
 
 
-class Addition(nn.Module):
-    """What stands beside one matrix."""
+class LowRankUpdate(nn.Module):
+    """The low-rank update of one matrix, (alpha / r) B A."""
 
     def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
         super().__init__()
@@ -32,27 +32,27 @@ class Addition(nn.Module):
         self.scale = alpha / rank
 
     def forward(self, weight: Tensor) -> Tensor:
-        """(d_out, d_in) -> the same with the product added."""
+        """W (d_out, d_in) -> W + (alpha / r) B A."""
         return weight + self.scale * self.b @ self.a
 
 
-def adapted(model: Transformer) -> list[nn.Linear]:
-    """The layers whose matrices have something beside them."""
+def adapted_layers(model: Transformer) -> list[nn.Linear]:
+    """The linear layers whose matrices get an update: queries and values of every attention."""
     attentions = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
-    return [getattr(attention, name) for attention in attentions for name in ADAPTED]
+    return [getattr(attention, name) for attention in attentions for name in ADAPTED_PROJECTIONS]
 
 
 def add_lora(model: Transformer, rank: int, alpha: float, new_heads: Iterable[str] = ()) -> None:
-    """Freeze the network but for its new heads, and put thin matrices beside its queries' and values' weights."""
+    """Freeze the network but for its new heads, and give its query and value matrices low-rank updates."""
     model.requires_grad_(False)
     for head in new_heads:
         model.get_submodule(head).requires_grad_(True)
-    for layer in adapted(model):
-        parametrize.register_parametrization(layer, "weight", Addition(layer.weight, rank, alpha))
+    for layer in adapted_layers(model):
+        parametrize.register_parametrization(layer, "weight", LowRankUpdate(layer.weight, rank, alpha))
 
 
 def merge_lora(model: Transformer) -> None:
-    """Add what was learnt to the weights, and let all of them learn again."""
-    for layer in adapted(model):
+    """Add the learnt updates to the weights, and let all weights learn again."""
+    for layer in adapted_layers(model):
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
     model.requires_grad_(True)

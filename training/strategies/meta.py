@@ -30,7 +30,7 @@ from training.strategies.config import MetaConfig
 def meta_gradient(
     model: Transformer, batch: Batch, loop: LoopConfig, meta: MetaConfig, share: float
 ) -> Tensor:
-    """Add `share` times the gradient of one task's batch to that of the weights, which stay; the loss's sum on the way.
+    """Add `share` times one task's meta-gradient to the gradients; returns the sum of the losses on the way.
 
     A batch of fewer rows than parts has one row a part, and fewer parts.
     """
@@ -39,6 +39,7 @@ def meta_gradient(
     before = [weight.grad for weight in weights]  # of the step's other batches
     query = int(meta.kind == "fomaml")
     parts = split(batch, meta.inner_steps + query)
+
     total = torch.zeros(())
     for part in parts[: len(parts) - query]:
         total = total + part_gradient(model, part, weights, loop)
@@ -46,12 +47,14 @@ def meta_gradient(
             for weight in weights:
                 if weight.grad is not None:
                     weight.sub_(meta.inner_rate * weight.grad)
+
     if query:
         total = total + part_gradient(model, parts[-1], weights, loop)
         found = [weight.grad for weight in weights]
     else:
         way = meta.inner_rate * len(parts)
         found = [(first - weight.detach()) / way for first, weight in zip(start, weights, strict=True)]
+
     with torch.no_grad():
         for weight, first, old, new in zip(weights, start, before, found, strict=True):
             weight.copy_(first)
@@ -60,7 +63,7 @@ def meta_gradient(
 
 
 def part_gradient(model: Transformer, part: Batch, weights: list[Tensor], loop: LoopConfig) -> Tensor:
-    """Put the gradient of a part's mean loss, and nothing else, on the weights; the sum of the loss."""
+    """Set the weights' gradients to that of a part's mean loss; returns the sum of the loss."""
     for weight in weights:
         weight.grad = None
     with autocast(part.source.device, loop.bf16):
@@ -70,13 +73,13 @@ def part_gradient(model: Transformer, part: Batch, weights: list[Tensor], loop: 
 
 
 def split(batch: Batch, n_parts: int) -> list[Batch]:
-    """A batch in so many parts of nearly as many rows each, none of them empty."""
+    """Split a batch into parts of nearly equal numbers of rows, none of them empty."""
     n_parts = max(1, min(n_parts, len(batch.ids)))
     return [some_rows(batch, torch.arange(first, len(batch.ids), n_parts)) for first in range(n_parts)]
 
 
 def some_rows(batch: Batch, rows: Tensor) -> Batch:
-    """A batch of some of the rows, padded as it was."""
+    """A batch of some rows of a batch, with the same padding."""
     tensors = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
     n_tokens = int(tensors["source_mask"].sum() + tensors["target_mask"].sum())
     return replace(batch, ids=[batch.ids[row] for row in rows.tolist()], n_tokens=n_tokens, **tensors)

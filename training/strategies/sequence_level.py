@@ -26,34 +26,34 @@ from system.errors import UserError
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 
-FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
-BEAM = 5  # as in the paper
-AT_ONCE = 64  # descriptions decoded together
+TARGETS_FILE = "taught.json"  # in the run folder: id of a training example -> what the teacher writes
+BEAM_WIDTH = 5  # as in the paper
+DESCRIPTIONS_AT_ONCE = 64  # descriptions decoded together
 
 
-def taught(
+def with_teacher_targets(
     corpus: Corpus, teacher: Transformer, tokenizer: Tokenizer, settings: TrainingSettings, run: Path
 ) -> Corpus:
-    """The corpus with the teacher's code for each of its training descriptions.
+    """The corpus, each training description with the code that the teacher writes for it.
 
     Held-out pairs stay as people wrote them. Raises UserError.
     """
-    path = run / FILE
+    path = run / TARGETS_FILE
     codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:
         raise UserError(f"{path} was written for other training lines; delete it, or begin another --run")
     if codes.keys() < ids:  # else nothing need be encoded
-        for part in written(corpus.train, teacher, tokenizer, settings.data, codes):
+        for part in teacher_targets(corpus.train, teacher, tokenizer, settings.data, codes):
             codes |= part
             write_json(path, codes)
     train = [replace(example, code=codes[example.id]) for example in corpus.train]
     return replace(corpus, train=train)
 
 
-def written(
+def teacher_targets(
     examples: Sequence[Example], teacher: Transformer, tokenizer: Tokenizer, data: DataConfig, known: Container[str]
 ) -> Iterator[dict[str, str]]:
-    """Id -> code of the examples that are not known yet, part by part.
+    """Yield the teacher's code by the examples' ids, part by part, of the parts that are not all known yet.
 
     Descriptions of similar length are decoded together, the same ones whatever is known.
     """
@@ -62,10 +62,10 @@ def written(
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     device = teacher.embedding.weight.device
     with tqdm(total=len(sources), desc="the teacher writes", unit=" lines", leave=False, disable=None) as bar:
-        for first in range(0, len(order), AT_ONCE):
-            rows = order[first : first + AT_ONCE]
+        for first in range(0, len(order), DESCRIPTIONS_AT_ONCE):
+            rows = order[first : first + DESCRIPTIONS_AT_ONCE]
             if any(examples[row].id not in known for row in rows):
                 source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
-                found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM)
+                found = beam_search(teacher, source, mask, special, data.max_target_length, BEAM_WIDTH)
                 yield {examples[row].id: tokenizer.decode(best[0].ids) for row, best in zip(rows, found, strict=True)}
             bar.update(len(rows))

@@ -30,7 +30,7 @@ def softmax_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def slipped_softmax(x: ndarray, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """Softmax with a known mistake."""
     shifted = x - x.max(axis=-1, keepdims=True)
     if slip == "queries":
         return softmax_over(x, -2)
@@ -109,7 +109,7 @@ def attention_by_torch(queries: ndarray, keys: ndarray, values: ndarray, may_att
 def slipped_attention(
     queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, slip: str = ""
 ) -> ndarray:
-    """Equation (4) with its places for mistakes: softmax's axis, the scale, what a mask writes, and when."""
+    """Equation (4) with known mistakes: softmax's axis, the scale, the mask's value and its place."""
     what, _, how = slip.partition(", ")
     d_k, d_model = queries.shape[-1], queries.shape[-1] * queries.shape[1]
     scale = {"no scale": 1, "d_model": d_model**0.5, "d_k": d_k, "multiplied": d_k**-0.5}.get(what, d_k**0.5)
@@ -122,22 +122,24 @@ def slipped_attention(
 
 
 ONE = "each row of the weights is one query's, and sums to 1"
-SPREAD = "with queries and keys of mean 0 and spread 1, the scaled scores have a spread near 1: print scores.std()"
-NOTHING = "the weights are exactly 0 where may_attend is False"
+SCORE_SPREAD = (
+    "with queries and keys of mean 0 and spread 1, the scaled scores have a spread near 1: print scores.std()"
+)
+MASKED_WEIGHTS = "the weights are exactly 0 where may_attend is False"
 
 ATTENTION_SLIPS = [
     ("queries", "softmax over the queries", ONE),
     ("queries, infinite", "softmax over the queries", ONE),
-    ("no scale", "no scale", SPREAD),
-    ("d_model", "a division by sqrt(d_model), the width of all heads", SPREAD),
-    ("d_k", "a division by d_k in place of its root", SPREAD),
-    ("multiplied", "a multiplication by sqrt(d_k)", SPREAD),
-    ("inverted", "the mask inverted", NOTHING + ", for True means may attend"),
-    ("inverted, infinite", "the mask inverted", NOTHING + ", for True means may attend"),
+    ("no scale", "no scale", SCORE_SPREAD),
+    ("d_model", "a division by sqrt(d_model), the width of all heads", SCORE_SPREAD),
+    ("d_k", "a division by d_k in place of its root", SCORE_SPREAD),
+    ("multiplied", "a multiplication by sqrt(d_k)", SCORE_SPREAD),
+    ("inverted", "the mask inverted", MASKED_WEIGHTS + ", for True means may attend"),
+    ("inverted, infinite", "the mask inverted", MASKED_WEIGHTS + ", for True means may attend"),
     ("after", "weights set to 0 after softmax", ONE + ", also where keys are masked"),
-    ("fill", "masked scores filled with 0", NOTHING + ": exp(0) is 1, not 0"),
-    ("fill, small", "masked scores filled with 0", NOTHING + ": exp(1e-9) is 1, not 0"),
-    ("no mask", "no mask", NOTHING),
+    ("fill", "masked scores filled with 0", MASKED_WEIGHTS + ": exp(0) is 1, not 0"),
+    ("fill, small", "masked scores filled with 0", MASKED_WEIGHTS + ": exp(1e-9) is 1, not 0"),
+    ("no mask", "no mask", MASKED_WEIGHTS),
 ]
 
 ATTENTION = Exercise(

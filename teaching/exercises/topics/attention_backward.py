@@ -27,14 +27,14 @@ def softmax_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def softmax_backward_by_autograd(d_weights: ndarray, weights: ndarray) -> ndarray:
-    """Softmax of log(weights) is weights; where the weight is 0, so is the gradient."""
+    """The gradient of softmax at log(weights), whose softmax is weights; 0 where the weight is 0."""
     with np.errstate(divide="ignore"):
         scores = np.maximum(np.log(weights), -1e30)
     return gradients(lambda scores: scores.softmax(dim=-1), d_weights, scores)[0]
 
 
 def slipped_softmax_backward(d_weights: ndarray, weights: ndarray, slip: str = "") -> ndarray:
-    """p * (g - sum of g p) with its places for mistakes."""
+    """The backward of softmax, p * (g - sum of g p), with a known mistake."""
     if slip == "diagonal":
         return d_weights * weights * (1 - weights)
     if slip == "skipped":
@@ -53,7 +53,7 @@ def slipped_softmax_backward(d_weights: ndarray, weights: ndarray, slip: str = "
 
 SUM_0 = "d_scores.sum(axis=-1) is 0: adding the same number to a row of scores moves nothing"
 
-SOFTMAX_SLIPS = [
+SOFTMAX_BACKWARD_SLIPS = [
     ("diagonal", "the diagonal of the Jacobian alone, p (1 - p) g", SUM_0),
     ("no sum", "p g without the sum that is subtracted", SUM_0),
     ("mean", "the plain mean of g subtracted, not the one weighted by p", SUM_0),
@@ -65,7 +65,7 @@ SOFTMAX_SLIPS = [
 
 SOFTMAX_BACKWARD = Exercise(
     "softmax_backward", ("d_scores",), softmax_cases, softmax_backward_by_autograd,
-    mistakes_of(slipped_softmax_backward, SOFTMAX_SLIPS),
+    mistakes_of(slipped_softmax_backward, SOFTMAX_BACKWARD_SLIPS),
 )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def attention_cases(draw: np.random.Generator) -> list[Case]:
 def attention_by_autograd(
     d_output: ndarray, queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray
 ) -> tuple[ndarray, ...]:
-    """Of PyTorch's own attention."""
+    """The gradients of PyTorch's own attention."""
     mask = torch.from_numpy(may_attend)
     return gradients(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask), d_output, queries, keys,
                      values)  # fmt: skip
@@ -98,7 +98,7 @@ def attention_by_autograd(
 def slipped_attention_backward(
     d_output: ndarray, queries: ndarray, keys: ndarray, values: ndarray, may_attend: ndarray, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """The backward of equation (4) with its places for mistakes."""
+    """The backward of equation (4) with a known mistake."""
     root = queries.shape[-1] ** 0.5
     scores = np.where(may_attend, queries @ keys.swapaxes(-2, -1) / root, -1e30)
     weights = softmax_over(scores, -1)  # (B, h, T, S)
@@ -116,7 +116,7 @@ def slipped_attention_backward(
 AT_MASK = "d_scores is 0 at every masked place, and so d_keys and d_values are 0 at padded keys"
 BY_FACTOR = "a number of d_queries compared with its central difference is off by the factor "
 
-ATTENTION_SLIPS = [
+ATTENTION_BACKWARD_SLIPS = [
     ("no scale", "the scale forgotten on the way back", BY_FACTOR + "sqrt(d_k)"),
     ("multiplied", "a multiplication by sqrt(d_k) in place of the division", BY_FACTOR + "d_k"),
     ("values", "the weights not transposed in d_values", AT_MASK),
@@ -131,7 +131,7 @@ ATTENTION_SLIPS = [
 
 ATTENTION_BACKWARD = Exercise(
     "attention_backward", ("d_queries", "d_keys", "d_values"), attention_cases, attention_by_autograd,
-    mistakes_of(slipped_attention_backward, ATTENTION_SLIPS),
+    mistakes_of(slipped_attention_backward, ATTENTION_BACKWARD_SLIPS),
 )  # fmt: skip
 
 EXERCISES = (SOFTMAX_BACKWARD, ATTENTION_BACKWARD)

@@ -47,7 +47,7 @@ def greedy_cases(draw: np.random.Generator) -> list[Case]:
 def greedy_by_definition(
     next_log_probs: Function, batch: int, start_id: int, end_id: int, pad_id: int, max_new_tokens: int
 ) -> ndarray:
-    """Sentence by sentence, as if it were alone."""
+    """Greedy decoding of each sentence as if it were alone."""
     outputs = []
     for b in range(batch):
         said: list[int] = []
@@ -64,10 +64,11 @@ def greedy_by_definition(
 def slipped_greedy(
     next_log_probs: Function, batch: int, start_id: int, end_id: int, pad_id: int, max_new_tokens: int, slip: str
 ) -> ndarray:
-    """The loop with its places for mistakes."""
+    """The loop of greedy decoding with a known mistake."""
     prefix = np.full((batch, 1), start_id)
     ended = np.zeros(batch, dtype=bool)
     output = np.full((batch, max_new_tokens), pad_id)
+
     for step in range(max_new_tokens - (slip == "one less")):
         others = {"last alone": prefix[:, -1:], "start alone": prefix[:, :1], "turned": prefix[:, ::-1]}
         seen = others.get(slip, prefix)
@@ -83,6 +84,7 @@ def slipped_greedy(
         if ended.all() or (slip == "first ends" and ended.any()):
             break
         prefix = np.concatenate([prefix, token[:, None]], axis=1)
+
     if slip == "start kept":
         return np.concatenate([np.full((batch, 1), start_id), output], axis=1)[:, :max_new_tokens]
     return output
@@ -132,7 +134,7 @@ def beam_cases(draw: np.random.Generator) -> list[Case]:
 def beam_by_definition(
     sums: ndarray, lengths: ndarray, finished: ndarray, log_probs: ndarray, alpha: float, end_id: int
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """A list of all candidates, sorted."""
+    """A step of beam search by sorting a list of all candidates."""
     candidates = []
     for k in range(len(sums)):
         if finished[k]:
@@ -148,20 +150,23 @@ def beam_by_definition(
 def slipped_beam(
     sums: ndarray, lengths: ndarray, finished: ndarray, log_probs: ndarray, alpha: float, end_id: int, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """All K V candidates in one array, with its places for mistakes."""
+    """A step of beam search over one array of all K V candidates, with a known mistake."""
     vocab_size, beam = log_probs.shape[1], len(sums)
     totals = log_probs if slip == "sums forgotten" else sums[:, None] + log_probs
     longer = lengths[:, None] + (0 if slip == "old length" else 1) + np.zeros_like(log_probs, dtype=int)
+
     if slip != "finished extended":
         totals, is_end = totals.copy(), np.arange(vocab_size) == end_id
         totals[finished] = np.where(is_end, sums[finished, None], -np.inf)
         longer[finished] = lengths[finished, None] + (slip == "finished longer")
         if slip == "finished dropped":
             totals[finished] = -np.inf
+
     if slip == "no penalty":
         scores = totals
     else:
         scores = totals * longer**alpha if slip == "multiplied" else totals / longer**alpha
+
     if slip == "one each":
         tokens = scores.argmax(axis=1)
         order = np.argsort(-scores.max(axis=1))
@@ -169,6 +174,7 @@ def slipped_beam(
     index = np.argsort(-scores, axis=None)[:beam]
     if slip == "worst first":
         index = index[::-1]
+
     parents, tokens = index // vocab_size, index % vocab_size
     if slip == "scores returned":
         return parents, tokens, scores[parents, tokens]
@@ -191,7 +197,7 @@ BEAM_SLIPS = [
     ("worst first", "the worst of the best first", "scores fall from first to last"),
 ]
 
-BEAM = Exercise(
+BEAM_STEP = Exercise(
     "beam_step", ("parents", "tokens", "sums"), beam_cases, beam_by_definition, mistakes_of(slipped_beam, BEAM_SLIPS)
 )
 
@@ -212,7 +218,7 @@ def nucleus_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def nucleus_by_definition(states: ndarray, w_output: ndarray, temperature: float, top_p: float) -> ndarray:
-    """Row by row: tokens are taken, the best first, until they sum to top_p."""
+    """Nucleus sampling's distribution, row by row: the best tokens are taken until they sum to top_p."""
     probs = (torch.from_numpy(states) @ torch.from_numpy(w_output).T / temperature).softmax(dim=-1)
     result = torch.zeros_like(probs)
     for row, out in zip(probs, result):
@@ -227,16 +233,18 @@ def nucleus_by_definition(states: ndarray, w_output: ndarray, temperature: float
 
 
 def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_p: float, slip: str) -> ndarray:
-    """Equation (3), sharpened and cut, with its places for mistakes."""
+    """Equation (3), sharpened and cut, with a known mistake."""
     logits = states @ w_output.T
     logits = {"multiplied": logits * temperature, "no temperature": logits, "after softmax": logits}.get(
         slip, logits / temperature
     )
+
     axis = 0 if slip == "batch" else -1
     probs = np.exp(logits - logits.max(axis=axis, keepdims=True))
     probs = probs / probs.sum(axis=axis, keepdims=True)
     if slip == "after softmax":
         probs = probs / temperature
+
     order = np.argsort(-probs, axis=-1)
     ordered = np.take_along_axis(probs, order, axis=-1)
     before = np.cumsum(ordered, axis=-1) - ordered  # what all better tokens sum to
@@ -249,6 +257,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
         keep = before + ordered <= top_p
     if slip == "one more":
         keep = np.concatenate([np.ones((len(keep), 1), dtype=bool), keep[:, :-1]], axis=1)
+
     cut = np.where(keep, ordered, 0)
     if slip == "threshold":
         cut = np.where(ordered >= 1 - top_p, ordered, 0)
@@ -258,6 +267,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
     if slip == "one less, or none":
         left = np.maximum(left, 1e-12)  # a guard that hides the mistake
     cut = cut if slip == "not renormalised" else cut / left
+
     if slip == "sorted":
         return cut
     back = order if slip == "order for inverse" else np.argsort(order, axis=-1)
@@ -265,7 +275,7 @@ def slipped_nucleus(states: ndarray, w_output: ndarray, temperature: float, top_
 
 
 ENOUGH = "the tokens kept sum to at least top_p, and without the least of them to less"
-SAME = "the most probable token is the one with the largest logit"
+BEST_TOKEN = "the most probable token is the one with the largest logit"
 
 NUCLEUS_SLIPS = [
     ("one less", "the token that crosses top_p cut off", ENOUGH),
@@ -276,8 +286,8 @@ NUCLEUS_SLIPS = [
     ("threshold", "a threshold on single probabilities", ENOUGH),
     ("not cut", "nothing cut off", ENOUGH),
     ("not renormalised", "no division by what is left", "each row sums to 1"),
-    ("sorted", "probabilities left in sorted order", SAME),
-    ("order for inverse", "sorted twice, not sorted back", SAME),
+    ("sorted", "probabilities left in sorted order", BEST_TOKEN),
+    ("order for inverse", "sorted twice, not sorted back", BEST_TOKEN),
     ("multiplied", "a multiplication by the temperature", "a temperature near 0 leaves the best token alone"),
     ("no temperature", "no temperature", "a temperature near 0 leaves the best token alone"),
     ("after softmax", "the temperature applied to probabilities", "a temperature near 0 leaves the best token alone"),
@@ -288,4 +298,4 @@ NUCLEUS = Exercise(
     "nucleus", ("probs",), nucleus_cases, nucleus_by_definition, mistakes_of(slipped_nucleus, NUCLEUS_SLIPS)
 )
 
-EXERCISES = (GREEDY, BEAM, NUCLEUS)
+EXERCISES = (GREEDY, BEAM_STEP, NUCLEUS)

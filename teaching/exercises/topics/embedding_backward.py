@@ -1,4 +1,4 @@
-"""What comes back to the embedding: from its lookups, and from the output when the two are tied."""
+"""The gradient of the embedding: from its lookups, and from the output when the two are tied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lookup_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def lookup_by_autograd(d_x: ndarray, ids: ndarray, vocab_size: int, pad_id: int) -> ndarray:
-    """Of torch's embedding, which is told which row is padding."""
+    """The gradient of torch's embedding, which is told which row is padding."""
 
     def scaled(table: torch.Tensor) -> torch.Tensor:
         return F.embedding(torch.from_numpy(ids), table, padding_idx=pad_id) * math.sqrt(d_x.shape[-1])
@@ -33,7 +33,7 @@ def lookup_by_autograd(d_x: ndarray, ids: ndarray, vocab_size: int, pad_id: int)
 
 
 def slipped_lookup_backward(d_x: ndarray, ids: ndarray, vocab_size: int, pad_id: int, slip: str) -> ndarray:
-    """The scatter-add with its places for mistakes."""
+    """The scatter-add with a known mistake."""
     root = math.sqrt(d_x.shape[-1])
     rows = d_x * {"no scale": 1, "divided": 1 / root}.get(slip, root)
     table = np.zeros((vocab_size, d_x.shape[-1]))
@@ -80,7 +80,7 @@ def tied_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def tied_by_autograd(d_logits: ndarray, states: ndarray, d_x: ndarray, ids: ndarray) -> ndarray:
-    """One table that is looked up and multiplied with; both results stand side by side in one output."""
+    """The gradient of one table that is looked up and multiplied with, both results joined into one output."""
 
     def both(table: torch.Tensor) -> torch.Tensor:
         looked_up = F.embedding(torch.from_numpy(ids), table)
@@ -91,7 +91,7 @@ def tied_by_autograd(d_logits: ndarray, states: ndarray, d_x: ndarray, ids: ndar
 
 
 def slipped_tied(d_logits: ndarray, states: ndarray, d_x: ndarray, ids: ndarray, slip: str) -> ndarray:
-    """The sum of both uses with its places for mistakes."""
+    """The sum of both uses with a known mistake."""
     output = np.einsum("btv,btd->vd", d_logits, states)
     lookup = np.zeros_like(output)
     np.add.at(lookup, ids, d_x)

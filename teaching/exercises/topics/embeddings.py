@@ -1,4 +1,4 @@
-"""From ids to vectors, and where order enters: the lookup and sinusoidal positions."""
+"""From ids to vectors with positions: the lookup and sinusoids."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def embed_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def embed_by_torch(ids: ndarray, table: ndarray, positions: ndarray) -> ndarray:
-    """torch's embedding, each position added by itself."""
+    """torch's embedding, to which each position is added by itself."""
     x = F.embedding(torch.from_numpy(ids), torch.from_numpy(table)) * math.sqrt(table.shape[1])
     for t in range(ids.shape[1]):
         x[:, t] += torch.from_numpy(positions[t])
@@ -33,7 +33,7 @@ def embed_by_torch(ids: ndarray, table: ndarray, positions: ndarray) -> ndarray:
 
 
 def slipped_embed(ids: ndarray, table: ndarray, positions: ndarray, slip: str) -> ndarray:
-    """sqrt(d_model) E[ids] + P with its places for mistakes."""
+    """The embedding sqrt(d_model) E[ids] + P with a known mistake."""
     d_model = table.shape[1]
     scale = {"unscaled": 1, "divided": 1 / math.sqrt(d_model), "d_model": d_model, "d_k": math.sqrt(2 * d_model)}
     x = table[ids] * scale.get(slip, math.sqrt(d_model))
@@ -45,12 +45,12 @@ def slipped_embed(ids: ndarray, table: ndarray, positions: ndarray, slip: str) -
     return (table[ids] + added) * math.sqrt(d_model) if slip == "both" else x + added
 
 
-SPREAD = "x - positions has sqrt(d_model) times the spread of the table"
+EMBEDDING_SPREAD = "x - positions has sqrt(d_model) times the spread of the table"
 
 EMBED_SLIPS = [
-    ("unscaled", "no scale", SPREAD),
-    ("divided", "a division by sqrt(d_model), which is attention's scale", SPREAD),
-    ("d_model", "a multiplication by d_model, without its root", SPREAD),
+    ("unscaled", "no scale", EMBEDDING_SPREAD),
+    ("divided", "a division by sqrt(d_model), which is attention's scale", EMBEDDING_SPREAD),
+    ("d_model", "a multiplication by d_model, without its root", EMBEDDING_SPREAD),
     ("both", "positions scaled with the embedding", "with a table of zeros, x is the positions as they are"),
     ("no positions", "no positions", "the same token at two places has two vectors"),
     ("by id", "positions looked up by token id", "with a table of zeros, every sentence has the same x"),
@@ -69,7 +69,7 @@ def sinusoid_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def sinusoids_by_definition(length: int, d_model: int) -> ndarray:
-    """Vaswani et al. 2017, 3.5, cell by cell."""
+    """Sinusoids by Vaswani et al. 2017, 3.5, cell by cell."""
     table = np.zeros((length, d_model))
     for position in range(length):
         for i in range(d_model // 2):
@@ -79,7 +79,7 @@ def sinusoids_by_definition(length: int, d_model: int) -> ndarray:
 
 
 def slipped_sinusoids(length: int, d_model: int, slip: str) -> ndarray:
-    """The table with its places for mistakes."""
+    """The table of sinusoids with a known mistake."""
     i = np.arange(d_model // 2)
     exponents = i / d_model if slip == "i" else 2 * i / d_model
     positions = np.arange(length)[:, None] + (1 if slip == "from 1" else 0)
@@ -93,14 +93,14 @@ def slipped_sinusoids(length: int, d_model: int, slip: str) -> ndarray:
     return np.stack([sine, cosine], axis=-1).reshape(length, d_model)
 
 
-PAIRS = "table[:, 0::2]**2 + table[:, 1::2]**2 is 1 everywhere"
+COLUMN_PAIRS = "table[:, 0::2]**2 + table[:, 1::2]**2 is 1 everywhere"
 ROW_0 = "row 0 is 0, 1, 0, 1, .."
 
 SINUSOID_SLIPS = [
     ("halves", "all sines first, then all cosines", ROW_0),
     ("swapped", "the cosine first", ROW_0),
     ("i", "the exponent i / d_model in place of 2i / d_model", "the last pair's angle is pos / 10000^((d - 2) / d)"),
-    ("all columns", "an exponent of its own for every column", PAIRS),
+    ("all columns", "an exponent of its own for every column", COLUMN_PAIRS),
     ("from 1", "positions counted from 1", ROW_0),
     ("multiplied", "a multiplication by 10000^(2i/d) in place of a division",
      "the last columns hardly change from one position to the next"),

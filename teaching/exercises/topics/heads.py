@@ -12,7 +12,7 @@ from teaching.exercises.topics.attention import padding_mask, slipped_attention
 
 
 def split_cases(draw: np.random.Generator) -> list[Case]:
-    """Also with as many heads as tokens, where a wrong order has the right shape."""
+    """Inputs of several sizes, also with as many heads as tokens, where a wrong order has the right shape."""
     return [
         Case("1 sentence, 3 tokens, 2 heads", (draw.normal(size=(1, 3, 4)), 2)),
         Case("2 sentences, 4 tokens, 4 heads", (draw.normal(size=(2, 4, 12)), 4)),
@@ -21,12 +21,12 @@ def split_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def split_by_definition(x: ndarray, n_heads: int) -> ndarray:
-    """Head i gets columns i d_k to (i + 1) d_k of every token."""
+    """The split into heads: head i gets columns i d_k to (i + 1) d_k of every token."""
     return np.stack(np.split(x, n_heads, axis=-1), axis=1)
 
 
 def slipped_split(x: ndarray, n_heads: int, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """The split into heads with a known mistake."""
     batch, length, d_model = x.shape
     if slip == "reshape":
         return x.reshape(batch, n_heads, length, d_model // n_heads)
@@ -47,7 +47,9 @@ SPLIT_SLIPS = [
     ("swapped", "tokens and columns swapped within a head", SHAPE),
 ]
 
-SPLIT = Exercise("split_heads", ("heads",), split_cases, split_by_definition, mistakes_of(slipped_split, SPLIT_SLIPS))
+SPLIT_HEADS = Exercise(
+    "split_heads", ("heads",), split_cases, split_by_definition, mistakes_of(slipped_split, SPLIT_SLIPS)
+)
 
 
 # -- multi-head attention
@@ -70,7 +72,7 @@ def multi_head_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def multi_head_by_torch(x: ndarray, y: ndarray, weights: dict, n_heads: int, may_attend: ndarray) -> ndarray:
-    """torch.nn.MultiheadAttention's function, in whose mask True means blocked."""
+    """The function of torch.nn.MultiheadAttention, in whose mask True means blocked."""
     w = {name: torch.from_numpy(value) for name, value in weights.items()}
     queries, memory = (torch.from_numpy(part).transpose(0, 1) for part in (x, y))  # (T, B, d_model), (S, B, d_model)
     shape = (len(x), n_heads, x.shape[1], y.shape[1])
@@ -86,7 +88,7 @@ def multi_head_by_torch(x: ndarray, y: ndarray, weights: dict, n_heads: int, may
 def slipped_multi_head(
     x: ndarray, y: ndarray, weights: dict, n_heads: int, may_attend: ndarray, slip: str
 ) -> ndarray:
-    """Equation (5) with its places for mistakes."""
+    """Equation (5) with a known mistake."""
 
     def linear(z: ndarray, name: str) -> ndarray:
         matrix = weights[f"W_{name}"] if slip == "not transposed" else weights[f"W_{name}"].T
@@ -124,4 +126,4 @@ MULTI_HEAD = Exercise(
     mistakes_of(slipped_multi_head, MULTI_HEAD_SLIPS),
 )  # fmt: skip
 
-EXERCISES = (SPLIT, MULTI_HEAD)
+EXERCISES = (SPLIT_HEADS, MULTI_HEAD)

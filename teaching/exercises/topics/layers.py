@@ -1,4 +1,4 @@
-"""What stands around attention in a layer: normalisation, the feed-forward layer, the residual connection."""
+"""The parts of a layer besides attention: normalisation, the feed-forward layer, the residual connection."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def layer_norm_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def layer_norm_by_torch(x: ndarray, gain: ndarray, bias: ndarray) -> ndarray:
-    """torch's layer_norm over the last axis."""
+    """LayerNorm by torch's layer_norm over the last axis."""
     x, gain, bias = (torch.from_numpy(part) for part in (x, gain, bias))
     return F.layer_norm(x, gain.shape, gain, bias, EPSILON).numpy()
 
 
 def slipped_layer_norm(x: ndarray, gain: ndarray, bias: ndarray, slip: str) -> ndarray:
-    """LayerNorm with its places for mistakes."""
+    """LayerNorm with a known mistake."""
     slip, _, epsilon = slip.partition(", ")
     axis = {"time": 1, "everything": None, "sentence": (1, 2)}.get(slip, -1)
     centred = x if slip == "no mean" else x - x.mean(axis=axis, keepdims=True)
@@ -48,16 +48,16 @@ def slipped_layer_norm(x: ndarray, gain: ndarray, bias: ndarray, slip: str) -> n
     return {"no gain": x_hat, "bias first": gain * (x_hat + bias)}.get(slip, gain * x_hat + bias)
 
 
-OWN = "changing one token changes no other token's result"
+EACH_TOKEN_ALONE = "changing one token changes no other token's result"
 BIASED = "with gain 1 and bias 0, y.std(axis=-1), which divides by n, is 1 (nearly, for epsilon)"
 
 LAYER_NORM_SLIPS = [
     ("unbiased", "the unbiased variance, divided by n - 1", BIASED),
     ("unbiased, outside", "the unbiased variance, divided by n - 1", BIASED),
     ("unbiased, none", "the unbiased variance, divided by n - 1", BIASED),
-    ("time", "statistics over the tokens in place of the components", OWN),
-    ("sentence", "one mean and variance for a whole sentence", OWN),
-    ("everything", "one mean and variance for the whole batch", OWN),
+    ("time", "statistics over the tokens in place of the components", EACH_TOKEN_ALONE),
+    ("sentence", "one mean and variance for a whole sentence", EACH_TOKEN_ALONE),
+    ("everything", "one mean and variance for the whole batch", EACH_TOKEN_ALONE),
     ("biased, outside", "epsilon outside of the root",
      "with gain 1 and bias 0, a token of deviation 0.003 comes out with 0.69, not with 1"),
     ("biased, none", "no epsilon", "a token whose components are all equal gives the bias, not NaN"),
@@ -87,13 +87,13 @@ def feed_forward_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def feed_forward_by_torch(x: ndarray, w_gate: ndarray, w_inner: ndarray, w_outer: ndarray) -> ndarray:
-    """torch's linear and silu."""
+    """The feed-forward layer by torch's linear and silu."""
     x, gate, inner, outer = (torch.from_numpy(part) for part in (x, w_gate, w_inner, w_outer))
     return F.linear(F.silu(F.linear(x, gate)) * F.linear(x, inner), outer).numpy()
 
 
 def slipped_feed_forward(x: ndarray, w_gate: ndarray, w_inner: ndarray, w_outer: ndarray, slip: str) -> ndarray:
-    """W_2 (SiLU(W_g x) * W_1 x) with its places for mistakes."""
+    """The gated layer W_2 (SiLU(W_g x) * W_1 x) with a known mistake."""
 
     def silu(u: ndarray) -> ndarray:
         return u / (1 + np.exp(-u))
@@ -153,7 +153,7 @@ def residual_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def residual_by_definition(x: ndarray, sublayer: Function, norm: Function, pre_norm: bool) -> ndarray:
-    """Token by token."""
+    """The residual connection, token by token."""
     y = np.empty_like(x)
     for b in range(x.shape[0]):
         for t in range(x.shape[1]):
@@ -163,7 +163,7 @@ def residual_by_definition(x: ndarray, sublayer: Function, norm: Function, pre_n
 
 
 def slipped_residual(x: ndarray, sublayer: Function, norm: Function, pre_norm: bool, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """The residual connection with a known mistake."""
     pre, post = x + sublayer(norm(x)), norm(x + sublayer(x))
     return {
         "always pre": pre, "always post": post, "swapped": post if pre_norm else pre,

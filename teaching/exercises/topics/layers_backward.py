@@ -23,14 +23,14 @@ def linear_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def linear_by_autograd(d_y: ndarray, x: ndarray, weight: ndarray) -> tuple[ndarray, ...]:
-    """Of torch's linear, with any bias: its gradient does not depend on it."""
+    """The gradients of torch's linear, with any bias, as they do not depend on it."""
     return gradients(F.linear, d_y, x, weight, np.zeros(len(weight)))
 
 
 def slipped_linear_backward(
     d_y: ndarray, x: ndarray, weight: ndarray, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """The three gradients with their places for mistakes."""
+    """The three gradients of the linear map with a known mistake."""
     d_x = d_y @ (weight.T if slip == "transposed" else weight)
     d_weight, d_bias = np.einsum("bto,bti->oi", d_y, x), d_y.sum(axis=(0, 1))
     if slip == "weight transposed":
@@ -78,7 +78,7 @@ def layer_norm_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def layer_norm_by_autograd(d_y: ndarray, x: ndarray, gain: ndarray) -> tuple[ndarray, ...]:
-    """Of torch's layer_norm, with any bias: its gradient does not depend on it."""
+    """The gradients of torch's layer_norm, with any bias, as they do not depend on it."""
     bias = np.zeros_like(gain)
     return gradients(lambda x, gain, bias: F.layer_norm(x, gain.shape, gain, bias, EPSILON), d_y, x, gain, bias)
 
@@ -86,7 +86,7 @@ def layer_norm_by_autograd(d_y: ndarray, x: ndarray, gain: ndarray) -> tuple[nda
 def slipped_layer_norm_backward(
     d_y: ndarray, x: ndarray, gain: ndarray, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """The projection form with its places for mistakes."""
+    """The backward of LayerNorm with a known mistake."""
     sigma = np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON)
     x_hat = (x - x.mean(axis=-1, keepdims=True)) / sigma
     g = d_y if slip == "no gain" else gain * d_y
@@ -107,7 +107,7 @@ def slipped_layer_norm_backward(
 ALONG_ONES = "d_x.sum(axis=-1) is 0: adding the same number to all of x moves nothing"
 ALONG_X = "(d_x * x_hat).sum(axis=-1) is nearly 0: stretching x about its mean moves nothing"
 
-LAYER_NORM_SLIPS = [
+LAYER_NORM_BACKWARD_SLIPS = [
     ("constants", "mean and variance taken as constants", f"{ALONG_ONES}, and {ALONG_X}"),
     ("no mean", "the path through the mean left out", ALONG_ONES),
     ("no variance", "the path through the variance left out", ALONG_X),
@@ -120,7 +120,7 @@ LAYER_NORM_SLIPS = [
 
 LAYER_NORM_BACKWARD = Exercise(
     "layer_norm_backward", ("d_x", "d_gain", "d_bias"), layer_norm_cases, layer_norm_by_autograd,
-    mistakes_of(slipped_layer_norm_backward, LAYER_NORM_SLIPS),
+    mistakes_of(slipped_layer_norm_backward, LAYER_NORM_BACKWARD_SLIPS),
 )  # fmt: skip
 
 EXERCISES = (LINEAR_BACKWARD, LAYER_NORM_BACKWARD)

@@ -1,4 +1,4 @@
-"""What the decoder reads and what it is to say, and equation (6) of chapter 4.1, forward and backward."""
+"""Teacher forcing, and equation (6) of chapter 4.1, forward and backward."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def teacher_forcing_cases(draw: np.random.Generator) -> list[Case]:
 def teacher_forcing_by_definition(
     targets: list[list[int]], start_id: int, end_id: int, pad_id: int
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Position by position: at t the decoder has read label t - 1."""
+    """Teacher forcing, position by position: at t the decoder has read label t - 1."""
     length = max(map(len, targets)) + 1
     labels = [(target + [end_id] + [pad_id] * length)[:length] for target in targets]
     read = [[start_id if t == 0 else row[t - 1] for t in range(length)] for row in labels]
@@ -34,7 +34,7 @@ def teacher_forcing_by_definition(
 def slipped_teacher_forcing(
     targets: list[list[int]], start_id: int, end_id: int, pad_id: int, slip: str
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """What each mistake gives."""
+    """Teacher forcing with a known mistake."""
     read, labels, counted = teacher_forcing_by_definition(targets, start_id, end_id, pad_id)
     left = np.concatenate([labels[:, 1:], np.full((len(labels), 1), pad_id)], axis=1)
     if slip == "no shift":
@@ -56,15 +56,15 @@ def slipped_teacher_forcing(
     return read[:, :-1], labels[:, :-1], counted[:, :-1]
 
 
-START = "the first column of decoder_input is start_id"
+FIRST_COLUMN = "the first column of decoder_input is start_id"
 ALL_TOKENS = "counted.sum() is the number of tokens and one end token for each sentence"
 
 TEACHER_SLIPS = [
-    ("no shift", "decoder_input and labels the same", START + ": else the decoder copies what it is to predict"),
-    ("left", "a shift in the wrong direction", START),
+    ("no shift", "decoder_input and labels the same", FIRST_COLUMN + ": else the decoder copies what it is to predict"),
+    ("left", "a shift in the wrong direction", FIRST_COLUMN),
     ("both shifted", "labels shifted as well", "labels[b, 0] is the first token of sentence b"),
-    ("labels shifted", "labels shifted, and not decoder_input", START),
-    ("rolled", "a roll that brings the last column to the front", START),
+    ("labels shifted", "labels shifted, and not decoder_input", FIRST_COLUMN),
+    ("rolled", "a roll that brings the last column to the front", FIRST_COLUMN),
     ("padding counted", "padding counted", ALL_TOKENS),
     ("end not counted", "the end token not counted", ALL_TOKENS),
     ("no end", "no end token in the labels", "every row of labels has one end_id: else no sentence learns to end"),
@@ -96,25 +96,25 @@ def loss_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def loss_by_torch(logits: torch.Tensor, target: ndarray, is_real: ndarray, epsilon: float) -> torch.Tensor:
-    """torch's cross_entropy over the rows of real tokens."""
+    """The loss as a tensor, by torch's cross_entropy over the rows of real tokens."""
     real = torch.from_numpy(is_real)
     return F.cross_entropy(logits[real], torch.from_numpy(target)[real], label_smoothing=epsilon)
 
 
 def cross_entropy_by_torch(logits: ndarray, target: ndarray, is_real: ndarray, epsilon: float) -> float:
-    """Its value."""
+    """The loss as a number, by torch's cross_entropy."""
     return loss_by_torch(torch.from_numpy(logits), target, is_real, epsilon).item()
 
 
 def smoothed(target: ndarray, vocab_size: int, epsilon: float, others_only: bool = False) -> ndarray:
-    """q of label smoothing, (B, T, V); `others_only` spreads epsilon over the wrong tokens alone."""
+    """The targets q of label smoothing, (B, T, V); `others_only` spreads epsilon over the wrong tokens alone."""
     one_hot = np.eye(vocab_size)[target]
     spread = (1 - one_hot) / (vocab_size - 1) if others_only else 1 / vocab_size
     return (1 - epsilon) * one_hot + epsilon * spread
 
 
 def slipped_cross_entropy(logits: ndarray, target: ndarray, is_real: ndarray, epsilon: float, slip: str) -> float:
-    """Equation (6) with its places for mistakes."""
+    """Equation (6) with a known mistake."""
     log_probs = log_softmax(np.exp(log_softmax(logits)) if slip == "softmax twice" else logits)  # (B, T, V)
     if slip == "rounded":
         log_probs = np.log(np.exp(log_probs))
@@ -135,10 +135,10 @@ def slipped_cross_entropy(logits: ndarray, target: ndarray, is_real: ndarray, ep
 
 
 TWICE = "the same batch given twice over has the same loss"
-LONG = "a long sentence weighs as many times as much as a short one as it has tokens"
+SENTENCE_WEIGHT = "a long sentence weighs as many times as much as a short one as it has tokens"
 
 LOSS_SLIPS = [
-    ("sentence means", "the mean of the sentences' means", LONG),
+    ("sentence means", "the mean of the sentences' means", SENTENCE_WEIGHT),
     ("padding", "padding counted", "logits and targets at padded places change nothing"),
     ("padded mean", "a division by B T, padding included", "adding a column of padding changes nothing"),
     ("sum", "the sum, not divided", TWICE),
@@ -160,14 +160,14 @@ CROSS_ENTROPY = Exercise(
 
 
 def loss_gradient_by_autograd(logits: ndarray, target: ndarray, is_real: ndarray, epsilon: float) -> ndarray:
-    """Of torch's cross_entropy."""
+    """The gradient of torch's cross_entropy."""
     leaf = torch.tensor(logits, requires_grad=True)
     loss_by_torch(leaf, target, is_real, epsilon).backward()
     return leaf.grad.numpy()
 
 
 def slipped_loss_gradient(logits: ndarray, target: ndarray, is_real: ndarray, epsilon: float, slip: str) -> ndarray:
-    """(P - q) / N at real tokens, with its places for mistakes."""
+    """The gradient (P - q) / N at real tokens with a known mistake."""
     probs, n_real = np.exp(log_softmax(logits)), is_real.sum()
     q = smoothed(target, logits.shape[-1], 0.0 if slip == "no smoothing" else epsilon)
     found = -q if slip == "no probabilities" else q - probs if slip == "sign" else probs - q

@@ -1,4 +1,4 @@
-"""Who may attend to whom: padding and the future (chapter 4.1, equation (2))."""
+"""Masks of padding and of the future (chapter 4.1, equation (2))."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mask_cases(draw: np.random.Generator) -> list[Case]:
 
 
 def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
-    """Cell by cell: key j is a real token of the sentence, and not later than query i."""
+    """The mask, cell by cell: key j is a real token of the sentence, and not later than query i."""
     mask = np.zeros((len(lengths), max_length, max_length), dtype=bool)
     for b, length in enumerate(lengths):
         for i in range(max_length):
@@ -28,7 +28,7 @@ def mask_by_definition(lengths: ndarray, max_length: int) -> ndarray:
 
 
 def slipped_mask(lengths: ndarray, max_length: int, slip: str) -> ndarray:
-    """What each mistake gives."""
+    """The mask with a known mistake."""
     places = np.arange(max_length)
     real, causal = places < lengths[:, None], places[None, :] <= places[:, None]  # (B, T), (T, T)
     keys = real[:, None, :] & np.ones((max_length, 1), dtype=bool)  # (B, T, T)
@@ -44,7 +44,7 @@ def slipped_mask(lengths: ndarray, max_length: int, slip: str) -> ndarray:
 
 
 FIRST_ROW = "row 0 of each sentence has one True, at column 0"
-COLUMNS = "columns from lengths[b] on are False in every row"
+PADDED_COLUMNS = "columns from lengths[b] on are False in every row"
 
 MASK_SLIPS = [
     ("blocked", "True means blocked", "mask[0, 0, 0] lets the first token attend to itself"),
@@ -53,8 +53,8 @@ MASK_SLIPS = [
      "every row has a True: a row without one is NaN after softmax, and nobody reads a padded query"),
     ("strict", "a token that may not attend to itself", "the diagonal is True wherever the key is real"),
     ("padding", "padding alone, the future open", FIRST_ROW),
-    ("causal", "the triangle alone, padding open", COLUMNS),
-    ("or", "'or' where both conditions must hold", COLUMNS + ", and " + FIRST_ROW),
+    ("causal", "the triangle alone, padding open", PADDED_COLUMNS),
+    ("or", "'or' where both conditions must hold", PADDED_COLUMNS + ", and " + FIRST_ROW),
 ]  # fmt: skip
 
 EXERCISES = (

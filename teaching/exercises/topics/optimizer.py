@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from teaching.exercises.exercise import Case, Exercise, mistakes_of
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
 
 def adamw_cases(draw: np.random.Generator) -> list[Case]:
@@ -26,11 +26,11 @@ def adamw_cases(draw: np.random.Generator) -> list[Case]:
 def adamw_by_torch(
     weight: ndarray, gradient: ndarray, mean: ndarray, square: ndarray, step: int, learning_rate: float, decay: float
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """torch's optimiser with its running means put in."""
+    """A step of torch's AdamW from the given running means."""
     parameter = torch.nn.Parameter(torch.tensor(weight))
     parameter.grad = torch.tensor(gradient)
     optimizer = torch.optim.AdamW(
-        [parameter], lr=learning_rate, betas=(BETA1, BETA2), eps=EPSILON, weight_decay=decay, foreach=False
+        [parameter], lr=learning_rate, betas=(BETA1, BETA2), eps=ADAM_EPSILON, weight_decay=decay, foreach=False
     )
     optimizer.state[parameter] = {
         "step": torch.tensor(float(step - 1)), "exp_avg": torch.tensor(mean), "exp_avg_sq": torch.tensor(square)
@@ -44,7 +44,7 @@ def slipped_adamw(
     weight: ndarray, gradient: ndarray, mean: ndarray, square: ndarray, step: int, learning_rate: float, decay: float,
     slip: str,
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Loshchilov and Hutter 2019, algorithm 2, with its places for mistakes."""
+    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a known mistake."""
     beta1, beta2 = (1 - BETA1, 1 - BETA2) if slip == "betas" else (BETA1, BETA2)
     g = gradient + decay * weight if slip == "coupled" else gradient
     mean = beta1 * mean + (1 - beta1) * g
@@ -53,7 +53,7 @@ def slipped_adamw(
     m, v = mean / (1 - BETA1**t), square / (1 - BETA2**t)
     if slip == "no correction":
         m, v = mean, square
-    root = {"inside": np.sqrt(v + EPSILON), "no root": v + EPSILON}.get(slip, np.sqrt(v) + EPSILON)
+    root = {"inside": np.sqrt(v + ADAM_EPSILON), "no root": v + ADAM_EPSILON}.get(slip, np.sqrt(v) + ADAM_EPSILON)
     if slip == "returned corrected":
         mean, square = m, v
     shrink = {"coupled": 0.0, "no decay": 0.0, "no rate": decay, "grown": -learning_rate * decay}.get(
@@ -64,18 +64,18 @@ def slipped_adamw(
 
 
 ZERO = "with a gradient of 0 from the first step on, the weight becomes weight * (1 - learning_rate * decay)"
-FIRST = "at step 1 every weight moves by learning_rate, whatever the size of its gradient (and decays)"
+FIRST_STEP = "at step 1 every weight moves by learning_rate, whatever the size of its gradient (and decays)"
 
 ADAMW_SLIPS = [
     ("coupled", "decay added to the gradient (L2 in Adam, not AdamW)", ZERO),
     ("no decay", "no weight decay", ZERO),
     ("no rate", "decay not multiplied by the learning rate", ZERO),
     ("grown", "the decay's sign turned", ZERO),
-    ("no correction", "no bias correction", FIRST),
-    ("from 0", "steps counted from 0 in the bias correction", FIRST),
+    ("no correction", "no bias correction", FIRST_STEP),
+    ("from 0", "steps counted from 0 in the bias correction", FIRST_STEP),
     ("gradient", "the gradient in place of its running mean", "at step 7 a gradient of 0 still moves the weight"),
     ("inside", "epsilon inside of the root", "a first gradient of 1e-7 moves a weight 0.91 times as far as one of 1"),
-    ("no root", "v without its root", FIRST),
+    ("no root", "v without its root", FIRST_STEP),
     ("not squared", "the gradient not squared in v", "square holds the mean of g**2"),
     ("betas", "beta and 1 - beta exchanged", "after one step from 0, mean is 0.1 g and square is 0.001 g**2"),
     ("returned corrected", "the corrected means returned as the running ones",

@@ -15,7 +15,7 @@ from teaching.exercises.exercise import Case, Exercise, mistakes_of
 
 @dataclass(frozen=True)
 class Stack:
-    """What a student is given: layers to be called, and the norm that a pre-norm stack ends with."""
+    """A stack as a student gets it: layers to call, and the norm at the end of a pre-norm stack."""
 
     layers: list[Callable[..., ndarray]]
     norm: Callable[[ndarray], ndarray]
@@ -28,7 +28,7 @@ def tensor(x: ndarray) -> torch.Tensor:
 
 
 def blocked(may_attend: ndarray, batch: int, n_queries: int, n_keys: int, heads: int = 1) -> torch.Tensor:
-    """A mask in which True means may attend as PyTorch's layers want it: True means blocked, (B*h, T, S)."""
+    """Convert a mask in which True means may attend to PyTorch's, in which True means blocked: (B*h, T, S)."""
     wide = np.broadcast_to(may_attend, (batch, n_queries, n_keys))
     return tensor(~wide).repeat_interleave(heads, dim=0)
 
@@ -86,7 +86,7 @@ def stack_cases(draw: np.random.Generator) -> list[Case]:
 def stacks_by_torch(
     source: ndarray, source_mask: ndarray, target: ndarray, encoder: Stack, decoder: Stack
 ) -> tuple[ndarray, ndarray]:
-    """nn.TransformerEncoder and nn.TransformerDecoder as they are."""
+    """The outputs of nn.TransformerEncoder and nn.TransformerDecoder."""
     padded = tensor(~source_mask)
     memory = encoder.whole(tensor(source), src_key_padding_mask=padded)
     causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
@@ -97,22 +97,25 @@ def stacks_by_torch(
 def slipped_stacks(
     source: ndarray, source_mask: ndarray, target: ndarray, encoder: Stack, decoder: Stack, slip: str
 ) -> tuple[ndarray, ndarray]:
-    """The wiring with its places for mistakes."""
+    """The wiring of both stacks with a known mistake."""
     real = np.ones_like(source_mask) if slip == "padding open" else source_mask
     n_source, n_target = source.shape[1], target.shape[1]
     own = np.tril(np.ones((n_target, n_target), dtype=bool))
     seen, cross = real[:, None, :], real[:, None, :]  # (B, 1, S)
+
     if slip == "causal encoder":
         seen = seen & np.tril(np.ones((n_source, n_source), dtype=bool))
     if slip == "causal cross":
         cross = cross & np.tril(np.ones((n_target, n_source), dtype=bool))
     if slip == "future":
         own = np.ones_like(own)
+
     x, after_each = source, []
     for layer in encoder.layers:
         x = layer(source if slip == "same input" else x, seen)
         after_each.append(x)
     memory = x if slip in ("no norm", "no encoder norm") else encoder.norm(x)
+
     y = target
     for layer, beside in zip(decoder.layers, after_each):
         read = {"layer by layer": beside, "source": source}.get(slip, memory)

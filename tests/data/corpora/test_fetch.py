@@ -15,7 +15,7 @@ import pytest
 
 from data.__main__ import main
 from data.corpora import fetch as module
-from data.corpora.fetch import PUBLISHED, Published, check_mbpp, check_zip, download, fetch
+from data.corpora.fetch import PUBLISHED_FILES, Published, check_mbpp, check_zip, download, fetch
 from system.errors import UserError
 
 CONTENT = bytes(range(256)) * 1500  # 384,000 bytes
@@ -157,14 +157,14 @@ def test_an_interrupt_keeps_what_came(tmp_path, server, published, monkeypatch):
 
 
 def test_a_corpus_is_fetched_once(tmp_path, server, published, monkeypatch):
-    monkeypatch.setitem(PUBLISHED, "django", (published,))
+    monkeypatch.setitem(PUBLISHED_FILES, "django", (published,))
     folder = tmp_path / "new" / "django"
     assert fetch("django", folder) == [folder / "all.anno"] == fetch("django", folder)
     assert len(server.asked) == 1
 
 
 def test_a_file_of_the_users_is_not_overwritten(tmp_path, server, published, monkeypatch):
-    monkeypatch.setitem(PUBLISHED, "django", (published,))
+    monkeypatch.setitem(PUBLISHED_FILES, "django", (published,))
     (tmp_path / "all.anno").write_text("mine")
     assert "move it away" in refusal(fetch, "django", tmp_path)
     assert (tmp_path / "all.anno").read_text() == "mine" and not server.asked
@@ -190,7 +190,8 @@ def zipped(files):
 def test_an_archive_is_unpacked_and_removed(tmp_path, server, monkeypatch):
     members = ("conala-corpus/conala-train.json", "conala-corpus/conala-test.json")
     server.files["/conala.zip"] = zipped({members[0]: "[1]", members[1]: "[2]", "conala-corpus/other": "x" * 999})
-    monkeypatch.setitem(PUBLISHED, "conala", (Published(f"{server.address}/conala.zip", 0, "", check_zip, members),))
+    published = Published(f"{server.address}/conala.zip", 0, "", check_zip, members)
+    monkeypatch.setitem(PUBLISHED_FILES, "conala", (published,))
     for _ in range(2):
         assert [path.read_text() for path in fetch("conala", tmp_path)] == ["[1]", "[2]"]
     assert names(tmp_path) == ["conala-test.json", "conala-train.json"] and len(server.asked) == 1
@@ -214,7 +215,7 @@ def test_mbpp_is_checked_by_its_form(tmp_path):
 
 
 def test_every_pinned_file_has_a_hash_of_the_right_form():
-    files = [published for corpus in PUBLISHED.values() for published in corpus]
+    files = [published for corpus in PUBLISHED_FILES.values() for published in corpus]
     assert {published.name for published in files if not published.sha256} == {"conala-corpus-v1.1.zip", "mbpp.jsonl"}
     for published in files:
         assert re.fullmatch(r"[0-9a-f]{64}", published.sha256) or published.check
@@ -222,7 +223,7 @@ def test_every_pinned_file_has_a_hash_of_the_right_form():
 
 
 def test_the_command_says_where_the_files_are_and_how_they_were_checked(tmp_path, server, monkeypatch, capsys):
-    monkeypatch.setitem(PUBLISHED, "mbpp", (Published(f"{server.address}/all.anno", len(CONTENT)),))
+    monkeypatch.setitem(PUBLISHED_FILES, "mbpp", (Published(f"{server.address}/all.anno", len(CONTENT)),))
     monkeypatch.setattr(sys, "argv", ["data", "fetch", "mbpp", "--to", str(tmp_path)])
     assert main() == 0
     shown = capsys.readouterr().out
@@ -233,7 +234,7 @@ def test_the_command_says_how_to_go_on_after_an_interrupt(tmp_path, server, publ
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(PUBLISHED, "django", (published,))
+    monkeypatch.setitem(PUBLISHED_FILES, "django", (published,))
     monkeypatch.setattr(module, "copy", interrupted)
     monkeypatch.setattr(sys, "argv", ["data", "fetch", "django", "--to", str(tmp_path)])
     assert main() == 130 and "run the same command again" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.shards.contamination import WINDOW, Contamination, function_keys, read_targets
+from data.shards.contamination import WINDOW_TOKENS, Contamination, function_keys, read_targets
 from data.shards.store import ShardedExamples
 from system.errors import UserError
 
@@ -83,7 +83,7 @@ def test_a_fragment_with_a_comment_in_it_is_found_too(contamination):
 
 def test_short_targets_are_counted(contamination):
     assert contamination.short == {"django": 1}
-    assert len(next(iter(contamination.windows))) == WINDOW
+    assert len(next(iter(contamination.windows))) == WINDOW_TOKENS
 
 
 def test_without_targets_nothing_is_looked_for():

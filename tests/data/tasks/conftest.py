@@ -1,9 +1,9 @@
 import pytest
 
-from data.tasks.tasks import SIZES, generate
+from data.tasks.tasks import PROGRAM_SIZES, generate
 
 
 @pytest.fixture(scope="package")
 def drawn():
     """A few hundred tasks of every split."""
-    return {split: list(generate(split, 600 if split == "train" else 300, seed=5)) for split in SIZES}
+    return {split: list(generate(split, 600 if split == "train" else 300, seed=5)) for split in PROGRAM_SIZES}

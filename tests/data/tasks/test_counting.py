@@ -4,7 +4,7 @@ from itertools import product
 
 from data.tasks.counting import LONGEST_TASK, count_tasks, estimate_tasks, families, pipelines
 from data.tasks.grammar import FORMS, may_follow
-from data.tasks.tasks import SIZES
+from data.tasks.tasks import PROGRAM_SIZES
 
 
 def written_out(argument, gives, size):
@@ -25,7 +25,7 @@ def test_pipelines_are_counted_as_if_written_out():
 
 
 def test_every_size_of_the_splits_is_counted_and_no_other():
-    assert max(max(sizes) for sizes in SIZES.values()) == LONGEST_TASK
+    assert max(max(sizes) for sizes in PROGRAM_SIZES.values()) == LONGEST_TASK
     joined = {sum(f.sizes) + bool(f.combiner) + bool(f.test) for f in families()}
     assert joined == set(range(1, LONGEST_TASK + 1))
 

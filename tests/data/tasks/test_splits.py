@@ -10,7 +10,7 @@ from data.tasks.combining import COMBINERS
 from data.tasks.grammar import FORMS, OPERATION_NAMES
 from data.tasks.source import generated_source
 from data.tasks.splits import held_pairs, on_test_side, stable_hash
-from data.tasks.tasks import SIZES, generate
+from data.tasks.tasks import PROGRAM_SIZES, generate
 from system.errors import UserError
 
 
@@ -89,7 +89,7 @@ def test_the_first_so_many_operations_make_tasks_of_their_own(n_operations):
     names = set(OPERATION_NAMES[:n_operations])
     held = held_pairs(n_operations)
     assert {name for pair in held for name in pair} == names
-    for split in SIZES:
+    for split in PROGRAM_SIZES:
         drawn = list(generate(split, 3 * n_operations, 4, n_operations))
         assert {op for e in drawn for op in e.meta["ops"]} == names, split
         if split == "compositional":
@@ -99,7 +99,7 @@ def test_the_first_so_many_operations_make_tasks_of_their_own(n_operations):
 
 
 def test_all_operations_are_the_grammar_itself():
-    for split in SIZES:
+    for split in PROGRAM_SIZES:
         assert list(generate(split, 70, 4)) == list(generate(split, 70, 4, len(OPERATION_NAMES)))
 
 

@@ -14,7 +14,7 @@ from data.tasks.composition import Step, Task, proper_parts
 from data.tasks.grammar import FORMS, OPERATION_NAMES
 from data.tasks.phrasing import Wording, describe
 from data.tasks.program import normalised, render
-from data.tasks.tasks import SIZES, generate
+from data.tasks.tasks import PROGRAM_SIZES, generate
 from data.tasks.values import CONSTANTS
 
 TYPES = {"ints": list, "words": list, "text": str, "int": int, "dict": dict}
@@ -41,12 +41,12 @@ def form(op, takes):
     return next(f for f in FORMS if f.ops == (op,) and f.takes == takes)
 
 
-@pytest.mark.parametrize("split", SIZES)
+@pytest.mark.parametrize("split", PROGRAM_SIZES)
 def test_every_program_passes_its_own_tests(drawn, split):
     assert [e.code for e in drawn[split] if not passes(e.code, e.tests)] == []
 
 
-@pytest.mark.parametrize("split", SIZES)
+@pytest.mark.parametrize("split", PROGRAM_SIZES)
 def test_there_are_at_least_five_tests_with_the_empty_input_among_them(drawn, split):
     for example in drawn[split]:
         assert len(example.tests) >= 5
@@ -54,7 +54,7 @@ def test_there_are_at_least_five_tests_with_the_empty_input_among_them(drawn, sp
         assert sum(not value for value in first) >= 1 and sum(bool(value) for value in first) >= 4
 
 
-@pytest.mark.parametrize("split", SIZES)
+@pytest.mark.parametrize("split", PROGRAM_SIZES)
 def test_no_constant_and_not_the_identity_passes(drawn, split):
     for example in drawn[split]:
         cases = outputs(example)
@@ -98,7 +98,7 @@ def test_parts_of_a_pipeline_are_its_subsequences_that_fit():
 
 
 def test_descriptions_name_the_argument_and_every_constant(drawn):
-    for example in (e for split in SIZES for e in drawn[split]):
+    for example in (e for split in PROGRAM_SIZES for e in drawn[split]):
         function = ast.parse(example.code).body[0]
         words = example.nl.replace("(", " ").replace(")", " ").replace(",", " ").replace(":", " ").split()
         assert all(argument.arg in words for argument in function.args.args), example
@@ -107,7 +107,7 @@ def test_descriptions_name_the_argument_and_every_constant(drawn):
 
 def test_one_description_always_asks_for_one_program(drawn):
     codes = {}
-    for example in (e for split in SIZES for e in drawn[split]):
+    for example in (e for split in PROGRAM_SIZES for e in drawn[split]):
         assert codes.setdefault(example.nl, example.code) == example.code
 
 
@@ -118,7 +118,7 @@ def test_descriptions_and_programs_are_short_in_training(drawn):
 
 
 def test_no_slot_of_a_phrasing_is_left_open(drawn):
-    assert [e.nl for split in SIZES for e in drawn[split] if set("{}[]") & set(e.nl)] == []
+    assert [e.nl for split in PROGRAM_SIZES for e in drawn[split] if set("{}[]") & set(e.nl)] == []
 
 
 @pytest.mark.parametrize(("prompt", "argument", "steps", "body"), [
@@ -140,7 +140,7 @@ def test_the_prompts_of_the_readme_are_sentences_of_the_grammar(prompt, argument
 
 
 def test_operations_are_drawn_evenly(drawn):
-    for split in SIZES:
+    for split in PROGRAM_SIZES:
         counts = dict.fromkeys(OPERATION_NAMES, 0)
         for example in drawn[split]:
             for op in set(example.meta["ops"]):
@@ -149,7 +149,7 @@ def test_operations_are_drawn_evenly(drawn):
 
 
 def test_every_split_composes_two_or_more_operations_mostly(drawn):
-    for split in SIZES:
+    for split in PROGRAM_SIZES:
         assert sum(len(e.meta["ops"]) >= 2 for e in drawn[split]) >= 0.6 * len(drawn[split]), split
 
 
@@ -160,8 +160,8 @@ def test_training_tasks_are_distinct_and_their_ids_too(drawn):
 
 SCRIPT = """
 import hashlib
-from data.tasks.tasks import SIZES, generate
-tasks = [e for split in SIZES for e in generate(split, 40, 3)]
+from data.tasks.tasks import PROGRAM_SIZES, generate
+tasks = [e for split in PROGRAM_SIZES for e in generate(split, 40, 3)]
 text = "\\n".join(f"{e.id}{e.nl}{e.code}{e.tests}{e.meta}" for e in tasks)
 print(hashlib.sha256(text.encode()).hexdigest()[:16])
 """

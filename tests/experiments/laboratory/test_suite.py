@@ -159,7 +159,7 @@ def test_a_recipe_that_changes_changes_no_suite(name, monkeypatch):
 def test_a_new_name_of_a_setting_keeps_a_rows_lines(monkeypatch):
     written_then = {"model.drop" if name == "model.dropout" else name: value for name, value in SETTINGS.items()}
     then = short_hash({"base": written_then, "changes": {"model.drop": 0.5}, "tuned": {}})
-    monkeypatch.setattr(old_settings, "CHANGES", (old_settings.Change(0, "model.drop", "model.dropout"),))
+    monkeypatch.setattr(old_settings, "SETTING_CHANGES", (old_settings.Change(0, "model.drop", "model.dropout"),))
     suite = Suite("renamed", "A setting with a new name", SETTINGS, factors={"model.dropout": (0.5,)})
     assert definition(suite, "model.drop=0.5") == then  # lines keep the name of their row too
     assert "--model.dropout=0.5" in make_trial(suite, "model.drop=0.5", 1).options

@@ -62,15 +62,15 @@ def test_a_query_that_may_attend_to_nothing_gives_and_takes_nothing(draw):
     queries, keys, values = (draw.normal(size=(1, 1, 3, 4)) for _ in range(3))
     may_attend = np.array([[True, False, True], [False, False, False], [False, True, False]])
     output, saved = attention(queries, keys, values, may_attend, None, 0.5)
-    d_queries, d_keys, d_values, d_scores = attention_backward(np.ones_like(output), saved, 0.5)
-    assert not output[0, 0, 1].any() and not d_queries[0, 0, 1].any()
+    gradients = attention_backward(np.ones_like(output), saved, 0.5)
+    assert not output[0, 0, 1].any() and not gradients["queries"][0, 0, 1].any()
     tensors = [torch.tensor(x, requires_grad=True) for x in (queries, keys, values)]
     truth, _ = written_out_attention(*tensors, torch.from_numpy(may_attend), None, 0.5)
     truth.sum().backward()
     np.testing.assert_allclose(output, truth.detach().numpy(), atol=1e-15)
-    for ours, tensor in zip((d_queries, d_keys, d_values), tensors, strict=True):
-        np.testing.assert_allclose(ours, tensor.grad.numpy(), atol=1e-15)
-    assert not d_scores[0, 0][~may_attend].any()
+    for name, tensor in zip(("queries", "keys", "values"), tensors, strict=True):
+        np.testing.assert_allclose(gradients[name], tensor.grad.numpy(), atol=1e-15)
+    assert not gradients["scores"][0, 0][~may_attend].any()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -110,8 +110,8 @@ def test_buckets_are_those_of_pytorch_at_every_distance(bidirectional, n_buckets
 
 def test_turning_back_undoes_a_turn(draw):
     x = draw.normal(size=(1, 2, 5, 6))
-    turn = np.cos(positions.angles(5, 6)), np.sin(positions.angles(5, 6))
-    np.testing.assert_allclose(positions.rotate_backward(positions.rotate(x, turn), turn), x, atol=1e-15)
+    rotary = np.cos(positions.angles(5, 6)), np.sin(positions.angles(5, 6))
+    np.testing.assert_allclose(positions.rotate_backward(positions.rotate(x, rotary), rotary), x, atol=1e-15)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

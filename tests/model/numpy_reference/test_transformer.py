@@ -16,7 +16,7 @@ from model.numpy_reference.heads import mlm_loss
 from model.numpy_reference.initialisation import initialise, weight_shapes
 from model.numpy_reference.linear import part
 from model.numpy_reference.training_step import loss_and_gradients
-from model.numpy_reference.transformer import encode
+from model.numpy_reference.transformer import encode, forward
 from teaching.the_math.reference_check import (
     LIMITS,
     SIZES,
@@ -99,7 +99,7 @@ def test_a_wrong_gradient_would_be_noticed(monkeypatch):
     assert difference_error(config) > 1e-4
 
 
-def test_gradients_of_activations_are_kept_beside_their_values():
+def test_gradients_of_activations_have_the_names_of_their_values():
     config = preset("vaswani2017", **{**SIZES, "speed": "readable"})
     model, batch = small_model(config), small_batch(config.vocab_size)
     seen = []
@@ -108,11 +108,28 @@ def test_gradients_of_activations_are_kept_beside_their_values():
     )
     gradients_of(model, batch)
     hook.remove()
-    saved = loss_and_gradients(numpy_batch(batch), numpy_weights(model), config, SPECIAL.pad_id, 0.1)[2]
-    inside = saved["encoder"]["layers"][1]["self_attention"]["inside"]
+    *_, saved, d_saved = loss_and_gradients(numpy_batch(batch), numpy_weights(model), config, SPECIAL.pad_id, 0.1)
+    inside = d_saved["encoder"]["layers"][1]["self_attention"]["inside"]
     truth = model.encoder[1].self_attention.split(seen[0].grad).numpy()
-    np.testing.assert_allclose(inside["d_queries"], truth, atol=1e-14)
-    np.testing.assert_allclose(inside["d_scores"].sum(axis=-1), 0, atol=1e-15)
+    np.testing.assert_allclose(inside["queries"], truth, atol=1e-14)
+    np.testing.assert_allclose(inside["scores"].sum(axis=-1), 0, atol=1e-15)
+    assert set(inside) <= set(saved["encoder"]["layers"][1]["self_attention"]["inside"])
+
+
+def names(record):
+    """The names of a record, layer by layer, without its arrays."""
+    if isinstance(record, list):
+        return [names(one) for one in record]
+    return {name: names(value) for name, value in record.items()} if isinstance(record, dict) else None
+
+
+def test_the_backward_writes_nothing_into_the_forwards_record():
+    config = preset("modern", **{**SIZES, "copy_head": False})
+    ids, weights = numpy_batch(small_batch(config.vocab_size)), numpy_weights(small_model(config))
+    forwards = forward(ids, weights, config)[1]
+    *_, saved, d_saved = loss_and_gradients(ids, weights, config, SPECIAL.pad_id)
+    assert names(saved) == names(forwards) | {"logits": None}
+    assert set(d_saved) <= set(saved)
 
 
 def test_greedy_decoding_gives_the_ids_of_the_cached_one(config):

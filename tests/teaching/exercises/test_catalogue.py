@@ -9,7 +9,7 @@ import pytest
 
 from teaching.exercises.catalogue import EXERCISES
 from teaching.exercises.grading import agree, grade, known_answers, largest
-from teaching.exercises.pages import FOLDER, all_pages, index
+from teaching.exercises.pages import EXERCISES_FOLDER, all_pages, index
 from teaching.exercises.student_file import grade_file
 
 PAGES = all_pages()
@@ -94,4 +94,4 @@ def test_a_page_says_how_to_begin_and_its_hints_how_to_get_them_one_by_one(page)
 
 
 def test_the_list_on_the_page_is_that_of_the_folders():
-    assert index(PAGES) in (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert index(PAGES) in (EXERCISES_FOLDER / "README.md").read_text(encoding="utf-8")

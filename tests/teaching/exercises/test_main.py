@@ -10,10 +10,10 @@ from teaching.exercises import worker
 from teaching.exercises.__main__ import main
 from teaching.exercises.catalogue import EXERCISES
 from teaching.exercises.grading import Verdict
-from teaching.exercises.pages import FOLDER, all_pages
+from teaching.exercises.pages import EXERCISES_FOLDER, all_pages
 from teaching.exercises.student_file import grade_file
 
-SOLUTION = (FOLDER / "05_attention" / "solution.py").read_text(encoding="utf-8")
+SOLUTION = (EXERCISES_FOLDER / "05_attention" / "solution.py").read_text(encoding="utf-8")
 WRONG = SOLUTION.replace("softmax(masked)", "softmax(masked.swapaxes(-2, -1)).swapaxes(-2, -1)")
 OTHER_WRONG = SOLUTION.replace(" / np.sqrt(d_k)", "")
 
@@ -48,7 +48,7 @@ def test_the_list_has_every_exercise_with_difficulty_minutes_and_state(run):
 
 def test_the_first_call_copies_the_stub_and_asks_the_question(run):
     status, lines, _ = run("attention")
-    assert status == 0 and run.file.read_text() == (FOLDER / "05_attention" / "stub.py").read_text()
+    assert status == 0 and run.file.read_text() == (EXERCISES_FOLDER / "05_attention" / "stub.py").read_text()
     assert any("PREDICTION" in line for line in lines) and any("One query, two keys" in line for line in lines)
     assert (run.file.parent / ".gitignore").read_text() == "*\n"
 
@@ -128,7 +128,7 @@ def test_damaged_records_are_told_in_one_line(content, run):
 
 
 def test_without_the_pages_one_line_says_what_is_missing(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("teaching.exercises.pages.FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr("teaching.exercises.pages.EXERCISES_FOLDER", tmp_path / "nowhere")
     status, _, error = run()
     assert status == 2 and "holds no exercises" in error and error.count("\n") == 1
 

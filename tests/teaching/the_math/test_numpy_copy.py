@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from system.options import run_and_report
-from teaching.the_math.numpy_copy import END, FIRST, PAD, START, main, sequences, small
+from teaching.the_math.numpy_copy import END, FIRST_TOKEN, PAD, START, main, sequences, small
 
 
 def test_sequences_are_ended_padded_and_shifted():
@@ -13,7 +13,7 @@ def test_sequences_are_ended_padded_and_shifted():
     assert (batch.source[~batch.source_mask] == PAD).all() and batch.source.max() == 12
     assert (batch.decoder_input[:, 0] == START).all()
     assert np.array_equal(batch.decoder_input[:, 1:], batch.target[:, :-1])
-    assert ((batch.source >= FIRST).sum(axis=1) == lengths - 1).all()
+    assert ((batch.source >= FIRST_TOKEN).sum(axis=1) == lengths - 1).all()
 
 
 def test_a_few_steps_do_not_copy_and_say_so(capsys):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.run.code_hash import OWN, canonical, code_hash, imported_files, is_hashed
+from training.run.code_hash import OWN_NAMES, canonical, code_hash, imported_files, is_hashed
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -119,7 +119,7 @@ def test_imports_count_by_name_and_those_of_others_by_module_too(tmp_path):
 def test_no_two_hashed_files_export_one_name_that_is_imported():
     by_name: dict[str, set[str]] = {}
     for path in ROOT.rglob("*.py"):
-        if path.relative_to(ROOT).parts[0] not in OWN:
+        if path.relative_to(ROOT).parts[0] not in OWN_NAMES:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module and defines(node.module):

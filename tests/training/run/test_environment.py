@@ -48,5 +48,5 @@ def test_without_git_or_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
 
 
 def test_a_library_that_is_missing_is_left_out(monkeypatch):
-    monkeypatch.setattr(environment, "LIBRARIES", ("torch", "no-such-library-x"))
+    monkeypatch.setattr(environment, "RECORDED_LIBRARIES", ("torch", "no-such-library-x"))
     assert list(environment.describe_environment(1, CPU)["libraries"]) == ["torch"]

@@ -7,7 +7,7 @@ import pytest
 
 import train
 from system.errors import UserError
-from training.run.folder import CONFIG, read_config, write_config
+from training.run.folder import CONFIG_FILE, read_config, write_config
 from training.run.old_settings import Change, differing, first_name, flat, in_first_names, nested, read_old
 from training.run.settings_file import to_dict
 
@@ -63,7 +63,7 @@ def test_the_first_layout_is_read_with_the_names_that_it_had(tmp_path):
     del values["model"]["speed"]
     values["model"]["attention"] = "written_out"
     values["training"]["objectives"] |= {"denoise": 1.0, "denoise_epochs": 6, "rename_epochs": 0}
-    (tmp_path / CONFIG).write_text(json.dumps(values))
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(values))
     settings, _ = read_config(tmp_path, train.Settings)
     assert settings.model.speed == "readable"
     assert settings.training.objectives.schedule == ("denoise:1-6",)
@@ -72,7 +72,7 @@ def test_the_first_layout_is_read_with_the_names_that_it_had(tmp_path):
 @pytest.mark.parametrize("schema", [99, -1, None, "0"])
 def test_settings_of_later_code_are_refused_with_what_to_do(tmp_path, schema):
     write_config(tmp_path, train.Settings(), {})
-    values = json.loads((tmp_path / CONFIG).read_text())
-    (tmp_path / CONFIG).write_text(json.dumps(values | {"schema": schema}))
+    values = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(values | {"schema": schema}))
     with pytest.raises(UserError, match=f"settings of schema {schema}.* train again into another --run"):
         read_config(tmp_path, train.Settings)

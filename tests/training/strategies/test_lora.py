@@ -5,7 +5,7 @@ import torch
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
-from training.strategies.lora import adapted, add_lora, merge_lora
+from training.strategies.lora import adapted_layers, add_lora, merge_lora
 
 
 def outputs(model, batch):
@@ -27,13 +27,13 @@ def test_it_starts_as_the_network_and_ends_with_its_shape(make_model, batch):
         optimizer.step()
     learnt = outputs(model, batch)
     assert not torch.allclose(learnt, before, atol=1e-2)
-    products = {id(layer): layer.parametrizations.weight[0] for layer in adapted(model)}
+    products = {id(layer): layer.parametrizations.weight[0] for layer in adapted_layers(model)}
     beside = {id(layer): addition.scale * addition.b @ addition.a for layer, addition in
-              ((layer, products[id(layer)]) for layer in adapted(model))}  # fmt: skip
+              ((layer, products[id(layer)]) for layer in adapted_layers(model))}  # fmt: skip
     merge_lora(model)
     torch.testing.assert_close(outputs(model, batch), learnt)
     assert sorted(name for name, _ in model.named_parameters()) == sorted(names)
-    moved = {id(layer.weight): layer for layer in adapted(model)}
+    moved = {id(layer.weight): layer for layer in adapted_layers(model)}
     for name, weight in model.named_parameters():
         added = beside[id(moved[id(weight)])] if id(weight) in moved else torch.zeros(())
         torch.testing.assert_close(weight.detach(), frozen[name] + added)
@@ -44,7 +44,7 @@ def test_a_head_that_is_new_learns_too(make_model, batch):
     model = make_model(copy_head=True, tag_head=True)
     add_lora(model, 2, 4.0, ["copy_head"])
     learn = {id(weight) for weight in model.parameters() if weight.requires_grad}
-    beside = {id(weight) for layer in adapted(model) for weight in layer.parametrizations.weight[0].parameters()}
+    beside = {id(weight) for layer in adapted_layers(model) for weight in layer.parametrizations.weight[0].parameters()}
     assert learn == beside | {id(weight) for weight in model.copy_head.parameters()}
 
 
