@@ -159,11 +159,12 @@ def corpus_folder(name: str) -> Path | None:
 
 
 def make_cache(cache: Path, corpora: Iterable[str]) -> Path:
-    """A cache that is empty but for the published corpora that are there, which it links to."""
+    """A cache with links to the published corpora that are there; a new one has nothing else."""
     for name in corpora:
-        if (folder := corpus_folder(name)) is not None:
-            (cache / "codegen").mkdir(parents=True, exist_ok=True)
-            (cache / "codegen" / name).symlink_to(folder, target_is_directory=True)
+        link = cache / "codegen" / name
+        if (folder := corpus_folder(name)) is not None and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(folder, target_is_directory=True)
     return cache
 
 
