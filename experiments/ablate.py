@@ -51,6 +51,7 @@ from experiments.record.cells import table as markdown
 from experiments.record.lines import append_line, read_suite, read_suites
 from experiments.record.measurement import ROOT
 from system.atomic_files import write_atomically
+from system.cache import cache_folder
 from system.errors import UserError
 from system.options import parse, run_and_report
 from system.trial import step_cap
@@ -193,6 +194,13 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
                 why = why_not(other, code, lines)
                 print(f"{count} lines of code {other} do not count beside runs of today's: {why}")
     show_refused(found.plan)
+    if any(is_on_mined(trial) for trial in missing) and not cache_folder("corpora").is_dir():
+        print("the mined corpus is not built yet; the first of these runs builds it, or `python -m data build`")
+
+
+def is_on_mined(trial: Trial) -> bool:
+    """Whether a run, or the one whose network it begins with, needs the mined corpus."""
+    return any("--data.shards=mined" in run.options for run in (trial, trial.network) if run is not None)
 
 
 def why_not(older: str, code: Code, lines: list[dict[str, Any]]) -> str:

@@ -1,5 +1,7 @@
 """The whole command on tiny runs: what is missing is run, once, whoever is killed; the rest is read from the lines."""
 
+import ast
+import inspect
 import os
 import re
 import signal
@@ -12,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from experiments.ablate import main
-from experiments.laboratory.plan import code_of_suite, make_plan, marks
+from experiments.laboratory.plan import READ_SHARDS, code_of_suite, make_plan, marks
 from experiments.laboratory.suite import BASE, load_suite
 from experiments.record.lines import append_line, read_suite
 from experiments.record.measurement import ROOT
 from system.errors import UserError
+from training.corpus import read_shards
 
 ROWS = [BASE, "wide"]
+MINED = '"data.shards": "mined", "pretraining.steps": 10'
 
 
 @pytest.fixture
@@ -89,6 +93,19 @@ def test_a_dry_run_lists_and_runs_nothing(command, tmp_path, capsys):
     assert "0 runs done, 4 left, unknown until the base has run once" in said
     assert "--model.d_ff=32" in said and "wide, seed 2" in said
     assert not (tmp_path / "results").exists() and not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_builds_no_corpus_and_says_that_it_is_not_there(tiny_suite, command, tmp_path, capsys, monkeypatch):
+    tiny_suite.write_text(tiny_suite.read_text().replace('"pretraining.steps": 0', MINED))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main([*command, "--dry_run"]) == 0
+    assert "the mined corpus is not built yet; the first of these runs builds it" in capsys.readouterr().out
+    assert not (tmp_path / "cache" / "codegen" / "corpora").exists()
+
+
+def test_the_code_of_a_suite_has_what_reading_a_built_corpus_imports():
+    nodes = ast.walk(ast.parse(inspect.getsource(read_shards)))
+    assert {node.module for node in nodes if isinstance(node, ast.ImportFrom)} == {*READ_SHARDS}
 
 
 def test_the_suite_that_the_docs_show_works(tmp_path, capsys):
