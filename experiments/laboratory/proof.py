@@ -19,8 +19,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from experiments.laboratory.counting import Line, lines_that_count
 from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite, shown_name
@@ -83,8 +86,8 @@ def prove(parts: Iterable[Provable], lines: Sequence[Line], folder: Path) -> Ite
     What `lines` say already is not proved again. `folder`: where runs lie until the line of their proof is asked past.
     Raises UserError where no commit has the code.
     """
-    with sigterm_as_exit():
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with sigterm_as_exit(), only_one_in(folder):
         here = Tree(ROOT, make_cache(folder / "cache-here", CORPORA))
         for part in parts:
             with Starter() as starter:
@@ -96,6 +99,18 @@ def prove(parts: Iterable[Provable], lines: Sequence[Line], folder: Path) -> Ite
                 line = proof_of(part, today, starter, here, place)
             yield line
             shutil.rmtree(place)
+
+
+@contextmanager
+def only_one_in(folder: Path) -> Iterator[None]:
+    """Inside the `with` no other process proves in this folder. Raises UserError where one does."""
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"another process proves in {folder}; let it end") from None
+    with lock:
+        yield
 
 
 def is_said(code: str, today: str, lines: Iterable[Line]) -> bool:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from experiments.laboratory import proof
 from experiments.laboratory.proof import facts_of, line_of_proof, provable_lines, provable_of_suite, prove
@@ -62,7 +63,7 @@ def test_equal_bits_let_the_older_lines_in_and_others_do_not():
     assert said["rejects"] == "old" and "accepts" not in said and "training step 2" in said["reason"]
 
 
-def test_lines_of_todays_code_need_no_proof_nor_do_those_of_which_one_says_how_they_stand(tmp_path):
+def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_libraries, tmp_path):
     assert provable_of_suite(SUITE, "tiny", []) == []
     assert list(prove([provable("new")], [], tmp_path)) == []
     said = [{"accepts": "older", "for": "new"}, {"rejects": "oldest", "for": "new"}]
@@ -72,6 +73,11 @@ def test_lines_of_todays_code_need_no_proof_nor_do_those_of_which_one_says_how_t
 def test_code_that_no_commit_has_is_said(in_toy_repository, tmp_path):
     with pytest.raises(UserError, match="no commit of 1 around the lines of tiny has code old"):
         list(prove([provable(commits=(in_toy_repository.commit,))], [], tmp_path))
+
+
+def test_two_processes_do_not_prove_in_one_folder(tmp_path):
+    with FileLock(tmp_path / "lock"), pytest.raises(UserError, match="another process proves in"):
+        list(prove([provable()], [], tmp_path))
 
 
 def test_figures_that_are_no_runs_cannot_be_proved():
