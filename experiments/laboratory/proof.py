@@ -131,19 +131,23 @@ def proof_of(part: Provable, today: str, starter: Starter, here: Tree, folder: P
 
 
 def compare(part: Provable, trees: Trees) -> tuple[list[Line], list[Line], str]:
-    """What is said of each run and of each corpus that was scored, and the first difference; "" where there is none."""
-    runs, scorers = [], []
+    """What is said of each run and of each corpus that was scored, and where the codes part; "" where they do not.
+
+    Once they part only the scorers are still compared, so that it is known whether they are others too.
+    """
+    runs, scorers, parted = [], [], []
     commands = [part.commands_in(tree) for _, tree in trees.sides]
     for number, (sample, *of_sample) in enumerate(zip(part.samples, *commands, strict=True)):
+        if parted and not sample.scored:
+            continue
         computed = compute_both(trees, of_sample, sample.whole, number)
         runs.append(facts_of(sample, computed[1]))
-        difference = first_difference(*computed)
-        if not difference and sample.scored:
-            facts, difference = compare_scorers(trees, part, sample, number)
-            scorers.append(facts)
-        if difference:
-            return runs, scorers, f"{sample.row}, seed {sample.seed}: {difference}"
-    return runs, scorers, ""
+        found = [first_difference(*computed)]
+        if sample.scored:
+            scorers.append(compare_scorers(trees, part, sample, number))
+            found.append(scorers[-1]["difference"])
+        parted += [f"{sample.row}, seed {sample.seed}: {difference}" for difference in found if difference]
+    return runs, scorers, next(iter(parted), "")
 
 
 def compute_both(trees: Trees, commands: Sequence[Command], whole: bool, number: int) -> list[Computed]:
@@ -155,8 +159,8 @@ def compute_both(trees: Trees, commands: Sequence[Command], whole: bool, number:
     ]
 
 
-def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -> tuple[Line, str]:
-    """What was scored, and the first figure that differs. Raises TreeError."""
+def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -> Line:
+    """How many predictions were scored, in how many figures, and the first one that differs. Raises TreeError."""
     predictions = given_predictions(trees.folder / f"here-{number}" / "run")
     given = trees.folder / f"given-{number}.json"
     write_atomically(given, json.dumps(predictions))
@@ -167,8 +171,8 @@ def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -
         )
         for side, tree in trees.sides
     )  # fmt: skip
-    facts = {"row": sample.row, "predictions": sum(map(len, predictions.values())), "figures": len(old)}
-    return facts, first_other_figure(old, new)
+    n = sum(map(len, predictions.values()))
+    return {"row": sample.row, "predictions": n, "figures": len(old), "difference": first_other_figure(old, new)}
 
 
 def commit_of(part: Provable, starter: Starter, cache: Path, of_trees: Path, known: Path) -> str:
@@ -206,16 +210,18 @@ def line_of_proof(
     part: Provable, today: str, commit: str, runs: list[Line], scorers: list[Line], difference: str
 ) -> Line:
     """What is written down beside the other lines."""
+    lines = sum(scored["predictions"] for scored in scorers)
+    scored = f"the scores of {lines:,} given predictions, a third of them spoilt"
     if difference:
         word, verb = "differs from", "rejects"
-        reason = f"code {part.code} computes other bits: {difference}"
+        equal = "" if any(one["difference"] for one in scorers) else f"; {scored}, are equal in every bit"
+        reason = f"code {part.code} computes other bits: {difference}{equal}"
     else:
         word, verb = "counts as", "accepts"
         steps = ", ".join(f"{run['row']} ({run['steps']:,} steps)" for run in runs)
-        lines = sum(scored["predictions"] for scored in scorers)
         reason = (
             f"proven on one machine: losses, weights and outputs of {steps} are equal in every bit at commit "
-            f"{commit[:8]} and here, and so are the scores of {lines:,} given predictions, a third of them spoilt"
+            f"{commit[:8]} and here, and so are {scored}"
         )
     return {
         "row": f"code {part.code} {word} {today}",

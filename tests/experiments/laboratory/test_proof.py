@@ -54,13 +54,16 @@ def counted(run, made: list, stopped_at: int = 0):
 
 def test_equal_bits_let_the_older_lines_in_and_others_do_not():
     facts = [facts_of(Sample("base", 1), COMPUTED)]
-    scorers = [{"row": "base", "predictions": 300, "figures": 9}]
+    scorers = [{"row": "base", "predictions": 300, "figures": 9, "difference": ""}]
     said = line_of_proof(provable(), "new", "0123456789", facts, scorers, "")
     assert (said["accepts"], said["for"]) == ("old", "new") and said["scorers"] == scorers
     assert "base (2 steps)" in said["reason"] and "scores of 300 given predictions" in said["reason"]
     parted = "base, seed 1: training step 2: loss 1 instead of 2"
-    said = line_of_proof(provable(), "new", "0123456789", facts, [], parted)
+    said = line_of_proof(provable(), "new", "0123456789", facts, scorers, parted)
     assert said["rejects"] == "old" and "accepts" not in said and "training step 2" in said["reason"]
+    assert said["reason"].endswith("300 given predictions, a third of them spoilt, are equal in every bit")
+    other = [{**scorers[0], "difference": "dev.bleu.value 1 instead of 2"}]
+    assert "are equal" not in line_of_proof(provable(), "new", "0123456789", facts, other, parted)["reason"]
 
 
 def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_libraries, tmp_path):
@@ -73,6 +76,19 @@ def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_
 def test_code_that_no_commit_has_is_said(in_toy_repository, tmp_path):
     with pytest.raises(UserError, match="no commit of 1 around the lines of tiny has code old"):
         list(prove([provable(commits=(in_toy_repository.commit,))], [], tmp_path))
+
+
+def test_where_bits_part_the_scorers_are_compared_all_the_same_and_no_further_run_is_made(
+    in_toy_repository, tmp_path, monkeypatch
+):
+    of_old = provable(samples=(Sample("base", scored=True), Sample("wide"), Sample("bash", scored=True)))
+    of_old = replace(of_old, code_in=lambda starter, tree, folder: code_by_comment(tree))
+    in_toy_repository.change("FACTOR = 1.0", "FACTOR = 2.0  # the double")
+    scored = {"predictions": 3, "figures": 1, "difference": ""}
+    monkeypatch.setattr(proof, "compare_scorers", lambda trees, part, sample, number: {"row": sample.row, **scored})
+    (line,) = prove([of_old], [], tmp_path)
+    assert line["rejects"] == "old" and "base, seed 0: training step 1: loss 2.0 instead of 1.0" in line["reason"]
+    assert [run["row"] for run in line["runs"]] == [one["row"] for one in line["scorers"]] == ["base", "bash"]
 
 
 def test_two_processes_do_not_prove_in_one_folder(tmp_path):
