@@ -83,22 +83,24 @@ def by_code(lines: Iterable[Line]) -> dict[str, list[Line]]:
 def prove(parts: Iterable[Provable], lines: Sequence[Line], folder: Path) -> Iterator[Line]:
     """For each older code: the line that lets its lines in, or says where today's code parts from it.
 
-    What `lines` say already is not proved again. `folder`: where runs lie until the line of their proof is asked past.
-    Raises UserError where no commit has the code.
+    What `lines` say already is not proved again. `folder`: where runs lie until all is proved. Raises UserError at the
+    end where a code could not be proved: no commit has it, or a tree cannot make its runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    failed = []
     with sigterm_as_exit(), only_one_in(folder):
         here = Tree(ROOT, make_cache(folder / "cache-here", CORPORA))
         for part in parts:
-            with Starter() as starter:
-                shutil.rmtree(folder / "today", ignore_errors=True)
-                today = part.code_in(starter, here, folder / "today")
-                if part.code == today or is_said(part.code, today, lines):
-                    continue
-                place = folder / f"{part.code}-{today}"
-                line = proof_of(part, today, starter, here, place)
-            yield line
-            shutil.rmtree(place)
+            try:
+                line = proof_of(part, here, lines, folder)
+            except UserError as error:
+                failed.append(f"code {part.code}: {error}")
+                continue
+            if line is not None:
+                yield line
+        if failed:
+            raise UserError("; ".join(failed))
+        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -118,14 +120,19 @@ def is_said(code: str, today: str, lines: Iterable[Line]) -> bool:
     return any(line.get("for") == today and code in (line.get("accepts"), line.get("rejects")) for line in lines)
 
 
-def proof_of(part: Provable, today: str, starter: Starter, here: Tree, folder: Path) -> Line:
-    """The proof's line for one code; what is made for it lies in `folder`."""
-    folder.mkdir(exist_ok=True)
-    cache = make_cache(folder.parent / "cache-there", CORPORA)
-    with tempfile.TemporaryDirectory() as of_trees:
-        commit = commit_of(part, starter, cache, Path(of_trees), folder / "commit")
+def proof_of(part: Provable, here: Tree, lines: Iterable[Line], folder: Path) -> Line | None:
+    """The proof's line for one code, None where none is needed; what is made for it lies in the folder. UserError."""
+    with Starter() as starter, tempfile.TemporaryDirectory() as of_trees:
+        shutil.rmtree(folder / "today", ignore_errors=True)
+        today = part.code_in(starter, here, folder / "today")
+        if part.code == today or is_said(part.code, today, lines):
+            return None
+        place = folder / f"{part.code}-{today}"
+        place.mkdir(exist_ok=True)
+        cache = make_cache(folder / "cache-there", CORPORA)
+        commit = commit_of(part, starter, cache, Path(of_trees), place / "commit")
         with tree_of(commit, Path(of_trees, "tree")) as root:
-            trees = Trees(starter, Tree(root, cache, commit[:8]), here, folder)
+            trees = Trees(starter, Tree(root, cache, commit[:8]), here, place)
             runs, scorers, difference = compare(part, trees)
     return line_of_proof(part, today, commit, runs, scorers, difference)
 

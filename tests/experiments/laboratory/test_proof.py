@@ -68,14 +68,15 @@ def test_equal_bits_let_the_older_lines_in_and_others_do_not():
 
 def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_libraries, tmp_path):
     assert provable_of_suite(SUITE, "tiny", []) == []
-    assert list(prove([provable("new")], [], tmp_path)) == []
+    assert list(prove([provable("new")], [], tmp_path / "proofs")) == []
     said = [{"accepts": "older", "for": "new"}, {"rejects": "oldest", "for": "new"}]
-    assert list(prove([provable("older"), provable("oldest")], said, tmp_path)) == []
+    assert list(prove([provable("older"), provable("oldest")], said, tmp_path / "proofs")) == []
 
 
 def test_code_that_no_commit_has_is_said(in_toy_repository, tmp_path):
-    with pytest.raises(UserError, match="no commit of 1 around the lines of tiny has code old"):
-        list(prove([provable(commits=(in_toy_repository.commit,))], [], tmp_path))
+    parts = [provable("older"), provable(commits=(in_toy_repository.commit,))]
+    with pytest.raises(UserError, match="code older: no commit .*; code old: no commit of 1 around the lines of tiny"):
+        list(prove(parts, [], tmp_path / "proofs"))
 
 
 def test_where_bits_part_the_scorers_are_compared_all_the_same_and_no_further_run_is_made(
@@ -86,14 +87,15 @@ def test_where_bits_part_the_scorers_are_compared_all_the_same_and_no_further_ru
     in_toy_repository.change("FACTOR = 1.0", "FACTOR = 2.0  # the double")
     scored = {"predictions": 3, "figures": 1, "difference": ""}
     monkeypatch.setattr(proof, "compare_scorers", lambda trees, part, sample, number: {"row": sample.row, **scored})
-    (line,) = prove([of_old], [], tmp_path)
+    (line,) = prove([of_old], [], tmp_path / "proofs")
     assert line["rejects"] == "old" and "base, seed 0: training step 1: loss 2.0 instead of 1.0" in line["reason"]
     assert [run["row"] for run in line["runs"]] == [one["row"] for one in line["scorers"]] == ["base", "bash"]
 
 
 def test_two_processes_do_not_prove_in_one_folder(tmp_path):
-    with FileLock(tmp_path / "lock"), pytest.raises(UserError, match="another process proves in"):
-        list(prove([provable()], [], tmp_path))
+    (tmp_path / "proofs").mkdir()
+    with FileLock(tmp_path / "proofs" / "lock"), pytest.raises(UserError, match="another process proves in"):
+        list(prove([provable()], [], tmp_path / "proofs"))
 
 
 def test_figures_that_are_no_runs_cannot_be_proved():
@@ -109,11 +111,11 @@ def test_a_proof_that_was_stopped_goes_on_with_the_runs_that_were_made(in_toy_re
     run = Starter.run
     monkeypatch.setattr(Starter, "run", counted(run, made, stopped_at=4))
     with pytest.raises(KeyboardInterrupt):
-        list(prove([of_old], [], tmp_path))
+        list(prove([of_old], [], tmp_path / "proofs"))
     monkeypatch.setattr(Starter, "run", counted(run, made))
-    (line,) = prove([of_old], [], tmp_path)
+    (line,) = prove([of_old], [], tmp_path / "proofs")
     assert line["accepts"] == "old" and [run["row"] for run in line["runs"]] == ["base", "wide", "base"]
-    assert len(made) == 2 * 3 and not (tmp_path / "old-new").exists()
+    assert len(made) == 2 * 3 and not (tmp_path / "proofs").exists()
 
 
 @pytest.mark.slow
