@@ -26,8 +26,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from experiments.laboratory.counting import Line, lines_that_count
-from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite, shown_name
+from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite
 from experiments.laboratory.suite import Suite
+from experiments.record.compact_lines import portable
 from experiments.record.differences import first_difference
 from experiments.record.scorers import figures, first_other_figure, given_predictions
 from experiments.record.tree_runs import FEW_STEPS, Command, compute
@@ -232,7 +233,7 @@ def line_of_proof(
         )
     return {
         "row": f"code {part.code} {word} {today}",
-        "command": f"python -m experiments.ablate {shown_name(part.name)} --prove",
+        "command": f"python -m experiments.ablate {portable(part.name)} --prove",
         verb: part.code, "for": today, "reason": reason, "commit": commit, "runs": runs, "scorers": scorers,
     }  # fmt: skip
 

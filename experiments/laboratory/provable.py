@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.benchmarks.recipes import BENCHMARKS
 from experiments.laboratory.plan import NOT_ASKED, options_of
-from experiments.record.compact_lines import Line, defaults, portable
+from experiments.record.compact_lines import Line, defaults
 from experiments.record.tree_runs import Command, compute, without
 from experiments.record.trees import ROOT, Starter, Tree, TreeError, ask
 from system.atomic_files import read_json
@@ -208,8 +208,3 @@ def commits_of(lines: Iterable[Line]) -> tuple[str, ...]:
     """The commits that the lines name, the most frequent first; files may have differed from them."""
     named = [str(line["commit"]).removesuffix("+changes") for line in lines if line.get("commit")]
     return tuple(sorted(dict.fromkeys(named), key=named.count, reverse=True))
-
-
-def shown_name(name: str) -> str:
-    """The name as a command of a line has it."""
-    return portable(name)

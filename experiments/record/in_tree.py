@@ -4,6 +4,7 @@ The text of this file is given to `python -c`, with names of libraries that take
 commands on standard input, a line of JSON each, and forks for each: the child goes to the tree, whose modules come
 before all others, and becomes the program. Of the project nothing is imported by name but the program, as modules may
 lie elsewhere in another commit. Printed are the number of the child's process and, when it has ended, its exit status.
+`eval.py` may be given the predictions that it scores, in the place of what the network writes.
 """
 
 from __future__ import annotations
