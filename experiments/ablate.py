@@ -5,6 +5,7 @@
     python -m experiments.ablate pieces --seeds 2 --rows base "one head"
     python -m experiments.ablate pieces --jobs 0              the table alone
     python -m experiments.ablate pieces --prove               lines of older code count, if it computes the same bits
+    python -m experiments.ablate django --prove               the same of single runs: django, django_1000, benchmarks
 
 Two runs go on at once, one thread each, so no time that they take is a result. A finished run leaves a line in
 docs/results/SUITE.jsonl and is not made again; one that was stopped goes on from its checkpoint. The command may be
@@ -40,15 +41,17 @@ from experiments.laboratory.plan import (
     shared_line,
 )
 from experiments.laboratory.plots import plot_suite
-from experiments.laboratory.proof import prove
+from experiments.laboratory.proof import provable_lines, provable_of_suite, prove
 from experiments.laboratory.runner import run_all, seconds_in_words
 from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
+from experiments.laboratory.suite import names as suite_names
 from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
 from experiments.record.lines import append_line, read_suite, read_suites
 from experiments.record.measurement import ROOT
 from system.atomic_files import write_atomically
+from system.cache import cache_folder
 from system.errors import UserError
 from system.options import parse, run_and_report
 from system.trial import step_cap
@@ -58,13 +61,14 @@ from system.trial import step_cap
 class Settings:
     """What is run, and where."""
 
-    suite: Annotated[str, tyro.conf.Positional]  # name of a file in experiments/suites
+    suite: Annotated[str, tyro.conf.Positional]  # name of a file in experiments/suites; with --prove, of docs/results
     seeds: int = 0  # only the first so many seeds of each row; 0: all (10 of the base, 5 of the others)
     rows: tuple[str, ...] = ()  # only these rows; empty: all
     jobs: int = 2  # runs at once, one thread each; 0: none, only the table
     dry_run: bool = False  # list the runs and leave
     again: bool = False  # make every run with today's code, whatever earlier code has made
     prove: bool = False  # run older code beside today's; where all bits are equal, its lines count
+    run_untrusted: bool = False  # to prove benchmarks: run the programs of MBPP; there is no sandbox yet
     runs: Path = ROOT / "runs" / "ablate"  # where run folders, tables and logs lie
     results: Path = ROOT / "docs" / "results"  # where the lines lie
 
@@ -75,10 +79,10 @@ def main(arguments: list[str]) -> int:
     for name in ("seeds", "jobs"):
         if getattr(settings, name) < 0:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least 0")
-    suite = load_suite(settings.suite)
     if settings.prove:
-        add_proofs(suite, settings)
+        add_proofs(settings)
         return 0
+    suite = load_suite(settings.suite)
     with tempfile.TemporaryDirectory() as trial:
         results = settings.results
         if step_cap():
@@ -94,11 +98,19 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def add_proofs(suite: Suite, settings: Settings) -> None:
+def add_proofs(settings: Settings) -> None:
     """Write down which older lines count as today's, or where today's code parts from theirs. Raises UserError."""
-    name = str(Path(settings.suite).resolve()) if settings.suite.endswith(".py") else suite.name
-    for line in prove(suite, name, read_suite(settings.results, suite.name), code_of_suite(suite).hash):
-        append_line(settings.results, line)
+    name = settings.suite
+    if name not in suite_names() and (settings.results / f"{name}.jsonl").is_file():
+        lines = read_suite(settings.results, name)
+        parts = provable_lines(name, lines, settings.run_untrusted)
+    else:
+        suite = load_suite(settings.suite)
+        name, lines = suite.name, read_suite(settings.results, suite.name)
+        known_as = str(Path(settings.suite).resolve()) if settings.suite.endswith(".py") else name
+        parts = provable_of_suite(suite, known_as, lines)
+    for line in prove(parts, lines, settings.runs.resolve() / "proofs" / name):
+        append_line(settings.results, {"suite": name, **line})
         print(line["reason"])
 
 
@@ -182,6 +194,13 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
                 why = why_not(other, code, lines)
                 print(f"{count} lines of code {other} do not count beside runs of today's: {why}")
     show_refused(found.plan)
+    if any(is_on_mined(trial) for trial in missing) and not cache_folder("corpora").is_dir():
+        print("the mined corpus is not built yet; the first of these runs builds it, or `python -m data build`")
+
+
+def is_on_mined(trial: Trial) -> bool:
+    """Whether a run, or the one whose network it begins with, needs the mined corpus."""
+    return any("--data.shards=mined" in run.options for run in (trial, trial.network) if run is not None)
 
 
 def why_not(older: str, code: Code, lines: list[dict[str, Any]]) -> str:

@@ -16,6 +16,7 @@ from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.record.cells import as_text, code, table
 from experiments.record.commands import todays_command
 from experiments.record.compact_lines import Line
+from experiments.record.lines import said_of_codes
 from experiments.record.measurement import rounded
 from experiments.record.records import records
 from system.errors import UserError
@@ -186,4 +187,5 @@ def page_section(name: str, lines: Sequence[Line], choosing: Sequence[Line] = ()
     alone = [vars(line) for line in records(choosing) if line.row == "one network, greedy"] if name == "django" else []
     made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
     cells = table_cells(name, [*map(vars, rows)], alone[-1] if alone else None)
-    return f"{HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n"
+    said = "".join(f"\n{sentence}\n" for sentence in said_of_codes(lines, [newest.code_hash]))
+    return f"{HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n{said}"

@@ -36,7 +36,6 @@ from system.trial import step_cap
 from training import strategies
 from training.command_line import read_training_command
 from training.config import LoopConfig
-from training.corpus import read_pretraining
 from training.mixture import import_objectives
 from training.run.code_hash import code_hash, imported_files
 from training.run.old_settings import differing, flat, in_first_names, read_old
@@ -53,6 +52,8 @@ CHANGES_NOTHING = (
     "it changes nothing: the base has this value, or another setting decides (steps over epochs, say); take it out of "
     "the suite"
 )
+
+READ_SHARDS = ("data.shards.command", "data.shards.store")  # modules that a run with data.shards imports late
 
 Line = dict[str, Any]
 
@@ -206,9 +207,9 @@ def code_of(trials: Iterable[Trial]) -> Code:
     runs = [run for trial in trials for run in (trial.network, trial.teacher, trial) if run is not None]
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
-        if settings.data.shards:
-            with contextlib.suppress(UserError):  # a corpus that is still to be built: its runs say so
-                read_pretraining(settings.data, settings.corpus)
+        if settings.data.shards:  # what reading the corpus imports, which may be still to be built
+            for module in READ_SHARDS:
+                importlib.import_module(module)
         # Also of a run that only pretrains: its recipe's.
         import_objectives(settings.training.objectives, settings.strategies.auxiliary.task)
         if settings.pretrains:

@@ -1,192 +1,244 @@
 """A proof that result lines of older code count: both codes, run on this machine, compute the same bits.
 
     python -m experiments.ablate SUITE --prove
+    python -m experiments.ablate django --prove          single runs; also django_1000, benchmarks
 
-The commit whose tree has the code of the lines stands in a worktree of git. A whole run of the suite's shortest row and
-50 steps of two more are made there and here on one thread (the network that a run begins with, or its teacher, 50 steps
-too), and losses, final weights and greedy outputs compared. What comes out is one line beside the suite's others, which
-lets the older lines in, or says where the two codes part.
+The commit whose tree has the code of the lines stands in a worktree of git. 50 steps of a short, a middle and a long
+row are made there and here on one thread (the network that a run begins with, or its teacher, 50 steps too), and
+losses, final weights and greedy outputs compared; then the scores that both give to the same predictions
+(experiments/record/scorers.py); then a whole run of the shortest row. What comes out is one line beside the others,
+which lets the older lines in, or says where the two codes part.
+
+Whoever is stopped goes on: runs stay in a folder until their proof is written down, and go on from their checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
+
+from filelock import FileLock, Timeout
 
 from experiments.laboratory.counting import Line, lines_that_count
+from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite
 from experiments.laboratory.suite import Suite
+from experiments.record.compact_lines import portable
 from experiments.record.differences import first_difference
-from experiments.record.trees import ROOT, Computed, Starter, Tree, git, last_line, make_cache, train, tree_of
+from experiments.record.scorers import figures, first_other_figure, given_predictions
+from experiments.record.tree_runs import FEW_STEPS, Command, compute
+from experiments.record.trees import ROOT, Computed, Starter, Tree, git, make_cache, sigterm_as_exit, tree_of
+from system.atomic_files import write_atomically
 from system.errors import UserError
-from training.run.old_settings import first_name
 
-SHORT = 50  # steps of all runs but one
-STEPS = ("--training.steps", "--pretraining.steps")
-SHORT_LIMIT = 20  # lines of each split that a short run writes
 NEAR = 30  # commits around those of the lines that are tried
 CORPORA = ("django", "nl2bash", "conala", "hearthstone", "mbpp")
-ASK = """
-import json, sys
-from experiments.laboratory.plan import code_of_suite, make_trial
-from experiments.laboratory.suite import load_suite
-
-def told(trial):
-    return trial and {"options": trial.options, "network": told(trial.network), "teacher": told(trial.teacher)}
-
-suite, asked = load_suite(sys.argv[1]), json.loads(sys.argv[2])
-runs = [told(make_trial(suite, row, seed, tuned)) for row, seed, tuned in asked]
-print(json.dumps({"code": code_of_suite(suite).hash, "runs": runs}))
-"""
+BENCHMARKS = "benchmarks"  # the file of their figures
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One run that is made in both trees."""
+class Trees:
+    """The tree of the older code and today's, and what runs their programs."""
 
-    row: str
-    seed: int
-    tuned: dict[str, Any]
-    whole: bool = False
+    starter: Starter
+    there: Tree
+    here: Tree
+    folder: Path  # where their runs lie
+
+    @property
+    def sides(self) -> tuple[tuple[str, Tree], tuple[str, Tree]]:
+        """Both trees, with the name of each in the folder."""
+        return ("there", self.there), ("here", self.here)
 
 
-def prove(suite: Suite, name: str, lines: Sequence[Line], today: str) -> Iterator[Line]:
-    """For each older code whose lines count: the line that lets them in, or says where today's code parts from it.
-
-    `name`: as `load_suite` knows the suite. Raises UserError where no commit has the code.
-    """
+def provable_of_suite(suite: Suite, name: str, lines: Sequence[Line]) -> list[Provable]:
+    """A suite's lines that count, code by code. `name`: as `load_suite` knows the suite."""
     _, counted, _ = lines_that_count(suite, lines)
-    for code in dict.fromkeys(line["code_hash"] for line in counted):
-        if code != today:
-            of_code = [line for line in counted if line["code_hash"] == code]
-            yield {"suite": suite.name, **proof_of(code, name, of_code, today)}
+    return [of_suite(name, code, of_code) for code, of_code in by_code(counted).items()]
 
 
-def proof_of(code: str, name: str, lines: Sequence[Line], today: str) -> Line:
-    """The same for one code and its lines."""
-    asked = rows_to_run(lines)
-    with tempfile.TemporaryDirectory() as folder, Starter() as starter:
-        here = Tree(ROOT, make_cache(Path(folder, "here"), CORPORA))
-        there_cache = make_cache(Path(folder, "there"), CORPORA)
-        commit = commit_of(code, name, commits_of(lines), there_cache, Path(folder))
-        with tree_of(commit, Path(folder, "tree")) as root:
-            there = Tree(root, there_cache, commit[:8])
-            told = [ask(tree, name, asked)["runs"] for tree in (there, here)]
-            facts, difference = [], ""
-            for number, (one, *runs) in enumerate(zip(asked, *told, strict=True)):
-                computed = [
-                    compute(starter, tree, run, one.whole, Path(folder, f"{side}-{number}"))
-                    for side, tree, run in zip(("there", "here"), (there, here), runs, strict=True)
-                ]
-                facts.append(facts_of(one, computed[1]))
-                if difference := first_difference(*computed):
-                    difference = f"{one.row}, seed {one.seed}: {difference}"
-                    break
-    return line_of_proof(name, code, today, commit, facts, difference)
+def provable_lines(name: str, lines: Sequence[Line], run_untrusted: bool) -> list[Provable]:
+    """Lines of no suite, code by code. Raises UserError where they are no runs."""
+    codes = by_code(lines)
+    if name == BENCHMARKS:
+        return [of_benchmarks(name, code, of_code, run_untrusted) for code, of_code in codes.items()]
+    if any("config" not in line for of_code in codes.values() for line in of_code):
+        raise UserError(f"the lines of {name} are measured figures, no runs; nothing can be proved of them")
+    return [of_single_runs(name, code, of_code) for code, of_code in codes.items()]
 
 
-def line_of_proof(name: str, code: str, today: str, commit: str, facts: list[Line], difference: str) -> Line:
-    """What is written down beside the suite's runs."""
-    runs = ", ".join(f"{fact['row']} ({fact['steps']:,} steps)" for fact in facts)
-    said = {"rejects": code, "for": today, "reason": f"code {code} computes other bits: {difference}"}
-    if not difference:
-        said = {
-            "accepts": code, "for": today,
-            "reason": f"proven on one machine: losses, weights and outputs of {runs} are equal in every bit at commit "
-            f"{commit[:8]} and here",
-        }  # fmt: skip
-    word = "differs from" if difference else "counts as"
-    return {
-        "row": f"code {code} {word} {today}", "command": f"python -m experiments.ablate {name} --prove",
-        **said, "commit": commit, "runs": facts,
-    }  # fmt: skip
-
-
-def rows_to_run(lines: Iterable[Line]) -> list[Asked]:
-    """The first line of the shortest row, to be run whole, and of the longest and a middle one."""
-    of_row: dict[str, list[Line]] = {}
+def by_code(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    """The hash of code -> its lines, without those that say of one code that it counts as another."""
+    found: dict[str, list[Line]] = {}
     for line in lines:
-        of_row.setdefault(line["row"], []).append(line)
-    by_time = sorted(of_row.values(), key=lambda found: median(line["budget"]["seconds"] for line in found))
-    first = [found[0] for found in by_time]
-    chosen = [first[0], *(line for line in (first[-1], first[len(first) // 2]) if line is not first[0])]
+        if "for" not in line:
+            found.setdefault(line["code_hash"], []).append(line)
+    return found
+
+
+def prove(parts: Iterable[Provable], lines: Sequence[Line], folder: Path) -> Iterator[Line]:
+    """For each older code: the line that lets its lines in, or says where today's code parts from it.
+
+    What `lines` say already is not proved again. `folder`: where runs lie until all is proved. Raises UserError at the
+    end where a code could not be proved: no commit has it, or a tree cannot make its runs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = []
+    with sigterm_as_exit(), only_one_in(folder):
+        here = Tree(ROOT, make_cache(folder / "cache-here", CORPORA))
+        for part in parts:
+            try:
+                line = proof_of(part, here, lines, folder)
+            except UserError as error:
+                failed.append(f"code {part.code}: {error}")
+                continue
+            if line is not None:
+                yield line
+        if failed:
+            raise UserError("; ".join(failed))
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def only_one_in(folder: Path) -> Iterator[None]:
+    """Inside the `with` no other process proves in this folder. Raises UserError where one does."""
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"another process proves in {folder}; let it end") from None
+    with lock:
+        yield
+
+
+def is_said(code: str, today: str, lines: Iterable[Line]) -> bool:
+    """Whether a line says already how a code stands to today's."""
+    return any(line.get("for") == today and code in (line.get("accepts"), line.get("rejects")) for line in lines)
+
+
+def proof_of(part: Provable, here: Tree, lines: Iterable[Line], folder: Path) -> Line | None:
+    """The proof's line for one code, None where none is needed; what is made for it lies in the folder. UserError."""
+    with Starter() as starter, tempfile.TemporaryDirectory() as of_trees:
+        shutil.rmtree(folder / "today", ignore_errors=True)
+        today = part.code_in(starter, here, folder / "today")
+        if part.code == today or is_said(part.code, today, lines):
+            return None
+        place = folder / f"{part.code}-{today}"
+        place.mkdir(exist_ok=True)
+        cache = make_cache(folder / "cache-there", CORPORA)
+        commit = commit_of(part, starter, cache, Path(of_trees), place / "commit")
+        with tree_of(commit, Path(of_trees, "tree")) as root:
+            trees = Trees(starter, Tree(root, cache, commit[:8]), here, place)
+            runs, scorers, difference = compare(part, trees)
+    return line_of_proof(part, today, commit, runs, scorers, difference)
+
+
+def compare(part: Provable, trees: Trees) -> tuple[list[Line], list[Line], str]:
+    """What is said of each run and of each corpus that was scored, and where the codes part; "" where they do not.
+
+    Once they part only the scorers are still compared, so that it is known whether they are others too.
+    """
+    runs, scorers, parted = [], [], []
+    commands = [part.commands_in(tree) for _, tree in trees.sides]
+    for number, (sample, *of_sample) in enumerate(zip(part.samples, *commands, strict=True)):
+        if parted and not sample.scored:
+            continue
+        computed = compute_both(trees, of_sample, sample.whole, number)
+        runs.append(facts_of(sample, computed[1]))
+        found = [first_difference(*computed)]
+        if sample.scored:
+            scorers.append(compare_scorers(trees, part, sample, number))
+            found.append(scorers[-1]["difference"])
+        parted += [f"{sample.row}, seed {sample.seed}: {difference}" for difference in found if difference]
+    return runs, scorers, next(iter(parted), "")
+
+
+def compute_both(trees: Trees, commands: Sequence[Command], whole: bool, number: int) -> list[Computed]:
+    """What the commands of both trees compute. Raises TreeError."""
+    steps = 0 if whole else FEW_STEPS
     return [
-        Asked(line["row"], line["seed"], line["tuned"], line is first[0])
-        for line in {id(line): line for line in chosen}.values()
+        compute(trees.starter, tree, command, steps, trees.folder / f"{side}-{number}")
+        for (side, tree), command in zip(trees.sides, commands, strict=True)
     ]
 
 
-def commits_of(lines: Iterable[Line]) -> list[str]:
-    """The commits that the lines name, the most frequent first; files may have differed from them."""
-    named = [str(line["commit"]).removesuffix("+changes") for line in lines if line.get("commit")]
-    return sorted(dict.fromkeys(named), key=named.count, reverse=True)
+def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -> Line:
+    """How many predictions were scored, in how many figures, and the first one that differs. Raises TreeError."""
+    predictions = given_predictions(trees.folder / f"here-{number}" / "run")
+    given = trees.folder / f"given-{number}.json"
+    write_atomically(given, json.dumps(predictions))
+    old, new = (
+        figures(
+            trees.starter, tree, trees.folder / f"{side}-{number}" / "run", given,
+            trees.folder / f"scored-{side}-{number}", sample.benchmark, part.scoring,
+        )
+        for side, tree in trees.sides
+    )  # fmt: skip
+    n = sum(map(len, predictions.values()))
+    return {"row": sample.row, "predictions": n, "figures": len(old), "difference": first_other_figure(old, new)}
 
 
-def commit_of(code: str, name: str, named: Sequence[str], cache: Path, folder: Path) -> str:
-    """The commit whose tree has the suite's code: one that is named, or near to one. Raises UserError."""
+def commit_of(part: Provable, starter: Starter, cache: Path, of_trees: Path, known: Path) -> str:
+    """The commit whose tree has the code: one that the lines name, or near to one; kept in a file. Raises UserError."""
+    if known.exists():
+        return known.read_text(encoding="utf-8")
+    tried = commits_to_try(part.commits)
+    for commit in tried:
+        print(f"looking for code {part.code}: commit {commit[:8]}", file=sys.stderr)
+        with tree_of(commit, of_trees / "candidate") as root:
+            try:
+                found = part.code_in(starter, Tree(root, cache, commit[:8]), of_trees / commit)
+            except UserError as error:  # it may not know the suite yet
+                print(error, file=sys.stderr)
+                continue
+        if found == part.code:
+            write_atomically(known, commit)
+            return commit
+    raise UserError(
+        f"no commit of {len(tried)} around the lines of {part.name} has code {part.code}; they stay earlier code's"
+    )
+
+
+def commits_to_try(named: Sequence[str]) -> list[str]:
+    """The commits that are named, and then those around them, the nearest first."""
     history = git(ROOT, "log", "--format=%H").stdout.split()
     near = sorted(
         (abs(place - history.index(commit)), place) for commit in named if commit in history
         for place in range(len(history))
     )  # fmt: skip
-    tried = list(dict.fromkeys([*named, *(history[place] for distance, place in near if distance <= NEAR)]))
-    for commit in tried:
-        print(f"looking for code {code}: commit {commit[:8]}", file=sys.stderr)
-        with tree_of(commit, folder / "candidate") as root:
-            try:
-                found = ask(Tree(root, cache, commit[:8]), name, [])["code"]
-            except UserError:  # it may not know the suite yet
-                continue
-        if found == code:
-            return commit
-    raise UserError(f"no commit of {len(tried)} around the lines of {name} has code {code}; they stay earlier code's")
+    return list(dict.fromkeys([*named, *(history[place] for distance, place in near if distance <= NEAR)]))
 
 
-def ask(tree: Tree, name: str, asked: Sequence[Asked]) -> dict[str, Any]:
-    """A tree's own words: the suite's code there, and the options of each run. Raises UserError."""
-    rows = json.dumps([(one.row, one.seed, one.tuned) for one in asked])
-    variables = os.environ | {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, name, rows], cwd=tree.root, env=variables, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise UserError(f"suite {name} at {tree.name}: {last_line(done.stderr)}")
-    return json.loads(done.stdout.splitlines()[-1])
+def line_of_proof(
+    part: Provable, today: str, commit: str, runs: list[Line], scorers: list[Line], difference: str
+) -> Line:
+    """What is written down beside the other lines."""
+    lines = sum(scored["predictions"] for scored in scorers)
+    scored = f"the scores of {lines:,} given predictions, a third of them spoilt"
+    if difference:
+        word, verb = "differs from", "rejects"
+        equal = "" if any(one["difference"] for one in scorers) else f"; {scored}, are equal in every bit"
+        reason = f"code {part.code} computes other bits: {difference}{equal}"
+    else:
+        word, verb = "counts as", "accepts"
+        steps = ", ".join(f"{run['row']} ({run['steps']:,} steps)" for run in runs)
+        reason = (
+            f"proven on one machine: losses, weights and outputs of {steps} are equal in every bit at commit "
+            f"{commit[:8]} and here, and so are {scored}"
+        )
+    return {
+        "row": f"code {part.code} {word} {today}",
+        "command": f"python -m experiments.ablate {portable(part.name)} --prove",
+        verb: part.code, "for": today, "reason": reason, "commit": commit, "runs": runs, "scorers": scorers,
+    }  # fmt: skip
 
 
-def compute(starter: Starter, tree: Tree, run: dict[str, Any], whole: bool, folder: Path) -> Computed:
-    """What a run computes in a tree; what it begins with, or learns from, is made first. Raises TreeError."""
-    folder.mkdir()
-    words = list(run["options"]) if whole else shortened(run["options"])
-    for part, setting in (("network", "init.from"), ("teacher", "strategies.teacher.run")):
-        if run[part] is not None:
-            compute(starter, tree, run[part], False, folder / part)
-            words = with_folder(words, setting, folder / part / "run")
-    return train(starter, tree, words, folder / "run")
-
-
-def with_folder(words: Sequence[str], setting: str, folder: Path) -> list[str]:
-    """The options with the folder in a setting that may have had another name in the tree that they are of."""
-    names = [f"--{name}=" for name in (setting, first_name(setting))]
-    option = next((name for name in names if any(word.startswith(name) for word in words)), names[0])
-    return [*(word for word in words if not word.startswith(option)), f"{option}{folder}"]
-
-
-def shortened(options: Sequence[str]) -> list[str]:
-    """The options of a run of few steps that writes few lines; a phase without steps stays without."""
-    pairs = [(word, *word.partition("=")[::2]) for word in options]
-    words = [f"{name}={SHORT}" if name in STEPS and value != "0" else word for word, name, value in pairs]
-    return [*words, f"--evaluation.limit={SHORT_LIMIT}"]
-
-
-def facts_of(asked: Asked, computed: Computed) -> Line:
+def facts_of(sample: Sample, computed: Computed) -> Line:
     """What a proof says of a run: how many losses were compared, the hash of the weights."""
     steps = len({(phase, step) for phase, step, name in computed.losses if name == "loss"})
-    return {"row": asked.row, "seed": asked.seed, "steps": steps, "weights": computed.weights_hash[:16]}
+    return {"row": sample.row, "seed": sample.seed, "steps": steps, "weights": computed.weights_hash[:16]}

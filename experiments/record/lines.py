@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +241,16 @@ def shared_of(records: Iterable[Line]) -> dict[str, Line]:
 def read_suites(folder: Path) -> dict[str, list[Line]]:
     """Every suite's lines, suites in alphabetical order."""
     return {path.stem: read_suite(folder, path.stem) for path in sorted(folder.glob("*.jsonl"))}
+
+
+def said_of_codes(lines: Iterable[Line], codes: Collection[str]) -> list[str]:
+    """What proofs say of these codes, a sentence each: as which later code they count, or that they are earlier ones.
+
+    The last word on a code is taken (`python -m experiments.ablate NAME --prove` writes it beside the code's lines).
+    """
+    newest = {line.get("accepts") or line.get("rejects"): line for line in lines if "for" in line}
+    return [
+        f"Code {code} counts as {newest[code]['for']}: {newest[code]['reason']}." if "accepts" in newest[code]
+        else f"Made by earlier code than {newest[code]['for']}: {newest[code]['reason']}."
+        for code in dict.fromkeys(codes) if code in newest
+    ]  # fmt: skip

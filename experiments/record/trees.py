@@ -13,15 +13,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -30,6 +35,7 @@ from torch import Tensor
 
 from system.cache import cache_folder
 from system.errors import UserError
+from training.run.folder import is_run
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = Path(__file__).with_name("in_tree.py")
@@ -39,6 +45,7 @@ LIBRARIES = (  # of the programs, those that take long to load
 )  # fmt: skip
 ONE_THREAD = ("--device", "cpu", "--threads", "1")
 LOSSES = ("loss", "held_out_loss")  # of a line of metrics.jsonl
+OWNER = "for process"  # what the reason of a worktree's lock begins with
 KILLED = -9  # exit status of a process that SIGKILL ended
 
 
@@ -82,17 +89,58 @@ def tensor_hash(tensor: Tensor) -> str:
 
 @contextmanager
 def tree_of(commit: str, place: Path, repository: Path = ROOT) -> Iterator[Path]:
-    """Inside the `with` the commit's files stand in the folder `place`; behind it they are gone. Raises UserError."""
+    """Inside the `with` the commit's files stand in the folder `place`; behind it they are gone, after SIGTERM too.
+
+    Trees of processes that were killed outright are removed first: the lock on each names its process. Raises
+    UserError.
+    """
     found = git(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
     if found.returncode:
         raise UserError(f"{commit} is no commit of {repository}; `git log --oneline` lists them")
+    remove_abandoned_trees(repository)
     made = git(repository, "worktree", "add", "--quiet", "--detach", str(place), found.stdout.strip())
     if made.returncode:
         raise UserError(f"git made no worktree of {commit}: {last_line(made.stderr)}")
     try:
-        yield place
+        with sigterm_as_exit():
+            owner = f"{OWNER} {os.getpid()} on {socket.gethostname()}"
+            git(repository, "worktree", "lock", "--reason", owner, str(place))
+            yield place
     finally:
-        git(repository, "worktree", "remove", "--force", str(place))
+        remove_tree(repository, place)
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Inside the `with` SIGTERM ends the process by SystemExit, so that every `with` and `finally` is gone through.
+
+    Another thread than the first one cannot ask for that; there nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def remove_abandoned_trees(repository: Path) -> None:
+    """Remove the worktrees whose lock names a process of this machine that is no longer there."""
+    for block in git(repository, "worktree", "list", "--porcelain").stdout.split("\n\n"):
+        place = re.search(r"^worktree (.+)$", block, re.MULTILINE)
+        owner = re.search(rf"^locked {OWNER} (\d+) on (.+)$", block, re.MULTILINE)
+        if place and owner and owner[2] == socket.gethostname() and not is_running(int(owner[1])):
+            remove_tree(repository, Path(place[1]))
+
+
+def remove_tree(repository: Path, place: Path) -> None:
+    """Remove a worktree, its lock, whatever was written there, and what git remembers of it."""
+    git(repository, "worktree", "unlock", str(place))
+    git(repository, "worktree", "remove", "--force", str(place))
+    shutil.rmtree(place, ignore_errors=True)
+    git(repository, "worktree", "prune")
 
 
 def git(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -111,11 +159,12 @@ def corpus_folder(name: str) -> Path | None:
 
 
 def make_cache(cache: Path, corpora: Iterable[str]) -> Path:
-    """A cache that is empty but for the published corpora that are there, which it links to."""
+    """A cache with links to the published corpora that are there; a new one has nothing else."""
     for name in corpora:
-        if (folder := corpus_folder(name)) is not None:
-            (cache / "codegen").mkdir(parents=True, exist_ok=True)
-            (cache / "codegen" / name).symlink_to(folder, target_is_directory=True)
+        link = cache / "codegen" / name
+        if (folder := corpus_folder(name)) is not None and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(folder, target_is_directory=True)
     return cache
 
 
@@ -124,6 +173,7 @@ class Starter:
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
+        self.child = 0  # the number of the program that runs
         self.process = subprocess.Popen(
             [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), *LIBRARIES], cwd=self.folder.name, text=True,
             env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -136,22 +186,28 @@ class Starter:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and the program that it runs if it does."""
+        if self.child:
+            with suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
         self.process.stdin.close()
         self.process.wait()
         self.folder.cleanup()
 
-    def run(self, tree: Tree, program: str, words: Sequence[str], killed_at: Path | None = None) -> str:
+    def run(
+        self, tree: Tree, program: str, words: Sequence[str], killed_at: Path | None = None, given: Path | None = None
+    ) -> str:
         """What the tree's `program`, train or eval, prints with these words. Raises TreeError where it fails.
 
         killed_at: a file or folder; as soon as it is there the program is killed, and if it ends before it has failed.
+        given: a JSON file, split -> texts, that eval.py scores in the place of what the network would write.
         """
         out, errors = (Path(self.folder.name, name) for name in ("out", "errors"))
         for file in (out, errors):
             file.write_text("")
         variables = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
         asked = {"root": str(tree.root), "program": program, "words": list(words), "variables": variables,
-                 "files": [str(out), str(errors)]}  # fmt: skip
+                 "files": [str(out), str(errors)], "given": str(given or "")}  # fmt: skip
         print(json.dumps(asked), file=self.process.stdin, flush=True)
         status = self.ended(killed_at)
         if killed_at is not None and status != KILLED:
@@ -162,13 +218,15 @@ class Starter:
 
     def ended(self, killed_at: Path | None) -> int:
         """The exit status of the program that was begun last, which is killed when a file is there."""
-        child = int(self.process.stdout.readline())
-        while killed_at is not None and is_running(child):
+        self.child = int(self.process.stdout.readline())
+        while killed_at is not None and is_running(self.child):
             if killed_at.exists():
-                os.kill(child, signal.SIGKILL)
+                os.kill(self.child, signal.SIGKILL)
                 break
             time.sleep(0.005)
-        return int(self.process.stdout.readline())
+        status = int(self.process.stdout.readline())
+        self.child = 0
+        return status
 
 
 def is_running(process: int) -> bool:
@@ -191,10 +249,34 @@ def train(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> Comp
     return read_run(run)
 
 
+def train_or_go_on(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> Computed:
+    """The same; a run that was begun goes on from its checkpoint, one that was made is only read. Raises TreeError.
+
+    A file beside the folder says that the run was made: which of a run's files is the last one differs over trees.
+    """
+    made = run.with_name(f"{run.name}.made")
+    if not made.exists():
+        starter.run(tree, "train", [*(["--resume"] if is_run(run) else words), "--run", str(run), *ONE_THREAD])
+        made.touch()
+    return read_run(run)
+
+
 def train_until_killed(starter: Starter, tree: Tree, words: Sequence[str], run: Path, step: int) -> None:
     """The same, killed as soon as the checkpoint of `step`, counted over all phases, is there. Raises TreeError."""
     checkpoint = run / "checkpoints" / f"step-{step}"
     starter.run(tree, "train", [*words, "--run", str(run), *ONE_THREAD], checkpoint)
+
+
+def ask(tree: Tree, script: str, *words: str, **variables: str) -> Any:
+    """What a script, run among the tree's modules with these words, prints last, as JSON. Raises TreeError."""
+    own = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=tree.root, env=environment(own | variables), capture_output=True,
+        text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise TreeError(f"{' '.join(words)} at {tree.name}: {last_line(done.stderr)}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def last_line(text: str) -> str:

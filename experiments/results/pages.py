@@ -16,7 +16,7 @@ from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.laboratory.tables import NOTHING
 from experiments.record.cells import table
 from experiments.record.compact_lines import Line
-from experiments.record.lines import NOT_RUN
+from experiments.record.lines import NOT_RUN, said_of_codes
 from experiments.record.records import records
 from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
 from experiments.results import front, six_strategies
@@ -100,7 +100,9 @@ def measurement_page(suites: Suites, name: str) -> Page:
     question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH)} find?")
     answer = ANSWERS.get(name, searched)(suites, name) if found else NOT_RUN
     note = f"{NOTE}\n" if name in OVER_EXAMPLES else ""
-    return page(name, TITLES.get(name, name), question, answer, section(name, found), note)
+    codes = [line.code_hash for line in found if line.code_hash]
+    said = "".join(f"\n{sentence}\n" for sentence in said_of_codes(suites.get(name, []), codes))
+    return page(name, TITLES.get(name, name), question, answer, section(name, found) + said, note)
 
 
 def benchmark_page(suites: Suites, name: str) -> Page:

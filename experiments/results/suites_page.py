@@ -13,6 +13,7 @@ from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.record.cells import table as markdown
 from experiments.record.compact_lines import Line
+from experiments.record.lines import said_of_codes
 
 IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
@@ -43,7 +44,8 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
     taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
-    notes = "\n\n".join([*tables.notes(analysis), tables.hours_note(lines)])
+    parted = said_of_codes([line for line in lines if "rejects" in line], [analysis.code])  # tables say the others
+    notes = "\n\n".join([*tables.notes(analysis), *parted, tables.hours_note(lines)])
     return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
 
 

@@ -22,6 +22,7 @@ def main(words):
     run = Path(words[words.index("--run") + 1])
     begun, run_steps = run.exists(), 4
     run.mkdir(exist_ok=True)
+    (run / "config.json").write_text("{}")
     with open(run / "metrics.jsonl", "a") as metrics:
         for step in range(1, run_steps + 1):
             if step % loop.METRICS_EVERY == 0 and (not begun or step > 2):

@@ -1,5 +1,7 @@
 """The whole command on tiny runs: what is missing is run, once, whoever is killed; the rest is read from the lines."""
 
+import ast
+import inspect
 import os
 import re
 import signal
@@ -12,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from experiments.ablate import main
-from experiments.laboratory.plan import code_of_suite, make_plan, marks
+from experiments.laboratory.plan import READ_SHARDS, code_of_suite, make_plan, marks
 from experiments.laboratory.suite import BASE, load_suite
 from experiments.record.lines import append_line, read_suite
 from experiments.record.measurement import ROOT
 from system.errors import UserError
+from training.corpus import read_shards
 
 ROWS = [BASE, "wide"]
+MINED = '"data.shards": "mined", "pretraining.steps": 10'
 
 
 @pytest.fixture
@@ -91,6 +95,19 @@ def test_a_dry_run_lists_and_runs_nothing(command, tmp_path, capsys):
     assert not (tmp_path / "results").exists() and not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_builds_no_corpus_and_says_that_it_is_not_there(tiny_suite, command, tmp_path, capsys, monkeypatch):
+    tiny_suite.write_text(tiny_suite.read_text().replace('"pretraining.steps": 0', MINED))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main([*command, "--dry_run"]) == 0
+    assert "the mined corpus is not built yet; the first of these runs builds it" in capsys.readouterr().out
+    assert not (tmp_path / "cache" / "codegen" / "corpora").exists()
+
+
+def test_the_code_of_a_suite_has_what_reading_a_built_corpus_imports():
+    nodes = ast.walk(ast.parse(inspect.getsource(read_shards)))
+    assert {node.module for node in nodes if isinstance(node, ast.ImportFrom)} == {*READ_SHARDS}
+
+
 def test_the_suite_that_the_docs_show_works(tmp_path, capsys):
     page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
     (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "SUITE = Suite(" in block]
@@ -151,6 +168,7 @@ def test_lines_that_a_proof_lets_in_need_not_be_run_again(command, tmp_path, cap
     said = capsys.readouterr().out
     assert "4 left" in said and "4 lines of code older do not count beside runs of today's: nothing proves" in said
     proven = {"suite": "tiny", "row": "older counts", "command": "c", "accepts": "older", "for": now, "reason": "equal"}
+    monkeypatch.setattr("experiments.ablate.provable_of_suite", lambda *_: [])
     monkeypatch.setattr("experiments.ablate.prove", lambda *_: [proven])
     assert main([*command, "--prove"]) == 0 and capsys.readouterr().out == "equal\n"
     assert main([*command, "--jobs", "0"]) == 0

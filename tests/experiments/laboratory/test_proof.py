@@ -3,105 +3,127 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from experiments.laboratory import proof
-from experiments.laboratory.proof import (
-    Asked,
-    commits_of,
-    facts_of,
-    line_of_proof,
-    prove,
-    rows_to_run,
-    shortened,
-    with_folder,
-)
+from experiments.laboratory.proof import facts_of, line_of_proof, provable_lines, provable_of_suite, prove
+from experiments.laboratory.provable import Provable, Sample
 from experiments.laboratory.suite import Suite
-from experiments.record.trees import Computed
+from experiments.record.tree_runs import Command
+from experiments.record.trees import Computed, Starter, Tree, tree_of
 from system.errors import UserError
 
 SUITE = Suite("tiny", "Tiny", {"training.steps": 10}, rows={"wide": {"model.d_ff": 32}, "deep": {"model.d_ff": 64}})
+COMPUTED = Computed({("training", 1, "loss"): 1.0, ("training", 2, "loss"): 0.5}, {}, {})
 
 
-def lines_with(seconds: dict[str, float], commits: tuple[str, ...] = ("a", "b", "b+changes")) -> list[dict]:
-    """Three lines of each row."""
-    return [
-        {"row": row, "seed": seed, "tuned": {}, "budget": {"seconds": took}, "commit": commit}
-        for row, took in seconds.items() for seed, commit in enumerate(commits, start=1)
-    ]  # fmt: skip
+def provable(code="old", commits=("HEAD",), now="new", samples=(Sample("base"),), options=()):
+    """Lines of a code whose runs have the code `now` in every tree."""
+    return Provable(
+        "tiny", code, commits, samples, lambda tree: [Command(options) for _ in samples], lambda *_: now
+    )
 
 
-def test_the_shortest_row_is_run_whole_and_two_more_shortly():
-    asked = rows_to_run(lines_with({"base": 30.0, "long": 90.0, "short": 10.0, "other": 40.0}))
-    assert asked[0] == Asked("short", 1, {}, whole=True)
-    assert {one.row for one in asked[1:]} == {"long", "other"} and not any(one.whole for one in asked[1:])
+@pytest.fixture
+def in_toy_repository(monkeypatch, toy_repository):
+    """Proofs are made of the toy's trees."""
+    monkeypatch.setattr(proof, "ROOT", toy_repository.root)
+    monkeypatch.setattr(proof, "tree_of", lambda commit, place: tree_of(commit, place, toy_repository.root))
+    return toy_repository
 
 
-def test_a_suite_of_one_row_has_one_whole_run():
-    assert rows_to_run(lines_with({"base": 30.0})) == [Asked("base", 1, {}, whole=True)]
+def code_by_comment(tree: Tree) -> str:
+    """The code of a toy's tree: new where its loop has a comment."""
+    return "new" if "#" in (tree.root / "inner" / "loop.py").read_text() else "old"
 
 
-def test_commits_that_made_most_lines_are_tried_first():
-    assert commits_of(lines_with({"base": 1.0, "wide": 2.0})) == ["b", "a"]
+def counted(run, made: list, stopped_at: int = 0):
+    """`Starter.run` that counts what it has run, and is interrupted before one of them."""
 
+    def counting(self, tree, program, words):
+        if len(made) + 1 == stopped_at:
+            raise KeyboardInterrupt
+        made.append(words)
+        return run(self, tree, program, words)
 
-def test_a_short_run_keeps_a_phase_without_steps_empty():
-    options = ["django", "--pretraining.steps=0", "--training.steps=2000", "--training.learning_rate=0.001"]
-    words = ["django", "--pretraining.steps=0", "--training.steps=50", "--training.learning_rate=0.001"]
-    assert shortened(options) == [*words, "--evaluation.limit=20"]
-
-
-@pytest.mark.parametrize("option", ["--strategies.teacher.run", "--strategies.teacher"])
-def test_a_teachers_folder_stands_under_the_name_that_the_tree_has_for_it(option):
-    words = with_folder(["django", f"{option}=large", "--seed=1"], "strategies.teacher.run", Path("runs/large"))
-    assert words == ["django", "--seed=1", f"{option}=runs/large"]
-
-
-def test_a_network_to_begin_with_is_an_option_that_the_run_did_not_have():
-    assert with_folder(["django"], "init.from", Path("runs/net")) == ["django", "--init.from=runs/net"]
+    return counting
 
 
 def test_equal_bits_let_the_older_lines_in_and_others_do_not():
-    computed = Computed({("training", 1, "loss"): 1.0, ("training", 2, "loss"): 0.5}, {}, {})
-    facts = [facts_of(Asked("base", 1, {}, True), computed)]
-    said = line_of_proof("tiny", "old", "new", "0123456789", facts, "")
-    assert (said["accepts"], said["for"]) == ("old", "new") and "base (2 steps)" in said["reason"]
+    facts = [facts_of(Sample("base", 1), COMPUTED)]
+    scorers = [{"row": "base", "predictions": 300, "figures": 9, "difference": ""}]
+    said = line_of_proof(provable(), "new", "0123456789", facts, scorers, "")
+    assert (said["accepts"], said["for"]) == ("old", "new") and said["scorers"] == scorers
+    assert "base (2 steps)" in said["reason"] and "scores of 300 given predictions" in said["reason"]
     parted = "base, seed 1: training step 2: loss 1 instead of 2"
-    said = line_of_proof("tiny", "old", "new", "0123456789", facts, parted)
+    said = line_of_proof(provable(), "new", "0123456789", facts, scorers, parted)
     assert said["rejects"] == "old" and "accepts" not in said and "training step 2" in said["reason"]
+    assert said["reason"].endswith("300 given predictions, a third of them spoilt, are equal in every bit")
+    other = [{**scorers[0], "difference": "dev.bleu.value 1 instead of 2"}]
+    assert "are equal" not in line_of_proof(provable(), "new", "0123456789", facts, other, parted)["reason"]
 
 
-def test_lines_of_todays_code_need_no_proof():
-    assert list(prove(SUITE, "tiny", [], "new")) == []
+def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_libraries, tmp_path):
+    assert provable_of_suite(SUITE, "tiny", []) == []
+    assert list(prove([provable("new")], [], tmp_path / "proofs")) == []
+    said = [{"accepts": "older", "for": "new"}, {"rejects": "oldest", "for": "new"}]
+    assert list(prove([provable("older"), provable("oldest")], said, tmp_path / "proofs")) == []
 
 
-def test_code_that_no_commit_has_is_said(monkeypatch, tmp_path, toy_repository):
-    monkeypatch.setattr(proof, "ROOT", toy_repository.root)
-    monkeypatch.setattr(proof, "ask", lambda *_: {"code": "another"})
-    monkeypatch.setattr(proof, "tree_of", lambda commit, place: proof_tree(place))
-    with pytest.raises(UserError, match="no commit of 1 around the lines of tiny has code older"):
-        proof.commit_of("older", "tiny", [toy_repository.commit], tmp_path, tmp_path)
+def test_code_that_no_commit_has_is_said(in_toy_repository, tmp_path):
+    parts = [provable("older"), provable(commits=(in_toy_repository.commit,))]
+    with pytest.raises(UserError, match="code older: no commit .*; code old: no commit of 1 around the lines of tiny"):
+        list(prove(parts, [], tmp_path / "proofs"))
 
 
-class proof_tree:
-    """A tree that is there already."""
+def test_where_bits_part_the_scorers_are_compared_all_the_same_and_no_further_run_is_made(
+    in_toy_repository, tmp_path, monkeypatch
+):
+    of_old = provable(samples=(Sample("base", scored=True), Sample("wide"), Sample("bash", scored=True)))
+    of_old = replace(of_old, code_in=lambda starter, tree, folder: code_by_comment(tree))
+    in_toy_repository.change("FACTOR = 1.0", "FACTOR = 2.0  # the double")
+    scored = {"predictions": 3, "figures": 1, "difference": ""}
+    monkeypatch.setattr(proof, "compare_scorers", lambda trees, part, sample, number: {"row": sample.row, **scored})
+    (line,) = prove([of_old], [], tmp_path / "proofs")
+    assert line["rejects"] == "old" and "base, seed 0: training step 1: loss 2.0 instead of 1.0" in line["reason"]
+    assert [run["row"] for run in line["runs"]] == [one["row"] for one in line["scorers"]] == ["base", "bash"]
 
-    def __init__(self, place):
-        self.place = place
 
-    def __enter__(self):
-        return self.place
+def test_two_processes_do_not_prove_in_one_folder(tmp_path):
+    (tmp_path / "proofs").mkdir()
+    with FileLock(tmp_path / "proofs" / "lock"), pytest.raises(UserError, match="another process proves in"):
+        list(prove([provable()], [], tmp_path / "proofs"))
 
-    def __exit__(self, *_):
-        return None
+
+def test_figures_that_are_no_runs_cannot_be_proved():
+    with pytest.raises(UserError, match="the lines of speed are measured figures, no runs"):
+        provable_lines("speed", [{"row": "training", "code_hash": "old", "value": 1.0}], run_untrusted=False)
+
+
+def test_a_proof_that_was_stopped_goes_on_with_the_runs_that_were_made(in_toy_repository, tmp_path, monkeypatch):
+    of_old = provable(samples=(Sample("base"), Sample("wide"), Sample("base", whole=True)))
+    of_old = replace(of_old, code_in=lambda starter, tree, folder: code_by_comment(tree))
+    in_toy_repository.change("FACTOR = 1.0", "FACTOR = 1.0  # another comment")
+    made = []
+    run = Starter.run
+    monkeypatch.setattr(Starter, "run", counted(run, made, stopped_at=4))
+    with pytest.raises(KeyboardInterrupt):
+        list(prove([of_old], [], tmp_path / "proofs"))
+    monkeypatch.setattr(Starter, "run", counted(run, made))
+    (line,) = prove([of_old], [], tmp_path / "proofs")
+    assert line["accepts"] == "old" and [run["row"] for run in line["runs"]] == ["base", "wide", "base"]
+    assert len(made) == 2 * 3 and not (tmp_path / "proofs").exists()
 
 
 @pytest.mark.slow
 def test_code_that_computes_the_same_bits_is_let_in_and_other_code_is_not(tiny_suite, tmp_path):
     clone, norm = tmp_path / "clone", tmp_path / "clone" / "model" / "normalization.py"
     subprocess.run(["git", "clone", "--quiet", str(proof.ROOT), str(clone)], check=True)
+    metrics = clone / "evaluation" / "metrics.py"
+    text_of_metrics = metrics.read_text()
     places = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
 
     def ablate(*options: str) -> str:
@@ -120,6 +142,9 @@ def test_code_that_computes_the_same_bits_is_let_in_and_other_code_is_not(tiny_s
     said = ablate("--prove")
     assert "losses, weights and outputs of" in said and "are equal in every bit at commit" in said
     assert "2 runs done, 0 left" in ablate("--dry_run")
+    metrics.write_text(metrics.read_text().replace("BLEU(force=True)", 'BLEU(force=True, smooth_method="add-k")'))
+    assert "computes other bits: " in (said := ablate("--prove")) and "scores of the same predictions: " in said
+    metrics.write_text(text_of_metrics)
     norm.write_text(norm.read_text().replace("self.gain, self.epsilon)", "self.gain, 9 * self.epsilon)"))
     assert "computes other bits: " in ablate("--prove")
     said = ablate("--dry_run")

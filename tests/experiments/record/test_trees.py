@@ -1,22 +1,40 @@
 """Commits' trees are made and removed, and their programs compute with their own modules."""
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 import torch
 
 from experiments.record.trees import (
+    ROOT,
     Computed,
     Starter,
     Tree,
     TreeError,
     corpus_folder,
+    is_running,
     make_cache,
     train,
+    train_or_go_on,
     train_until_killed,
     tree_of,
 )
 from system.errors import UserError
+
+HOLD_A_TREE = """
+import sys, time
+from pathlib import Path
+from experiments.record.trees import tree_of
+with tree_of("HEAD", Path(sys.argv[1]), Path(sys.argv[2])):
+    print("there", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +63,29 @@ def test_a_tree_is_gone_after_an_error_too_though_files_were_written_there(toy_r
         raise KeyError
     assert not (tmp_path / "old").exists()
     assert len(toy_repository.git("worktree", "list").splitlines()) == 1
+
+
+def holder_of_a_tree(repository, place):
+    """A process that has made a tree there and waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD_A_TREE, str(place), str(repository)], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout.readline() == "there\n" and (place / "train.py").exists()
+    return process
+
+
+def test_a_tree_is_gone_after_sigterm_and_one_left_by_a_killed_process_when_the_next_is_made(toy_repository, tmp_path):
+    ended, killed = (holder_of_a_tree(toy_repository.root, tmp_path / name) for name in ("ended", "killed"))
+    ended.terminate()
+    assert ended.wait(timeout=30) == 128 + signal.SIGTERM and not (tmp_path / "ended").exists()
+    with tree_of("HEAD", tmp_path / "other", toy_repository.root):
+        assert (tmp_path / "killed").exists()  # its process lives
+    killed.kill()
+    killed.wait()
+    with tree_of("HEAD", tmp_path / "next", toy_repository.root):
+        assert not (tmp_path / "killed").exists()
+        assert len(toy_repository.git("worktree", "list").splitlines()) == 2
 
 
 def test_an_unknown_commit_is_refused(toy_repository, tmp_path):
@@ -102,6 +143,33 @@ def test_a_run_is_killed_at_its_checkpoint_and_can_go_on(starter, toy_repository
     gone_on = train(starter, tree, ["--resume"], run)
     whole = train(starter, tree, [], tmp_path / "whole")
     assert gone_on.losses == whole.losses and gone_on.weights_hash == whole.weights_hash
+
+
+def test_a_run_that_was_stopped_goes_on_and_one_that_was_made_is_only_read(starter, toy_repository, tmp_path):
+    tree, run = tree_at(toy_repository.root, tmp_path), tmp_path / "run"
+    train_until_killed(starter, tree, ["--checkpoint", "--slow"], run, 2)
+    gone_on = train_or_go_on(starter, tree, ["--checkpoint", "--slow"], run)
+    assert gone_on.losses == train(starter, tree, [], tmp_path / "whole").losses
+    assert train_or_go_on(starter, tree, ["--fail"], run).losses == gone_on.losses
+
+
+def test_a_program_does_not_outlive_the_starter_that_began_it(toy_repository, tmp_path):
+    starter, run = Starter(), tmp_path / "run"
+    asking = threading.Thread(target=lambda: run_and_forget(starter, tree_at(toy_repository.root, tmp_path), run))
+    asking.start()
+    while not (run / "checkpoints").exists():
+        time.sleep(0.01)
+    child = starter.child
+    assert is_running(child)
+    starter.close()
+    asking.join(timeout=30)
+    assert not is_running(child) and not (run / "model.safetensors").exists()
+
+
+def run_and_forget(starter, tree, run):
+    """Begin a run that waits at its second step; that it fails is expected."""
+    with pytest.raises(TreeError, match="status -9"):
+        train(starter, tree, ["--checkpoint", "--slow"], run)
 
 
 def test_a_run_that_ends_before_its_checkpoint_was_not_killed(starter, toy_repository, tmp_path):

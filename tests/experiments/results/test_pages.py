@@ -3,7 +3,8 @@
 import pytest
 
 from experiments.record.lines import read_suites
-from experiments.results.__main__ import ROOT
+from experiments.results.__main__ import ROOT, targets_page
+from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
 
 
@@ -40,3 +41,23 @@ def test_a_figure_that_was_measured_again_stands_there_once_for_each_machine(pag
 
 def test_not_run_says_so():
     assert all(page.answer == "not run" and "Not run." in page.text for page in results_pages({})[:10])
+
+
+CODES = {"django": "b10d51809cd0dc82", "benchmarks": "569b0d5bc81ec905", "published": "ab6511dd3461caab"}
+
+
+@pytest.mark.parametrize(("verb", "said"), [("accepts", "counts as"), ("rejects", "Made by earlier code than")])
+def test_what_a_proof_says_of_the_code_of_lines_stands_on_their_page(verb, said):
+    suites = read_suites(ROOT / "docs" / "results")
+    before = {page.name: page.text for page in results_pages(suites)}
+    for name, code in CODES.items():
+        proof = {"suite": name, "row": "p", "command": "x", verb: code, "for": "today", "reason": f"said of {code}"}
+        suites[name] = [*suites[name], proof]
+    changed = {page.name: page.text for page in results_pages(suites) if page.text != before[page.name]}
+    assert set(changed) == {"django", "benchmark_django", "published"}
+    for name, code in zip(changed, CODES.values(), strict=True):
+        added = set(changed[name].splitlines()) - set(before[name].splitlines())
+        assert any(f"said of {code}" in line for line in added)
+        assert any(said in line for line in added) or name == "published"
+    assert targets_page(suites) == targets_page(read_suites(ROOT / "docs" / "results"))
+    assert front_table(suites) == front_table(read_suites(ROOT / "docs" / "results"))
