@@ -146,8 +146,8 @@ def without_remark(line: str) -> str:
 class Bench:
     """A copy of the working tree in which mutants are made and tested."""
 
-    def __init__(self, folder: Path, rooms: list[dict], n_turns: int) -> None:
-        self.folder, self.rooms, self.n_turns, self.seconds = folder, rooms, n_turns, {}
+    def __init__(self, folder: Path, settings: dict, n_turns: int) -> None:
+        self.folder, self.settings, self.n_turns, self.seconds = folder, settings, n_turns, {}
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         listed = subprocess.run(command, capture_output=True, text=True, check=True)
         for name in listed.stdout.splitlines():
@@ -160,9 +160,10 @@ class Bench:
 
     def turns(self, path: str) -> list[tuple[str, ...]]:
         """The test files of a module, those first that are most likely to notice."""
-        room = next(room for room in self.rooms if path in room["modules"])
-        files = [str(file) for pattern in room["tests"] for file in sorted(Path().glob(pattern))]
-        own = [file for file in files if Path(file).name == f"test_{Path(path).stem}.py"]
+        room = next(room for room in self.settings["room"] if path in room["modules"])
+        files = list(dict.fromkeys(str(file) for pattern in room["tests"] for file in sorted(Path().glob(pattern))))
+        same_name = [file for file in files if Path(file).name == f"test_{Path(path).stem}.py"]
+        own = self.settings["first"].get(path, same_name)
         name = path.removesuffix(".py").replace("/", ".")
         near = [file for file in files if file not in own and name in Path(file).read_text(encoding="utf-8")]
         rest = [file for file in files if file not in own + near]
@@ -264,7 +265,7 @@ def main() -> int:
         print(*(f"{n:>5}  {path}" for path, n in Counter(mutant.path for mutant in wanted).items()), sep="\n")
         return 0
     with (options.out or Path(os.devnull)).open("w", encoding="utf-8") as out, tempfile.TemporaryDirectory() as folder:
-        counts = judge_all(wanted, Bench(Path(folder), settings["room"], options.turns), out)
+        counts = judge_all(wanted, Bench(Path(folder), settings, options.turns), out)
     print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     return 1 if counts["survived"] else 0
 

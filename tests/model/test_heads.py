@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from model.config import ModelConfig
-from model.heads import CopyHead, MLMHead, Pointer, copied_log_probs, mixture_log_probs
+from model.heads import CopyHead, MLMHead, Pointer, TagHead, copied_log_probs, mixture_log_probs
 
 CONFIG = ModelConfig(d_model=6, n_heads=1, vocab_size=9)
 
@@ -113,6 +113,15 @@ def test_the_mlm_head_is_its_formula():
     hidden = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
     hidden = hidden / (hidden.square().mean(-1, keepdim=True) + 1e-6).sqrt()
     assert_close(head(states, embedding), hidden @ embedding.T + head.bias)
+
+
+def test_the_tag_head_is_one_product_with_a_vector_for_each_state():
+    torch.manual_seed(0)
+    head, states = TagHead(CONFIG).double(), torch.randn(4, 6, dtype=torch.float64)
+    weight, bias = head.output.weight[0].tolist(), head.output.bias.item()
+    expected = [sum(w * h for w, h in zip(weight, state, strict=True)) + bias for state in states.tolist()]
+    assert head(states).tolist() == pytest.approx(expected)
+    assert head(states[:1]).shape == (1,)
 
 
 def test_a_hook_sees_the_copy_heads_scores_before_padding_is_masked(tiny, example):
