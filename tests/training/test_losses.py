@@ -39,6 +39,7 @@ def test_without_smoothing_the_loss_is_minus_the_log_of_the_probability_of_the_t
             probability *= logits[row, t].softmax(-1)[target[row, t]].item()
         expected -= math.log(probability)
     assert sequence_loss_written_out(logits.log_softmax(-1), target, mask)[0].item() == pytest.approx(expected)
+    assert sequence_loss(logits[mask], target[mask])[0].item() == pytest.approx(expected)
 
 
 def test_smoothing_is_the_cross_entropy_with_the_smoothed_target():
