@@ -47,5 +47,6 @@ setup(
         "pretrained": ["tokenizers>=0.22"],
         "search": ["optuna>=4"],
         "bash": ["bashlex>=0.18"],
+        "mutation": ["cosmic-ray>=8.4"],
     },
 )

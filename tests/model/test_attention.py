@@ -1,6 +1,7 @@
 """Equations (4) and (5): against numbers worked by hand, against PyTorch, and one form against the other."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -180,7 +181,21 @@ def test_attention_weights_are_dropped_in_training_only(form):
 
     assert not run().equal(run())
     module.eval()
-    assert run().equal(run())
+    undisturbed = MODULES[form](replace(config, dropout_attention=0.0))
+    undisturbed.load_state_dict(module.state_dict())
+    assert_close(run(), undisturbed(x, *undisturbed.keys_and_values(x), None)[0])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_without_the_factor_the_scores_are_the_plain_products(form):
+    """As in T5 (Raffel et al. 2020), where W^Q has the factor 1 / sqrt(d_k) instead: here 1 / 2."""
+    scaled, plain = (
+        MODULES[form](ModelConfig(d_model=12, n_heads=3, positions="none", scale_attention=scale)).double()
+        for scale in (True, False)
+    )
+    plain.load_state_dict({**scaled.state_dict(), "query.weight": scaled.query.weight.detach() / 2})
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    assert_close(*(module(x, *module.keys_and_values(x), None)[0] for module in (scaled, plain)))
 
 
 def test_whole_weights_are_dropped_and_the_mean_over_many_masks_is_the_output_without():
@@ -221,12 +236,14 @@ def test_rows_of_the_cache_can_be_repeated_dropped_and_exchanged():
     first = torch.randn(3, 2, 1, 3)
     cache.append(0, first, first)
     cache.length = 1
-    cross_keys, source_mask, rows = cache.cross[1][0], cache.source_mask, torch.tensor([2, 0, 0, 2])
+    (cross_keys, cross_values), source_mask, rows = cache.cross[1], cache.source_mask, torch.tensor([2, 0, 0, 2])
     cache.reorder(rows)
-    assert cache.cross[1][0].equal(cross_keys[rows]) and cache.source_mask.equal(source_mask[rows])
+    assert cache.cross[1][0].equal(cross_keys[rows]) and cache.cross[1][1].equal(cross_values[rows])
+    assert cache.source_mask.equal(source_mask[rows])
     second = torch.randn(4, 2, 1, 3)
-    keys, _ = cache.append(0, second, second)
+    keys, values = cache.append(0, second, -second)
     assert keys.equal(torch.cat([first[rows], second], dim=2))
+    assert values.equal(torch.cat([first[rows], -second], dim=2))
 
 
 def test_beams_that_change_places_leave_the_cross_attentions_part_alone():
@@ -238,6 +255,11 @@ def test_beams_that_change_places_leave_the_cross_attentions_part_alone():
     cache.reorder(rows, same_sources=True)
     assert cache.cross is cross
     assert cache.own[0][0][:, :, :1].equal(first[rows])
+
+
+def test_a_cache_of_one_layer_has_its_room():
+    cache = KeyValueCache([], [torch.empty(2, 3, 2, 4, 3)], torch.ones(3, 5, dtype=torch.bool))
+    assert (cache.max_length, cache.length) == (4, 0)
 
 
 def test_a_full_cache_says_so():

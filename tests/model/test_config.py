@@ -1,8 +1,11 @@
 """Presets say what the papers say, and impossible settings are refused with one line that helps."""
 
+import inspect
+import math
 from dataclasses import FrozenInstanceError
 
 import pytest
+from torch import nn
 
 from model.config import PRESETS, ModelConfig, preset
 
@@ -19,6 +22,23 @@ def test_presets_have_the_norms_positions_and_activations_of_their_papers():
     assert [name for name, c in PRESETS.items() if not c.tie_embeddings] == ["t5_v1_1"]
     assert [name for name, c in PRESETS.items() if not c.scale_attention] == ["t5", "t5_v1_1"]
     assert [name for name, c in PRESETS.items() if c.biases] == ["vaswani2017", "bart"]
+
+
+def test_the_epsilons_of_the_norms_are_those_of_the_published_code():
+    """BART and the Transformer of 2017 as PyTorch has them: nn.LayerNorm's default; T5 and its kin: 1e-6."""
+    of_layer_norm = inspect.signature(nn.LayerNorm).parameters["eps"].default
+    assert {name: c.norm_epsilon for name, c in PRESETS.items()} == {
+        "vaswani2017": of_layer_norm, "bart": of_layer_norm, "t5": 1e-6, "t5_v1_1": 1e-6, "modern": 1e-6
+    }  # fmt: skip
+
+
+def test_t5s_numbers_are_those_of_hugging_face():
+    theirs = pytest.importorskip("transformers", reason="transformers is not installed").T5Config()
+    for config in (PRESETS["t5"], PRESETS["t5_v1_1"]):
+        assert config.norm_epsilon == theirs.layer_norm_epsilon
+        assert config.relative_buckets == theirs.relative_attention_num_buckets
+        assert config.relative_max_distance == theirs.relative_attention_max_distance
+        assert config.dropout == theirs.dropout_rate
 
 
 def test_a_preset_carries_its_own_name():
@@ -44,12 +64,32 @@ def test_a_preset_can_be_changed_in_part_and_nothing_else_moves():
         ({"d_model": 250, "n_heads": 8, "d_kv": 3}, "rotary positions need an even key width, not 3"),
         ({"d_model": 12, "n_heads": 4}, "rotary positions need an even key width, not 3"),
         ({"d_model": 15, "n_heads": 5, "positions": "sinusoidal"}, "sinusoidal positions need an even model.d_model"),
+        ({"d_model": 2, "n_heads": 5}, "model.d_model=2 is not divisible by model.n_heads=5; choose 5"),
+        ({"relative_buckets": 2}, "model.relative_buckets=2 must be even and at least 4"),
+        ({"relative_buckets": 7}, "model.relative_buckets=7 must be even and at least 4"),
+        ({"relative_buckets": 8, "relative_max_distance": 4}, "model.relative_max_distance=4 must be above half of"),
+        ({"norm_epsilon": -1e-9}, "model.norm_epsilon=-1e-09 must be at least 0"),
+        ({"norm_epsilon": math.inf}, "model.norm_epsilon=inf must be at least 0"),
+        ({"dropout_output": -0.1}, "model.dropout_output=-0.1 must be at least 0 and below 1"),
     ],
 )
 def test_impossible_sizes_are_refused_with_one_line_that_says_the_mend(settings, message):
     with pytest.raises(ValueError, match=message) as refusal:
         ModelConfig(**settings)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_encoder_layers": 1, "n_decoder_layers": 1, "n_heads": 1, "d_ff": 1, "vocab_size": 1, "max_length": 1},
+        {"d_kv": 0, "position_offset": 0}, {"d_model": 250, "n_heads": 8, "d_kv": 2}, {"d_model": 2, "n_heads": 1},
+        {"relative_buckets": 4, "relative_max_distance": 3}, {"norm_epsilon": 0.0}, {"dropout": 0.0},
+    ],
+)  # fmt: skip
+def test_the_smallest_possible_sizes_are_taken(settings):
+    config = ModelConfig(**settings)
+    assert {name: getattr(config, name) for name in settings} == settings
 
 
 def test_an_unknown_preset_is_answered_with_the_known_ones():

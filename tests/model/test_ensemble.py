@@ -23,6 +23,13 @@ def test_a_network_beside_itself_is_that_network(model, example, special):
     assert texts_of_two == texts and scores_of_two == pytest.approx(scores)
 
 
+def test_an_ensemble_of_one_is_that_network(tiny, example, special):
+    model = tiny("modern")
+    *texts, scores = outputs(model, example, special)
+    *texts_of_one, scores_of_one = outputs(Ensemble([model]), example, special)
+    assert texts_of_one == texts and scores_of_one == pytest.approx(scores)
+
+
 @pytest.fixture
 def pair(tiny):
     """Two networks with nothing in common but the vocabulary: one steps fast, one through the readable modules."""

@@ -52,6 +52,12 @@ def test_only_products_with_one_vector_stay_plain():
     assert plain == ["copy_head.gate", "tag_head.output", "match_head.output", "match_head.weigh"]
 
 
+def test_train_and_eval_mean_what_they_mean_in_torch():
+    model = make_fast(make_plain())
+    for call, training in ((model.eval, False), (model.train, True), (lambda: model.train(False), False)):
+        assert call() is model and {module.training for module in model.modules()} == {training}
+
+
 def test_the_configuration_says_which_network_is_made():
     for speed, kind in (("fast", FastTransformer), ("readable", Transformer)):
         model = make_network(preset("modern", **SIZES, speed=speed), pad_id=0)

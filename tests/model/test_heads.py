@@ -1,6 +1,7 @@
 """The copy head's mixture and the MLM head, against numbers worked by hand and formulas written out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from model.config import ModelConfig
-from model.heads import CopyHead, MLMHead, Pointer, copied_log_probs, mixture_log_probs
+from model.heads import CopyHead, MLMHead, Pointer, TagHead, chosen_log_probs, copied_log_probs, mixture_log_probs
+from model.transformer import Transformer
 
 CONFIG = ModelConfig(d_model=6, n_heads=1, vocab_size=9)
 
@@ -95,6 +97,35 @@ def test_the_copied_part_of_a_target_is_what_the_mixture_adds():
     assert_close(torch.logaddexp(pointer.log_generate + generated, pointer.log_copy + copied), expected)
 
 
+def test_the_chosen_log_probability_is_that_of_each_rows_target():
+    logits = torch.tensor([[0.0, 2.0, 1.0, 0.0], [3.0, 0.0, 0.0, 0.0]], dtype=torch.float64).log()  # of 3 and of 3
+    logits[0, 1] += math.log(5)  # 10 of 11
+    assert chosen_log_probs(logits, torch.tensor([1, 0])).exp().tolist() == pytest.approx([10 / 11, 1])
+    assert chosen_log_probs(logits, torch.tensor([2, 0])).exp().tolist() == pytest.approx([1 / 11, 1])
+
+
+@pytest.mark.parametrize("form", ["none", "mixture", "scores"])
+def test_the_targets_alone_have_the_log_probabilities_of_the_whole_distribution(tiny, example, form):
+    """Of real targets alone, with copying in each form, where two rows have different numbers of them."""
+    choices = {} if form == "none" else {"copy_head": True, "copy_form": form}
+    model = tiny("modern", **choices)
+    inputs = example.source, example.source_mask, example.decoder_input
+    target = example.decoder_input.roll(-1, dims=1)
+    target[:, 0] = example.source[:, 0]  # something that can be copied
+    target_mask = torch.arange(6) < torch.tensor([6, 2, 1, 4])[:, None]
+    found, _ = model.target_log_probs(*inputs, target, target_mask)
+    assert_close(found, model(*inputs).gather(-1, target[..., None])[..., 0][target_mask])
+
+
+def test_a_new_network_generates_more_than_it_copies():
+    """The gate starts at a bias of 1 and no weights: p_gen is sigmoid(1), whatever the states are."""
+    torch.manual_seed(0)
+    head = Transformer(replace(CONFIG, copy_head=True), pad_id=0).copy_head
+    pointer = head(torch.randn(2, 3, 6), torch.randn(2, 5, 6), torch.ones(2, 5, dtype=torch.bool))
+    assert_close(pointer.log_generate.exp(), torch.full((2, 3), math.e / (1 + math.e)))
+    assert_close(pointer.log_copy.exp(), torch.full((2, 3), 1 / (1 + math.e)))
+
+
 def test_a_token_that_can_neither_be_copied_nor_generated_has_a_finite_loss():
     head, states, memory, source, mask = random_step()
     logits = torch.zeros(2, 3, 9).index_fill(-1, torch.tensor([7]), -1e4).requires_grad_()
@@ -113,6 +144,15 @@ def test_the_mlm_head_is_its_formula():
     hidden = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
     hidden = hidden / (hidden.square().mean(-1, keepdim=True) + 1e-6).sqrt()
     assert_close(head(states, embedding), hidden @ embedding.T + head.bias)
+
+
+def test_the_tag_head_is_one_product_with_a_vector_for_each_state():
+    torch.manual_seed(0)
+    head, states = TagHead(CONFIG).double(), torch.randn(4, 6, dtype=torch.float64)
+    weight, bias = head.output.weight[0].tolist(), head.output.bias.item()
+    expected = [sum(w * h for w, h in zip(weight, state, strict=True)) + bias for state in states.tolist()]
+    assert head(states).tolist() == pytest.approx(expected)
+    assert head(states[:1]).shape == (1,)
 
 
 def test_a_hook_sees_the_copy_heads_scores_before_padding_is_masked(tiny, example):

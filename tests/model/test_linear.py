@@ -14,6 +14,7 @@ from model.linear import (
     FEWEST_ROWS,
     FEWEST_WITHOUT_GRADIENT,
     FastLinear,
+    has_wide_onednn,
     linear_as_convolution,
     onednn_linear,
     suits_onednn,
@@ -73,6 +74,13 @@ def wide_cpu(monkeypatch):
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch has no oneDNN")
     monkeypatch.setattr("model.linear.has_wide_onednn", lambda: True)
+
+
+@pytest.mark.parametrize(("capability", "has_onednn"), [("AVX512", True), ("AVX512", False), ("AVX2", True)])
+def test_onednn_is_wide_where_it_is_there_and_the_cpu_has_avx_512(monkeypatch, capability, has_onednn):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr("model.linear.has_onednn", lambda: has_onednn)
+    assert has_wide_onednn.__wrapped__() == (capability == "AVX512" and has_onednn)
 
 
 def calls_of_the_convolution(monkeypatch) -> list[Tensor]:

@@ -39,6 +39,16 @@ def test_its_value_is_the_equation_written_with_loops():
         assert math.isclose(got[row].item(), expected, rel_tol=1e-9)
 
 
+def test_from_the_start_a_text_that_is_found_whole_counts_five_and_one_beside_nothing_minus_five():
+    """Without the pooled output only a m is left, with a = 5; the cosine of nothing is the least there is, -1."""
+    head, table = MatchHead(ModelConfig(d_model=8, n_heads=2, match_head=True)).double(), torch.randn(10, 8).double()
+    torch.nn.init.zeros_(head.output.weight)
+    torch.nn.init.zeros_(head.output.bias)
+    source = torch.tensor([[BEGIN, 7, 8, END, 8, 7, END], [BEGIN, 7, 8, END, END, PAD, PAD]])
+    embedded = table[source]
+    torch.testing.assert_close(head(embedded, embedded, source, source != PAD), torch.tensor([5.0, -5.0]).double())
+
+
 def test_what_stands_in_both_texts_counts_from_the_start():
     """Before any training, the same words on both sides make a match more probable."""
     torch.manual_seed(1)

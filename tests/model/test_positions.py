@@ -52,6 +52,13 @@ def test_rotation_turns_each_pair_by_its_angle():
     assert_close(turned, torch.tensor([expected], dtype=torch.float64))
 
 
+def test_every_position_of_every_head_is_turned_by_itself():
+    x, positions = torch.randn(2, 3, 5, 8, dtype=torch.float64), torch.arange(5)
+    turned = rotate(x, rotation(positions, 8))
+    for t in range(5):
+        assert_close(turned[1, 2, t], rotate(x[1, 2, t][None], rotation(positions[t : t + 1], 8))[0])
+
+
 def test_a_rotary_score_depends_on_the_distance_alone():
     query, key = torch.randn(2, 8, dtype=torch.float64)
 

@@ -88,6 +88,18 @@ def test_the_decoder_sees_how_far_away_a_token_is_unless_there_are_no_positions(
     assert_close(*last_states(tiny(name, positions="none", n_decoder_layers=1)))
 
 
+def test_t5s_encoder_tells_distances_to_the_right_and_its_decoder_has_all_buckets_for_the_left(tiny):
+    """Raffel et al. 2020, 2.1: the encoder's 8 buckets are halved between left and right, the decoder's are not."""
+    model = tiny("t5", n_encoder_layers=1, n_decoder_layers=1)
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    memories = [model.encode(torch.tensor([ids]), mask)[0, 0] for ids in ([5, 6, 7], [5, 7, 6])]
+    assert not torch.isclose(*memories).all()
+    # 2 and 3 tokens ago have a bucket each of 8, and one together of 4.
+    read = torch.tensor([[3, 6, 7, 5, 4]]), torch.tensor([[3, 7, 6, 5, 4]])
+    states = [model.decode(ids, model.encode(torch.tensor([[5, 6, 7]]), mask), mask)[0, -1] for ids in read]
+    assert not torch.isclose(*states).all()
+
+
 def test_embeddings_are_scaled_and_normalised_as_the_papers_have_it(tiny, example):
     """Vaswani et al. 2017, 3.4: sqrt(d_model) times the embedding, plus the sinusoids; BART normalises the sum."""
     model = tiny("vaswani2017")

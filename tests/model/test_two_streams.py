@@ -27,8 +27,9 @@ def states(model, target, ranks):
         return two_stream_states(model, decoder_input, ranks, model.encode(source, mask), mask)
 
 
-def test_the_mask_says_who_comes_before_whom():
-    ranks = [*RANKS[0].tolist(), -100]  # padding at the end
+@pytest.mark.parametrize("padding", [-100, -1])
+def test_the_mask_says_who_comes_before_whom(padding):
+    ranks = [*RANKS[0].tolist(), padding]
     order = [rank if rank >= 0 else 99 for rank in ranks]
     T = len(order)
     mask = two_stream_mask(torch.tensor([ranks]))[0]

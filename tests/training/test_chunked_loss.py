@@ -92,6 +92,15 @@ def test_no_more_rows_than_a_chunk_has_are_turned_into_logits_at_once(monkeypatc
     assert seen == [84, 84, 82]  # as few parts as there can be, of equal length
 
 
+def test_what_fits_into_one_chunk_is_one_part_and_nothing_is_smoothed_unless_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 250 * V)
+    weight, states, targets = inputs(250, copying=False)
+    seen = []
+    total, _ = chunked_loss(lambda part: seen.append(len(part)) or part @ weight.T, (weight,), states, targets)
+    assert seen == [250]
+    assert_close(total, F.cross_entropy(states @ weight.T, targets, reduction="sum"))
+
+
 @pytest.mark.parametrize("copying", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_gradients_are_those_of_finite_differences(smoothing, copying):

@@ -31,6 +31,16 @@ def test_the_random_start_is_forgotten_early():
     assert abs(average["weight"].item()) < 1e-3
 
 
+@pytest.mark.parametrize(("step", "share_of_the_weights"), [(1, 9 / 11), (2, 9 / 12), (8, 1 / 2), (90, 9 / 100)])
+def test_early_steps_have_the_decay_of_their_number(step, share_of_the_weights):
+    """d = (1 + step) / (10 + step) while that is the smaller one, so the new weights' share is 9 / (10 + step)."""
+    model = scalar_model(0.0)
+    average = start_average(model)
+    nn.init.constant_(model.weight, 1.0)
+    update_average(average, model, 0.9999, step)
+    assert average["weight"].item() == pytest.approx(share_of_the_weights)
+
+
 def test_the_averaged_weights_serve_only_inside_the_with():
     model = scalar_model(2.0)
     with averaged_weights(model, {"weight": torch.tensor([[7.0]])}):

@@ -39,6 +39,7 @@ def test_without_smoothing_the_loss_is_minus_the_log_of_the_probability_of_the_t
             probability *= logits[row, t].softmax(-1)[target[row, t]].item()
         expected -= math.log(probability)
     assert sequence_loss_written_out(logits.log_softmax(-1), target, mask)[0].item() == pytest.approx(expected)
+    assert sequence_loss(logits[mask], target[mask])[0].item() == pytest.approx(expected)
 
 
 def test_smoothing_is_the_cross_entropy_with_the_smoothed_target():
@@ -82,6 +83,23 @@ def test_a_head_that_copies_nothing_has_the_loss_of_the_vocabulary_alone(batch):
         plain, n_plain = sequence_loss(logits[mask], target[mask], smoothing)
         torch.testing.assert_close(mixed, plain)
         assert n_mixed == n_plain
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_mixture_is_smoothed_by_the_vocabularys_softmax_alone(batch, smoothing):
+    """Both forms against the sum over tokens of -(1 - epsilon) log P(y) - epsilon mean over v of log softmax(v)."""
+    logits, target, mask = batch
+    mixture = torch.randn(B, T, V, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).log_softmax(-1)
+    expected = 0.0
+    for row, t in mask.nonzero().tolist():
+        scores = logits[row, t].tolist()
+        log_sum = math.log(sum(math.exp(score) for score in scores))
+        spread = sum(score - log_sum for score in scores) / V
+        expected -= (1 - smoothing) * mixture[row, t, target[row, t]].item() + smoothing * spread
+    written_out, n = sequence_loss_written_out(mixture, target, mask, smoothing, logits)
+    chosen = mixture.gather(-1, target[..., None])[..., 0]
+    assert (written_out.item(), n) == (pytest.approx(expected), 14)
+    assert copy_loss(chosen[mask], logits[mask], smoothing)[0].item() == pytest.approx(expected)
 
 
 def test_a_token_that_is_copied_for_sure_costs_only_the_smoothing():

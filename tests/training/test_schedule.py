@@ -46,6 +46,10 @@ def test_inverse_square_root_is_that_of_the_transformer_paper():
         assert learning_rate(step, 100_000, loop) == pytest.approx(paper)
 
 
+def test_without_a_warm_up_inverse_square_root_starts_at_the_peak():
+    assert rates(4, schedule="inverse_sqrt", warmup_steps=0) == pytest.approx([1, 2**-0.5, 3**-0.5, 1 / 2])
+
+
 def test_cosine_is_that_of_torch():
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20, eta_min=0.1)
