@@ -33,7 +33,7 @@ class EncoderHead(nn.Module):
 
 
 class MLMHead(EncoderHead):
-    """The head that predicts masked source tokens: logits = E Norm(GELU(W h)) + b, E the embedding (Devlin et al. 2019)."""
+    """The head that predicts masked source tokens (Devlin et al. 2019): logits = E Norm(GELU(W h)) + b, embedding E."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
