@@ -48,6 +48,7 @@ from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
 from experiments.record.lines import append_line, read_suite, read_suites
 from experiments.record.measurement import ROOT
+from experiments.record.records import CodeVerdict, Record, ResultLine, runs, stored_line
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -109,22 +110,23 @@ class Missing:
     plan: Plan
     code: str  # as which lines count
     runs: list[Trial]
-    shared: list[Any]  # lines that other rows or suites have of its runs
+    shared: list[ResultLine]  # lines that other rows or suites have of its runs
 
 
 def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
     """The plan and what is missing of it. Where earlier code has made the suite complete, nothing is."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
+    made = runs(lines)
     counted, codes = codes_that_count(suite, lines, code.hash)
     if settings.again:
         counted, codes = code.hash, {code.hash}
-    plan = make_plan(suite, lines, codes, settings.seeds, settings.rows)
+    plan = make_plan(suite, made, codes, settings.seeds, settings.rows)
     missing, shared = [], []
     for trial in plan.trials:
-        line = line_of(trial, lines, codes)
+        line = line_of(trial, made, codes)
         if line is None:
             missing.append(trial)
-        elif not any(is_of(trial, other) and other["code_hash"] in codes for other in lines if "code_hash" in other):
+        elif not any(is_of(trial, other) and other.code_hash in codes for other in made):
             shared.append(shared_line(trial, line))
     return Missing(plan, counted, missing, shared)
 
@@ -138,7 +140,7 @@ def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]
         found = planned(suite, settings, results, code)
         show_refused(found.plan)
         for line in found.shared:
-            append_line(results, line)
+            append_line(results, stored_line(line))
         missing = [trial for trial in found.runs if trial.name not in failed]
         if not missing:
             if found.code != code.hash:
@@ -149,7 +151,7 @@ def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]
 
 def is_there(places: Places, trial: Trial) -> bool:
     """Whether a run has left its line."""
-    return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None
+    return line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash}) is not None
 
 
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
@@ -157,7 +159,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     code = code_of_suite(suite)
     found = planned(suite, settings, results, code)
     missing, lines = found.runs, read_suite(results, suite.name)
-    seconds = [seconds_of(trial, lines) for trial in missing]
+    seconds = [seconds_of(trial, runs(lines)) for trial in missing]
     base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
@@ -176,7 +178,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     if found.code != code.hash:
         print(made_by(found.code, code))
     elif missing:
-        others = Counter(line["code_hash"] for line in lines if line.get("code_hash") not in (None, code.hash))
+        others = Counter(line.code_hash for line in runs(lines) if line.code_hash != code.hash)
         for other, count in others.items():
             if other not in codes_beside(code.hash, lines):
                 why = why_not(other, code, lines)
@@ -184,9 +186,10 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     show_refused(found.plan)
 
 
-def why_not(older: str, code: Code, lines: list[dict[str, Any]]) -> str:
+def why_not(older: str, code: Code, lines: list[Record]) -> str:
     """Why lines of older code do not count as today's."""
-    said = [line["reason"] for line in lines if (line.get("rejects"), line.get("for")) == (older, code.hash)]
+    verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
+    said = [line.reason for line in verdicts if (line.rejects, line.newer) == (older, code.hash)]
     return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 
@@ -231,13 +234,12 @@ def show(analysis: Analysis, folder: Path) -> None:
 def provenance(analysis: Analysis) -> dict[str, Any]:
     """What the table was made from."""
     lines = [line for of_row in analysis.lines.values() for line in of_row]
+    facts = ("row", "seed", "command", "asked", "data_hash", "commit", "machine")
     return {
-        "suite": analysis.suite.name, "code_hash": analysis.code, "accepted": analysis.accepted,
-        "runs": [
-            {name: line.get(name) for name in ("row", "seed", "command", "asked", "data_hash", "commit", "machine")}
-            for line in lines
-        ],
-        "versions": [dict(found) for found in {tuple(sorted(line["versions"].items())) for line in lines}],
+        "suite": analysis.suite.name, "code_hash": analysis.code,
+        "accepted": [stored_line(verdict) for verdict in analysis.accepted],
+        "runs": [{name: stored_line(line).get(name) for name in facts} for line in lines],
+        "versions": [dict(found) for found in {tuple(sorted(line.versions.items())) for line in lines}],
     }  # fmt: skip
 
 

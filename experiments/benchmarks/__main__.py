@@ -26,7 +26,8 @@ from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
 from experiments.record.child import STOPPED, run_child, run_side_by_side
 from experiments.record.compact_lines import config_hash, settings_that_count
-from experiments.record.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from experiments.record.measurement import ROOT, MeasuredRow, check_writable, facts_of, measured_row, write_rows
+from experiments.record.records import record_of
 from system.atomic_files import read_json
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -59,14 +60,15 @@ def main(arguments: list[str]) -> int:
     status = make(settings.name, benchmark, folder, path)
     if status:
         return status
-    rows = measure(settings.name, benchmark, folder, path)
-    print(f"\n{result_table(settings.name, rows)}\n{NOTES[settings.name]}")
-    budget = rows[0]
-    print(about(benchmark, budget["minutes"], budget["parameters"]))
-    print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
     facts = facts_of(environment(folder / benchmark.scored)) | identity_of(folder / benchmark.scored)
     words = ["experiments.benchmarks", *arguments]
-    write_rows(settings.json, [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in rows])
+    measured = measure(settings.name, benchmark, folder, path)
+    rows = [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in measured]
+    figures = [record_of({"suite": "benchmarks", **row}) for row in rows]
+    print(f"\n{result_table(settings.name, figures)}\n{NOTES[settings.name]}")
+    print(about(benchmark, figures[0].minutes, figures[0].parameters))
+    print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
+    write_rows(settings.json, rows)
     return 0
 
 
@@ -145,7 +147,7 @@ def call(commands: dict[str, list[str]]) -> int:
     return max(statuses.values(), default=0)
 
 
-def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[dict[str, Any]]:
+def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[MeasuredRow]:
     """A row for each split and column: what was scored, the figure with its interval, time and size."""
     run = folder / benchmark.scored
     settings, _ = read_config(run, train.Settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
 
 from experiments.laboratory.claims import NOT_RUN, Claim, answer
 from experiments.laboratory.counting import lines_that_count
@@ -36,9 +35,9 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
+from experiments.record.records import CodeVerdict, Record, ResultLine
 from training.run.old_settings import first_name
 
-Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against
 
 FLOOR = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
@@ -52,11 +51,11 @@ class Analysis:
 
     suite: Suite
     code: str  # hash of the code that made the lines; "" where there are none
-    accepted: list[Line]  # what else was let in, and why
+    accepted: list[CodeVerdict]  # what else was let in, and why
     values: dict[str, dict[str, dict[int, float]]]  # metric -> row -> seed -> value
     effects: dict[str, dict[Comparison, Effect | None]]  # metric -> comparison -> effect
     adjusted: dict[str, dict[Comparison, float]]  # the same, p-values by Holm
-    lines: dict[str, list[Line]] = field(default_factory=dict)  # row -> its lines
+    lines: dict[str, list[ResultLine]] = field(default_factory=dict)  # row -> its lines
     missing: dict[str, int] = field(default_factory=dict)  # row -> seeds that are not there
     refused: dict[str, str] = field(default_factory=dict)  # row that cannot be -> why; it counts nowhere
 
@@ -107,7 +106,7 @@ class Analysis:
         """Which tuned value of a row is the smallest or largest that was tried, in words; nothing where none is."""
         tuned = self.lines[BASE if row == SAME else row][:1]
         for setting, tried in self.suite.tuned.items():
-            value = tuned[0]["tuned"].get(first_name(setting)) if tuned else None
+            value = tuned[0].trial.tuned.get(first_name(setting)) if tuned else None
             numbers = [one for one in tried if isinstance(one, (int, float)) and not isinstance(one, bool)]
             if len(numbers) == len(tried) and value in (min(numbers), max(numbers)):
                 return f"{setting.rpartition('.')[2].replace('_', ' ')} {value:g} at the edge of its grid"
@@ -199,12 +198,12 @@ def control_of(suite: Suite) -> str:
     return next((row for row, changes in rows_of(suite).items() if changes == CONTROL_CHANGES), CONTROL)
 
 
-def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
+def analyse(suite: Suite, lines: Sequence[Record]) -> Analysis:
     """Choose the lines that count and compare their rows."""
     code, chosen, accepted = lines_that_count(suite, lines)
     refused = refused_rows(suite, lines)
     rows = [row for row in rows_of(suite) if row not in refused]
-    by_row = {row: [line for line in chosen if line["row"] == row] for row in rows}
+    by_row = {row: [line for line in chosen if line.row == row] for row in rows}
     values = {metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in METRICS}
     for of_row in values.values():
         base, shift = of_row[BASE], len(ROW_SEEDS)
@@ -237,7 +236,7 @@ def effects_of(
     return {(row, against): paired_effect(values[against], values[row]) for row, against in pairs}
 
 
-def seeds_and_values(lines: Iterable[Line], metric: str) -> dict[int, float]:
+def seeds_and_values(lines: Iterable[ResultLine], metric: str) -> dict[int, float]:
     """Seed -> value, of the lines that have one."""
-    found = {line["seed"]: METRICS[metric].of(line) for line in lines}
+    found = {line.seed: METRICS[metric].of(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}

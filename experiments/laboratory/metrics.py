@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from data.perturb import PERTURBATIONS
-from experiments.record.lines import look_up
-
-Line = dict[str, Any]
+from experiments.record.records import ResultLine, look_up
 
 PERTURBED = tuple(f"dev_{kind}" for kind in PERTURBATIONS)  # splits of --evaluation.perturbed
 
@@ -26,7 +23,7 @@ class Metric:
     digits: int  # behind the point
     more_is_better: bool
 
-    def of(self, line: Line) -> float | None:
+    def of(self, line: ResultLine) -> float | None:
         """Its value in a line, None where the run has none that is finite: it has diverged."""
         found = [look_up(line, path) for path in self.paths]
         if any(value is None or not math.isfinite(value) for value in found):

@@ -12,8 +12,7 @@ from typing import Any
 
 from experiments.laboratory.statistics import SEEDS_FOR_A_VERDICT, t_interval
 from experiments.record.compact_lines import short_hash
-from experiments.record.lines import look_up
-from experiments.record.records import ResultLine
+from experiments.record.records import ResultLine, look_up
 
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
 LEVEL = 0.90  # of the interval

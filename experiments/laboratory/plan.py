@@ -29,6 +29,7 @@ from experiments.laboratory.suite import (
     seeds_of,
 )
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from experiments.record.records import Record, ResultLine, TrialMarks
 from system.errors import UserError
 from system.trial import step_cap
 from training import strategies
@@ -45,16 +46,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
 OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
-NOT_ASKED = {*NOT_CONFIGURATION, "preset", "model.vocab_size"}  # what follows from other settings or from the data
-OF_A_ROW = ("suite", "row", "seed", "definition", "tuned", "tuning")  # what makes a line one of a row
+NOT_REQUESTED = {*NOT_CONFIGURATION, "preset", "model.vocab_size"}  # what follows from other settings or from the data
 CHANGES_NOTHING = (
     "it changes nothing: the base has this value, or another setting decides (steps over epochs, say); take it out of "
     "the suite"
 )
 # Head -> the objectives that teach it.
 HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Trial:
     row: str
     seed: int
     options: tuple[str, ...]  # of train.py, but for --run
-    asked: str  # hash of all settings that count
+    request_hash: str  # of all settings that count
     definition: str  # of its row
     tuned: tuple[tuple[str, Any], ...] = ()  # the values of the suite's tuned settings
     tuning: bool = False  # a short run that chooses them
@@ -105,7 +103,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         if not networks and "pretraining.steps" in changes:
             changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
     options, network = options_of(changes, seed), None
-    asked = hash_of(options)  # of pretraining and training as one run: it is refused where that would be
+    request_hash = hash_of(options)  # of pretraining and training as one run: it is refused where that would be
     if of_start or networks:
         new = new_heads(changes)
         of_network = {name: value for name, value in changes.items() if name not in new}
@@ -113,13 +111,13 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
             network = make_trial(suite, of_start, seed)
         else:
             network = make_network(suite, row, seed, of_network, networks)
-        asked = short_hash([asked, network.asked, network.seed])
+        request_hash = short_hash([request_hash, network.request_hash, network.seed])
         options = options_of({n: v for n, v in changes.items() if n in new or not belongs(n, OF_A_NETWORK)}, seed)
     if teacher is not None:
-        asked = short_hash([asked, teacher.asked])
+        request_hash = short_hash([request_hash, teacher.request_hash])
     chosen = tuple((tuned or {}).items())
     return Trial(
-        suite.name, row, seed, options, asked, definition(suite, row), chosen, tuning, network, teacher
+        suite.name, row, seed, options, request_hash, definition(suite, row), chosen, tuning, network, teacher
     )
 
 
@@ -140,14 +138,15 @@ def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: 
     changes = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
     changes |= {"training.steps": 0, "training.epochs": 0}
     number, start = (max(seed, 1) - 1) % networks + 1, None
-    asked = hash_of(options_of(changes, number))
+    request_hash = hash_of(options_of(changes, number))
     if number > 1:
         untrained = {name: changes[name] for name in changes if not belongs(name, ("pretraining",))}
         options = options_of({**untrained, "pretraining.steps": 0, "pretraining.epochs": 0}, 1)
         start = Trial(suite.name, row, 1, options, hash_of(options), definition(suite, row))
-        asked = short_hash([asked, start.asked])
+        request_hash = short_hash([request_hash, start.request_hash])
         changes = {name: changes[name] for name in changes if not belongs(name, ("model", "data.vocab_size"))}
-    return Trial(suite.name, row, number, options_of(changes, number), asked, definition(suite, row), network=start)
+    options = options_of(changes, number)
+    return Trial(suite.name, row, number, options, request_hash, definition(suite, row), network=start)
 
 
 def belongs(setting: str, rooms: tuple[str, ...]) -> bool:
@@ -168,7 +167,7 @@ def hash_of(options: Iterable[str]) -> str:
     """
     settings = settings_that_act(settings_of(options))
     told = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
-    return short_hash({name: portable(value) for name, value in told.items() if name not in NOT_ASKED})
+    return short_hash({name: portable(value) for name, value in told.items() if name not in NOT_REQUESTED})
 
 
 def settings_that_act(settings: train.Settings) -> train.Settings:
@@ -239,7 +238,7 @@ class Plan:
 
 
 def make_plan(
-    suite: Suite, lines: Sequence[Line], codes: Collection[str], seeds: int = 0, only: Sequence[str] = ()
+    suite: Suite, lines: Sequence[ResultLine], codes: Collection[str], seeds: int = 0, only: Sequence[str] = ()
 ) -> Plan:
     """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
 
@@ -252,7 +251,7 @@ def make_plan(
     chosen = [row for row in rows if not only or row in only]
     check_seeds(suite, chosen, seeds)
     plan = Plan([], {})
-    of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
+    of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).request_hash
     for row in chosen:
         try:
             if reason := refusal(suite, row, of_base):
@@ -278,26 +277,26 @@ def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
 def refusal(suite: Suite, row: str, of_base: str) -> str:
     """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
     try:
-        asked = make_trial(suite, row, seeds_of(suite, BASE)[0]).asked
+        request_hash = make_trial(suite, row, seeds_of(suite, BASE)[0]).request_hash
     except UserError as error:
         return str(error)
-    return CHANGES_NOTHING if row != BASE and asked == of_base else ""
+    return CHANGES_NOTHING if row != BASE and request_hash == of_base else ""
 
 
-def refused_rows(suite: Suite, lines: Iterable[Line]) -> dict[str, str]:
+def refused_rows(suite: Suite, lines: Iterable[Record]) -> dict[str, str]:
     """Row -> why it cannot be, of the rows without a line of their own where others have some; they count nowhere."""
-    known = {line.get("row") for line in lines if line.get("suite") == suite.name}
+    known = {line.row for line in lines if line.suite == suite.name}
     rows = [row for row in rows_of(suite) if row not in known]
     if not known or not rows:
         return {}
     try:
-        of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).asked
+        of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).request_hash
     except UserError:  # whatever is wrong with the base is no row's fault
         return {}
     return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
 
 
-def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[str], seeds: int) -> list[Trial]:
+def trials_of(suite: Suite, row: str, lines: Sequence[ResultLine], codes: Collection[str], seeds: int) -> list[Trial]:
     """The runs of one row."""
     tuning = [
         make_trial(suite, row, TUNING_SEED, {setting: value}, tuning=True)
@@ -310,7 +309,9 @@ def trials_of(suite: Suite, row: str, lines: Sequence[Line], codes: Collection[s
     return [*tuning, *(make_trial(suite, row, seed, tuned) for seed in seeds_of(suite, row, seeds))]
 
 
-def best_values(tuning: Sequence[Trial], lines: Sequence[Line], codes: Collection[str]) -> dict[str, Any] | None:
+def best_values(
+    tuning: Sequence[Trial], lines: Sequence[ResultLine], codes: Collection[str]
+) -> dict[str, Any] | None:
     """Each tuned setting at the value with the lowest held-out loss; None while a tuning run is missing."""
     found: dict[str, list[tuple[float, Any]]] = {}
     for trial in tuning:
@@ -323,42 +324,50 @@ def best_values(tuning: Sequence[Trial], lines: Sequence[Line], codes: Collectio
     return {setting: min(tried, key=lambda pair: pair[0])[1] for setting, tried in found.items()}
 
 
-def line_of(trial: Trial, lines: Iterable[Line], codes: Collection[str]) -> Line | None:
+def line_of(trial: Trial, lines: Iterable[ResultLine], codes: Collection[str]) -> ResultLine | None:
     """The line that this run has left under one of these hashes of code.
 
     A line of its own suite is known by row, seed, tuned values and what the row means; one of another suite by all that
     was asked for.
     """
     for line in lines:
-        same = (line.get("asked"), line.get("seed"), line.get("threads")) == (trial.asked, trial.seed, 1)
-        if line.get("code_hash") in codes and (same or is_of(trial, line)):
+        if line.trial is None or line.code_hash not in codes:
+            continue
+        same = (line.trial.request_hash, line.seed, line.threads) == (trial.request_hash, trial.seed, 1)
+        if same or is_of(trial, line):
             return line
     return None
 
 
-def is_of(trial: Trial, line: Line) -> bool:
+def is_of(trial: Trial, line: ResultLine) -> bool:
     """Whether a line stands under this trial's own suite, row, seed and meaning."""
-    wanted = marks(trial) | {"seed": trial.seed}
-    return all(line.get(name) == wanted[name] for name in OF_A_ROW)
+    there, wanted = line.trial, trial_marks(trial)
+    return (
+        (line.suite, line.row, line.seed) == (trial.suite, trial.row, trial.seed)
+        and there is not None
+        and (there.definition, there.tuned, there.tuning) == (wanted.definition, wanted.tuned, wanted.tuning)
+    )
 
 
-def shared_line(trial: Trial, line: Line) -> Line:
+def shared_line(trial: Trial, line: ResultLine) -> ResultLine:
     """The line of a run that another suite has made, as a line of this one."""
-    return {**line, **marks(trial), "made_for": line.get("made_for", line["suite"])}
+    made_for = (line.trial.made_for if line.trial is not None else None) or line.suite
+    marks = replace(trial_marks(trial), made_for=made_for)
+    return replace(line, suite=trial.suite, row=trial.row, trial=marks)
 
 
-def marks(trial: Trial) -> Line:
+def trial_marks(trial: Trial) -> TrialMarks:
     """What a result line says of the trial beside the run's own facts."""
-    return {
-        "suite": trial.suite, "row": trial.row, "asked": trial.asked, "definition": trial.definition,
-        "tuned": in_first_names(dict(trial.tuned)), "tuning": trial.tuning,
-    }  # fmt: skip
+    return TrialMarks(
+        request_hash=trial.request_hash, definition=trial.definition, tuned=in_first_names(dict(trial.tuned)),
+        tuning=trial.tuning,
+    )  # fmt: skip
 
 
-def seconds_of(trial: Trial, lines: Sequence[Line]) -> float | None:
+def seconds_of(trial: Trial, lines: Sequence[ResultLine]) -> float | None:
     """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
     steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
-    known = [line for line in lines if line["suite"] == trial.suite and line.get("wall_seconds")]
-    of_row = [line for line in known if line["row"] == trial.row] or [line for line in known if line["row"] == BASE]
-    rates = [line["wall_seconds"] / line["budget"]["steps"] for line in of_row or known]
+    known = [line for line in lines if line.suite == trial.suite and line.wall_seconds]
+    of_row = [line for line in known if line.row == trial.row] or [line for line in known if line.row == BASE]
+    rates = [line.wall_seconds / line.budget["steps"] for line in of_row or known]
     return median(rates) * steps if rates else None

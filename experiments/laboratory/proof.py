@@ -21,9 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from experiments.laboratory.counting import Line, lines_that_count
+from experiments.laboratory.counting import lines_that_count
 from experiments.laboratory.suite import Suite
+from experiments.record.compact_lines import Line
 from experiments.record.differences import first_difference
+from experiments.record.records import Record, ResultLine
 from experiments.record.trees import ROOT, Computed, Starter, Tree, git, last_line, make_cache, train, tree_of
 from system.errors import UserError
 from training.run.old_settings import first_name
@@ -57,19 +59,19 @@ class Asked:
     whole: bool = False
 
 
-def prove(suite: Suite, name: str, lines: Sequence[Line], today: str) -> Iterator[Line]:
+def prove(suite: Suite, name: str, lines: Sequence[Record], today: str) -> Iterator[Line]:
     """For each older code whose lines count: the line that lets them in, or says where today's code parts from it.
 
     `name`: as `load_suite` knows the suite. Raises UserError where no commit has the code.
     """
     _, counted, _ = lines_that_count(suite, lines)
-    for code in dict.fromkeys(line["code_hash"] for line in counted):
+    for code in dict.fromkeys(line.code_hash for line in counted):
         if code != today:
-            of_code = [line for line in counted if line["code_hash"] == code]
+            of_code = [line for line in counted if line.code_hash == code]
             yield {"suite": suite.name, **proof_of(code, name, of_code, today)}
 
 
-def proof_of(code: str, name: str, lines: Sequence[Line], today: str) -> Line:
+def proof_of(code: str, name: str, lines: Sequence[ResultLine], today: str) -> Line:
     """The same for one code and its lines."""
     asked = rows_to_run(lines)
     with tempfile.TemporaryDirectory() as folder, Starter() as starter:
@@ -109,23 +111,23 @@ def line_of_proof(name: str, code: str, today: str, commit: str, facts: list[Lin
     }  # fmt: skip
 
 
-def rows_to_run(lines: Iterable[Line]) -> list[Asked]:
+def rows_to_run(lines: Iterable[ResultLine]) -> list[Asked]:
     """The first line of the shortest row, to be run whole, and of the longest and a middle one."""
-    of_row: dict[str, list[Line]] = {}
+    of_row: dict[str, list[ResultLine]] = {}
     for line in lines:
-        of_row.setdefault(line["row"], []).append(line)
-    by_time = sorted(of_row.values(), key=lambda found: median(line["budget"]["seconds"] for line in found))
+        of_row.setdefault(line.row, []).append(line)
+    by_time = sorted(of_row.values(), key=lambda found: median(line.budget["seconds"] for line in found))
     first = [found[0] for found in by_time]
     chosen = [first[0], *(line for line in (first[-1], first[len(first) // 2]) if line is not first[0])]
     return [
-        Asked(line["row"], line["seed"], line["tuned"], line is first[0])
+        Asked(line.row, line.seed, line.trial.tuned, line is first[0])
         for line in {id(line): line for line in chosen}.values()
     ]
 
 
-def commits_of(lines: Iterable[Line]) -> list[str]:
+def commits_of(lines: Iterable[ResultLine]) -> list[str]:
     """The commits that the lines name, the most frequent first; files may have differed from them."""
-    named = [str(line["commit"]).removesuffix("+changes") for line in lines if line.get("commit")]
+    named = [line.commit.removesuffix("+changes") for line in lines if line.commit]
     return sorted(dict.fromkeys(named), key=named.count, reverse=True)
 
 

@@ -33,6 +33,7 @@ from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
+from experiments.record.records import ResultLine, runs
 from system.errors import UserError
 from system.options import parse, run_and_report
 
@@ -110,8 +111,8 @@ def searched(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
 def loss_of(trial: Trial, places: Places) -> float:
     """Make the run if its line is missing; its held-out loss, infinite where there is none."""
 
-    def line(_: Trial) -> Any:
-        return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash})
+    def line(_: Trial) -> ResultLine | None:
+        return line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash})
 
     if line(trial) is None:
         failed = run_all([trial], places, 1, lambda one: line(one) is not None, False)

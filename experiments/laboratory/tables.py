@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
 
 from experiments.laboratory.analysis import Analysis
 from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.statistics import ERROR, UNDECIDED
 from experiments.laboratory.suite import BASE, SAME, rows_of
 from experiments.record.cells import p_in_words
+from experiments.record.records import Budget, Record, runs
 from training.run.old_settings import first_name
 
 NOTHING = "–"
@@ -58,7 +59,7 @@ def cells(analysis: Analysis, row: str) -> list[str]:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
     lines = analysis.lines.get(row, [])
-    tuned = [f"{lines[0]['tuned'].get(first_name(name), NOTHING)}" if lines else NOTHING for name in suite.tuned]
+    tuned = [f"{lines[0].trial.tuned.get(first_name(name), NOTHING)}" if lines else NOTHING for name in suite.tuned]
     n = len(analysis.values["loss"].get(row, {}))
     return [
         shown, str(n) if n else "not run", mean_and_spread(analysis, row, "loss"), *loss, verdict,
@@ -105,7 +106,7 @@ def notes(analysis: Analysis) -> list[str]:
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
     found += [f"Not possible, and counted nowhere: {row}: {why}." for row, why in analysis.refused.items()]
-    found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
+    found += [f"Lines of code {one.accepts} are let in: {one.reason}" for one in analysis.accepted]
     more = power_note(analysis), baseline_note(analysis), cost_note(analysis)
     return [*found, *(note for note in more if note)]
 
@@ -138,30 +139,30 @@ def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, 
     """The name and the value of the best baseline of a row's runs, on the same examples; None where none has any."""
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
-        for name, scores in line.get("baselines", {}).items():
-            value = METRICS[metric].of({"scores": scores})
+        for name, scores in line.baselines.items():
+            value = METRICS[metric].of(replace(line, scores=scores, held_out_loss=None))
             if value is not None:
                 found.setdefault(name, []).append(value)
     means = {name: fmean(values) for name, values in found.items()}
     return max(means.items(), key=lambda pair: pair[1]) if means else None
 
 
-def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
+def hours_note(lines: Sequence[Record]) -> str:
     """What the suite has cost: every run that has a line, tuning too, and every network once."""
-    runs = [line for line in lines if "wall_seconds" in line]
-    networks = [(line["threads"], line["pretraining"]) for line in runs if "pretraining" in line]
-    made = {(one["config_hash"], one["seed"]): (threads, one["budget"]) for threads, one in networks}
-    hours = sum(line["threads"] * line["wall_seconds"] for line in runs) / 3600
+    timed = [line for line in runs(lines) if line.wall_seconds is not None]
+    networks = [(line.threads, line.pretraining) for line in timed if line.pretraining is not None]
+    made = {(one.config_hash, one.seed): (threads, one.budget) for threads, one in networks}
+    hours = sum(line.threads * line.wall_seconds for line in timed) / 3600
     before = sum(threads * budget["wall_seconds"] for threads, budget in made.values()) / 3600
     networks = f", and {before:.1f} for {len(made)} networks that runs begin with" if before else ""
-    return f"Core-hours: {hours:.1f} for {len(runs)} runs, tuning and scoring included{networks}."
+    return f"Core-hours: {hours:.1f} for {len(timed)} runs, tuning and scoring included{networks}."
 
 
 def cost_note(analysis: Analysis) -> str:
     """What a row cost, where its runs begin with networks that were made before, theirs apart from its own."""
     costs = []
     for row, lines in analysis.lines.items():
-        made = [(line["pretraining"]["budget"], line["budget"]) for line in lines if "pretraining" in line]
+        made = [(line.pretraining.budget, line.budget) for line in lines if line.pretraining is not None]
         if made:
             before, after = ([budgets[part] for budgets in made] for part in (0, 1))
             costs.append(f"{row} {cost_in_words(before)} + {cost_in_words(after)}")
@@ -169,7 +170,7 @@ def cost_note(analysis: Analysis) -> str:
     return f"{said}: {'; '.join(costs)}." if costs else ""
 
 
-def cost_in_words(budgets: list[dict[str, float]]) -> str:
+def cost_in_words(budgets: list[Budget]) -> str:
     """Means of several runs' budgets."""
     tokens, flops = (fmean(budget[name] for budget in budgets) for name in ("tokens", "training_flops"))
     return f"{tokens / 1e6:.2f} ({flops / 1e12:.0f})"

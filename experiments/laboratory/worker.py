@@ -13,15 +13,16 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 import train
-from experiments.laboratory.plan import ROOT, Code, Trial, line_of, marks
-from experiments.record.lines import append_line, command_of, pretraining_facts, read_suite, run_line
+from experiments.laboratory.plan import ROOT, Code, Trial, line_of, trial_marks
+from experiments.record.lines import append_line, command_of, pretraining_of, read_suite, run_line
+from experiments.record.records import runs, stored_line
 from system.errors import UserError
 from system.options import run_and_report
 from training.run.code_hash import code_hash, imported_files
@@ -63,7 +64,7 @@ def trial_of(told: dict[str, Any]) -> Trial:
 
 def folder_of(trial: Trial, runs: Path) -> Path:
     """The run folder of a trial: the same for whoever makes it."""
-    return runs / f"{trial.asked}-seed-{trial.seed}"
+    return runs / f"{trial.request_hash}-seed-{trial.seed}"
 
 
 def main(arguments: list[str]) -> int:
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
     """
     trial, places = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
     places.runs.mkdir(parents=True, exist_ok=True)
-    if line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None:
+    if line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash}) is not None:
         return 0
     missing = first_missing(trial, places)
     return under_lock(trial, places, make_run) if missing is trial else under_lock(missing, places, train_run) or BUSY
@@ -108,17 +109,18 @@ def is_made(trial: Trial, places: Places) -> bool:
 def make_run(trial: Trial, places: Places) -> int:
     """Train, score, and append the line. Raises UserError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
-    if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
+    if line_of(trial, runs(read_suite(places.results, trial.suite)), {code}) is not None:
         return 0
     status = train_run(trial, places)
     if status:
         return status
     command = command_of({"command": ["train.py", *with_folders(trial, places)]})
-    line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
+    line = replace(run_line(folder, trial.suite, trial.row, command), trial=trial_marks(trial), code_hash=code)
     if trial.network is not None:
         made_by = command_of({"command": ["train.py", *with_folders(trial.network, places)]})
-        line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs)) | {"command": made_by}
-    append_line(places.results, line)
+        made = replace(pretraining_of(folder_of(trial.network, places.runs)), command=made_by)
+        line = replace(line, pretraining=made)
+    append_line(places.results, stored_line(line))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0
 

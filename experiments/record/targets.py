@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.record.compact_lines import Line
-from experiments.record.lines import look_up
-from experiments.record.records import Record
+from experiments.record.records import Figure, look_up
 
 MET, NOT_MET, UNDECIDED = "met", "not met", "undecided"
 WITHOUT_DUPLICATES = ("scores", "dev", "exact_match_without_duplicates")
@@ -210,13 +208,13 @@ TARGETS = (
 )
 
 
-def reached(target: Target, line: Record | Line) -> bool | None:
+def reached(target: Target, line: Figure) -> bool | None:
     """Whether the target's last value reaches it, interval and all; None where there is no target or no value."""
     found = compare_with_target(target, line)
     return found == MET if found else None
 
 
-def compare_with_target(target: Target, line: Record | Line) -> str:
+def compare_with_target(target: Target, line: Figure) -> str:
     """MET where the target's last value reaches it with its whole interval, NOT_MET where the value does not.
 
     UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its rounds:

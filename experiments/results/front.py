@@ -14,13 +14,12 @@ from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.suite import BASE, load_suite
 from experiments.laboratory.tables import strongest_baseline
 from experiments.record.cells import code, duration, in_unit, machine_in_words, table
-from experiments.record.compact_lines import Line
-from experiments.record.lines import NOT_RUN, look_up
-from experiments.record.records import Measured, ResultLine, records
+from experiments.record.lines import NOT_RUN
+from experiments.record.records import Measured, Record, ResultLine, figures, look_up
 from experiments.results import six_strategies
 from experiments.results.readme import current
 
-Suites = Mapping[str, list[Line]]
+Suites = Mapping[str, list[Record]]
 LOOK_UP = "nearest, words substituted"  # the strongest baseline: the nearest training pair, words exchanged
 SHOWN_PIECES = ("no layer norm", "no positions", "no causal mask")  # rows of the suite `pieces`
 TRAINING, WRITING = "training, shape A", "beam 4, batch 1, against CTranslate2"  # rows of the suite `speed`
@@ -55,7 +54,7 @@ def not_run(question: str) -> list[str]:
 
 def measured_lines(suites: Suites, suite: str, row: str) -> list[Measured]:
     """Each machine's last measurement of a row."""
-    return [line for line in current(records(suites.get(suite, [])), row) if isinstance(line, Measured)]
+    return [line for line in current(figures(suites.get(suite, [])), row) if isinstance(line, Measured)]
 
 
 def cost(suites: Suites) -> list[str]:
@@ -72,7 +71,7 @@ def cost(suites: Suites) -> list[str]:
 def what_it_writes(suites: Suites) -> list[str]:
     """Tests passed by the quick start's programs: all, those that are new, those longer than in training."""
     question = "How many of its programs pass?"
-    found = current(records(suites.get("quickstart", [])), "quickstart")
+    found = current(figures(suites.get("quickstart", [])), "quickstart")
     if not found or not isinstance(found[0], ResultLine):
         return not_run(question)
     line, split = found[0], "in_distribution"

@@ -15,15 +15,14 @@ from experiments.laboratory.paired_runs import differences, equality_verdict, ne
 from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.laboratory.tables import NOTHING
 from experiments.record.cells import table
-from experiments.record.compact_lines import Line
 from experiments.record.lines import NOT_RUN
-from experiments.record.records import records
+from experiments.record.records import Record, figures, runs
 from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
 from experiments.results import front, six_strategies
 from experiments.results.sections import BF16_KINDS, BF16_SCORES, NOTE, SEARCH, TITLES, least_loss, section, shown_met
 from experiments.results.suites_page import suite_section
 
-Suites = Mapping[str, list[Line]]
+Suites = Mapping[str, list[Record]]
 HEAD = f"""# Results
 
 Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten. Each
@@ -96,7 +95,7 @@ def page(name: str, title: str, question: str, answer: str, body: str, note: str
 
 def measurement_page(suites: Suites, name: str) -> Page:
     """Single runs and measured values."""
-    found = records(suites.get(name, []))
+    found = figures(suites.get(name, []))
     question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH)} find?")
     answer = ANSWERS.get(name, searched)(suites, name) if found else NOT_RUN
     note = f"{NOTE}\n" if name in OVER_EXAMPLES else ""
@@ -108,7 +107,7 @@ def benchmark_page(suites: Suites, name: str) -> Page:
     lines, column = suites.get("benchmarks", []), SHOWN.get(name, list(COLUMNS[name])[-1])
     networks = len(BENCHMARKS[name].decoding)
     who = "one network" if networks == 1 else f"{networks - 1} networks and a reverse reranker"
-    found = [line for line in records(lines) if line.row.startswith(f"{name}, ") and line.column == column]
+    found = [line for line in figures(lines) if line.row.startswith(f"{name}, ") and line.column == column]
     ours = next((line for line in reversed(found) if line.who == "this project" and "new" not in line.part), None)
     answer = NOT_RUN
     if ours is not None:
@@ -131,7 +130,7 @@ def strategies_page(suites: Suites) -> Page:
     return page("six_strategies", "The six strategies of fine-tuning", question, answer, body)
 
 
-def suite_page(suite: Suite, lines: list[Line]) -> Page:
+def suite_page(suite: Suite, lines: list[Record]) -> Page:
     """A suite of the laboratory."""
     analysis = analyse(suite, lines)
     answers = Counter(analysis.answer(claim) for claim in suite.claims)
@@ -148,7 +147,7 @@ def programs_that_pass(suites: Suites, name: str) -> str:
 
 def single_runs(suites: Suites, name: str) -> str:
     """The newest run of each row: its exact dev lines."""
-    newest_runs = {line.row: line for line in records(suites[name])}
+    newest_runs = {line.row: line for line in runs(suites[name])}
     parts = []
     for row, line in newest_runs.items():
         scores = line.scores["dev"]
@@ -165,27 +164,27 @@ def speeds(suites: Suites, name: str) -> str:
 
 def dropout(suites: Suites, name: str) -> str:
     """Whether the two kinds of masks are equal."""
-    lines = newest(records(suites[name]), "dropout_masks")
+    lines = newest(runs(suites[name]), "dropout_masks")
     return equality_verdict(pairs_of(lines, DROPOUT_KINDS, DROPOUT_SCORE), DROPOUT_MARGIN)
 
 
 def bf16(suites: Suites, name: str) -> str:
     """The mean change of the held-out loss."""
-    lines = records(suites[name])
+    lines = runs(suites[name])
     pairs = pairs_of([line for line in lines if line.code_hash == lines[-1].code_hash], BF16_KINDS, BF16_SCORES[0][1])
     return f"the held-out loss changes by {fmean(differences(pairs)):+.2f}% over {len(pairs)} seeds"
 
 
 def gradients(suites: Suites, name: str) -> str:
     """Norm in the last layer over that in the first, of the deepest networks."""
-    lines = {line.row: line for line in records(suites[name])}
+    lines = {line.row: line for line in figures(suites[name])}
     ratios = {row: line.value / line.layers[0] for row, line in lines.items() if "12 layers" in row}
     return "last decoder layer over first: " + ", ".join(f"{row} {ratio:.2f}" for row, ratio in ratios.items())
 
 
 def choosing(suites: Suites, name: str) -> str:
     """One network greedy, and the best choice of all networks, on Django's dev lines."""
-    values = {line.row: line.value for line in records(suites[name])}
+    values = {line.row: line.value for line in figures(suites[name])}
     shown = {"one network, greedy": "one seed", "3 networks, reverse model": "beam 8"}
     said = [f"{row}, {how} {values[row]:.1f}%" for row, how in shown.items() if row in values]
     looked_up = front.measured_lines(suites, "benchmarks", f"django, dev, strict, {front.LOOK_UP}")
@@ -195,7 +194,7 @@ def choosing(suites: Suites, name: str) -> str:
 def few_shot(suites: Suites, name: str) -> str:
     """The claim's difference."""
     kind, k = six_strategies.CLAIMED
-    line = {line.row: line for line in records(suites[name])}.get(f"{kind} against plain, k {k}")
+    line = {line.row: line for line in figures(suites[name])}.get(f"{kind} against plain, k {k}")
     if line is None:
         return NOT_RUN
     return f"{kind} {line.value:+.1f} points against plain training after {k} examples, over {line.over}"
@@ -203,14 +202,14 @@ def few_shot(suites: Suites, name: str) -> str:
 
 def checks(suites: Suites, name: str) -> str:
     """How many of the newest values reach their target."""
-    newest_values = {(line.row, line.machine): line for line in records(suites[name])}.values()
+    newest_values = {(line.row, line.machine): line for line in figures(suites[name])}.values()
     said = [shown for line in newest_values if (shown := shown_met(line)) != NOTHING]
     return f"{said.count('yes')} of {len(said)} targets are met"
 
 
 def searched(suites: Suites, name: str) -> str:
     """The draw of the least held-out loss."""
-    best = least_loss(records(suites[name]))[0]
+    best = least_loss(runs(suites[name]))[0]
     return f"the least held-out loss, {best.held_out_loss:.4f}, has {best.row}"
 
 

@@ -14,9 +14,8 @@ from experiments.laboratory.statistics import OUT_OF_REGIME
 from experiments.laboratory.suite import load_suite
 from experiments.record.cells import code, duration, machine_in_words, measured, ratio, table
 from experiments.record.commands import todays_command
-from experiments.record.compact_lines import Line
-from experiments.record.lines import NOT_RUN, look_up
-from experiments.record.records import Measured, Record, ResultLine, records
+from experiments.record.lines import NOT_RUN
+from experiments.record.records import Figure, Measured, Record, ResultLine, figures, look_up
 from experiments.record.targets import EFFECTS, MET, TARGETS, EffectTarget, Target, compare_with_target, in_target_words
 from experiments.results.sections import score_cell
 
@@ -28,9 +27,9 @@ PARTS = {  # which examples a score in the table is over
 }
 
 
-def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = ()) -> str:
+def readme_table(suites: Mapping[str, list[Record]], effects: Sequence[list[str]] = ()) -> str:
     """What was promised and what came out; `effects`: rows about suites of the laboratory."""
-    rows = [*(readme_row(target, records(suites.get(target.suite, []))) for target in TARGETS), *effects]
+    rows = [*(readme_row(target, figures(suites.get(target.suite, []))) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
         "over runs; in square brackets the baselines on the same examples. *Met* is said where the whole interval, or "
@@ -40,7 +39,7 @@ def readme_table(suites: dict[str, list[Line]], effects: Sequence[list[str]] = (
     return table(["what", "target", "result", "machine", "command"], rows) + "\n" + note
 
 
-def readme_row(target: Target, lines: list[Record]) -> list[str]:
+def readme_row(target: Target, lines: list[Figure]) -> list[str]:
     """One promise. Of several lines of a row the first one made with the newest code and configuration counts.
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
@@ -59,7 +58,7 @@ def readme_row(target: Target, lines: list[Record]) -> list[str]:
     ]
 
 
-def current(lines: list[Record], row: str) -> list[Record]:
+def current(lines: list[Figure], row: str) -> list[Figure]:
     """The line that stands for a row: first of those that share code and configuration with the row's last line.
 
     Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
@@ -71,12 +70,12 @@ def current(lines: list[Record], row: str) -> list[Record]:
     return [next(line for line in same if (line.code_hash, line.config_hash) == last)]
 
 
-def values_of(target: Target, line: Record) -> str:
+def values_of(target: Target, line: Figure) -> str:
     """Every value that the target names, with the baselines of the scores among them."""
     return ", ".join(part for part in (value_of(path, line) for path in target.values) if part) or "not scored"
 
 
-def value_of(path: tuple[str, ...], line: Record) -> str:
+def value_of(path: tuple[str, ...], line: Figure) -> str:
     """One value of a line in words; nothing where the line does not have it."""
     found = look_up(line, path)
     if found is None:
@@ -105,19 +104,19 @@ def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
     return f"{PARTS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
 
 
-def met(target: Target, line: Record) -> str:
+def met(target: Target, line: Figure) -> str:
     """Whether the line reaches the target, in words; nothing where there is no target."""
     found = compare_with_target(target, line)
     return found if found in ("", MET) else f"**{found}**"
 
 
-def effect_rows(lines: Mapping[str, list[Line]]) -> list[list[str]]:
+def effect_rows(lines: Mapping[str, list[Record]]) -> list[list[str]]:
     """Rows of what was promised of a suite's rows: what, target, result, machine, command."""
     suites = {target.suite for target in EFFECTS}
     analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
     for target in EFFECTS:
         analysis = analyses[target.suite]
-        made_on = dict.fromkeys(machine_in_words(line["machine"]) for line in analysis.lines.get(target.row, []))
+        made_on = dict.fromkeys(machine_in_words(line.machine) for line in analysis.lines.get(target.row, []))
         wanted = f"at least {target.at_least:+g} {SUITE_METRICS[target.metric].difference_unit}"
         command = f"`python -m experiments.ablate {target.suite}`"
         rows.append([target.what, wanted, effect_in_words(analysis, target), "; ".join(made_on), command])
@@ -134,15 +133,15 @@ def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
     seeds = values[0].keys() & values[1].keys()
     means = [fmean(of_row[seed] for seed in seeds) for of_row in values]
     row, base = (f"{metric.write(mean)}{metric.unit}" for mean in means)
-    name, look_up = tables.strongest_baseline(analysis, against, target.metric) or ("", None)
+    name, baseline = tables.strongest_baseline(analysis, against, target.metric) or ("", None)
     interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
-    beside = "" if look_up is None else f" [{name} {metric.write(look_up)}{metric.unit}]"
+    beside = "" if baseline is None else f" [{name} {metric.write(baseline)}{metric.unit}]"
     said = in_target_words(effect.mean, (effect.low, effect.high), target.at_least)
     _, why = analysis.judged(target.row, target.metric)
     outside = analysis.verdict(target.row, target.metric) == OUT_OF_REGIME
     notes = [] if outside and said == MET else [said if said == MET else f"**{said}**"]
-    if look_up is not None and means[1] < look_up:
-        notes.append(f"**its base has {base} where a look-up has {metric.write(look_up)}{metric.unit}**")
+    if baseline is not None and means[1] < baseline:
+        notes.append(f"**its base has {base} where a look-up has {metric.write(baseline)}{metric.unit}**")
     notes += [tables.said_and_why(f"**{OUT_OF_REGIME}**", why)] if outside else []
     notes += [] if effect.decides else ["**not enough runs** for a verdict"]
     return (

@@ -23,7 +23,7 @@ from experiments.record.cells import (
 )
 from experiments.record.commands import todays_command
 from experiments.record.lines import NOT_RUN
-from experiments.record.records import Measured, Record, ResultLine
+from experiments.record.records import Figure, Measured, ResultLine
 from experiments.record.targets import (
     DROPOUT_KINDS,
     DROPOUT_MARGIN,
@@ -60,7 +60,7 @@ BF16_SCORES = (  # what is shown, where it stands in a line, what it is multipli
 INTERVAL = "In brackets the 90% t interval *over runs* of the paired differences."
 
 
-def section(suite: str, lines: list[Record]) -> str:
+def section(suite: str, lines: list[Figure]) -> str:
     """One suite's page. What an older recipe or older code made, or was measured again since, is folded away."""
     if not lines:
         return f"{NOT_RUN.capitalize()}.\n"

@@ -17,8 +17,7 @@ from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
 from experiments.laboratory.tables import NOTHING, said_and_why
 from experiments.record.cells import machine_in_words, p_in_words, table
-from experiments.record.compact_lines import Line
-from experiments.record.records import Measured, records
+from experiments.record.records import Measured, Record, figures
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST
 
 STRATEGIES = {  # strategy -> its claims in the suite `strategies`
@@ -50,12 +49,12 @@ class Answered(NamedTuple):
     decided: bool  # there are seeds enough for a verdict
 
 
-def answered(suites: Mapping[str, list[Line]]) -> dict[str, list[Answered]]:
+def answered(suites: Mapping[str, list[Record]]) -> dict[str, list[Answered]]:
     """Strategy -> its claims."""
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
     found = {strategy: [of_suite(analysis, claims[name]) for name in names] for strategy, names in STRATEGIES.items()}
-    found["5 meta-learning"] = [of_few_shot(records(suites.get("few_shot", [])))]
+    found["5 meta-learning"] = [of_few_shot(figures(suites.get("few_shot", [])))]
     return found
 
 
@@ -90,13 +89,13 @@ def of_few_shot(lines: list[Measured]) -> Answered:
     return Answered([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
-def page_section(suites: Mapping[str, list[Line]]) -> str:
+def page_section(suites: Mapping[str, list[Record]]) -> str:
     """The page of the six strategies."""
     rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
     return HEAD + table(COLUMNS, rows)
 
 
-def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
+def readme_row(suites: Mapping[str, list[Record]]) -> list[str]:
     """The row of docs/targets.md: what, target, result, machine, command."""
     found = answered(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
@@ -104,8 +103,8 @@ def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
     said += "; met" if len(gaining) >= WANTED else "; **not met**"
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
-    lines = [*suites.get("strategies", []), *suites.get("few_shot", [])]
-    machines = dict.fromkeys(machine_in_words(line["machine"]) for line in lines if "machine" in line)
+    lines = figures([*suites.get("strategies", []), *suites.get("few_shot", [])])
+    machines = dict.fromkeys(machine_in_words(line.machine) for line in lines)
     return [
         "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
         "; ".join(machines),

@@ -12,7 +12,7 @@ from experiments.laboratory.metrics import METRICS
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.record.cells import table as markdown
-from experiments.record.compact_lines import Line
+from experiments.record.records import Record
 
 IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
@@ -36,7 +36,7 @@ effect*, *undecided*, *out of regime*, *not enough runs*.
 """
 
 
-def suite_section(suite: Suite, lines: list[Line]) -> str:
+def suite_section(suite: Suite, lines: list[Record]) -> str:
     """A suite's table, notes and picture."""
     analysis = analyse(suite, lines)
     body = markdown(tables.header(analysis), tables.table_rows(analysis))
@@ -47,7 +47,7 @@ def suite_section(suite: Suite, lines: list[Line]) -> str:
     return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
 
 
-def math_table(lines: Mapping[str, list[Line]]) -> str:
+def math_table(lines: Mapping[str, list[Record]]) -> str:
     """The table of docs/the_math.md: what is seen without training, and what the suites say of trained networks."""
     rows = []
     for piece, (seen, suite, row) in IN_THE_MATH.items():
@@ -72,7 +72,7 @@ def in_one_line(analysis: Analysis, row: str) -> str:
     return tables.said_and_why("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
 
 
-def claims_page(lines: Mapping[str, list[Line]]) -> str:
+def claims_page(lines: Mapping[str, list[Record]]) -> str:
     """The whole of docs/claims.md."""
     parts = [HEAD]
     for name in names():
@@ -107,7 +107,7 @@ def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
     ]  # fmt: skip
 
 
-def write_plots(lines: Mapping[str, list[Line]], folder: Path) -> None:
+def write_plots(lines: Mapping[str, list[Record]], folder: Path) -> None:
     """A picture of each suite that has lines."""
     for name in names():
         analysis = analyse(load_suite(name), lines.get(name, []))

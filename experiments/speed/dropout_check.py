@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from torch.nn import functional as F
 
@@ -30,10 +29,10 @@ from data.sources import open_source
 from data.tokenizers.tokenizer import Tokenizer
 from experiments.laboratory.paired_runs import LEVEL, Pairs, differences, equality_verdict, pairs_of, table_rows
 from experiments.laboratory.statistics import t_interval
-from experiments.record.compact_lines import config_hash, settings_that_count
+from experiments.record.compact_lines import Line, config_hash, settings_that_count
 from experiments.record.lines import append_line, read_suite
 from experiments.record.measurement import ROOT, check_writable, facts_of, shown_command, write_rows
-from experiments.record.records import runs
+from experiments.record.records import ResultLine, record_of, runs
 from experiments.record.targets import DROPOUT_KINDS as KINDS
 from experiments.record.targets import DROPOUT_MARGIN as MARGIN
 from experiments.record.targets import DROPOUT_SCORE
@@ -64,8 +63,6 @@ OPTIONS = """--device cpu --pretraining.steps 0 --data.batch_tokens 512 --data.h
     --model.dropout 0.1 --model.dropout_attention 0.1 --model.dropout_feed_forward 0.1""".split()
 IDENTITY = ("suite", "config_hash", "code_hash", "seed", "threads")  # the generated data follow from these
 
-Line = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -90,14 +87,15 @@ def masks_from(kind: str) -> Iterator[None]:
             del FastDropout.apply  # the inherited one shows again
 
 
-def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) -> list[Line]:
+def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) -> list[ResultLine]:
     """The lines of all runs, a pair for each seed; those that are not in the folder yet are made and put there."""
     lines, code = [], hash_of_code(asked)
     for seed in seeds:
         settings, corpora, tokenizer = replace(asked, seed=seed), None, None
         for kind in KINDS:
             line = facts_before(settings, kind, code)
-            known = [other for other in read_suite(folder, SUITE) if all(other[key] == line[key] for key in IDENTITY)]
+            made = runs(read_suite(folder, SUITE))
+            known = [other for other in made if all(getattr(other, name) == line[name] for name in IDENTITY)]
             if known:
                 lines.append(known[0])
                 continue
@@ -107,7 +105,7 @@ def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) 
             title = f"run {len(lines) + 1} of {2 * len(seeds)}, seed {seed}, {kind} dropout"
             line |= {"command": command, **facts_after(settings, kind, corpora["training"], tokenizer, title)}
             append_line(folder, line)
-            lines.append(line)
+            lines.append(record_of(line))
     return lines
 
 
@@ -191,7 +189,7 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
         lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
-    pairs = pairs_of(runs(lines), KINDS, DROPOUT_SCORE)
+    pairs = pairs_of(lines, KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")
     show(pairs)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from experiments.record.measurement import shown_command
+from experiments.record.measurement import Facts, shown_command
+from experiments.record.records import Measured
 from experiments.record.targets import TARGETS, reached
 from experiments.speed.turns import Turns, ratio_of
 
@@ -27,7 +28,7 @@ class Row:
     @property
     def target(self) -> dict[str, Any]:
         """What experiments/record/targets.py asks of this row, and whether it is met."""
-        line = {"ratio": self.ratio, "value": median(self.values)}
+        line = Measured("speed", self.name, "", "", median(self.values), self.unit, ratio=self.ratio)
         for target in TARGETS:
             if target.suite == "speed" and target.row == self.name:
                 return {"target": target.wanted, "met": reached(target, line)}
@@ -81,7 +82,7 @@ def amount(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:,.2f} {unit}"
 
 
-def as_json(rows: Sequence[Row], arguments: list[str], facts: dict[str, Any]) -> dict[str, Any]:
+def as_json(rows: Sequence[Row], arguments: list[str], facts: Facts) -> dict[str, Any]:
     """{row: {ours, peers, ratio, target, met, ..}, "machine": what is known of it and of the versions}."""
     command = shown_command(arguments)
     return {

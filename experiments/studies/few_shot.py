@@ -35,7 +35,15 @@ from evaluation.evaluate import run_tests
 from evaluation.predict import predict
 from experiments.laboratory.statistics import paired_effect, t_interval
 from experiments.record.cells import as_text, p_in_words
-from experiments.record.measurement import check_writable, facts_here, measured_row, rounded, write_rows
+from experiments.record.measurement import (
+    Facts,
+    MeasuredRow,
+    check_writable,
+    facts_here,
+    measured_row,
+    rounded,
+    write_rows,
+)
 from experiments.suites.strategies import SUITE as STRATEGIES
 from experiments.suites.strategies_meta import CLAIMED, FAMILY
 from model.transformer import Transformer
@@ -89,8 +97,9 @@ def main(arguments: list[str]) -> int:
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
     words, facts = ["experiments.studies.few_shot", *arguments], facts_here()
     rows = [
-        measured_row("few_shot", f"{kind}, k {k}", words, facts, **figures(fmean(seeds.values()), interval(seeds)),
-                     unit="%", over=f"{len(seeds)} seeds", seeds={str(seed): score for seed, score in seeds.items()})
+        measured_row("few_shot", f"{kind}, k {k}", words, facts,
+                     **mean_and_ends(fmean(seeds.values()), interval(seeds)), unit="%", over=f"{len(seeds)} seeds",
+                     seeds={str(seed): score for seed, score in seeds.items()})
         for kind, of_k in found.items() for k, seeds in of_k.items()
     ]  # fmt: skip
     rows += compare(found, words, facts)
@@ -164,14 +173,14 @@ def in_words(scores: Mapping[int, float]) -> str:
     return f"{mean:.1f}" + (f" ({bounds[0]:.1f} to {bounds[1]:.1f})" if bounds else "")
 
 
-def figures(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
+def mean_and_ends(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
     """What a row keeps of a mean and its interval."""
     return rounded({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
 
 
 def compare(
-    found: Mapping[str, Mapping[int, Mapping[int, float]]], words: list[str], facts: dict[str, Any]
-) -> list[dict[str, Any]]:
+    found: Mapping[str, Mapping[int, Mapping[int, float]]], words: list[str], facts: Facts
+) -> list[MeasuredRow]:
     """Print each kind of meta-learning against plain training, and return the rows.
 
     One comparison was claimed beforehand. It is a test of the family of the suite `strategies`, whose other p-values
@@ -188,8 +197,8 @@ def compare(
     for (kind, k), effect in effects.items():
         if effect is None:
             continue
-        values = {**figures(effect.mean, (effect.low, effect.high)), "unit": "points", "over": f"{effect.n} seeds",
-                  "p": effect.p}  # fmt: skip
+        values = mean_and_ends(effect.mean, (effect.low, effect.high))
+        values |= {"unit": "points", "over": f"{effect.n} seeds", "p": effect.p}
         said = "exploratory"
         if (kind, k) == CLAIMED:
             values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)

@@ -23,9 +23,9 @@ from data.example import Example
 from data.splits import read_splits
 from evaluation.metrics import unpack_bits
 from experiments.record.cells import as_text
-from experiments.record.lines import look_up, read_suite
+from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
-from experiments.record.records import ResultLine, runs
+from experiments.record.records import ResultLine, look_up, runs
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.run.settings_file import from_dict
@@ -65,7 +65,7 @@ def lines_of(lines: Sequence[ResultLine], row: str, split: str) -> list[ResultLi
     """The row's lines of the code that has most, the newest of several. Raises UserError where there is none."""
     found = [
         line for line in lines
-        if line.row == row and not line.tuning and look_up(line, ("bits", split, "exact"))
+        if line.row == row and not (line.trial and line.trial.tuning) and look_up(line, ("bits", split, "exact"))
     ]  # fmt: skip
     if not found:
         raise UserError(f"no result line of a row {row!r} has which lines of {split} are right; check the row's name")

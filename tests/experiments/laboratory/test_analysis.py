@@ -23,6 +23,7 @@ from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite
 from experiments.laboratory.tables import as_csv, as_latex, header, notes, table_rows
 from experiments.record.cells import as_text
 from experiments.record.lines import append_line, read_suite
+from experiments.record.records import CodeVerdict, ResultLine, TrialMarks, stored_line
 from system.errors import UserError
 
 SUITE = Suite(
@@ -32,16 +33,19 @@ SUITE = Suite(
 )  # fmt: skip
 
 
-def line(row: str, seed: int, loss: float, score: float = 0.9, suite: Suite = SUITE, code: str = "new") -> dict:
+def line(row: str, seed: int, loss: float, score: float = 0.9, suite: Suite = SUITE, code: str = "new") -> ResultLine:
     """A result line with what an analysis reads."""
     scores = {split: {"tests_passed": {"value": score}} for split in (suite.score, *suite.splits)}
-    return {
-        "suite": suite.name, "row": row, "seed": seed, "code_hash": code, "definition": definition(suite, row),
-        "held_out_loss": loss, "scores": scores, "tuned": {}, "tuning": False, "command": "c", "versions": {},
-    }  # fmt: skip
+    return ResultLine(
+        suite=suite.name, row=row, command="c", config={}, config_hash="c", code_hash=code, data_hash="d", seed=seed,
+        threads=1, machine="m", versions={}, budget={}, scores=scores, held_out_loss=loss,
+        trial=TrialMarks(request_hash="r", definition=definition(suite, row)),
+    )  # fmt: skip
 
 
-def lines_of(effects: dict[str, float], noise: float, seed: int, suite: Suite = SUITE, code: str = "new") -> list[dict]:
+def lines_of(
+    effects: dict[str, float], noise: float, seed: int, suite: Suite = SUITE, code: str = "new"
+) -> list[ResultLine]:
     """All lines of a suite whose rows lie so much above the base; a seed lifts all rows of it together."""
     generator = random.Random(seed)
     lifts = [generator.gauss(0, 1) for _ in range(11)]
@@ -91,7 +95,9 @@ def test_the_newest_complete_code_counts():
 
 def test_lines_of_other_code_are_let_in_by_a_line_that_says_why():
     old, new = lines_of({}, 0.1, 3, code="old"), lines_of({}, 0.1, 4, code="new")
-    letting_in = {"suite": "tiny", "row": "acceptance", "accepts": "old", "for": "new", "reason": "only messages"}
+    letting_in = CodeVerdict(
+        suite="tiny", row="acceptance", command="c", accepts="old", newer="new", reason="only messages"
+    )
     mixed = old[:-4] + new[-5:]
     assert len(lines_that_count(SUITE, mixed)[1]) == len(old) - 4
     code, lines, accepted = lines_that_count(SUITE, [*mixed, letting_in])
@@ -143,13 +149,13 @@ def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
 
 def test_a_run_that_diverged_counts_as_missing():
     lines = lines_of({}, 0.1, 3)
-    lines[0]["held_out_loss"] = float("nan")
+    lines[0] = replace(lines[0], held_out_loss=float("nan"))
     assert analyse(SUITE, lines).missing == {BASE: 1}
 
 
 def test_what_is_not_run_yet_counts_in_the_correction():
     lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
-    some = [line for line in lines if line["row"] in (BASE, "model.d_ff=16")]
+    some = [line for line in lines if line.row in (BASE, "model.d_ff=16")]
     pair = ("model.d_ff=16", BASE)
     few, all_of_them = (analyse(SUITE, chosen) for chosen in (some, lines))
     assert few.effects["loss"][pair] == all_of_them.effects["loss"][pair]
@@ -169,27 +175,27 @@ def test_a_family_corrects_claims_among_themselves():
 
 
 def test_two_rows_that_share_a_run_both_keep_its_line(tmp_path):
-    first = {**line("model.d_ff=8", 1, 0.5), "config_hash": "c", "data_hash": "d", "threads": 1}
-    second = {**first, "row": "model.d_ff=16", "definition": definition(SUITE, "model.d_ff=16")}
+    first, second = (stored_line(line(row, 1, 0.5)) for row in ("model.d_ff=8", "model.d_ff=16"))
     assert append_line(tmp_path, first) and append_line(tmp_path, second) and not append_line(tmp_path, second)
-    assert [kept["row"] for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
+    assert [kept.row for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
 
 
 def test_a_metric_of_several_splits_is_their_mean():
-    def line(**values):
-        return {"scores": {split: {"exact_match": {"value": value}} for split, value in values.items()}}
+    def scored(**values):
+        scores = {split: {"exact_match": {"value": value}} for split, value in values.items()}
+        return replace(line(BASE, 1, 0.5), scores=scores)
 
     metric = METRICS["dev_perturbed"]
-    assert metric.of(line(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
-    assert metric.of(line(dev_typos=0.5)) is None
+    assert metric.of(scored(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
+    assert metric.of(scored(dev_typos=0.5)) is None
 
 
-def with_scores(lines: list[dict], scores: dict[str, float]) -> list[dict]:
+def with_scores(lines: list[ResultLine], scores: dict[str, float]) -> list[ResultLine]:
     """The lines with these rows' scores."""
     for one in lines:
-        if one["row"] in scores:
-            for split in one["scores"].values():
-                split["tests_passed"]["value"] = scores[one["row"]]
+        if one.row in scores:
+            for split in one.scores.values():
+                split["tests_passed"]["value"] = scores[one.row]
     return lines
 
 
@@ -220,7 +226,7 @@ def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
     suite = replace(SUITE, tuned={"training.learning_rate": (5e-4, 1e-3, 2e-3)})
     lines = lines_of(EFFECTS, 0.05, 1, suite)
     for one in lines:
-        one["tuned"] = {"training.learning_rate": rate if one["row"] == row else 1e-3}
+        one.trial.tuned["training.learning_rate"] = rate if one.row == row else 1e-3
     found = analyse(suite, lines)
     word, why = found.judged("model.d_ff=16", "loss")
     assert (word == OUT_OF_REGIME) == edge
@@ -229,7 +235,7 @@ def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
 
 
 def test_four_seeds_are_not_enough_whatever_else_is_wrong():
-    lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.0}) if one["seed"] != 3]
+    lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.0}) if one.seed != 3]
     assert analyse(SUITE, lines).judged("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
 
 

@@ -19,16 +19,21 @@ from experiments.laboratory.proof import (
     with_folder,
 )
 from experiments.laboratory.suite import Suite
+from experiments.record.records import ResultLine, TrialMarks
 from experiments.record.trees import Computed
 from system.errors import UserError
 
 SUITE = Suite("tiny", "Tiny", {"training.steps": 10}, rows={"wide": {"model.d_ff": 32}, "deep": {"model.d_ff": 64}})
 
 
-def lines_with(seconds: dict[str, float], commits: tuple[str, ...] = ("a", "b", "b+changes")) -> list[dict]:
+def lines_with(seconds: dict[str, float], commits: tuple[str, ...] = ("a", "b", "b+changes")) -> list[ResultLine]:
     """Three lines of each row."""
     return [
-        {"row": row, "seed": seed, "tuned": {}, "budget": {"seconds": took}, "commit": commit}
+        ResultLine(
+            suite="tiny", row=row, command="c", config={}, config_hash="c", code_hash="c", data_hash="d", seed=seed,
+            threads=1, machine="m", versions={}, commit=commit, budget={"seconds": took}, scores={},
+            trial=TrialMarks(request_hash="r", definition="d"),
+        )
         for row, took in seconds.items() for seed, commit in enumerate(commits, start=1)
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import train
-from experiments.record.lines import read_suite
+from experiments.record.lines import read_lines, read_suite
 from experiments.record.measurement import ROOT
 from experiments.results.pages import measurement_page
 from experiments.speed import dropout_check
@@ -57,7 +57,7 @@ def seen(monkeypatch):
 
 def losses(folder):
     return {
-        (line["seed"], line["row"]): line["scores"]["held_out"]["held_out_loss"]["value"]
+        (line.seed, line.row): line.scores["held_out"]["held_out_loss"]["value"]
         for line in read_suite(folder, "dropout")
     }
 
@@ -142,7 +142,7 @@ def test_the_second_seed_alone_is_the_second_of_two(tmp_path):
 
 def test_a_line_says_what_it_was_made_of_and_no_path(tmp_path):
     main([*ASKED, "--seeds", "1"], tmp_path)
-    torchs, fast = read_suite(tmp_path, "dropout")
+    torchs, fast = read_lines(tmp_path, "dropout")
     for name in ("config", "config_hash", "code_hash", "data_hash", "budget", "threads", "machine", "versions",
                  "wall_seconds", "command", "pieces"):
         assert torchs[name]

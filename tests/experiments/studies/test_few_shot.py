@@ -14,7 +14,7 @@ from data.example import Example
 from data.objectives.pairs import pairs
 from experiments.record.cells import measured
 from experiments.record.lines import measurement_lines
-from experiments.record.records import record
+from experiments.record.records import record_of
 from experiments.results.pages import measurement_page
 from experiments.studies import few_shot
 from experiments.suites.strategies import SUITE as STRATEGIES
@@ -70,7 +70,7 @@ def test_the_claimed_comparison_alone_is_corrected():
     few, claimed = few_shot.compare(found, ["experiments.studies.few_shot"], {})
     assert "p_corrected" not in few and 0 < claimed["p"] < 0.001
     assert claimed["p_corrected"] == pytest.approx(8 * claimed["p"]) and STRATEGIES.family == 8
-    assert "; p < 0.001, " in measured(record({**claimed, "suite": "few_shot", "machine": "2 cores"}))
+    assert "; p < 0.001, " in measured(record_of({**claimed, "suite": "few_shot", "machine": "2 cores"}))
 
 
 def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
