@@ -60,7 +60,8 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
     ]  # fmt: skip
     assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml against plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
-    page = measurement_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")}, "few_shot").text
+    lines = [record_of(line) for line in measurement_lines(tmp_path / "rows.json", "few_shot")]
+    page = measurement_page({"few_shot": lines}, "few_shot").text
     assert "| fomaml against plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
 
 
