@@ -42,7 +42,7 @@ from experiments.laboratory.plan import (
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.proof import prove
 from experiments.laboratory.runner import run_all, seconds_in_words
-from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
+from experiments.laboratory.suite import BASE_ROW, Suite, load_suite, seeds_of
 from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
@@ -160,7 +160,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     found = planned(suite, settings, results, code)
     missing, lines = found.runs, read_suite(results, suite.name)
     seconds = [seconds_of(trial, runs(lines)) for trial in missing]
-    base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
+    base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
          " ".join(option for option in shown_options(trial) if option not in shown_options(base))]

@@ -58,14 +58,14 @@ LONG = ("--data.max_target_length", "512", "--evaluation.max_new_tokens", "512")
 # Django's networks are many and small: three that write together, and one that reads their code back, have less than
 # 15 M parameters. Neither pretraining nor lines to restore were worth their time. With nothing held out, the seeds
 # share a vocabulary.
-SMALL = (
+SMALL_NETWORK = (
     "--data.held_out", "0", "--model.d_model", "192", "--model.d_ff", "512", "--training.objectives.denoise", "0",
 )  # fmt: skip
 
 
 def writer(name: str, seed: int) -> Stage:
     """One of the networks that write Django's lines together."""
-    options = ("--data.slots", "--data.name_slots", *SMALL, "--training.epochs", "24", "--seed", str(seed))
+    options = ("--data.slots", "--data.name_slots", *SMALL_NETWORK, "--training.epochs", "24", "--seed", str(seed))
     return Stage(name, options)
 
 
@@ -73,7 +73,7 @@ BENCHMARKS = {
     "django": Benchmark(
         stages=(
             writer("first", 1), writer("second", 2), writer("third", 3),
-            Stage("reverse", ("--data.reverse", *SMALL, "--training.epochs", "10")),
+            Stage("reverse", ("--data.reverse", *SMALL_NETWORK, "--training.epochs", "10")),
         ),
         scored="first",
         scoring=(

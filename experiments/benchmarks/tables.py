@@ -12,20 +12,20 @@ from evaluation.metrics import exact_matches, pack_bits
 from experiments.benchmarks.columns import COLUMNS, EXACT
 from experiments.benchmarks.published import NOTES, PUBLISHED, TEST_DUPLICATES, Published
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
-from experiments.record.cells import as_text, code, table
+from experiments.record.cells import NOTHING, as_text, code, table
 from experiments.record.commands import todays_command
 from experiments.record.measurement import MeasuredRow, rounded
 from experiments.record.records import Measured, Record, figures
 from system.errors import UserError
 from system.trial import step_cap
 
-HEAD = """Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.
+BENCHMARK_HEAD = """\
+Made from nothing by one command; in brackets 95% intervals *over examples*. Figures compare within a column.
 A row of ours beats what learns nothing where its whole interval lies above that figure, and says where it does not. How
 many networks others use and what they pretrain is written down from memory of their papers.
 """
-NOTHING = "–"
-OURS = "this project"
-THEIRS = "the corpus's own code"  # shows that the tests can be passed where they run
+THIS_PROJECT = "this project"
+CORPUS_CODE = "the corpus's own code"  # shows that the tests can be passed where they run
 
 OfPart = Mapping[tuple[str, str], Mapping[str, Measured]]  # part and whose code -> column -> figure
 
@@ -44,10 +44,10 @@ def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], 
             raise UserError(f"{split}: {len(references)} of {len(examples)} lines were decoded; score the run again")
         if not references:
             continue
-        codes = {OURS: [predictions[split, example.id] for example in references]}
+        codes = {THIS_PROJECT: [predictions[split, example.id] for example in references]}
         codes |= baseline_predictions(splits.train, [example.nl or "" for example in references])
         if all(example.tests for example in references):
-            codes[THEIRS] = [example.code for example in references]
+            codes[CORPUS_CODE] = [example.code for example in references]
         known = duplicates(splits.published, references)
         new = [index for index, example in enumerate(references) if example.id not in known]
         parts = {split: range(len(references)), f"{split}, new pairs": new}
@@ -67,9 +67,9 @@ def rows_of_part(
     rows = []
     for column, score in COLUMNS[name].items():
         found = score(references, codes)
-        bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == OURS else {}
+        bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == THIS_PROJECT else {}
         rows.append({
-            "row": f"{name}, {part}, {column}" + ("" if who == OURS else f", {who}"), "part": part, "who": who,
+            "row": f"{name}, {part}, {column}" + ("" if who == THIS_PROJECT else f", {who}"), "part": part, "who": who,
             "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded(found), **bits,
         })  # fmt: skip
     return rows
@@ -91,7 +91,7 @@ def table_cells(
     for (part, who), line in lines.items():
         shown = [with_interval(line[column]) if column in line else NOTHING for column in columns]
         n = f"{next(iter(line.values())).n:,}"
-        if who != OURS:
+        if who != THIS_PROJECT:
             cells.append([f"  {who}", n, *shown, NOTHING, NOTHING, NOTHING])
             continue
         networks, how = decoding_in_words(BENCHMARKS[name])
@@ -136,7 +136,7 @@ def pretraining_in_words(benchmark: Benchmark) -> str:
 
 def not_beaten(part: str, lines: OfPart) -> str:
     """In which columns our figures do not lie, interval and all, above the nearest training example's; or nothing."""
-    ours, said = lines[part, OURS], []
+    ours, said = lines[part, THIS_PROJECT], []
     for column, row in ours.items():
         nearest = [of[column].value for (of_part, who), of in lines.items() if of_part == part and "nearest" in who]
         if nearest and row.low <= max(nearest):
@@ -149,7 +149,8 @@ def as_in_test_lines(name: str, columns: Sequence[str], lines: OfPart) -> list[l
 
     With n lines and m new ones a score s and that of the new lines s' give the duplicates' own, (ns - ms') / (n - m).
     """
-    share, whole, new = TEST_DUPLICATES.get(name), lines.get(("dev", OURS)), lines.get(("dev, new pairs", OURS))
+    share = TEST_DUPLICATES.get(name)
+    whole, new = (lines.get((part, THIS_PROJECT)) for part in ("dev", "dev, new pairs"))
     if share is None or not whole or not new:
         return []
     shown = []
@@ -184,4 +185,4 @@ def page_section(name: str, lines: Sequence[Record], choosing: Sequence[Record] 
     alone = [line for line in figures(choosing) if line.row == "one network, greedy"] if name == "django" else []
     made = f"{newest.minutes:.1f} minutes of two cores' training, {newest.parameters / 1e6:.1f} M parameters"
     cells = table_cells(name, rows, alone[-1] if alone else None)
-    return f"{HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n"
+    return f"{BENCHMARK_HEAD}\n{table(*cells)}\n{NOTES[name]} {made}; {code(todays_command(newest.command))}\n"

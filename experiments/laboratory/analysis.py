@@ -6,9 +6,9 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from experiments.laboratory.claims import NOT_RUN, Claim, answer
+from experiments.laboratory.claims import Claim, answer
 from experiments.laboratory.counting import lines_that_count
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plan import refused_rows
 from experiments.laboratory.statistics import (
     ERROR,
@@ -26,22 +26,23 @@ from experiments.laboratory.statistics import (
     seeds_needed,
 )
 from experiments.laboratory.suite import (
-    BASE,
+    BASE_ROW,
     CONTROL,
     CONTROL_CHANGES,
     ROW_SEEDS,
-    SAME,
+    SAME_ROW,
     Suite,
     rows_of,
     seeds_of,
 )
+from experiments.record.cells import NOT_RUN
 from experiments.record.records import CodeVerdict, Record, ResultLine
 from training.run.old_settings import first_name
 
 Comparison = tuple[str, str]  # a row, and the row that it is set against
 
-FLOOR = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
-LEARNED = 5.0  # percent of the suite's score that a row has at least if it has learned
+FLOOR_PERCENT = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
+LEAST_LEARNED_PERCENT = 5.0  # percent of the suite's score that a row has at least if it has learned
 LARGE_MARGIN = 5  # times what counts in its suite: a claim with a larger margin says so
 
 
@@ -82,7 +83,7 @@ class Analysis:
         said = in_words(effect, adjusted_p, smallest)
         if said == NOT_ENOUGH:
             return said, ""
-        worse = SMALLER if METRICS[metric].more_is_better else LARGER
+        worse = SMALLER if SUITE_METRICS[metric].more_is_better else LARGER
         if why := self.out_of_regime(comparison, is_worse=said == worse):
             return in_words(effect, adjusted_p, smallest, regime=False), why
         there = said == UNDECIDED and adjusted_p < ERROR
@@ -104,7 +105,7 @@ class Analysis:
 
     def edge_of_grid(self, row: str) -> str:
         """Which tuned value of a row is the smallest or largest that was tried, in words; nothing where none is."""
-        tuned = self.lines[BASE if row == SAME else row][:1]
+        tuned = self.lines[BASE_ROW if row == SAME_ROW else row][:1]
         for setting, tried in self.suite.tuned.items():
             value = tuned[0].trial.tuned.get(first_name(setting)) if tuned else None
             numbers = [one for one in tried if isinstance(one, (int, float)) and not isinstance(one, bool)]
@@ -115,11 +116,11 @@ class Analysis:
     def has_learned(self, row: str) -> bool | None:
         """Whether a row reaches the least score of one that has learned; None where no line has the score."""
         found = self.values[self.suite.score].get(row, {}).values()
-        return fmean(found) >= LEARNED if found else None
+        return fmean(found) >= LEAST_LEARNED_PERCENT if found else None
 
     def score_in_words(self, row: str) -> str:
         """A row's mean score."""
-        metric = METRICS[self.suite.score]
+        metric = SUITE_METRICS[self.suite.score]
         return f"{metric.write(fmean(self.values[self.suite.score][row].values()))}{metric.unit}"
 
     def answer(self, claim: Claim) -> str:
@@ -136,7 +137,8 @@ class Analysis:
             return OUT_OF_REGIME, f"{claim.against} has less than {claim.least_base:.0%}"
         word, why = self.judge(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
         measured = self.values[claim.metric][claim.against].values()
-        at_the_edge = METRICS[claim.metric].unit == "%" and not FLOOR <= fmean(measured) <= 100 - FLOOR
+        in_between = FLOOR_PERCENT <= fmean(measured) <= 100 - FLOOR_PERCENT
+        at_the_edge = SUITE_METRICS[claim.metric].unit == "%" and not in_between
         said = answer(claim, word, at_the_edge)
         if said == OUT_OF_REGIME and not why:
             why = "two that are equal at a score's floor or ceiling say nothing"
@@ -144,7 +146,7 @@ class Analysis:
 
     def large_margin(self, claim: Claim) -> str:
         """That a claim was stated with a margin that is large here, and the word without; nothing where it is not."""
-        metric, unit = METRICS[claim.metric], METRICS[claim.metric].difference_unit
+        metric, unit = SUITE_METRICS[claim.metric], SUITE_METRICS[claim.metric].difference_unit
         base, usual, said = self.values[claim.metric].get(claim.against, {}).values(), self.smallest(claim.metric), []
         if claim.metric == "loss" and base and claim.smallest > fmean(base):
             said.append(f"larger than the loss of {claim.against} itself, {metric.write(fmean(base))},")
@@ -168,7 +170,7 @@ class Analysis:
 
     def spread(self, metric: str) -> float | None:
         """Standard deviation of the base over its seeds."""
-        values = list(self.values[metric].get(BASE, {}).values())
+        values = list(self.values[metric].get(BASE_ROW, {}).values())
         return stdev(values) if len(values) > 1 else None
 
     def seeds_needed(self, row: str, metric: str) -> int | None:
@@ -184,7 +186,7 @@ class Analysis:
     def controls_behave(self) -> bool | None:
         """The A/A row shows no effect and the positive control one, in regime or not; None before the runs suffice."""
         said = []
-        for row in (SAME, control_of(self.suite)):
+        for row in (SAME_ROW, control_of(self.suite)):
             pair = row, self.suite.against(row)
             p = self.adjusted["loss"].get(pair, 1.0)
             said.append(in_words(self.effects["loss"].get(pair), p, self.smallest("loss")))
@@ -204,10 +206,12 @@ def analyse(suite: Suite, lines: Sequence[Record]) -> Analysis:
     refused = refused_rows(suite, lines)
     rows = [row for row in rows_of(suite) if row not in refused]
     by_row = {row: [line for line in chosen if line.row == row] for row in rows}
-    values = {metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in METRICS}
+    values = {
+        metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in SUITE_METRICS
+    }
     for of_row in values.values():
-        base, shift = of_row[BASE], len(ROW_SEEDS)
-        of_row[SAME] = {seed: base[seed + shift] for seed in ROW_SEEDS if seed + shift in base}
+        base, shift = of_row[BASE_ROW], len(ROW_SEEDS)
+        of_row[SAME_ROW] = {seed: base[seed + shift] for seed in ROW_SEEDS if seed + shift in base}
     compared = comparisons(suite, refused)
     effects = {metric: effects_of(compared, of_row) for metric, of_row in values.items()}
     adjusted = {
@@ -225,7 +229,7 @@ def comparisons(suite: Suite, refused: Container[str] = ()) -> list[Comparison]:
     What is set against a row that cannot be, and that row itself, is not among them.
     """
     pairs = [(row, suite.against(row)) for row in rows_of(suite) if row != suite.against(row)]
-    pairs += [(SAME, BASE), *((claim.row, claim.against) for claim in suite.claims)]
+    pairs += [(SAME_ROW, BASE_ROW), *((claim.row, claim.against) for claim in suite.claims)]
     return [pair for pair in dict.fromkeys(pairs) if not any(row in refused for row in pair)]
 
 
@@ -238,5 +242,5 @@ def effects_of(
 
 def seeds_and_values(lines: Iterable[ResultLine], metric: str) -> dict[int, float]:
     """Seed -> value, of the lines that have one."""
-    found = {line.seed: METRICS[metric].of(line) for line in lines}
+    found = {line.seed: SUITE_METRICS[metric].of(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}

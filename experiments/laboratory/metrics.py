@@ -50,7 +50,7 @@ def exact(name: str, title: str, splits: tuple[str, ...] = ("dev",)) -> Metric:
     return Metric(title, "%", tuple(("scores", split, name, "value") for split in splits), 100.0, 1, True)
 
 
-METRICS = {
+SUITE_METRICS = {
     "loss": Metric("held-out loss", "nats", (("held_out_loss",),), 1.0, 4, False),
     "in_distribution": passed("in_distribution", "in distribution"),
     "compositional": passed("compositional", "compositional"),

@@ -15,7 +15,7 @@ from experiments.record.compact_lines import short_hash
 from experiments.record.records import ResultLine, look_up
 
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
-LEVEL = 0.90  # of the interval
+INTERVAL_LEVEL = 0.90  # of the interval
 
 
 def newest(lines: list[ResultLine], setting: str) -> list[ResultLine]:
@@ -54,7 +54,7 @@ def table_rows(pairs: Pairs) -> list[list[str]]:
         means = [f"{fmean(scores):.4f}" for scores in zip(*pairs.values(), strict=True)]
         rows.append(["mean", *means, f"{fmean(found):+.2f}%"])
     if len(pairs) > 1:
-        low, high = t_interval(found, LEVEL)
+        low, high = t_interval(found, INTERVAL_LEVEL)
         rows[-1][-1] += f" ({low:+.2f}% to {high:+.2f}%)"
     return rows
 
@@ -63,7 +63,7 @@ def equality_verdict(pairs: Pairs, margin: float) -> str:
     """Whether the two kinds are equal within `margin` percent, in words."""
     if len(pairs) < SEEDS_FOR_A_VERDICT:
         return f"not enough runs for a verdict: {len(pairs)} of at least {SEEDS_FOR_A_VERDICT} seeds"
-    low, high = t_interval(differences(pairs), LEVEL)
+    low, high = t_interval(differences(pairs), INTERVAL_LEVEL)
     if -margin < low and high < margin:
         return f"equal within {margin:g}%: the 90% interval over runs lies wholly inside"
     return f"not shown to be equal within {margin:g}%: the 90% interval over runs reaches beyond"

@@ -8,15 +8,14 @@ import pkgutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import train
 from data.sources import open_source
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.suite import (
-    BASE,
+    BASE_ROW,
     CORPUS,
     NETWORKS,
     START,
@@ -29,6 +28,7 @@ from experiments.laboratory.suite import (
     seeds_of,
 )
 from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from experiments.record.measurement import ROOT
 from experiments.record.records import Record, ResultLine, TrialMarks
 from system.errors import UserError
 from system.trial import step_cap
@@ -42,7 +42,6 @@ from training.run.old_settings import differing, flat, in_first_names, read_old
 from training.run.settings_file import to_dict
 from training.strategies.config import StrategiesConfig
 
-ROOT = Path(__file__).resolve().parents[2]
 # What a run that begins from another's network cannot choose, and what does not touch the network that it begins with.
 OF_A_NETWORK = ("model", "pretraining", "data.vocab_size", "data.shards", "data.mined_limit")
 OF_FINE_TUNING = ("training", "strategies", "evaluation", "data.train_limit")
@@ -52,7 +51,9 @@ CHANGES_NOTHING = (
     "the suite"
 )
 # Head -> the objectives that teach it.
-HEADS = {"model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence")}
+OBJECTIVES_OF_HEADS = {
+    "model.mlm_head": ("mlm",), "model.tag_head": ("tag",), "model.match_head": ("match", "next_sentence"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
 def new_heads(changes: Changes) -> set[str]:
     """Heads that pretraining has no use for: fine-tuning adds them to a network that others begin with too."""
     return {
-        head for head, objectives in HEADS.items()
+        head for head, objectives in OBJECTIVES_OF_HEADS.items()
         if changes.get(head) and not any(changes.get(f"pretraining.objectives.{name}") for name in objectives)
     }  # fmt: skip
 
@@ -222,7 +223,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
 
 def code_of_suite(suite: Suite) -> Code:
     """The same of all rows that are possible. Raises UserError where the base itself is not."""
-    trials = [make_trial(suite, BASE, seeds_of(suite, BASE)[0])]
+    trials = [make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])]
     for row in rows_of(suite):
         with contextlib.suppress(UserError):  # the plan says why
             trials.append(make_trial(suite, row, seeds_of(suite, row)[0]))
@@ -251,7 +252,7 @@ def make_plan(
     chosen = [row for row in rows if not only or row in only]
     check_seeds(suite, chosen, seeds)
     plan = Plan([], {})
-    of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).request_hash
+    of_base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0]).request_hash
     for row in chosen:
         try:
             if reason := refusal(suite, row, of_base):
@@ -277,10 +278,10 @@ def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
 def refusal(suite: Suite, row: str, of_base: str) -> str:
     """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
     try:
-        request_hash = make_trial(suite, row, seeds_of(suite, BASE)[0]).request_hash
+        request_hash = make_trial(suite, row, seeds_of(suite, BASE_ROW)[0]).request_hash
     except UserError as error:
         return str(error)
-    return CHANGES_NOTHING if row != BASE and request_hash == of_base else ""
+    return CHANGES_NOTHING if row != BASE_ROW and request_hash == of_base else ""
 
 
 def refused_rows(suite: Suite, lines: Iterable[Record]) -> dict[str, str]:
@@ -290,7 +291,7 @@ def refused_rows(suite: Suite, lines: Iterable[Record]) -> dict[str, str]:
     if not known or not rows:
         return {}
     try:
-        of_base = make_trial(suite, BASE, seeds_of(suite, BASE)[0]).request_hash
+        of_base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0]).request_hash
     except UserError:  # whatever is wrong with the base is no row's fault
         return {}
     return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
@@ -316,7 +317,7 @@ def best_values(
     found: dict[str, list[tuple[float, Any]]] = {}
     for trial in tuning:
         line = line_of(trial, lines, codes)
-        loss = None if line is None else METRICS["loss"].of(line)
+        loss = None if line is None else SUITE_METRICS["loss"].of(line)
         if line is None:
             return None
         ((setting, value),) = trial.tuned
@@ -368,6 +369,6 @@ def seconds_of(trial: Trial, lines: Sequence[ResultLine]) -> float | None:
     """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
     steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
     known = [line for line in lines if line.suite == trial.suite and line.wall_seconds]
-    of_row = [line for line in known if line.row == trial.row] or [line for line in known if line.row == BASE]
+    of_row = [line for line in known if line.row == trial.row] or [line for line in known if line.row == BASE_ROW]
     rates = [line.wall_seconds / line.budget["steps"] for line in of_row or known]
     return median(rates) * steps if rates else None

@@ -13,8 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.finished_run import read_json_lines
-from experiments.laboratory.plan import ROOT, Trial
+from experiments.laboratory.plan import Trial
 from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
+from experiments.record.measurement import ROOT
 from system.errors import UserError
 
 POLL = 0.5  # seconds between looks at the processes

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plan import Trial, code_of, line_of, make_trial
 from experiments.laboratory.runner import run_all
 from experiments.laboratory.suite import TUNING_SEED, Suite, load_suite
@@ -119,7 +119,7 @@ def loss_of(trial: Trial, places: Places) -> float:
         for name, said in failed.items():
             tqdm.write(f"failed: {name}: {said}", file=sys.stderr)
     found = line(trial)
-    loss = None if found is None else METRICS["loss"].of(found)
+    loss = None if found is None else SUITE_METRICS["loss"].of(found)
     return float("inf") if loss is None else loss
 
 

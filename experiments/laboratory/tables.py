@@ -9,14 +9,12 @@ from dataclasses import replace
 from statistics import fmean, stdev
 
 from experiments.laboratory.analysis import Analysis
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import ERROR, UNDECIDED
-from experiments.laboratory.suite import BASE, SAME, rows_of
-from experiments.record.cells import p_in_words
+from experiments.laboratory.suite import BASE_ROW, SAME_ROW, rows_of
+from experiments.record.cells import NOTHING, p_in_words
 from experiments.record.records import Budget, Record, runs
 from training.run.old_settings import first_name
-
-NOTHING = "–"
 
 
 def header(analysis: Analysis) -> list[str]:
@@ -25,19 +23,19 @@ def header(analysis: Analysis) -> list[str]:
     tuned = [setting.rpartition(".")[2].replace("_", " ") for setting in suite.tuned]
     return [
         "row", "seeds", "held-out loss (nats)", "difference (95%)", "in base SD", "p (Holm)", "verdict",
-        f"{METRICS[suite.score].title} (%)", "difference (95%)", "p (Holm)",
+        f"{SUITE_METRICS[suite.score].title} (%)", "difference (95%)", "p (Holm)",
         *(f"{split} (%)" for split in suite.splits), *tuned,
     ]  # fmt: skip
 
 
 def table_rows(analysis: Analysis) -> list[list[str]]:
     """One line a row of the suite, the base first and the A/A row second."""
-    return [cells(analysis, row) for row in (BASE, SAME, *compared_rows(analysis))]
+    return [cells(analysis, row) for row in (BASE_ROW, SAME_ROW, *compared_rows(analysis))]
 
 
 def compared_rows(analysis: Analysis) -> list[str]:
     """The rows beside the base, without those that cannot be."""
-    return [row for row in rows_of(analysis.suite) if row != BASE and row not in analysis.refused]
+    return [row for row in rows_of(analysis.suite) if row != BASE_ROW and row not in analysis.refused]
 
 
 def said_and_why(said: str, why: str) -> str:
@@ -48,13 +46,13 @@ def said_and_why(said: str, why: str) -> str:
 def cells(analysis: Analysis, row: str) -> list[str]:
     """The cells of one row."""
     suite, against = analysis.suite, analysis.suite.against(row)
-    if row not in (BASE, SAME) and against not in (BASE, row):
+    if row not in (BASE_ROW, SAME_ROW) and against not in (BASE_ROW, row):
         shown = f"{row} (against {against})"
     else:
         shown = row
     loss = comparison_cells(analysis, row, "loss")
     score = comparison_cells(analysis, row, suite.score)
-    verdict = NOTHING if row in (BASE, against) else said_and_why(*analysis.judged(row, analysis.primary(row)))
+    verdict = NOTHING if row in (BASE_ROW, against) else said_and_why(*analysis.judged(row, analysis.primary(row)))
     if row in suite.exposed:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
@@ -73,7 +71,7 @@ def comparison_cells(analysis: Analysis, row: str, metric: str) -> list[str]:
     effect = analysis.effects[metric].get(pair)
     if effect is None:
         return [NOTHING] * 3
-    write, spread = METRICS[metric].write, analysis.spread(metric)
+    write, spread = SUITE_METRICS[metric].write, analysis.spread(metric)
     interval = f"{write(effect.mean, True)} ({write(effect.low, True)} to {write(effect.high, True)})"
     in_spreads = f"{effect.mean / spread:+.1f}" if spread else NOTHING
     return [interval, in_spreads, p_in_words(analysis.adjusted[metric][pair])]
@@ -84,7 +82,7 @@ def mean_and_spread(analysis: Analysis, row: str, metric: str, spread: bool = Tr
     values = list(analysis.values[metric].get(row, {}).values())
     if not values:
         return NOTHING
-    write = METRICS[metric].write
+    write = SUITE_METRICS[metric].write
     return write(fmean(values)) + (f" ± {write(stdev(values))}" if spread and len(values) > 1 else "")
 
 
@@ -128,11 +126,11 @@ def baseline_note(analysis: Analysis) -> str:
     of_baseline: dict[str, list[str]] = {}
     for row in rows_of(analysis.suite):
         found = strongest_baseline(analysis, row, metric)
-        if found and row in (BASE, *analysis.suite.compared.values()):
-            beside = f"{found[0]} {METRICS[metric].write(found[1])}{METRICS[metric].unit}"
+        if found and row in (BASE_ROW, *analysis.suite.compared.values()):
+            beside = f"{found[0]} {SUITE_METRICS[metric].write(found[1])}{SUITE_METRICS[metric].unit}"
             of_baseline.setdefault(beside, []).append(row)
     shown = "; ".join(f"{' and '.join(rows)}: {beside}" for beside, rows in of_baseline.items())
-    return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
+    return f"The strongest baseline, which learns nothing ({SUITE_METRICS[metric].title}): {shown}." if shown else ""
 
 
 def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, float] | None:
@@ -140,7 +138,7 @@ def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, 
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
         for name, scores in line.baselines.items():
-            value = METRICS[metric].of(replace(line, scores=scores, held_out_loss=None))
+            value = SUITE_METRICS[metric].of(replace(line, scores=scores, held_out_loss=None))
             if value is not None:
                 found.setdefault(name, []).append(value)
     means = {name: fmean(values) for name, values in found.items()}

@@ -20,8 +20,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import train
-from experiments.laboratory.plan import ROOT, Code, Trial, line_of, trial_marks
+from experiments.laboratory.plan import Code, Trial, line_of, trial_marks
 from experiments.record.lines import append_line, command_of, pretraining_of, read_suite, run_line
+from experiments.record.measurement import ROOT
 from experiments.record.records import runs, stored_line
 from system.errors import UserError
 from system.options import run_and_report

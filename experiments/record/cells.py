@@ -6,8 +6,11 @@ from typing import Any
 
 from experiments.record.records import Measured
 
-FAMILIES = {"EPYC": "an AMD EPYC", "Xeon": "an Intel Xeon"}  # part of a recorded processor's name -> in words
-VECTORS = {"AVX512": "512-bit vectors", "AVX2": "256-bit vectors"}
+PROCESSORS = {"EPYC": "an AMD EPYC", "Xeon": "an Intel Xeon"}  # part of a recorded processor's name -> in words
+VECTOR_WIDTHS = {"AVX512": "512-bit vectors", "AVX2": "256-bit vectors"}
+
+NOTHING = "–"  # a cell of what is not there
+NOT_RUN = "not run"
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
@@ -19,7 +22,7 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 
 def code(command: str) -> str:
     """A command between backticks."""
-    return f"`{command}`" if command else "–"
+    return f"`{command}`" if command else NOTHING
 
 
 def machine_in_words(machine: str) -> str:
@@ -28,20 +31,20 @@ def machine_in_words(machine: str) -> str:
     What is not a machine of cores and processor, or a kind not known here, stays as it was recorded.
     """
     parts = machine.split(", ")
-    family = next((words for name, words in FAMILIES.items() if name in machine), None)
+    family = next((words for name, words in PROCESSORS.items() if name in machine), None)
     if len(parts) < 2 or not parts[0].endswith(("core", "cores")) or family is None:
         return machine
-    return ", ".join([f"{parts[0]} of {family}", VECTORS.get(parts[-1], "vector width not recorded")])
+    return ", ".join([f"{parts[0]} of {family}", VECTOR_WIDTHS.get(parts[-1], "vector width not recorded")])
 
 
 def count(value: float | None) -> str:
     """A whole number with thousands apart."""
-    return "–" if value is None else f"{value:,.0f}"
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def scientific(value: float | None) -> str:
     """A large number in powers of ten."""
-    return "–" if value is None else f"{value:.2e}"
+    return NOTHING if value is None else f"{value:.2e}"
 
 
 def number(value: Any) -> str:
@@ -59,13 +62,13 @@ def ratio(value: dict[str, float]) -> str:
 def duration(seconds: float | None) -> str:
     """Seconds as minutes with one decimal; less than one as seconds."""
     if seconds is None:
-        return "–"
+        return NOTHING
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
 
 
 def mebibytes(value: float | None) -> str:
     """MiB without decimals."""
-    return "–" if value is None else f"{value:,.0f} MiB"
+    return NOTHING if value is None else f"{value:,.0f} MiB"
 
 
 def measured(line: Measured) -> str:
@@ -91,7 +94,7 @@ def in_unit(value: float, unit: str) -> str:
 
 def yes_or_no(value: bool | None) -> str:
     """A flag in words."""
-    return "–" if value is None else ("yes" if value else "no")
+    return NOTHING if value is None else ("yes" if value else "no")
 
 
 def p_in_words(p: float) -> str:

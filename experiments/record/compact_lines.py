@@ -41,9 +41,9 @@ Line = dict[str, Any]
 TOGETHER = (  # fields that stand in one shared line
     ("command", "config"), ("device", "machine", "versions"), ("baselines", "beside"), ("pretraining",),
 )  # fmt: skip
-SCORE = ("value", "low", "high", "n")
-DIGITS = 6  # of an interval's ends
-SEED = "--seed=SEED"  # in a shared command; each line has its own
+SCORE_KEYS = ("value", "low", "high", "n")
+INTERVAL_DIGITS = 6  # of an interval's ends
+SHARED_SEED = "--seed=SEED"  # in a shared command; each line has its own
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "schema", "special_ids", "run", "seed", "device", "threads", "data.path", "data.workers",
 }  # fmt: skip
@@ -55,7 +55,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     if "config" not in line:
         return line, {}
     short = {"schema": SCHEMA, **line, "config": differing(line["config"], defaults())}
-    short["command"] = line["command"].replace(f"--seed={line['seed']}", SEED)
+    short["command"] = line["command"].replace(f"--seed={line['seed']}", SHARED_SEED)
     for name in ("scores", "baselines"):
         if name in line:
             short[name] = scores_as_lists(line[name])
@@ -92,7 +92,7 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
     whole["config"] = whole_settings(whole["config"], schema)
     if "wall_seconds" in whole.get("budget", {}):
         whole.setdefault("wall_seconds", whole["budget"]["wall_seconds"])
-    whole["command"] = whole["command"].replace(SEED, f"--seed={whole['seed']}")
+    whole["command"] = whole["command"].replace(SHARED_SEED, f"--seed={whole['seed']}")
     for name in ("scores", "baselines"):
         if name in whole:
             whole[name] = scores_as_dicts(whole[name])
@@ -159,16 +159,16 @@ def scores_as_lists(scores: Any) -> Any:
     """Every score that has just the four parts of one as a list of them, however deep it lies."""
     if not isinstance(scores, dict):
         return scores
-    if {*scores} != {*SCORE}:
+    if {*scores} != {*SCORE_KEYS}:
         return {name: scores_as_lists(value) for name, value in scores.items()}
-    low, high = (end if end is None else float(f"{end:.{DIGITS}g}") for end in (scores["low"], scores["high"]))
+    low, high = (end if end is None else float(f"{end:.{INTERVAL_DIGITS}g}") for end in (scores["low"], scores["high"]))
     return [scores["value"], low, high, scores["n"]]
 
 
 def scores_as_dicts(scores: Any) -> Any:
     """What `scores_as_lists` was given, but for the digits of the interval's ends."""
     if isinstance(scores, list):
-        return dict(zip(SCORE, scores, strict=True))
+        return dict(zip(SCORE_KEYS, scores, strict=True))
     return {name: scores_as_dicts(value) for name, value in scores.items()} if isinstance(scores, dict) else scores
 
 

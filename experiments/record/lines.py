@@ -37,8 +37,7 @@ MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": 
                 "benchmarks": ("value", "unit", "minutes", "parameters"), "choosing": ("value", "unit"),
                 "few_shot": ("value", "unit"), "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
 SHOWN_BESIDE = ("gold_parses", "signatures")  # what no page shows, scores by length, is not recorded
-SUITE_NAME = re.compile(r"[a-z0-9_]+")
-NOT_RUN = "not run"
+SUITE_NAME_PATTERN = re.compile(r"[a-z0-9_]+")
 
 
 def run_line(run: Path, suite: str, row: str = "", command: str = "") -> ResultLine:
@@ -188,7 +187,7 @@ def append_line(folder: Path, line: Line) -> bool:
     What it shares with others is added once. The lines that are there stay as they are, in whatever form. Processes
     take turns under a lock of the operating system, which is free again when its owner dies.
     """
-    if not SUITE_NAME.fullmatch(line["suite"]):
+    if not SUITE_NAME_PATTERN.fullmatch(line["suite"]):
         raise UserError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{line['suite']}.jsonl"

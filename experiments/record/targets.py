@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from experiments.record.records import Figure, look_up
 
-MET, NOT_MET, UNDECIDED = "met", "not met", "undecided"
+MET, NOT_MET, TARGET_UNDECIDED = "met", "not met", "undecided"
 WITHOUT_DUPLICATES = ("scores", "dev", "exact_match_without_duplicates")
 ALL_LINES = ("scores", "dev", "exact_match")
 DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/speed/dropout_check.py
@@ -49,17 +49,17 @@ def in_target_words(value: float, ends: Sequence[float], at_least: float | None,
         return ""
     if not is_right(value):
         return NOT_MET
-    return MET if all(map(is_right, ends)) else UNDECIDED
+    return MET if all(map(is_right, ends)) else TARGET_UNDECIDED
 
 
-PRETRAINING = "Django dev, exact match, 8 M tokens of infilling against no pretraining"
+PRETRAINING_GAIN = "Django dev, exact match, 8 M tokens of infilling against no pretraining"
 EFFECTS = tuple(
     EffectTarget(what, "pretraining", row, metric, least)
     for what, row, metric, least in (
-        (f"{PRETRAINING}: 1,000 pairs, lines not in training", "infilling, 8 M", "dev_new", 10.0),
-        (f"{PRETRAINING}: 1,000 pairs, all lines", "infilling, 8 M", "dev", 10.0),
-        (f"{PRETRAINING}: all 15,000 pairs, lines not in training", "infilling, 8 M, all pairs", "dev_new", 1.0),
-        (f"{PRETRAINING}: all 15,000 pairs, all lines", "infilling, 8 M, all pairs", "dev", 1.0),
+        (f"{PRETRAINING_GAIN}: 1,000 pairs, lines not in training", "infilling, 8 M", "dev_new", 10.0),
+        (f"{PRETRAINING_GAIN}: 1,000 pairs, all lines", "infilling, 8 M", "dev", 10.0),
+        (f"{PRETRAINING_GAIN}: all 15,000 pairs, lines not in training", "infilling, 8 M, all pairs", "dev_new", 1.0),
+        (f"{PRETRAINING_GAIN}: all 15,000 pairs, all lines", "infilling, 8 M, all pairs", "dev", 1.0),
     )
 )
 
@@ -76,7 +76,7 @@ def faster(row: str, what: str, wanted: str = "reported", at_least: float | None
     return Target(what, "speed", row, (("ratio",),), wanted, at_least)
 
 
-SPEED = (
+SPEED_TARGETS = (
     faster(
         "training, shape A", "training, tokens per second against the fastest peer", "at least 1.2, 1.3 aimed at", 1.2
     ),
@@ -174,7 +174,7 @@ TARGETS = (
             ("all networks used in decoding", "parameters", "at most 15 M", 15e6),
         )
     ),
-    *SPEED,
+    *SPEED_TARGETS,
     Target(
         "quick start, peak memory of all processes", "checks", "quickstart peak memory", (("value",),),
         "at most 2 GiB", at_most=2048,

@@ -18,6 +18,7 @@ import tyro
 
 from experiments.record.compact_lines import Line
 from experiments.record.lines import append_line, measurement_lines, read_suites, run_line
+from experiments.record.measurement import ROOT
 from experiments.record.records import Record, stored_line
 from experiments.results import six_strategies
 from experiments.results.front import front_table
@@ -27,7 +28,6 @@ from experiments.results.suites_page import claims_page, math_table, write_plots
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGETS_HEAD = """# Targets, and what came out
 
 Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten. The

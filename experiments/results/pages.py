@@ -13,23 +13,30 @@ from experiments.benchmarks.tables import page_section
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.paired_runs import differences, equality_verdict, newest, pairs_of
 from experiments.laboratory.suite import Suite, load_suite, names
-from experiments.laboratory.tables import NOTHING
-from experiments.record.cells import table
-from experiments.record.lines import NOT_RUN
+from experiments.record.cells import NOT_RUN, NOTHING, table
 from experiments.record.records import Record, figures, runs
 from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
 from experiments.results import front, six_strategies
-from experiments.results.sections import BF16_KINDS, BF16_SCORES, NOTE, SEARCH, TITLES, least_loss, section, shown_met
+from experiments.results.sections import (
+    BF16_KINDS,
+    BF16_SCORES,
+    INTERVALS_NOTE,
+    SEARCH_PREFIX,
+    TITLES,
+    least_loss,
+    section,
+    shown_met,
+)
 from experiments.results.suites_page import suite_section
 
 Suites = Mapping[str, list[Record]]
-HEAD = f"""# Results
+INDEX_HEAD = f"""# Results
 
 Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten. Each
 page has tables, how its runs were made, and the command. What was promised, with verdicts: [targets.md](targets.md);
 published findings, with what came out here: [claims.md](claims.md).
 
-{NOTE}
+{INTERVALS_NOTE}
 """
 QUESTIONS = {
     "quickstart": "How many of the quick start's programs pass their tests?",
@@ -50,7 +57,7 @@ QUESTIONS = {
     "strategies_meta": "Does meta-learning learn the tasks that it sees?",
 }
 OVER_EXAMPLES = ("quickstart", "django", "django_1000", "choosing")  # pages with intervals over examples
-SHOWN = {"django": "TranX's protocol", "hearthstone": "literature's BLEU"}  # of several columns; else the last one
+SHOWN_COLUMNS = {"django": "TranX's protocol", "hearthstone": "literature's BLEU"}  # of several; else the last
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def results_pages(suites: Suites) -> list[Page]:
 def index(pages: list[Page]) -> str:
     """The whole of docs/results.md."""
     rows = [[page.question, page.answer, f"[{page.name}](results/{page.name}.md)"] for page in pages]
-    return HEAD + "\n" + table(["question", "answer", "page"], rows)
+    return INDEX_HEAD + "\n" + table(["question", "answer", "page"], rows)
 
 
 def from_results(text: str) -> str:
@@ -96,15 +103,15 @@ def page(name: str, title: str, question: str, answer: str, body: str, note: str
 def measurement_page(suites: Suites, name: str) -> Page:
     """Single runs and measured values."""
     found = figures(suites.get(name, []))
-    question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH)} find?")
+    question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH_PREFIX)} find?")
     answer = ANSWERS.get(name, searched)(suites, name) if found else NOT_RUN
-    note = f"{NOTE}\n" if name in OVER_EXAMPLES else ""
+    note = f"{INTERVALS_NOTE}\n" if name in OVER_EXAMPLES else ""
     return page(name, TITLES.get(name, name), question, answer, section(name, found), note)
 
 
 def benchmark_page(suites: Suites, name: str) -> Page:
     """A published benchmark."""
-    lines, column = suites.get("benchmarks", []), SHOWN.get(name, list(COLUMNS[name])[-1])
+    lines, column = suites.get("benchmarks", []), SHOWN_COLUMNS.get(name, list(COLUMNS[name])[-1])
     networks = len(BENCHMARKS[name].decoding)
     who = "one network" if networks == 1 else f"{networks - 1} networks and a reverse reranker"
     found = [line for line in figures(lines) if line.row.startswith(f"{name}, ") and line.column == column]

@@ -8,18 +8,16 @@ from statistics import fmean
 from evaluation.report.scores import METRICS, is_score, readable
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.metrics import METRICS as SUITE_METRICS
-from experiments.laboratory.metrics import Metric
+from experiments.laboratory.metrics import SUITE_METRICS, Metric
 from experiments.laboratory.statistics import OUT_OF_REGIME
 from experiments.laboratory.suite import load_suite
-from experiments.record.cells import code, duration, machine_in_words, measured, ratio, table
+from experiments.record.cells import NOT_RUN, code, duration, machine_in_words, measured, ratio, table
 from experiments.record.commands import todays_command
-from experiments.record.lines import NOT_RUN
 from experiments.record.records import Figure, Measured, Record, ResultLine, figures, look_up
 from experiments.record.targets import EFFECTS, MET, TARGETS, EffectTarget, Target, compare_with_target, in_target_words
 from experiments.results.sections import score_cell
 
-PARTS = {  # which examples a score in the table is over
+EXAMPLES_IN_WORDS = {  # which examples a score in the table is over
     "exact_match_without_duplicates": "without duplicates ",
     "exact_match": "all lines ",
     "tests_passed_new_programs": "new programs ",
@@ -101,7 +99,7 @@ def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
         if is_score(splits.get(split, {}).get(metric))
     ]
     baselines = f" [{', '.join(beside)}]" if beside else ""
-    return f"{PARTS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
+    return f"{EXAMPLES_IN_WORDS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
 
 
 def met(target: Target, line: Figure) -> str:

@@ -11,16 +11,16 @@ from statistics import fmean
 from typing import NamedTuple
 
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.claims import NOT_RUN, REPLICATED, Claim, answer
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.claims import REPLICATED, Claim, answer
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
-from experiments.laboratory.tables import NOTHING, said_and_why
-from experiments.record.cells import machine_in_words, p_in_words, table
+from experiments.laboratory.tables import said_and_why
+from experiments.record.cells import NOT_RUN, NOTHING, machine_in_words, p_in_words, table
 from experiments.record.records import Measured, Record, figures
-from experiments.suites.strategies_meta import CLAIMED, SMALLEST
+from experiments.suites.strategies_meta import CLAIMED, SMALLEST_GAIN
 
-STRATEGIES = {  # strategy -> its claims in the suite `strategies`
+CLAIMS_OF_STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "1 layer-wise": ("lower-layers-learn-more-slowly", "the-top-layer-first"),
     "2 auxiliary loss": ("tagging-names-helps-to-write-them",),
     "3 multi-task": ("related-tasks-help-where-pairs-are-few",),
@@ -28,17 +28,20 @@ STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "5 meta-learning": (),
     "6 distillation": ("a-teacher-helps-a-small-student",),
 }
-WANTED = 3  # strategies that gain
+WANTED_STRATEGIES = 3  # strategies that gain
 META_LEARNING = Claim(
     "meta-learning-learns-from-few", "Meta-learning learns an unseen family from few examples.", "Finn et al. 2017",
-    CLAIMED[0], "in_distribution", "higher", SMALLEST, "", "", against="plain",
+    CLAIMED[0], "in_distribution", "higher", SMALLEST_GAIN, "", "", against="plain",
 )  # fmt: skip
-HEAD = """Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
+STRATEGIES_HEAD = """\
+Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
 five seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as
 [claims.md](claims.md) says.
 
 """
-COLUMNS = ["strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is"]
+STRATEGIES_COLUMNS = [
+    "strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is",
+]  # fmt: skip
 
 
 class Answered(NamedTuple):
@@ -53,14 +56,17 @@ def answered(suites: Mapping[str, list[Record]]) -> dict[str, list[Answered]]:
     """Strategy -> its claims."""
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
-    found = {strategy: [of_suite(analysis, claims[name]) for name in names] for strategy, names in STRATEGIES.items()}
+    found = {
+        strategy: [of_suite(analysis, claims[name]) for name in names]
+        for strategy, names in CLAIMS_OF_STRATEGIES.items()
+    }
     found["5 meta-learning"] = [of_few_shot(figures(suites.get("few_shot", [])))]
     return found
 
 
 def of_suite(analysis: Analysis, claim: Claim) -> Answered:
     """A claim of the suite, its means over the seeds that both rows have."""
-    metric, (said, why) = METRICS[claim.metric], analysis.answered(claim)
+    metric, (said, why) = SUITE_METRICS[claim.metric], analysis.answered(claim)
     compared = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
     if effect is None:
@@ -85,14 +91,14 @@ def of_few_shot(lines: list[Measured]) -> Answered:
     difference = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}) points"
     p, seeds = found.p_corrected, int(found.over.split()[0])
     effect = effect_of_interval(seeds, found.value, found.low, found.high, p)
-    said = answer(META_LEARNING, in_words(effect, p, SMALLEST))
+    said = answer(META_LEARNING, in_words(effect, p, SMALLEST_GAIN))
     return Answered([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
 def page_section(suites: Mapping[str, list[Record]]) -> str:
     """The page of the six strategies."""
     rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
-    return HEAD + table(COLUMNS, rows)
+    return STRATEGIES_HEAD + table(STRATEGIES_COLUMNS, rows)
 
 
 def readme_row(suites: Mapping[str, list[Record]]) -> list[str]:
@@ -100,13 +106,13 @@ def readme_row(suites: Mapping[str, list[Record]]) -> list[str]:
     found = answered(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
-    said += "; met" if len(gaining) >= WANTED else "; **not met**"
+    said += "; met" if len(gaining) >= WANTED_STRATEGIES else "; **not met**"
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
     lines = figures([*suites.get("strategies", []), *suites.get("few_shot", [])])
     machines = dict.fromkeys(machine_in_words(line.machine) for line in lines)
     return [
-        "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
-        "; ".join(machines),
+        "strategies of fine-tuning that gain where their papers say, of six",
+        f"at least {WANTED_STRATEGIES}, or why not", said, "; ".join(machines),
         "`python -m experiments.ablate strategies`, `python -m experiments.studies.few_shot PATH...`",
     ]  # fmt: skip

@@ -8,9 +8,10 @@ from pathlib import Path
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
+from experiments.record.cells import NOTHING
 from experiments.record.cells import table as markdown
 from experiments.record.records import Record
 
@@ -22,7 +23,7 @@ IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "norm": ("gradients explode", "pieces", "no layer norm"),
     "warm-up (post-norm)": ("large first steps, tokens alike", "norm_and_warmup", "post, depth 6, no warm-up"),
 }
-HEAD = """# Claims
+CLAIMS_HEAD = """# Claims
 
 Made by `python -m experiments.results` from the suites in `experiments/suites/` and their lines in
 `docs/results/*.jsonl`; changes by hand are overwritten.
@@ -62,7 +63,7 @@ def in_one_line(analysis: Analysis, row: str) -> str:
         effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
         if effect is None:
             return f"suite `{analysis.suite.name}`: not enough runs yet"
-        write, unit = METRICS[metric].write, METRICS[metric].difference_unit
+        write, unit = SUITE_METRICS[metric].write, SUITE_METRICS[metric].difference_unit
         interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
         said, why = analysis.judged(row, metric)
         parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {said}")
@@ -74,7 +75,7 @@ def in_one_line(analysis: Analysis, row: str) -> str:
 
 def claims_page(lines: Mapping[str, list[Record]]) -> str:
     """The whole of docs/claims.md."""
-    parts = [HEAD]
+    parts = [CLAIMS_HEAD]
     for name in names():
         suite = load_suite(name)
         if not suite.claims:
@@ -90,10 +91,10 @@ def claims_page(lines: Mapping[str, list[Record]]) -> str:
 
 def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
     """One claim as cells."""
-    metric = METRICS[claim.metric]
+    metric = SUITE_METRICS[claim.metric]
     unit = metric.difference_unit
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
-    found = tables.NOTHING
+    found = NOTHING
     if effect is not None:
         low, high = metric.write(effect.low, True), metric.write(effect.high, True)
         found = f"{metric.write(effect.mean, True)} ({low} to {high}) {unit}, {effect.n} seeds"

@@ -74,7 +74,7 @@ def capped(settings: Settings) -> Settings:
     )
 
 
-PARTS: dict[str, Callable[[Any], list[Row]]] = {
+SPEED_PARTS: dict[str, Callable[[Any], list[Row]]] = {
     "train": measure_training,
     "memory": measure_memory,
     "decode": measure_decoding,
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
     settings = capped(settings)
     rows: list[Row] = []
     for part in settings.only:
-        rows += PARTS[part](settings)
+        rows += SPEED_PARTS[part](settings)
     show(rows)
     if settings.json is not None:
         found = as_json(rows, ["experiments.speed", *arguments], facts_here())

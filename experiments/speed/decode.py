@@ -8,13 +8,13 @@ from experiments.speed.rows import Row, compared
 from experiments.speed.train import installed
 from experiments.speed.turns import Job, take_turns
 
-PACKAGES = {"Hugging Face": "transformers", "CTranslate2": "ctranslate2", "CTranslate2, int8": "ctranslate2"}
+DECODING_PACKAGES = {"Hugging Face": "transformers", "CTranslate2": "ctranslate2", "CTranslate2, int8": "ctranslate2"}
 BATCHES, BEAMS = (32, 1), (1, 4)
 
 
 def measure_decoding(settings: Any) -> list[Row]:
     """All four kinds against every peer that is there. transformers makes the weights, so without it there is none."""
-    names = installed(PACKAGES)
+    names = installed(DECODING_PACKAGES)
     if "Hugging Face" not in names:
         return []
     jobs = [

@@ -38,7 +38,7 @@ from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.stream import Place, Stream
 
-STEPS = 40  # that are timed
+TIMED_STEPS = 40  # that are timed
 ABOUT_CODE = ("identifier", "tag")  # objectives that take an example's code, whatever its description
 
 
@@ -91,7 +91,7 @@ def pretrainings(suite: Suite) -> dict[str, train.Settings]:
 
 
 def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> dict[str, float]:
-    """Steps, tokens of text a step, and milliseconds of reading and of learning a step, medians of STEPS."""
+    """Steps, tokens of text a step, and milliseconds of reading and of learning a step, medians of TIMED_STEPS."""
     mixture = corpus.mixture(settings.pretraining.objectives, tokenizer, settings.seed)
     stream = Stream(mixture, settings.data, BadRecords())
     began = time.perf_counter()
@@ -102,7 +102,7 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
     model = make_network(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
     batches, collated, learned = stream.chunk_batches(Place()), [], []
-    for _ in range(STEPS):
+    for _ in range(TIMED_STEPS):
         began = time.perf_counter()
         _, batch = next(batches)
         read = time.perf_counter()

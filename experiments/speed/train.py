@@ -17,12 +17,12 @@ from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_pea
 from system.cache import cache_folder
 from system.device import has_bf16
 
-SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
-PACKAGES = {
+DJANGO_BESIDE = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
+TRAINING_PACKAGES = {
     "nn.Transformer": "torch", "BART": "transformers", "Marian": "transformers", "T5": "transformers",
     "x-transformers": "x_transformers", "Joey NMT": "joeynmt",
 }
-HOW = {  # what brings a package that is not in the extra
+HOW_TO_INSTALL = {  # what brings a package that is not in the extra
     "joeynmt": "pip install joeynmt==2.3.0 'importlib_metadata<9' 'sentencepiece<0.2.1'",
 }
 
@@ -32,14 +32,14 @@ def installed(packages: dict[str, str]) -> list[str]:
     found = [name for name, package in packages.items() if find_spec(package) is not None]
     for name in packages:
         if name not in found:
-            how = HOW.get(packages[name], 'pip install -e ".[bench]"')
+            how = HOW_TO_INSTALL.get(packages[name], 'pip install -e ".[bench]"')
             print(f"{name}: {packages[name]} is not installed ({how}), so it is left out")
     return found
 
 
 def measure_training(settings: Any) -> list[Row]:
     """Everything about training."""
-    ours, peers = shape_a(settings, installed(PACKAGES))
+    ours, peers = shape_a(settings, installed(TRAINING_PACKAGES))
     rows = [*rows_of_shape_a(settings, ours, peers), memory_row(ours, peers)]
     best = [peer.job.name for peer in fastest(peers, 2)]
     return [*rows, *with_our_settings(settings, best), *shape_b(settings, best)]
@@ -47,7 +47,7 @@ def measure_training(settings: Any) -> list[Row]:
 
 def measure_memory(settings: Any) -> list[Row]:
     """The memory of shape A alone."""
-    return [memory_row(*shape_a(settings, installed(PACKAGES)))]
+    return [memory_row(*shape_a(settings, installed(TRAINING_PACKAGES)))]
 
 
 def shape_a(settings: Any, names: list[str]) -> tuple[Turns, list[Turns]]:
@@ -127,7 +127,7 @@ def measure_forms(settings: Any) -> list[Row]:
 
 def shape_b(settings: Any, best: list[str]) -> list[Row]:
     """Django's pairs in real tokens a second, against random batches and against our batches."""
-    given = [Path(settings.django)] if settings.django else [cache_folder("django"), SHARED]
+    given = [Path(settings.django)] if settings.django else [cache_folder("django"), DJANGO_BESIDE]
     folder = next((place for place in given if (place / "all.anno").exists()), given[0])
     if not (folder / "all.anno").exists():
         print(f"shape B: no Django in {folder} (python -m data fetch django; --django FOLDER), so it is left out")

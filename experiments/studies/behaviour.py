@@ -27,7 +27,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.record.cells import as_text
+from experiments.record.cells import NOT_RUN, as_text
 from experiments.record.differences import first_difference, largest_difference
 from experiments.record.measurement import check_writable, write_rows
 from experiments.record.trees import (
@@ -47,7 +47,7 @@ from experiments.studies.behaviour_cases import CASES, RENAMED, SPEEDS, TOLERANC
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-EQUAL, NOT_RUN = "equal", "not run"
+EQUAL = "equal"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ from system.atomic_files import write_json
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-CORPUS, SPLIT = "django", "dev"
+PLANTED_CORPUS, PLANTED_SPLIT = "django", "dev"
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def is_planted(example: Example) -> bool:
 
 def dev_lines(data: DataConfig, seed: int) -> tuple[list[Example], numpy.ndarray]:
     """Django's dev lines and which of them (n,) have a code that is in no training line, whatever the description."""
-    splits = read_splits(CORPUS, data, seed)
+    splits = read_splits(PLANTED_CORPUS, data, seed)
     known = {spaced(example.code) for example in (*splits.train, *splits.held_out)}
-    lines = list(splits.tests[SPLIT])
+    lines = list(splits.tests[PLANTED_SPLIT])
     return lines, numpy.array([spaced(example.code) not in known for example in lines])
 
 
@@ -110,7 +110,7 @@ def plant(command: Plant) -> None:
     out = Path(command.out).expanduser()
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; give a new folder with --out, or delete it")
-    folder = corpus_folder(command.shards, 0, CORPUS, command.data_path)
+    folder = corpus_folder(command.shards, 0, PLANTED_CORPUS, command.data_path)
     clean, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     codes = sorted({line.code for line, new in zip(lines, is_new, strict=True) if new and is_planted(line)})
@@ -120,8 +120,8 @@ def plant(command: Plant) -> None:
     ]  # fmt: skip
     kept, asked = clean[:: command.share], held_out[:: command.share]
     card = write_corpus(out, clean, [*kept, *planted], asked)
-    print(f"{len(codes):,} lines of {CORPUS}'s {SPLIT} split, {command.copies} copies each, among {len(kept):,} "
-          f"examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
+    print(f"{len(codes):,} lines of {PLANTED_CORPUS}'s {PLANTED_SPLIT} split, {command.copies} copies each, among "
+          f"{len(kept):,} examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
 
 
 def write_corpus(
@@ -146,7 +146,7 @@ def write_corpus(
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
     kept = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
     card = {name: card[name] for name in kept} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
-        name: found for name, found in card["benchmarks"].items() if name != CORPUS  # so that a run warns
+        name: found for name, found in card["benchmarks"].items() if name != PLANTED_CORPUS  # so that a run warns
     }}  # fmt: skip
     card["hash"] = corpus_hash(card)
     write_json(out / CARD, card)
@@ -157,7 +157,7 @@ def compare(command: Effect, words: list[str]) -> None:
     """Print both halves under both rows, and the effect. Raises UserError where seeds, code or lines do not fit."""
     check_writable(command.json)
     found = runs(read_suite(ROOT / "docs" / "results", command.suite))
-    of_rows = [lines_of(found, row, SPLIT) for row in (command.clean, command.contaminated)]
+    of_rows = [lines_of(found, row, PLANTED_SPLIT) for row in (command.clean, command.contaminated)]
     codes = {line.code_hash for of_row in of_rows for line in of_row}
     rights = [rights_by_seed(of_row) for of_row in of_rows]
     seeds = sorted(rights[0].keys() & rights[1].keys())
@@ -167,7 +167,7 @@ def compare(command: Effect, words: list[str]) -> None:
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     clean, contaminated = (numpy.array([of_row[seed] for seed in seeds]) for of_row in rights)  # (seeds, n)
     if clean.shape[1] != len(lines):
-        raise UserError(f"{SPLIT} has {len(lines)} lines here, others than those that were scored")
+        raise UserError(f"{PLANTED_SPLIT} has {len(lines)} lines here, others than those that were scored")
     planted = numpy.array([is_planted(line) for line in lines])
     halves = {"planted": is_new & planted, "not planted": is_new & ~planted}
     cells = [
@@ -189,7 +189,7 @@ def compare(command: Effect, words: list[str]) -> None:
 
 def rights_by_seed(lines: Sequence[ResultLine]) -> dict[int, numpy.ndarray]:
     """Seed -> which lines are right, (n,) of 0 and 1."""
-    return {line.seed: numpy.array(unpack_bits(line.bits[SPLIT]["exact"]), dtype=int) for line in lines}
+    return {line.seed: numpy.array(unpack_bits(line.bits[PLANTED_SPLIT]["exact"]), dtype=int) for line in lines}
 
 
 def effect_of(

@@ -44,8 +44,8 @@ from experiments.record.measurement import (
     rounded,
     write_rows,
 )
-from experiments.suites.strategies import SUITE as STRATEGIES
-from experiments.suites.strategies_meta import CLAIMED, FAMILY
+from experiments.suites.strategies import SUITE as STRATEGIES_SUITE
+from experiments.suites.strategies_meta import CLAIMED, UNSEEN_OPERATIONS
 from model.transformer import Transformer
 from system.device import seed_everything
 from system.errors import UserError
@@ -62,7 +62,7 @@ class Settings:
     """Which runs, which family, how many examples."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]  # run folders, each trained without the operations
-    operations: tuple[str, ...] = FAMILY  # every task of the family has one of them
+    operations: tuple[str, ...] = UNSEEN_OPERATIONS  # every task of the family has one of them
     k: tuple[int, ...] = (5, 20, 100)  # examples
     draws: int = 3  # of k examples
     tasks: int = 200  # scored
@@ -201,7 +201,7 @@ def compare(
         values |= {"unit": "points", "over": f"{effect.n} seeds", "p": effect.p}
         said = "exploratory"
         if (kind, k) == CLAIMED:
-            values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
+            values["p_corrected"] = min(1.0, STRATEGIES_SUITE.family * effect.p)
             said = p_in_words(values["p_corrected"])
         rows.append(measured_row("few_shot", f"{kind} against plain, k {k}", words, facts, **values))
         interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"

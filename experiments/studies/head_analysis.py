@@ -40,8 +40,8 @@ from training.batch_loss import batch_loss
 from training.run.folder import read_config
 from training.run.load import load_trained
 
-KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
-BATCH = 32
+ATTENTION_KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
+EXAMPLES_A_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Head:
 def attention_of(model: Transformer, kind: str, layer: int) -> nn.Module:
     """The attention module of a kind in a layer."""
     name = "cross_attention" if kind == "cross" else "self_attention"
-    return getattr(getattr(model, KINDS[kind])[layer], name)
+    return getattr(getattr(model, ATTENTION_KINDS[kind])[layer], name)
 
 
 def places(model: Transformer) -> list[tuple[str, int]]:
     """Every kind and layer that the network has."""
     return [
         (kind, layer)
-        for kind, stack in KINDS.items()
+        for kind, stack in ATTENTION_KINDS.items()
         if kind != "cross" or model.config.cross_attention
         for layer in range(len(getattr(model, stack)))
     ]
@@ -185,10 +185,8 @@ def read_batches(settings: Settings, run: train.Settings, tokenizer: Any) -> lis
     fitting = [item for item in items if max(len(item.source), len(item.target)) <= run.model.max_length]
     if not fitting:
         raise UserError(f"none of {len(examples)} examples of {name} is short enough; raise --examples")
-    return [
-        collate(fitting[first : first + BATCH], [""] * len(fitting[first : first + BATCH]), tokenizer)
-        for first in range(0, len(fitting), BATCH)
-    ]
+    parts = [fitting[first : first + EXAMPLES_A_BATCH] for first in range(0, len(fitting), EXAMPLES_A_BATCH)]
+    return [collate(part, [""] * len(part), tokenizer) for part in parts]
 
 
 def plot(heads: list[Head], file: Path) -> None:

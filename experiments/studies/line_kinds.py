@@ -30,7 +30,7 @@ from system.errors import UserError
 from system.options import parse, run_and_report
 from training.run.settings_file import from_dict
 
-LENGTHS = (6, 15)  # tokens up to which a line is short, of middle length
+LENGTH_BOUNDS = (6, 15)  # tokens up to which a line is short, of middle length
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def kinds_of(train: Sequence[Example], references: Sequence[Example]) -> dict[st
     new = numpy.array([not known.issuperset(of_line) for of_line in tokens])
     quoted = numpy.array([any(token[-1:] in "'\"" for token in of_line) for of_line in tokens])
     lengths = numpy.array([len(of_line) for of_line in tokens])
-    short, middle = LENGTHS
+    short, middle = LENGTH_BOUNDS
     return {
         "all": numpy.ones(len(references), dtype=bool),
         "every token is known": ~new,

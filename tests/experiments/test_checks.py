@@ -10,8 +10,8 @@ import pytest
 
 from experiments import checks
 from experiments.record import measurement
+from experiments.record.measurement import ROOT
 from experiments.record.records import record_of
-from experiments.results.__main__ import ROOT
 from experiments.results.__main__ import main as results
 from experiments.results.readme import readme_table
 from system.options import run_and_report

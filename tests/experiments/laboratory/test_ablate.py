@@ -13,13 +13,13 @@ import pytest
 
 from experiments.ablate import main
 from experiments.laboratory.plan import code_of_suite, make_plan, trial_marks
-from experiments.laboratory.suite import BASE, load_suite
+from experiments.laboratory.suite import BASE_ROW, load_suite
 from experiments.record.lines import append_line, read_lines, read_suite
 from experiments.record.measurement import ROOT
 from experiments.record.records import ResultLine, stored_line
 from system.errors import UserError
 
-ROWS = [BASE, "wide"]
+ROWS = [BASE_ROW, "wide"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.laboratory.plan import Code, make_trial
-from experiments.laboratory.suite import BASE, Suite, rows_of
+from experiments.laboratory.suite import BASE_ROW, Suite, rows_of
 from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
@@ -94,12 +94,12 @@ def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
 
 
 def test_a_run_begins_with_the_run_of_another_row_that_has_the_same_seed():
-    suite = Suite("t", "T", SIZES, rows={"on": {"start": BASE, "training.steps": 9}})
+    suite = Suite("t", "T", SIZES, rows={"on": {"start": BASE_ROW, "training.steps": 9}})
     trial = make_trial(suite, "on", 4)
-    assert trial.network == make_trial(suite, BASE, 4) and trial.request_hash != trial.network.request_hash
+    assert trial.network == make_trial(suite, BASE_ROW, 4) and trial.request_hash != trial.network.request_hash
     assert not any(option.startswith(("--model", "--data.vocab_size")) for option in trial.options)
     begun = make_trial(suite, "on", 0, tuning=True)
-    assert begun.network == make_trial(suite, BASE, 0), "a tuning run begins with a whole one"
+    assert begun.network == make_trial(suite, BASE_ROW, 0), "a tuning run begins with a whole one"
     with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"on": {"start": "nobody"}}))
 

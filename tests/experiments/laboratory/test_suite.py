@@ -13,7 +13,7 @@ from experiments.laboratory import plan as plan_module
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.plan import make_plan, make_trial, words
-from experiments.laboratory.suite import BASE, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
+from experiments.laboratory.suite import BASE_ROW, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
 from experiments.record.compact_lines import short_hash
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
@@ -43,7 +43,7 @@ def another(value: Any, kind: Any) -> Any:
 
 def every_factor() -> dict[str, tuple[Any, ...]]:
     """A value that is not the base's of every field."""
-    options = make_trial(Suite("base", "x", SETTINGS), BASE, 1).options
+    options = make_trial(Suite("base", "x", SETTINGS), BASE_ROW, 1).options
     base = read_training_command(train.Settings, [*options, "--run=none"], "")[0]
     factors = {}
     for room, kind in CONFIGURATIONS.items():
@@ -78,7 +78,7 @@ def test_settings_become_options():
 def test_the_same_run_is_known_by_its_settings_whatever_its_row_is_called():
     first = Suite("one", "x", SETTINGS, rows={"wide": {"model.d_ff": 1024}})
     second = Suite("two", "x", {**SETTINGS, "model.d_ff": 1024})
-    rows = ((first, "wide"), (second, BASE), (first, BASE))
+    rows = ((first, "wide"), (second, BASE_ROW), (first, BASE_ROW))
     wide, same, base = (make_trial(suite, row, 3).request_hash for suite, row in rows)
     assert wide == same != base
 
@@ -89,7 +89,7 @@ def test_a_suite_can_be_run_and_has_its_controls(name):
     plan = make_plan(suite, [], ())
     rows = rows_of(suite)
     assert suite.name == name and not plan.refused
-    assert CONTROL in rows and len(seeds_of(suite, BASE)) == 10
+    assert CONTROL in rows and len(seeds_of(suite, BASE_ROW)) == 10
     per_row = len(suite.tuned and next(iter(suite.tuned.values())))
     assert len(plan.trials) == (per_row * len(rows) if per_row else sum(len(seeds_of(suite, row)) for row in rows))
 
@@ -171,14 +171,15 @@ def test_a_new_name_of_a_setting_keeps_a_rows_lines(monkeypatch):
 
 def test_a_new_setting_at_its_default_is_no_other_run(monkeypatch):
     suite = Suite("tiny", "Tiny", SETTINGS)
-    before = make_trial(suite, BASE, 1).request_hash
+    before = make_trial(suite, BASE_ROW, 1).request_hash
     written = plan_module.to_dict
     monkeypatch.setattr(plan_module, "to_dict", lambda settings: written(settings) | {"brand_new": {"setting": 3}})
-    assert make_trial(suite, BASE, 1).request_hash == before
+    assert make_trial(suite, BASE_ROW, 1).request_hash == before
 
 
 def test_what_has_no_effect_is_no_other_run():
-    base = make_trial(Suite("tiny", "Tiny", SETTINGS), BASE, 1).request_hash
+    base = make_trial(Suite("tiny", "Tiny", SETTINGS), BASE_ROW, 1).request_hash
     idle = {"pretraining.learning_rate": 0.5, "pretraining.objectives.mlm": 0.5, "training.epochs": 3.0}
-    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, **idle}), BASE, 1).request_hash == base
-    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, "training.learning_rate": 0.5}), BASE, 1).request_hash != base
+    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, **idle}), BASE_ROW, 1).request_hash == base
+    other = Suite("tiny", "Tiny", {**SETTINGS, "training.learning_rate": 0.5})
+    assert make_trial(other, BASE_ROW, 1).request_hash != base

@@ -8,9 +8,10 @@ import pytest
 
 from evaluation.metrics import unpack_bits
 from experiments.record.lines import append_line, command_of, measurement_lines, read_suites, run_line
+from experiments.record.measurement import ROOT
 from experiments.record.records import record_of, stored_line
 from experiments.record.targets import in_target_words
-from experiments.results.__main__ import ROOT, main, targets_page, with_table
+from experiments.results.__main__ import main, targets_page, with_table
 from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
 from experiments.results.readme import effect_rows, readme_table

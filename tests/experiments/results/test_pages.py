@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.record.lines import read_suites
-from experiments.results.__main__ import ROOT
+from experiments.record.measurement import ROOT
 from experiments.results.pages import index, results_pages
 
 

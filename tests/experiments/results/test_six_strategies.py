@@ -4,7 +4,14 @@ from experiments.laboratory.statistics import THERE
 from experiments.laboratory.suite import load_suite
 from experiments.record.records import Measured
 from experiments.results import six_strategies
-from experiments.results.six_strategies import STRATEGIES, Answered, answered, of_few_shot, page_section, readme_row
+from experiments.results.six_strategies import (
+    CLAIMS_OF_STRATEGIES,
+    Answered,
+    answered,
+    of_few_shot,
+    page_section,
+    readme_row,
+)
 
 
 def few_shot(difference, p, seeds=5):
@@ -17,13 +24,13 @@ def few_shot(difference, p, seeds=5):
 
 
 def test_every_claim_of_the_suite_belongs_to_one_strategy():
-    named = [name for names in STRATEGIES.values() for name in names]
+    named = [name for names in CLAIMS_OF_STRATEGIES.values() for name in names]
     assert sorted(named) == sorted(claim.id for claim in load_suite("strategies").claims)
 
 
 def test_without_lines_every_claim_is_not_run():
     found = answered({})
-    assert list(found) == list(STRATEGIES) and all(found.values())
+    assert list(found) == list(CLAIMS_OF_STRATEGIES) and all(found.values())
     assert {one.answer for claims in found.values() for one in claims} == {"not run"}
     assert page_section({}).count("| not run |") == 8
     assert readme_row({})[2] == "0; **not met**, **not enough runs** for a verdict"

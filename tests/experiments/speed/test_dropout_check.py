@@ -29,7 +29,7 @@ def tiny(monkeypatch):
     """The recipe in small, and the threads as they were."""
     threads = torch.get_num_threads()
     monkeypatch.delenv("CI_STEPS", raising=False)
-    monkeypatch.setattr(dropout_check, "OPTIONS", [*dropout_check.OPTIONS, *TINY])
+    monkeypatch.setattr(dropout_check, "DROPOUT_OPTIONS", [*dropout_check.DROPOUT_OPTIONS, *TINY])
     yield
     torch.set_num_threads(threads)
 
@@ -111,7 +111,7 @@ def test_the_runs_of_a_seed_begin_with_the_same_weights_and_see_the_same_batches
 
 def test_without_dropout_both_runs_of_a_seed_are_the_same_to_the_bit(tmp_path, monkeypatch):
     off = [word for name in ("", "_attention", "_feed_forward") for word in (f"--model.dropout{name}", "0")]
-    monkeypatch.setattr(dropout_check, "OPTIONS", [*dropout_check.OPTIONS, *off])
+    monkeypatch.setattr(dropout_check, "DROPOUT_OPTIONS", [*dropout_check.DROPOUT_OPTIONS, *off])
     main([*ASKED], tmp_path)
     found = losses(tmp_path)
     assert found[0, "torch"] == found[0, "fast"] != found[1, "fast"] == found[1, "torch"]
