@@ -26,18 +26,18 @@ import tyro
 
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.counting import codes_beside, codes_that_count
+from experiments.laboratory.counting import codes_that_count, codes_that_count_as
 from experiments.laboratory.plan import (
     Code,
     Plan,
     Trial,
     code_of_suite,
-    is_of,
+    estimated_seconds,
     line_of,
     make_plan,
     make_trial,
-    seconds_of,
     shared_line,
+    stands_for,
 )
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.proof import prove
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
             show_plan(suite, settings, results)
             return 0
         failed = make_runs(suite, settings, results) if settings.jobs else {}
-        show(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
+        show_analysis(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
     for name, said in failed.items():
         print(f"failed: {name}: {said}", file=sys.stderr)
     return 1 if failed else 0
@@ -113,7 +113,7 @@ class Missing:
     shared: list[ResultLine]  # lines that other rows or suites have of its runs
 
 
-def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
+def find_missing(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
     """The plan and what is missing of it. Where earlier code has made the suite complete, nothing is."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
     made = runs(lines)
@@ -126,7 +126,7 @@ def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> Miss
         line = line_of(trial, made, codes)
         if line is None:
             missing.append(trial)
-        elif not any(is_of(trial, other) and other.code_hash in codes for other in made):
+        elif not any(stands_for(trial, other) and other.code_hash in codes for other in made):
             shared.append(shared_line(trial, line))
     return Missing(plan, counted, missing, shared)
 
@@ -137,19 +137,19 @@ def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]
     code = code_of_suite(suite)
     places = Places(results.resolve(), settings.runs.resolve(), code)
     while True:
-        found = planned(suite, settings, results, code)
+        found = find_missing(suite, settings, results, code)
         show_refused(found.plan)
         for line in found.shared:
             append_line(results, stored_line(line))
         missing = [trial for trial in found.runs if trial.name not in failed]
         if not missing:
             if found.code != code.hash:
-                print(f"{suite.name} is {made_by(found.code, code)}", file=sys.stderr)
+                print(f"{suite.name} is {complete_in_words(found.code, code)}", file=sys.stderr)
             return failed
-        failed |= run_all(missing, places, settings.jobs, partial(is_there, places))
+        failed |= run_all(missing, places, settings.jobs, partial(has_line, places))
 
 
-def is_there(places: Places, trial: Trial) -> bool:
+def has_line(places: Places, trial: Trial) -> bool:
     """Whether a run has left its line."""
     return line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash}) is not None
 
@@ -157,13 +157,13 @@ def is_there(places: Places, trial: Trial) -> bool:
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     """What would be run, how long each takes, and what cannot be."""
     code = code_of_suite(suite)
-    found = planned(suite, settings, results, code)
+    found = find_missing(suite, settings, results, code)
     missing, lines = found.runs, read_suite(results, suite.name)
-    seconds = [seconds_of(trial, runs(lines)) for trial in missing]
+    seconds = [estimated_seconds(trial, runs(lines)) for trial in missing]
     base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
-         " ".join(option for option in shown_options(trial) if option not in shown_options(base))]
+         " ".join(option for option in all_options(trial) if option not in all_options(base))]
         for trial, took in zip(missing, seconds, strict=True)
     ]  # fmt: skip
     if base.network is not None:
@@ -176,24 +176,24 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     done = len(found.plan.trials) - len(missing)
     print(f"{suite.name}, code {code.hash}: {done} runs done, {len(missing)} left{f', {about}' if missing else ''}")
     if found.code != code.hash:
-        print(made_by(found.code, code))
+        print(complete_in_words(found.code, code))
     elif missing:
         others = Counter(line.code_hash for line in runs(lines) if line.code_hash != code.hash)
         for other, count in others.items():
-            if other not in codes_beside(code.hash, lines):
-                why = why_not(other, code, lines)
+            if other not in codes_that_count_as(code.hash, lines):
+                why = why_not_counted(other, code, lines)
                 print(f"{count} lines of code {other} do not count beside runs of today's: {why}")
     show_refused(found.plan)
 
 
-def why_not(older: str, code: Code, lines: list[Record]) -> str:
+def why_not_counted(older: str, code: Code, lines: list[Record]) -> str:
     """Why lines of older code do not count as today's."""
     verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
     said = [line.reason for line in verdicts if (line.rejects, line.newer) == (older, code.hash)]
     return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 
-def made_by(earlier: str, code: Code) -> str:
+def complete_in_words(earlier: str, code: Code) -> str:
     """What is said of a suite that is not gone on with."""
     return (
         f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
@@ -201,7 +201,7 @@ def made_by(earlier: str, code: Code) -> str:
     )
 
 
-def shown_options(trial: Trial) -> list[str]:
+def all_options(trial: Trial) -> list[str]:
     """A run's options, and those of the run whose network it begins with, each once."""
     return list(dict.fromkeys([*(trial.network.options if trial.network else ()), *trial.options]))
 
@@ -212,7 +212,7 @@ def show_refused(plan: Plan) -> None:
         print(f"not possible: {row}: {reason}", file=sys.stderr)
 
 
-def show(analysis: Analysis, folder: Path) -> None:
+def show_analysis(analysis: Analysis, folder: Path) -> None:
     """Print the table; write it as Markdown, LaTeX and CSV with the plot and the provenance."""
     head, rows, notes = tables.header(analysis), tables.table_rows(analysis), tables.notes(analysis)
     print(f"\n{analysis.suite.title}\n\n{as_text(head, rows)}\n" + "\n".join(notes))

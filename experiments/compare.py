@@ -81,9 +81,10 @@ def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tu
     pairs = {}
     for split, records in both[0].items():
         others = both[1][split]
-        asked = [[(record["id"], record["nl"], record["reference"]) for record in side] for side in (records, others)]
-        if asked[0] != asked[1]:
-            unequal = sum(left != right for left, right in zip(*asked, strict=False)) + abs(len(records) - len(others))
+        questions = [[(one["id"], one["nl"], one["reference"]) for one in side] for side in (records, others)]
+        if questions[0] != questions[1]:
+            unequal = sum(left != right for left, right in zip(*questions, strict=False))
+            unequal += abs(len(records) - len(others))
             raise UserError(
                 f"{split}: {unequal} of {max(len(records), len(others))} examples are not the same in both runs, so "
                 "they cannot be compared; score both with the same data and seed"

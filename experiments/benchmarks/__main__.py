@@ -97,7 +97,7 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
         threads = ("--threads", "1") if len(group) > 1 else ()
         commands = {}
         for stage in group:
-            run, options = folder / stage.name, [name, *filled((*stage.options, *threads), places)]
+            run, options = folder / stage.name, [name, *fill_places((*stage.options, *threads), places)]
             if is_run(run):
                 check_settings(run, options)
             print(f"{stage.name}: {run}{' is finished' if is_finished(run) else ''}", flush=True)
@@ -107,14 +107,14 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
         status = call(commands)
         if status:
             return status
-    scoring = [*filled(benchmark.scoring, places), *(["--data_path", path] if path else [])]
+    scoring = [*fill_places(benchmark.scoring, places), *(["--data_path", path] if path else [])]
     return call({"scores": python("eval.py", "--run", places[benchmark.scored], *scoring)})
 
 
 def check_settings(run: Path, options: list[str]) -> None:
     """Refuse a run that an older recipe has made, or begun. Raises UserError."""
-    made, _ = read_config(run, train.Settings)
-    if comparable(made) != comparable(read_training_command(train.Settings, options, "")[0]):
+    made_settings, _ = read_config(run, train.Settings)
+    if comparable(made_settings) != comparable(read_training_command(train.Settings, options, "")[0]):
         raise UserError(f"{run} was made with other settings than today's recipe; choose another --run, or delete it")
 
 
@@ -125,7 +125,7 @@ def comparable(settings: train.Settings) -> train.Settings:
     )
 
 
-def filled(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
+def fill_places(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
     """Options with the folders of the stages that they name."""
     return [option.format(**places) for option in options]
 

@@ -41,7 +41,7 @@ class Benchmark:
         ]  # fmt: skip
 
 
-def pretrained(steps: int, *options: str) -> Stage:
+def pretraining_stage(steps: int, *options: str) -> Stage:
     """Text infilling on mined code and text: the objective that helped most in the suite `pretraining`."""
     return Stage(
         "pretrained",
@@ -87,21 +87,21 @@ BENCHMARKS = {
     ),
     "nl2bash": Benchmark(
         stages=(
-            pretrained(4700, "--data.vocab_size", "4000"),
+            pretraining_stage(4700, "--data.vocab_size", "4000"),
             Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "20")),
         ),
         scored="tuned", scoring=("--beam", "4"),
     ),
     "conala": Benchmark(
         stages=(
-            pretrained(9400, "--data.vocab_size", "4000"),
+            pretraining_stage(9400, "--data.vocab_size", "4000"),
             Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "40")),
         ),
         scored="tuned", scoring=BEAM,
     ),
     "mbpp": Benchmark(
         stages=(
-            pretrained(4700, "--data.vocab_size", "4000"),
+            pretraining_stage(4700, "--data.vocab_size", "4000"),
             Stage("tuned", (*LONG, "--init.from", "{pretrained}", "--training.epochs", "40")),
         ),
         scored="tuned", scoring=("--beam", "4", "--run_untrusted"),

@@ -14,7 +14,7 @@ from experiments.benchmarks.published import NOTES, PUBLISHED, TEST_DUPLICATES, 
 from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.record.cells import NOTHING, as_text, code, table
 from experiments.record.commands import todays_command
-from experiments.record.measurement import MeasuredRow, rounded
+from experiments.record.measurement import MeasuredRow, rounded_score
 from experiments.record.records import Measured, Record, figures
 from system.errors import UserError
 from system.trial import step_cap
@@ -54,9 +54,9 @@ def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], 
         if len(new) in (0, len(references)):
             del parts[f"{split}, new pairs"]
         for part, indices in parts.items():
-            asked = [references[index] for index in indices]
+            references_of_part = [references[index] for index in indices]
             for who, written in codes.items():
-                rows += rows_of_part(name, part, who, asked, [written[index] for index in indices])
+                rows += rows_of_part(name, part, who, references_of_part, [written[index] for index in indices])
     return rows
 
 
@@ -70,7 +70,8 @@ def rows_of_part(
         bits = {"bits": pack_bits(exact_matches(references, codes))} if score is EXACT and who == THIS_PROJECT else {}
         rows.append({
             "row": f"{name}, {part}, {column}" + ("" if who == THIS_PROJECT else f", {who}"), "part": part, "who": who,
-            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"], **rounded(found), **bits,
+            "column": column, "unit": "BLEU" if "BLEU" in column else "%", "n": found["n"],
+            **rounded_score(found), **bits,
         })  # fmt: skip
     return rows
 

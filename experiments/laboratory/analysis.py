@@ -70,14 +70,17 @@ class Analysis:
 
     def verdict(self, row: str, metric: str) -> str:
         """The word for a row in a metric."""
-        return self.judged(row, metric)[0]
+        return self.verdict_and_note(row, metric)[0]
 
-    def judged(self, row: str, metric: str) -> tuple[str, str]:
+    def verdict_and_note(self, row: str, metric: str) -> tuple[str, str]:
         """The word for a row in a metric, and what has to be said beside it."""
         comparison = row, self.suite.against(row)
-        return self.judge(comparison, metric, self.adjusted[metric].get(comparison, 1.0), self.smallest(metric))
+        adjusted_p = self.adjusted[metric].get(comparison, 1.0)
+        return self.verdict_of_difference(comparison, metric, adjusted_p, self.smallest(metric))
 
-    def judge(self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float) -> tuple[str, str]:
+    def verdict_of_difference(
+        self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float
+    ) -> tuple[str, str]:
         """The word for a difference, and why it is out of regime, or in what it is undecided."""
         effect = self.effects[metric].get(comparison)
         said = in_words(effect, adjusted_p, smallest)
@@ -125,9 +128,9 @@ class Analysis:
 
     def answer(self, claim: Claim) -> str:
         """What the runs say of a claim."""
-        return self.answered(claim)[0]
+        return self.answer_and_note(claim)[0]
 
-    def answered(self, claim: Claim) -> tuple[str, str]:
+    def answer_and_note(self, claim: Claim) -> tuple[str, str]:
         """What the runs say of a claim, and what has to be said beside it."""
         comparison = claim.row, claim.against
         if self.effects[claim.metric].get(comparison) is None:
@@ -135,7 +138,7 @@ class Analysis:
         scores = self.values[self.suite.score].get(claim.against, {}).values()
         if claim.least_base is not None and not (scores and fmean(scores) >= 100 * claim.least_base):
             return OUT_OF_REGIME, f"{claim.against} has less than {claim.least_base:.0%}"
-        word, why = self.judge(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
+        word, why = self.verdict_of_difference(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
         measured = self.values[claim.metric][claim.against].values()
         in_between = FLOOR_PERCENT <= fmean(measured) <= 100 - FLOOR_PERCENT
         at_the_edge = SUITE_METRICS[claim.metric].unit == "%" and not in_between
@@ -154,7 +157,7 @@ class Analysis:
             said.append(f"{claim.smallest / usual:.2g} times what counts in its suite")
         if not said:
             return ""
-        word, _ = self.judge((claim.row, claim.against), claim.metric, self.adjusted_p(claim), usual)
+        word, _ = self.verdict_of_difference((claim.row, claim.against), claim.metric, self.adjusted_p(claim), usual)
         margin = f"its margin of {claim.smallest:g} {unit} is {' and '.join(said)}".rstrip(",")
         return f"{margin}; with its suite's {usual:g}: {word}"
 
@@ -242,5 +245,5 @@ def effects_of(
 
 def seeds_and_values(lines: Iterable[ResultLine], metric: str) -> dict[int, float]:
     """Seed -> value, of the lines that have one."""
-    found = {line.seed: SUITE_METRICS[metric].of(line) for line in lines}
+    found = {line.seed: SUITE_METRICS[metric].value_in(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}

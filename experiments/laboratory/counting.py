@@ -11,7 +11,7 @@ from experiments.record.records import CodeVerdict, Record, ResultLine, runs
 RunKey = tuple[str, int]  # row, seed
 
 
-def let_in(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
+def accepting_verdicts(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
     """The lines that say which other code counts as `code`, and as that one, and so on; the last one said first."""
     said = [line for line in lines if isinstance(line, CodeVerdict) and line.accepts is not None]
     found: list[CodeVerdict] = []
@@ -22,14 +22,14 @@ def let_in(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
     return found
 
 
-def codes_beside(code: str, lines: Iterable[Record]) -> set[str]:
+def codes_that_count_as(code: str, lines: Iterable[Record]) -> set[str]:
     """A code, and those whose lines count as its own."""
-    return {code, *(line.accepts for line in let_in(code, lines))}
+    return {code, *(line.accepts for line in accepting_verdicts(code, lines))}
 
 
 def lines_of_rows(suite: Suite, lines: Sequence[Record], code: str) -> dict[RunKey, ResultLine]:
     """(row, seed) -> the line that stands for it under a code; where several do, the last one of that code itself."""
-    codes = codes_beside(code, lines)
+    codes = codes_that_count_as(code, lines)
     definitions = {row: definition(suite, row) for row in rows_of(suite)}
     wanted, found = wanted_runs(suite, definitions), {}
 
@@ -74,7 +74,7 @@ def lines_that_count(suite: Suite, lines: Sequence[Record]) -> tuple[str, list[R
         code = max(by_code, key=lambda code: len(by_code[code]), default="")
     if not (found := by_code.get(code)):
         return "", [], []
-    return code, list(found.values()), let_in(code, lines)
+    return code, list(found.values()), accepting_verdicts(code, lines)
 
 
 def codes_that_count(suite: Suite, lines: Sequence[Record], today: str) -> tuple[str, set[str]]:
@@ -86,4 +86,4 @@ def codes_that_count(suite: Suite, lines: Sequence[Record], today: str) -> tuple
     lines = [line for line in lines if line.suite == suite.name]
     by_code = {code: lines_of_rows(suite, lines, code) for code in (today, *codes_newest_first(lines))}
     code = complete_code(suite, lines, by_code) or today
-    return code, codes_beside(code, lines)
+    return code, codes_that_count_as(code, lines)

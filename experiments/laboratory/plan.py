@@ -27,7 +27,7 @@ from experiments.laboratory.suite import (
     rows_of,
     seeds_of,
 )
-from experiments.record.compact_lines import NOT_CONFIGURATION, portable, short_hash
+from experiments.record.compact_lines import NOT_CONFIGURATION, short_hash, without_place
 from experiments.record.measurement import ROOT
 from experiments.record.records import Record, ResultLine, TrialMarks
 from system.errors import UserError
@@ -78,7 +78,7 @@ class Trial:
         return f"{self.row}, {f'tuning, {chosen}' if self.tuning else f'seed {self.seed}'}"
 
 
-def words(changes: Changes) -> list[str]:
+def as_options(changes: Changes) -> list[str]:
     """Settings as train.py's options; the corpus stands first, without a name."""
     found = [str(changes[CORPUS])] if CORPUS in changes else []
     for setting, value in changes.items():
@@ -104,7 +104,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         if not networks and "pretraining.steps" in changes:
             changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
     options, network = options_of(changes, seed), None
-    request_hash = hash_of(options)  # of pretraining and training as one run: it is refused where that would be
+    request_hash = hash_of_request(options)  # of pretraining and training as one run: it is refused where that would be
     if of_start or networks:
         new = new_heads(changes)
         of_network = {name: value for name, value in changes.items() if name not in new}
@@ -113,7 +113,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         else:
             network = make_network(suite, row, seed, of_network, networks)
         request_hash = short_hash([request_hash, network.request_hash, network.seed])
-        options = options_of({n: v for n, v in changes.items() if n in new or not belongs(n, OF_A_NETWORK)}, seed)
+        options = options_of({n: v for n, v in changes.items() if n in new or not is_among(n, OF_A_NETWORK)}, seed)
     if teacher is not None:
         request_hash = short_hash([request_hash, teacher.request_hash])
     chosen = tuple((tuned or {}).items())
@@ -136,39 +136,39 @@ def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: 
     Networks are shared by seeds in turn, 1, 2, 1, 2... A run's seed decides what is held out, and so what a vocabulary
     is learned on; to have one in all rows, the second and later networks begin where the first one did.
     """
-    changes = {name: changes[name] for name in changes if not belongs(name, OF_FINE_TUNING)}
+    changes = {name: changes[name] for name in changes if not is_among(name, OF_FINE_TUNING)}
     changes |= {"training.steps": 0, "training.epochs": 0}
     number, start = (max(seed, 1) - 1) % networks + 1, None
-    request_hash = hash_of(options_of(changes, number))
+    request_hash = hash_of_request(options_of(changes, number))
     if number > 1:
-        untrained = {name: changes[name] for name in changes if not belongs(name, ("pretraining",))}
+        untrained = {name: changes[name] for name in changes if not is_among(name, ("pretraining",))}
         options = options_of({**untrained, "pretraining.steps": 0, "pretraining.epochs": 0}, 1)
-        start = Trial(suite.name, row, 1, options, hash_of(options), definition(suite, row))
+        start = Trial(suite.name, row, 1, options, hash_of_request(options), definition(suite, row))
         request_hash = short_hash([request_hash, start.request_hash])
-        changes = {name: changes[name] for name in changes if not belongs(name, ("model", "data.vocab_size"))}
+        changes = {name: changes[name] for name in changes if not is_among(name, ("model", "data.vocab_size"))}
     options = options_of(changes, number)
     return Trial(suite.name, row, number, options, request_hash, definition(suite, row), network=start)
 
 
-def belongs(setting: str, rooms: tuple[str, ...]) -> bool:
+def is_among(setting: str, rooms: tuple[str, ...]) -> bool:
     """Whether a setting is one of these, or lies in one of these rooms."""
     return setting in rooms or setting.partition(".")[0] in rooms
 
 
 def options_of(changes: Changes, seed: int) -> tuple[str, ...]:
     """The options of a run of one thread. They are laid over no recipe, for recipes change: a suite says it all."""
-    return (*words(changes), "--preset=none", "--device=cpu", "--threads=1", f"--seed={seed}")
+    return (*as_options(changes), "--preset=none", "--device=cpu", "--threads=1", f"--seed={seed}")
 
 
-def hash_of(options: Iterable[str]) -> str:
+def hash_of_request(options: Iterable[str]) -> str:
     """What was asked for, as a hash of the settings that tell the run from one of which nothing is said.
 
     Where it runs, what follows from the data (the number of pieces) and what has no effect are left out. Raises
     UserError.
     """
     settings = settings_that_act(settings_of(options))
-    told = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
-    return short_hash({name: portable(value) for name, value in told.items() if name not in NOT_REQUESTED})
+    not_default = differing(flat(to_dict(settings)), flat(to_dict(type(settings)())))
+    return short_hash({name: without_place(value) for name, value in not_default.items() if name not in NOT_REQUESTED})
 
 
 def settings_that_act(settings: train.Settings) -> train.Settings:
@@ -184,12 +184,12 @@ def settings_that_act(settings: train.Settings) -> train.Settings:
 def settings_of(options: Sequence[str]) -> train.Settings:
     """The settings that a run's options ask for. Raises UserError where they cannot be together."""
     seeds = [option for option in options if option.startswith("--seed=")]
-    settings = without_seed(tuple(option for option in options if option not in seeds), step_cap())
+    settings = settings_for_any_seed(tuple(option for option in options if option not in seeds), step_cap())
     return replace(settings, seed=int(seeds[-1].removeprefix("--seed="))) if seeds else settings
 
 
 @cache
-def without_seed(options: tuple[str, ...], cap: int) -> train.Settings:
+def settings_for_any_seed(options: tuple[str, ...], cap: int) -> train.Settings:
     """The same for any seed, read once for all of them: a plan asks hundreds of times. `cap` is that of a trial."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
@@ -255,7 +255,7 @@ def make_plan(
     of_base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0]).request_hash
     for row in chosen:
         try:
-            if reason := refusal(suite, row, of_base):
+            if reason := why_refused(suite, row, of_base):
                 raise UserError(reason)
             plan.trials += trials_of(suite, row, lines, codes, seeds)
         except UserError as error:
@@ -275,7 +275,7 @@ def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
         )
 
 
-def refusal(suite: Suite, row: str, of_base: str) -> str:
+def why_refused(suite: Suite, row: str, of_base: str) -> str:
     """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
     try:
         request_hash = make_trial(suite, row, seeds_of(suite, BASE_ROW)[0]).request_hash
@@ -294,7 +294,7 @@ def refused_rows(suite: Suite, lines: Iterable[Record]) -> dict[str, str]:
         of_base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0]).request_hash
     except UserError:  # whatever is wrong with the base is no row's fault
         return {}
-    return {row: reason for row in rows if (reason := refusal(suite, row, of_base))}
+    return {row: reason for row in rows if (reason := why_refused(suite, row, of_base))}
 
 
 def trials_of(suite: Suite, row: str, lines: Sequence[ResultLine], codes: Collection[str], seeds: int) -> list[Trial]:
@@ -317,7 +317,7 @@ def best_values(
     found: dict[str, list[tuple[float, Any]]] = {}
     for trial in tuning:
         line = line_of(trial, lines, codes)
-        loss = None if line is None else SUITE_METRICS["loss"].of(line)
+        loss = None if line is None else SUITE_METRICS["loss"].value_in(line)
         if line is None:
             return None
         ((setting, value),) = trial.tuned
@@ -335,12 +335,12 @@ def line_of(trial: Trial, lines: Iterable[ResultLine], codes: Collection[str]) -
         if line.trial is None or line.code_hash not in codes:
             continue
         same = (line.trial.request_hash, line.seed, line.threads) == (trial.request_hash, trial.seed, 1)
-        if same or is_of(trial, line):
+        if same or stands_for(trial, line):
             return line
     return None
 
 
-def is_of(trial: Trial, line: ResultLine) -> bool:
+def stands_for(trial: Trial, line: ResultLine) -> bool:
     """Whether a line stands under this trial's own suite, row, seed and meaning."""
     there, wanted = line.trial, trial_marks(trial)
     return (
@@ -365,7 +365,7 @@ def trial_marks(trial: Trial) -> TrialMarks:
     )  # fmt: skip
 
 
-def seconds_of(trial: Trial, lines: Sequence[ResultLine]) -> float | None:
+def estimated_seconds(trial: Trial, lines: Sequence[ResultLine]) -> float | None:
     """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
     steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
     known = [line for line in lines if line.suite == trial.suite and line.wall_seconds]

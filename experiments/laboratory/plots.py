@@ -33,7 +33,7 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
         1, 2, figsize=(10, 1.8 + 0.36 * len(rows)), sharey=True, layout="constrained"
     )
     for axis, metric in zip(axes, ("loss", analysis.suite.score), strict=True):
-        draw(axis, analysis, metric, rows)
+        draw_metric(axis, analysis, metric, rows)
     axes[0].set_yticks(range(len(rows)), [label(analysis, row) for row in rows])
     figure.suptitle(f"{analysis.suite.title}: each run, mean and 95% interval of the paired differences")
     handles = [pyplot.Line2D([], [], color=colour, marker="o", label=said) for said, colour in COLOURS.items()]
@@ -61,7 +61,7 @@ def colour_of(analysis: Analysis, row: str, metric: str) -> str:
     return COLOURS.get(verdict, COLOUR_OF_NO_VERDICT)
 
 
-def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
+def draw_metric(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
     """One metric's differences."""
     smallest = analysis.smallest(metric)
     axis.axvspan(-smallest, smallest, color="#f0f0f0", zorder=0)

@@ -53,11 +53,11 @@ def start(trial: Trial, places: Places) -> Job:
     """Begin a run; what it prints goes to a file beside its folder."""
     folder = folder_of(trial, places.runs)
     places.runs.mkdir(parents=True, exist_ok=True)
-    told = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
-    told.write_text(as_json(trial, places), encoding="utf-8")
+    message_file = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
+    message_file.write_text(as_json(trial, places), encoding="utf-8")
     with open(folder.with_suffix(f".{os.getpid()}.log"), "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.laboratory.worker", str(told)], cwd=ROOT, stdout=log,
+            [sys.executable, "-m", "experiments.laboratory.worker", str(message_file)], cwd=ROOT, stdout=log,
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
     return Job(trial, process, folder)
@@ -74,11 +74,11 @@ def run_all(
     with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
-                take_up(waiting, running, places, jobs)
+                start_waiting(waiting, running, places, jobs)
                 time.sleep(POLL)
                 for job in [job for job in running if job.process.poll() is not None]:
                     running.remove(job)
-                    settle(job, waiting, failed, found, bar)
+                    finish_job(job, waiting, failed, found, bar)
                 bar.set_postfix_str("; ".join(job.progress for job in running))
         except BaseException:
             stop(running)
@@ -86,7 +86,7 @@ def run_all(
     return failed
 
 
-def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
+def start_waiting(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
     """Begin runs while there is room for them."""
     now = time.monotonic()
     for entry in [entry for entry in waiting if entry[0] <= now][: jobs - len(running)]:
@@ -94,11 +94,11 @@ def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Plac
         running.append(start(entry[1], places))
 
 
-def settle(
+def finish_job(
     job: Job, waiting: list[tuple[float, Trial]], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
 ) -> None:
     """What a process that has ended leaves: a line, a reason why not, or a run that another process makes."""
-    told, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
+    message_file, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
     status = job.process.returncode
     if status == BUSY:
         waiting.append((time.monotonic() + WAIT, job.trial))
@@ -109,7 +109,7 @@ def settle(
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"ended with status {status}"]
         failed[job.trial.name] = f"{said[-1]} ({log})"
         tqdm.write(f"failed: {job.trial.name}: {said[-1]}", file=sys.stderr)
-    told.unlink(missing_ok=True)
+    message_file.unlink(missing_ok=True)
     bar.update()
 
 

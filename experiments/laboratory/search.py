@@ -54,7 +54,7 @@ class Settings:
     results: Path = ROOT / "docs" / "results"  # where the lines lie
 
 
-def number(text: str) -> Any:
+def value_of_text(text: str) -> Any:
     """A value out of the command line: a whole number, another number, yes or no, or a word."""
     for kind in (int, float):
         try:
@@ -72,7 +72,7 @@ def read_space(given: tuple[str, ...]) -> dict[str, tuple[str, list[Any]]]:
         kind, parts = ("choice", values.split(",")) if ":" not in values else ("linear", values.split(":"))
         if kind == "linear" and parts[-1] == "log":
             kind, parts = "log", parts[:-1]
-        numbers = [number(part) for part in parts]
+        numbers = [value_of_text(part) for part in parts]
         of_range = kind != "choice"
         wrong = of_range and (len(numbers) != 2 or any(isinstance(value, (str, bool)) for value in numbers))
         if not sign or not values or wrong or (of_range and not numbers[0] < numbers[1]):
@@ -85,7 +85,7 @@ def read_space(given: tuple[str, ...]) -> dict[str, tuple[str, list[Any]]]:
     return space
 
 
-def draw(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
+def draw_settings(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
     """A value of every setting, numbers with three digits, as a person would write them."""
     drawn = {}
     for setting, (kind, values) in space.items():
@@ -98,7 +98,7 @@ def draw(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
     return drawn
 
 
-def searched(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
+def trial_of_draw(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
     """The run of a draw with so many steps. Raises UserError where its settings cannot be together."""
     row = ", ".join(f"{setting}={value}" for setting, value in drawn.items())
     of_search = replace(
@@ -119,11 +119,11 @@ def loss_of(trial: Trial, places: Places) -> float:
         for name, said in failed.items():
             tqdm.write(f"failed: {name}: {said}", file=sys.stderr)
     found = line(trial)
-    loss = None if found is None else SUITE_METRICS["loss"].of(found)
+    loss = None if found is None else SUITE_METRICS["loss"].value_in(found)
     return float("inf") if loss is None else loss
 
 
-def climb(trial: Any, runs: list[Trial], rate: int, places: Places) -> list[float]:
+def losses_of_draw(trial: Any, runs: list[Trial], rate: int, places: Places) -> list[float]:
     """The losses of a draw at one budget after the other, until it is pruned or done."""
     losses: list[float] = []
     for rung, run in enumerate(runs):
@@ -149,12 +149,12 @@ def search(settings: Settings, suite: Suite) -> list[tuple[dict[str, Any], list[
     pruner = optuna.pruners.SuccessiveHalvingPruner(1, rate) if rate else optuna.pruners.NopPruner()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed), pruner=pruner)
     trials = [study.ask() for _ in range(settings.trials)]
-    draws = [draw(trial, space) for trial in trials]
+    draws = [draw_settings(trial, space) for trial in trials]
     budgets = [steps // rate**rung for rung in reversed(range(RUNGS))] if rate else [steps]
     # All runs are made here, which refuses what cannot be together: reading settings is not safe in several threads.
-    runs = [[searched(suite, drawn, steps) for steps in budgets] for drawn in draws]
+    runs = [[trial_of_draw(suite, drawn, steps) for steps in budgets] for drawn in draws]
     places = Places(settings.results.resolve(), settings.runs.resolve(), code_of([of_draw[0] for of_draw in runs]))
-    one = partial(climb, rate=rate, places=places)
+    one = partial(losses_of_draw, rate=rate, places=places)
     with ThreadPoolExecutor(settings.jobs) as pool, tqdm(total=len(draws), unit="trial", disable=None) as bar:
         futures = [pool.submit(one, trial, of_draw) for trial, of_draw in zip(trials, runs, strict=True)]
         for future in futures:

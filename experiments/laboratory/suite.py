@@ -144,8 +144,8 @@ def definition(suite: Suite, row: str) -> str:
     It is made of the settings' first names, so that a new name is no other meaning.
     """
     parts = {"base": suite.base, "changes": rows_of(suite)[row], "tuned": suite.tuned}
-    told: dict[str, Any] = {name: in_first_names(part) for name, part in parts.items()}
-    return short_hash(told | ({"schema": suite.schema} if suite.schema else {}))
+    parts_in_first_names: dict[str, Any] = {name: in_first_names(part) for name, part in parts.items()}
+    return short_hash(parts_in_first_names | ({"schema": suite.schema} if suite.schema else {}))
 
 
 def names() -> list[str]:

@@ -30,7 +30,7 @@ def header(analysis: Analysis) -> list[str]:
 
 def table_rows(analysis: Analysis) -> list[list[str]]:
     """One line a row of the suite, the base first and the A/A row second."""
-    return [cells(analysis, row) for row in (BASE_ROW, SAME_ROW, *compared_rows(analysis))]
+    return [row_cells(analysis, row) for row in (BASE_ROW, SAME_ROW, *compared_rows(analysis))]
 
 
 def compared_rows(analysis: Analysis) -> list[str]:
@@ -38,12 +38,12 @@ def compared_rows(analysis: Analysis) -> list[str]:
     return [row for row in rows_of(analysis.suite) if row != BASE_ROW and row not in analysis.refused]
 
 
-def said_and_why(said: str, why: str) -> str:
+def word_and_note(said: str, why: str) -> str:
     """A word, and what has to be said beside it."""
     return f"{said} ({why})" if why else said
 
 
-def cells(analysis: Analysis, row: str) -> list[str]:
+def row_cells(analysis: Analysis, row: str) -> list[str]:
     """The cells of one row."""
     suite, against = analysis.suite, analysis.suite.against(row)
     if row not in (BASE_ROW, SAME_ROW) and against not in (BASE_ROW, row):
@@ -52,7 +52,10 @@ def cells(analysis: Analysis, row: str) -> list[str]:
         shown = row
     loss = comparison_cells(analysis, row, "loss")
     score = comparison_cells(analysis, row, suite.score)
-    verdict = NOTHING if row in (BASE_ROW, against) else said_and_why(*analysis.judged(row, analysis.primary(row)))
+
+    verdict = NOTHING
+    if row not in (BASE_ROW, against):
+        verdict = word_and_note(*analysis.verdict_and_note(row, analysis.primary(row)))
     if row in suite.exposed:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
@@ -138,7 +141,7 @@ def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, 
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
         for name, scores in line.baselines.items():
-            value = SUITE_METRICS[metric].of(replace(line, scores=scores, held_out_loss=None))
+            value = SUITE_METRICS[metric].value_in(replace(line, scores=scores, held_out_loss=None))
             if value is not None:
                 found.setdefault(name, []).append(value)
     means = {name: fmean(values) for name, values in found.items()}

@@ -51,16 +51,16 @@ def as_json(trial: Trial, places: Places) -> str:
 
 def from_json(text: str) -> tuple[Trial, Places]:
     """What `as_json` wrote."""
-    told = json.loads(text)
-    code = Code(told["code"]["hash"], tuple(told["code"]["files"]))
-    return trial_of(told["trial"]), Places(Path(told["results"]), Path(told["runs"]), code)
+    message = json.loads(text)
+    code = Code(message["code"]["hash"], tuple(message["code"]["files"]))
+    return trial_of(message["trial"]), Places(Path(message["results"]), Path(message["runs"]), code)
 
 
-def trial_of(told: dict[str, Any]) -> Trial:
+def trial_of(message: dict[str, Any]) -> Trial:
     """A trial from its fields as JSON has them."""
-    lists = {"options": tuple(told["options"]), "tuned": tuple((name, value) for name, value in told["tuned"])}
-    others = {name: trial_of(told[name]) if told[name] else None for name in ("network", "teacher")}
-    return Trial(**{**told, **lists, **others})
+    lists = {"options": tuple(message["options"]), "tuned": tuple((name, value) for name, value in message["tuned"])}
+    others = {name: trial_of(message[name]) if message[name] else None for name in ("network", "teacher")}
+    return Trial(**{**message, **lists, **others})
 
 
 def folder_of(trial: Trial, runs: Path) -> Path:

@@ -71,7 +71,7 @@ def mebibytes(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f} MiB"
 
 
-def measured(line: Measured) -> str:
+def measurement_in_words(line: Measured) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit; p where it was tested."""
     if line.suite == "checks" and line.unit == "s":
         return duration(line.value)

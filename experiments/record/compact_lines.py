@@ -32,8 +32,7 @@ from typing import Any
 from evaluation.config import EvaluationConfig
 from system.errors import UserError
 from training.recipes import TrainingSettings
-from training.run.old_settings import SCHEMA, flat, nested, read_old
-from training.run.old_settings import differing as told_apart
+from training.run.old_settings import SCHEMA, differing, flat, nested, read_old
 from training.run.settings_file import to_dict
 
 Line = dict[str, Any]
@@ -54,7 +53,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     """A line's short form, and the shared lines that it names by their keys."""
     if "config" not in line:
         return line, {}
-    short = {"schema": SCHEMA, **line, "config": differing(line["config"], defaults())}
+    short = {"schema": SCHEMA, **line, "config": not_default(line["config"], defaults())}
     short["command"] = line["command"].replace(f"--seed={line['seed']}", SHARED_SEED)
     for name in ("scores", "baselines"):
         if name in line:
@@ -64,7 +63,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     if "wall_seconds" in line and line["wall_seconds"] == line["budget"].get("wall_seconds"):
         del short["wall_seconds"]
     if "pretraining" in line:
-        rooms = {room: differing(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
+        rooms = {room: not_default(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
         short["pretraining"] = {**line["pretraining"], "config": rooms}
     shared = {}
     for names in TOGETHER:
@@ -97,7 +96,7 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
         if name in whole:
             whole[name] = scores_as_dicts(whole[name])
     if isinstance(whole.get("bits"), list):
-        whole["bits"] = unpack(*whole["bits"])
+        whole["bits"] = unpack_together(*whole["bits"])
     if "pretraining" in whole:
         config = whole_settings(whole["pretraining"]["config"], schema)
         rooms = {room: config[room] for room in whole["pretraining"]["config"]}
@@ -118,7 +117,7 @@ def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
 def config_hash(config: Mapping[str, Any]) -> str:
     """A hash of the settings that tell a run apart: it outlives a new name, and a new setting at its default."""
     default = {**flat(defaults()), **{name: None for name in flat(config) if name not in flat(defaults())}}
-    return short_hash(told_apart(flat(config), default))
+    return short_hash(differing(flat(config), default))
 
 
 def defaults() -> dict[str, Any]:
@@ -133,20 +132,14 @@ def defaults_as_text() -> str:
     return json.dumps(settings_that_count(settings))
 
 
-def differing(settings: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+def not_default(settings: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
     """The settings that are not the default's, in their rooms."""
-    found = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and isinstance(default.get(name), dict):
-            if inside := differing(value, default[name]):
-                found[name] = inside
-        elif name not in default or json.dumps(value) != json.dumps(default[name]):  # 1 is not 1.0 there, nor True
-            found[name] = value
-    return found
+    usual = {name: json.dumps(value) for name, value in flat(default).items()}  # 1 is not 1.0 there, nor True
+    return nested({name: value for name, value in flat(settings).items() if json.dumps(value) != usual.get(name)})
 
 
 def fill(whole: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """`whole`, with these settings put into it."""
+    """`whole`, with these settings put into it; a room without settings changes nothing."""
     for name, value in settings.items():
         if isinstance(value, dict) and isinstance(whole.get(name), dict):
             fill(whole[name], value)
@@ -182,7 +175,7 @@ def pack_together(bits: dict[str, dict[str, str]]) -> list[Any]:
     return [lengths, base64.b85encode(zlib.compress(content, 9)).decode("ascii")]
 
 
-def unpack(lengths: dict[str, dict[str, int]], packed: str) -> dict[str, dict[str, str]]:
+def unpack_together(lengths: dict[str, dict[str, int]], packed: str) -> dict[str, dict[str, str]]:
     """The vectors that `pack_together` was given. Raises UserError where they are damaged."""
     try:
         content = zlib.decompress(base64.b85decode(packed))
@@ -205,11 +198,11 @@ def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, A
     for key, value in config.items():
         if prefix + key in NOT_CONFIGURATION:
             continue
-        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else portable(value)
+        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else without_place(value)
     return kept
 
 
-def portable(value: Any) -> Any:
+def without_place(value: Any) -> Any:
     """`value`, or PATH where it is an absolute path of this machine."""
     if not isinstance(value, str):
         return value

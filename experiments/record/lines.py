@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from evaluation.finished_run import RunFolder, numbered_json_lines, read_run_folder
 from evaluation.metrics import pack_bits
-from experiments.record.compact_lines import Line, compact, config_hash, expand, portable, settings_that_count
+from experiments.record.compact_lines import Line, compact, config_hash, expand, settings_that_count, without_place
 from experiments.record.records import Pretraining, Record, ResultLine, data_cards, record_of
 from system.atomic_files import write_atomically
 from system.errors import UserError
@@ -132,7 +132,7 @@ def command_of(facts: dict[str, Any]) -> str:
     cleaned = []
     for word in words:
         option, sign, value = word.partition("=")
-        shown = f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word)
+        shown = f"{option}={without_place(value)}" if sign and option.startswith("-") else without_place(word)
         if shown == "PATH" and cleaned and cleaned[-1] in ("PATH", "PATH..."):
             cleaned[-1] = "PATH..."
         else:

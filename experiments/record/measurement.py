@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.record.lines import command_of
 from experiments.record.records import record_of
-from experiments.record.targets import TARGETS, reached
+from experiments.record.targets import TARGETS, is_met
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.trial import step_cap
@@ -40,7 +40,7 @@ def measured_row(
     found = {"row": row, "command": shown_command(arguments), **facts, **values}
     promised = [target for target in TARGETS if (target.suite, target.row) == (suite, row)]
     if promised:  # the first is of the figure itself; others are of what it took
-        found |= {"target": promised[0].wanted, "met": reached(promised[0], record_of({"suite": suite, **found}))}
+        found |= {"target": promised[0].wanted, "met": is_met(promised[0], record_of({"suite": suite, **found}))}
     return found
 
 
@@ -56,7 +56,7 @@ def shown_command(arguments: list[str]) -> str:
     return (f"CI_STEPS={cap} " if cap else "") + command_of({"command": ["-m", *kept]})
 
 
-def rounded(score: Mapping[str, float]) -> dict[str, float]:
+def rounded_score(score: Mapping[str, float]) -> dict[str, float]:
     """A score and its interval, where it has one, as a row has them."""
     return {key: round(float(score[key]), 2) for key in ("value", "low", "high") if key in score}
 

@@ -140,24 +140,24 @@ def record_of(line: Line) -> Record:
     """The record of a whole line. Raises UserError for one that lacks a field."""
     stored = dict(line)
     if "for" in line:
-        return filled(CodeVerdict, stored | {"newer": stored.pop("for")}, line)
+        return fill_record(CodeVerdict, stored | {"newer": stored.pop("for")}, line)
     if "config" not in line:
-        return filled(Measured, stored, line)
+        return fill_record(Measured, stored, line)
     if "definition" in line:
         marks = {one.name: stored.pop(one.name) for one in fields(TrialMarks) if one.name in stored}
-        stored["trial"] = filled(TrialMarks, marks | {"request_hash": stored.pop("asked", "")}, line)
+        stored["trial"] = fill_record(TrialMarks, marks | {"request_hash": stored.pop("asked", "")}, line)
     if "pretraining" in line:
         cards = data_cards(line["pretraining"]["data"], line)
-        stored["pretraining"] = filled(Pretraining, line["pretraining"] | {"data": cards}, line)
-    return filled(ResultLine, stored, line)
+        stored["pretraining"] = fill_record(Pretraining, line["pretraining"] | {"data": cards}, line)
+    return fill_record(ResultLine, stored, line)
 
 
 def data_cards(stored: Mapping[str, Mapping[str, Any]], line: Line) -> dict[str, DataCard]:
     """Phase -> its data, as a run wrote them down. Raises UserError, which says which `line` they are of."""
-    return {phase: filled(DataCard, card, line) for phase, card in stored.items()}
+    return {phase: fill_record(DataCard, card, line) for phase, card in stored.items()}
 
 
-def filled(kind: type, stored: Mapping[str, Any], line: Line) -> Any:
+def fill_record(kind: type, stored: Mapping[str, Any], line: Line) -> Any:
     """A record of this kind, what it has no name for in `more`. Raises UserError, which says which `line` it is of."""
     names = {one.name for one in fields(kind)}
     for one in fields(kind):

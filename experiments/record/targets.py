@@ -64,20 +64,20 @@ EFFECTS = tuple(
 )
 
 
-def generated(split: str, **target) -> Target:
+def generated_target(split: str, **target) -> Target:
     """The share of a generated split's programs that pass their tests, first where the program is a new one."""
     what = f"quick start, {split.replace('_', ' ')} tasks: programs that pass their tests"
     values = (("scores", split, "tests_passed_new_programs"), ("scores", split, "tests_passed"))
     return Target(what, "quickstart", "quickstart", values, **target)
 
 
-def faster(row: str, what: str, wanted: str = "reported", at_least: float | None = None) -> Target:
+def speed_target(row: str, what: str, wanted: str = "reported", at_least: float | None = None) -> Target:
     """A ratio of tokens a second that `python -m experiments.speed` measures."""
     return Target(what, "speed", row, (("ratio",),), wanted, at_least)
 
 
 SPEED_TARGETS = (
-    faster(
+    speed_target(
         "training, shape A", "training, tokens per second against the fastest peer", "at least 1.2, 1.3 aimed at", 1.2
     ),
     Target(
@@ -85,21 +85,23 @@ SPEED_TARGETS = (
         "training, shape A, share of torch.matmul's GEMM peak", (("value",),), "at least 80%, 85% aimed at",
         at_least=0.80,
     ),
-    faster(
+    speed_target(
         "training, shape A, peers with our allocator settings",
         "training, tokens per second, the peers with our allocator settings",
         "reported, 1.15 aimed at",
     ),
-    faster(
+    speed_target(
         "training, shape B, peers with random batches", "training on Django, real tokens, peers with random batches",
         "at least 1.8, 2.5 aimed at", 1.8,
     ),
-    faster(
+    speed_target(
         "training, shape B, peers with our batches", "training on Django, real tokens, peers with our batches",
         "at least 1.2, 1.3 aimed at", 1.2,
     ),
     *(
-        faster(f"{kind}, batch {batch}, against {peer}", f"decoding, {kind}, {batch} a batch, {peer}", wanted, least)
+        speed_target(
+            f"{kind}, batch {batch}, against {peer}", f"decoding, {kind}, {batch} a batch, {peer}", wanted, least
+        )
         for peer, batch, kind, wanted, least in (
             ("CTranslate2", 32, "greedy", "at least 1.3, 1.5 aimed at", 1.3),
             ("CTranslate2", 32, "beam 4", "at least 1.2, 1.4 aimed at", 1.2),
@@ -111,7 +113,7 @@ SPEED_TARGETS = (
             ("Hugging Face", 1, "beam 4", "at least 4, 5 aimed at", 4.0),
         )
     ),
-    faster(
+    speed_target(
         "training, shape A, peak memory", "peak memory in training, share of the leanest peer's",
         "reported, 0.8 aimed at",
     ),
@@ -127,10 +129,10 @@ TARGETS = (
         "quick start, wall time", "checks", "quickstart wall time", (("value",),),
         "at most 12 min on 2 cores", at_most=720,
     ),
-    generated("in_distribution", wanted="at least 90%", at_least=0.90),
-    generated("compositional"),
-    generated("longer"),
-    generated("rephrased"),
+    generated_target("in_distribution", wanted="at least 90%", at_least=0.90),
+    generated_target("compositional"),
+    generated_target("longer"),
+    generated_target("rephrased"),
     Target(
         "Django dev, exact match, from scratch with the copy head", "django", "django, copy head",
         (("budget", "seconds"), WITHOUT_DUPLICATES, ALL_LINES),
@@ -208,7 +210,7 @@ TARGETS = (
 )
 
 
-def reached(target: Target, line: Figure) -> bool | None:
+def is_met(target: Target, line: Figure) -> bool | None:
     """Whether the target's last value reaches it, interval and all; None where there is no target or no value."""
     found = compare_with_target(target, line)
     return found == MET if found else None

@@ -16,7 +16,7 @@ from experiments.laboratory.tables import strongest_baseline
 from experiments.record.cells import NOT_RUN, code, duration, in_unit, machine_in_words, table
 from experiments.record.records import Measured, Record, ResultLine, figures, look_up
 from experiments.results import six_strategies
-from experiments.results.readme import current
+from experiments.results.readme import lines_to_show
 
 Suites = Mapping[str, list[Record]]
 LOOK_UP = "nearest, words substituted"  # the strongest baseline: the nearest training pair, words exchanged
@@ -33,7 +33,7 @@ FRONT_NOTE = (
 def front_table(suites: Suites) -> str:
     """The table between README's markers, and a note."""
     rows = [row(suites) for row in (
-        cost, what_it_writes, one_network, best_of_django, bash, pretraining, strategies, training_speed,
+        cost, what_it_writes, one_network, best_of_django, nl2bash, pretraining, strategies, training_speed,
         writing_speed, pieces,
     )]  # fmt: skip
     note = FRONT_NOTE.format(machines=machines_note(suites))
@@ -53,7 +53,7 @@ def not_run(question: str) -> list[str]:
 
 def measured_lines(suites: Suites, suite: str, row: str) -> list[Measured]:
     """Each machine's last measurement of a row."""
-    return [line for line in current(figures(suites.get(suite, [])), row) if isinstance(line, Measured)]
+    return [line for line in lines_to_show(figures(suites.get(suite, [])), row) if isinstance(line, Measured)]
 
 
 def cost(suites: Suites) -> list[str]:
@@ -70,7 +70,7 @@ def cost(suites: Suites) -> list[str]:
 def what_it_writes(suites: Suites) -> list[str]:
     """Tests passed by the quick start's programs: all, those that are new, those longer than in training."""
     question = "How many of its programs pass?"
-    found = current(figures(suites.get("quickstart", [])), "quickstart")
+    found = lines_to_show(figures(suites.get("quickstart", [])), "quickstart")
     if not found or not isinstance(found[0], ResultLine):
         return not_run(question)
     line, split = found[0], "in_distribution"
@@ -107,7 +107,7 @@ def best_of_django(suites: Suites) -> list[str]:
     return [question, answer, f"published {best:.1f}%", code("python -m experiments.benchmarks django")]
 
 
-def bash(suites: Suites) -> list[str]:
+def nl2bash(suites: Suites) -> list[str]:
     """NL2Bash: a benchmark where the network is below a look-up."""
     question, name = "And Bash, new templates?", "nl2bash, dev"
     exact, bleu = (measured_lines(suites, "benchmarks", f"{name}, {column}") for column in ("exact", "BLEU"))

@@ -25,7 +25,7 @@ from experiments.results.sections import (
     TITLES,
     least_loss,
     section,
-    shown_met,
+    target_in_words,
 )
 from experiments.results.suites_page import suite_section
 
@@ -93,7 +93,7 @@ def from_results(text: str) -> str:
     return text
 
 
-def page(name: str, title: str, question: str, answer: str, body: str, note: str = "") -> Page:
+def make_page(name: str, title: str, question: str, answer: str, body: str, note: str = "") -> Page:
     """A page with its head: title, answer, and what its intervals are."""
     head = f"# {title}\n\nMade by `python -m experiments.results`. [All results](../results.md).\n\n"
     said = f"**{question}** {answer[:1].upper()}{answer[1:]}.\n\n"
@@ -104,9 +104,9 @@ def measurement_page(suites: Suites, name: str) -> Page:
     """Single runs and measured values."""
     found = figures(suites.get(name, []))
     question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH_PREFIX)} find?")
-    answer = ANSWERS.get(name, searched)(suites, name) if found else NOT_RUN
+    answer = ANSWERS.get(name, best_draw)(suites, name) if found else NOT_RUN
     note = f"{INTERVALS_NOTE}\n" if name in OVER_EXAMPLES else ""
-    return page(name, TITLES.get(name, name), question, answer, section(name, found), note)
+    return make_page(name, TITLES.get(name, name), question, answer, section(name, found), note)
 
 
 def benchmark_page(suites: Suites, name: str) -> Page:
@@ -125,7 +125,7 @@ def benchmark_page(suites: Suites, name: str) -> Page:
         answer = f"{said} {column} on {part} lines{beside}; {who}, one seed" + " each" * (networks > 1)
     body = page_section(name, lines, suites.get("choosing", []))
     question = f"How good is it on {name}, by the rules of those who published?"
-    return page(f"benchmark_{name}", f"Published benchmark: {name}", question, answer, body)
+    return make_page(f"benchmark_{name}", f"Published benchmark: {name}", question, answer, body)
 
 
 def strategies_page(suites: Suites) -> Page:
@@ -134,7 +134,7 @@ def strategies_page(suites: Suites) -> Page:
     body = six_strategies.page_section(suites)
     question = "Do the six strategies of fine-tuning gain where their papers say?"
     answer = f"{said} of six, over five seeds" if suites.get("strategies") else NOT_RUN
-    return page("six_strategies", "The six strategies of fine-tuning", question, answer, body)
+    return make_page("six_strategies", "The six strategies of fine-tuning", question, answer, body)
 
 
 def suite_page(suite: Suite, lines: list[Record]) -> Page:
@@ -144,7 +144,7 @@ def suite_page(suite: Suite, lines: list[Record]) -> Page:
     said = f"of {len(suite.claims)} claims " + ", ".join(f"{n} {answer}" for answer, n in answers.items())
     answer = said if suite.claims else f"{len(analysis.lines)} rows beside each other, no claim"
     question = QUESTIONS.get(suite.name, f"{suite.title}?")
-    return page(suite.name, suite.title, question, answer, suite_section(suite, lines))
+    return make_page(suite.name, suite.title, question, answer, suite_section(suite, lines))
 
 
 def programs_that_pass(suites: Suites, name: str) -> str:
@@ -210,11 +210,11 @@ def few_shot(suites: Suites, name: str) -> str:
 def checks(suites: Suites, name: str) -> str:
     """How many of the newest values reach their target."""
     newest_values = {(line.row, line.machine): line for line in figures(suites[name])}.values()
-    said = [shown for line in newest_values if (shown := shown_met(line)) != NOTHING]
+    said = [shown for line in newest_values if (shown := target_in_words(line)) != NOTHING]
     return f"{said.count('yes')} of {len(said)} targets are met"
 
 
-def searched(suites: Suites, name: str) -> str:
+def best_draw(suites: Suites, name: str) -> str:
     """The draw of the least held-out loss."""
     best = least_loss(runs(suites[name]))[0]
     return f"the least held-out loss, {best.held_out_loss:.4f}, has {best.row}"

@@ -11,7 +11,7 @@ from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.metrics import SUITE_METRICS, Metric
 from experiments.laboratory.statistics import OUT_OF_REGIME
 from experiments.laboratory.suite import load_suite
-from experiments.record.cells import NOT_RUN, code, duration, machine_in_words, measured, ratio, table
+from experiments.record.cells import NOT_RUN, code, duration, machine_in_words, measurement_in_words, ratio, table
 from experiments.record.commands import todays_command
 from experiments.record.records import Figure, Measured, Record, ResultLine, figures, look_up
 from experiments.record.targets import EFFECTS, MET, TARGETS, EffectTarget, Target, compare_with_target, in_target_words
@@ -42,11 +42,11 @@ def readme_row(target: Target, lines: list[Figure]) -> list[str]:
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
     """
-    shown = current(lines, target.row)
+    shown = lines_to_show(lines, target.row)
     if not shown:
         return [target.what, target.wanted, NOT_RUN, "", ""]
     between = "; " if len(shown) == 1 else ", "
-    results = [between.join(part for part in (values_of(target, line), met(target, line)) if part) for line in shown]
+    results = [between.join(filter(None, (values_of(target, line), met_in_words(target, line)))) for line in shown]
     if len(shown) > 1:
         results = [f"{machine_in_words(line.machine)}: {result}" for line, result in zip(shown, results, strict=True)]
     return [
@@ -56,7 +56,7 @@ def readme_row(target: Target, lines: list[Figure]) -> list[str]:
     ]
 
 
-def current(lines: list[Figure], row: str) -> list[Figure]:
+def lines_to_show(lines: list[Figure], row: str) -> list[Figure]:
     """The line that stands for a row: first of those that share code and configuration with the row's last line.
 
     Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
@@ -83,7 +83,7 @@ def value_of(path: tuple[str, ...], line: Figure) -> str:
     if path[0] == "ratio":
         return ratio(found)
     if path[0] == "value":
-        return measured(line)
+        return measurement_in_words(line)
     if path[0] == "minutes":
         return f"{found:.1f} minutes of two cores"
     if path[0] == "parameters":
@@ -102,7 +102,7 @@ def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
     return f"{EXAMPLES_IN_WORDS.get(metric, '')}{score_cell(metric, line.scores[split][metric])}{baselines}"
 
 
-def met(target: Target, line: Figure) -> str:
+def met_in_words(target: Target, line: Figure) -> str:
     """Whether the line reaches the target, in words; nothing where there is no target."""
     found = compare_with_target(target, line)
     return found if found in ("", MET) else f"**{found}**"
@@ -135,12 +135,12 @@ def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
     interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
     beside = "" if baseline is None else f" [{name} {metric.write(baseline)}{metric.unit}]"
     said = in_target_words(effect.mean, (effect.low, effect.high), target.at_least)
-    _, why = analysis.judged(target.row, target.metric)
+    _, why = analysis.verdict_and_note(target.row, target.metric)
     outside = analysis.verdict(target.row, target.metric) == OUT_OF_REGIME
     notes = [] if outside and said == MET else [said if said == MET else f"**{said}**"]
     if baseline is not None and means[1] < baseline:
         notes.append(f"**its base has {base} where a look-up has {metric.write(baseline)}{metric.unit}**")
-    notes += [tables.said_and_why(f"**{OUT_OF_REGIME}**", why)] if outside else []
+    notes += [tables.word_and_note(f"**{OUT_OF_REGIME}**", why)] if outside else []
     notes += [] if effect.decides else ["**not enough runs** for a verdict"]
     return (
         f"{row} after {base}{beside}, {metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"

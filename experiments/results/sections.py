@@ -16,7 +16,7 @@ from experiments.record.cells import (
     duration,
     in_unit,
     machine_in_words,
-    measured,
+    measurement_in_words,
     mebibytes,
     ratio,
     scientific,
@@ -72,7 +72,7 @@ def section(suite: str, lines: list[Figure]) -> str:
         of_figures = speed_table if suite == "speed" else checks_table
         last = {(line.row, line.machine): line for line in lines}.values()
         earlier = [line for line in lines if not any(line is one for one in last)]
-        return of_figures([*last]) + folded("Measured earlier, on the same machines", earlier, of_figures)
+        return of_figures([*last]) + fold("Measured earlier, on the same machines", earlier, of_figures)
     code_of = {line.row: line.code_hash for line in lines}  # of the row's last line
     runs, older = ([line for line in lines if (line.code_hash == code_of[line.row]) is new] for new in (True, False))
     if suite == "dropout":
@@ -80,12 +80,12 @@ def section(suite: str, lines: list[Figure]) -> str:
     elif suite == "bf16":
         scores = bf16_table(lines)
     elif suite.startswith(SEARCH_PREFIX):
-        return draws_table(lines) + folded("How these runs were made", lines, making_table)
+        return draws_table(lines) + fold("How these runs were made", lines, making_table)
     else:
         verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
         scores = verdict + score_table(runs)
     made = scores + "\nHow these runs were made:\n\n" + making_table(runs)
-    return made + folded("Made by an older recipe or older code", older, scores_and_making)
+    return made + fold("Made by an older recipe or older code", older, scores_and_making)
 
 
 def scores_and_making(lines: list[ResultLine]) -> str:
@@ -93,7 +93,7 @@ def scores_and_making(lines: list[ResultLine]) -> str:
     return f"{score_table(lines)}\n{making_table(lines)}"
 
 
-def folded(label: str, lines: list[Any], of_lines: Callable[[list[Any]], str]) -> str:
+def fold(label: str, lines: list[Any], of_lines: Callable[[list[Any]], str]) -> str:
     """A table behind a label that opens it; nothing where there are no lines."""
     if not lines:
         return ""
@@ -191,8 +191,8 @@ def speed_table(lines: list[Measured]) -> str:
         peers = [f"{name} {in_unit(median(values), line.unit)}" for name, values in line.peers.items()]
         against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else NOTHING
         rows.append([
-            line.row, measured(line), "; ".join(peers) or NOTHING, against, line.target or NOTHING,
-            shown_met(line), machine_in_words(line.machine), code(todays_command(line.command)),
+            line.row, measurement_in_words(line), "; ".join(peers) or NOTHING, against, line.target or NOTHING,
+            target_in_words(line), machine_in_words(line.machine), code(todays_command(line.command)),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
@@ -233,14 +233,14 @@ def gradient_table(lines: list[Measured]) -> str:
 def checks_table(lines: list[Measured]) -> str:
     """Single measured values."""
     rows = [
-        [line.row, measured(line), line.target or NOTHING, shown_met(line), machine_in_words(line.machine),
-         code(todays_command(line.command))]
+        [line.row, measurement_in_words(line), line.target or NOTHING, target_in_words(line),
+         machine_in_words(line.machine), code(todays_command(line.command))]
         for line in lines
     ]
     return table(["what", "value", "target", "met", "machine", "command"], rows)
 
 
-def shown_met(line: Measured) -> str:
+def target_in_words(line: Measured) -> str:
     """Whether a measurement meets the target that its line was made with, where that is still the target."""
     for target in TARGETS:
         if (target.suite, target.row, target.wanted) == (line.suite, line.row, line.target):

@@ -15,7 +15,7 @@ from experiments.laboratory.claims import REPLICATED, Claim, answer
 from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
-from experiments.laboratory.tables import said_and_why
+from experiments.laboratory.tables import word_and_note
 from experiments.record.cells import NOT_RUN, NOTHING, machine_in_words, p_in_words, table
 from experiments.record.records import Measured, Record, figures
 from experiments.suites.strategies_meta import CLAIMED, SMALLEST_GAIN
@@ -44,7 +44,7 @@ STRATEGIES_COLUMNS = [
 ]  # fmt: skip
 
 
-class Answered(NamedTuple):
+class ClaimAnswer(NamedTuple):
     """One claim in words, and its answer."""
 
     cells: list[str]
@@ -52,58 +52,58 @@ class Answered(NamedTuple):
     decided: bool  # there are seeds enough for a verdict
 
 
-def answered(suites: Mapping[str, list[Record]]) -> dict[str, list[Answered]]:
+def answers_by_strategy(suites: Mapping[str, list[Record]]) -> dict[str, list[ClaimAnswer]]:
     """Strategy -> its claims."""
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
     found = {
-        strategy: [of_suite(analysis, claims[name]) for name in names]
+        strategy: [answer_of_suite(analysis, claims[name]) for name in names]
         for strategy, names in CLAIMS_OF_STRATEGIES.items()
     }
-    found["5 meta-learning"] = [of_few_shot(figures(suites.get("few_shot", [])))]
+    found["5 meta-learning"] = [answer_of_few_shot(figures(suites.get("few_shot", [])))]
     return found
 
 
-def of_suite(analysis: Analysis, claim: Claim) -> Answered:
+def answer_of_suite(analysis: Analysis, claim: Claim) -> ClaimAnswer:
     """A claim of the suite, its means over the seeds that both rows have."""
-    metric, (said, why) = SUITE_METRICS[claim.metric], analysis.answered(claim)
+    metric, (said, why) = SUITE_METRICS[claim.metric], analysis.answer_and_note(claim)
     compared = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
     if effect is None:
-        return Answered([compared, *[NOTHING] * 4, said], said, False)
+        return ClaimAnswer([compared, *[NOTHING] * 4, said], said, False)
     plain, row = (analysis.values[claim.metric][name] for name in (claim.against, claim.row))
     means = [metric.write(fmean(of_row[seed] for seed in plain.keys() & row.keys())) for of_row in (plain, row)]
     mean, low, high = (metric.write(value, True) for value in (effect.mean, effect.low, effect.high))
     difference = f"{mean} ({low} to {high}) {metric.difference_unit}"
-    cells = [compared, *means, difference, p_in_words(analysis.adjusted_p(claim)), said_and_why(said, why)]
-    return Answered(cells, said, effect.decides)
+    cells = [compared, *means, difference, p_in_words(analysis.adjusted_p(claim)), word_and_note(said, why)]
+    return ClaimAnswer(cells, said, effect.decides)
 
 
-def of_few_shot(lines: list[Measured]) -> Answered:
+def answer_of_few_shot(lines: list[Measured]) -> ClaimAnswer:
     """Meta-learning's claim, by the newest lines: its p is corrected already."""
     newest = {line.row: line for line in lines}
     kind, k = CLAIMED
     compared = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"
     found = newest.get(f"{kind} against plain, k {k}")
     if found is None:
-        return Answered([compared, *[NOTHING] * 4, NOT_RUN], NOT_RUN, False)
+        return ClaimAnswer([compared, *[NOTHING] * 4, NOT_RUN], NOT_RUN, False)
     means = [f"{newest[f'{name}, k {k}'].value:.1f}" for name in ("plain", kind)]
     difference = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}) points"
     p, seeds = found.p_corrected, int(found.over.split()[0])
     effect = effect_of_interval(seeds, found.value, found.low, found.high, p)
     said = answer(META_LEARNING, in_words(effect, p, SMALLEST_GAIN))
-    return Answered([compared, *means, difference, p_in_words(p), said], said, effect.decides)
+    return ClaimAnswer([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
 def page_section(suites: Mapping[str, list[Record]]) -> str:
     """The page of the six strategies."""
-    rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
+    rows = [[strategy, *one.cells] for strategy, claims in answers_by_strategy(suites).items() for one in claims]
     return STRATEGIES_HEAD + table(STRATEGIES_COLUMNS, rows)
 
 
 def readme_row(suites: Mapping[str, list[Record]]) -> list[str]:
     """The row of docs/targets.md: what, target, result, machine, command."""
-    found = answered(suites)
+    found = answers_by_strategy(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
     said += "; met" if len(gaining) >= WANTED_STRATEGIES else "; **not met**"

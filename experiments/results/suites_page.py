@@ -43,9 +43,9 @@ def suite_section(suite: Suite, lines: list[Record]) -> str:
     body = markdown(tables.header(analysis), tables.table_rows(analysis))
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
-    taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
+    conclusions = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
     notes = "\n\n".join([*tables.notes(analysis), tables.hours_note(lines)])
-    return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
+    return f"{body}\n{conclusions}{notes}\n\n{picture}\n{command}"
 
 
 def math_table(lines: Mapping[str, list[Record]]) -> str:
@@ -65,12 +65,12 @@ def in_one_line(analysis: Analysis, row: str) -> str:
             return f"suite `{analysis.suite.name}`: not enough runs yet"
         write, unit = SUITE_METRICS[metric].write, SUITE_METRICS[metric].difference_unit
         interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
-        said, why = analysis.judged(row, metric)
+        said, why = analysis.verdict_and_note(row, metric)
         parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {said}")
         reasons += [why] if why else []
     if row in analysis.suite.exposed:
         reasons.append("the loss sees the answer, the score decides")
-    return tables.said_and_why("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
+    return tables.word_and_note("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
 
 
 def claims_page(lines: Mapping[str, list[Record]]) -> str:
@@ -101,9 +101,9 @@ def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
     expected = f"{claim.row}: {metric.title} {claim.direction} than {claim.against}"
     if claim.direction == "equal":
         expected = f"{claim.row}: {metric.title} as {claim.against}"
-    said, why = analysis.answered(claim)
+    said, why = analysis.answer_and_note(claim)
     return [
-        f"**{claim.id}**: {claim.says} ({expected})", tables.said_and_why(f"*{said}*", why), found,
+        f"**{claim.id}**: {claim.says} ({expected})", tables.word_and_note(f"*{said}*", why), found,
         f"{claim.smallest:g} {unit}", claim.source, claim.theirs, claim.ours,
     ]  # fmt: skip
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.speed.rows import Row, compared
-from experiments.speed.train import installed
+from experiments.speed.rows import Row, row_of_turns
+from experiments.speed.train import installed_peers
 from experiments.speed.turns import Job, take_turns
 
 DECODING_PACKAGES = {"Hugging Face": "transformers", "CTranslate2": "ctranslate2", "CTranslate2, int8": "ctranslate2"}
@@ -14,7 +14,7 @@ BATCHES, BEAMS = (32, 1), (1, 4)
 
 def measure_decoding(settings: Any) -> list[Row]:
     """All four kinds against every peer that is there. transformers makes the weights, so without it there is none."""
-    names = installed(DECODING_PACKAGES)
+    names = installed_peers(DECODING_PACKAGES)
     if "Hugging Face" not in names:
         return []
     jobs = [
@@ -33,5 +33,5 @@ def measure_decoding(settings: Any) -> list[Row]:
     for name, (ours, *peers) in found.items():
         for against in peers:
             if against.job.name in ("CTranslate2", "Hugging Face"):
-                rows.append(compared(f"{name}, against {against.job.name}", ours, peers, against))
+                rows.append(row_of_turns(f"{name}, against {against.job.name}", ours, peers, against))
     return rows

@@ -92,11 +92,11 @@ def masks_from(kind: str) -> Iterator[None]:
             del FastDropout.apply  # the inherited one shows again
 
 
-def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) -> list[ResultLine]:
+def make_lines(plain_settings: train.Settings, seeds: range, folder: Path, command: str) -> list[ResultLine]:
     """The lines of all runs, a pair for each seed; those that are not in the folder yet are made and put there."""
-    lines, code = [], hash_of_code(asked)
+    lines, code = [], hash_of_code(plain_settings)
     for seed in seeds:
-        settings, corpora, tokenizer = replace(asked, seed=seed), None, None
+        settings, corpora, tokenizer = replace(plain_settings, seed=seed), None, None
         for kind in DROPOUT_KINDS:
             line = facts_before(settings, kind, code)
             made = runs(read_suite(folder, DROPOUT_SUITE))
@@ -188,12 +188,12 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
     check_writable(settings.json)
     command = shown_command(["experiments.speed.dropout_check", *arguments])
     options = [*DROPOUT_OPTIONS, "--training.steps", str(settings.steps), "--threads", str(settings.threads)]
-    asked = read_training_command(train.Settings, options, __doc__)[0]
+    plain_settings = read_training_command(train.Settings, options, __doc__)[0]
     set_threads(settings.threads)
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
-        lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
+        lines = make_lines(plain_settings, seeds, Path(trial) if step_cap() else folder, command)
     pairs = pairs_of(lines, DROPOUT_KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.record.measurement import Facts, shown_command
 from experiments.record.records import Measured
-from experiments.record.targets import TARGETS, reached
+from experiments.record.targets import TARGETS, is_met
 from experiments.speed.turns import Turns, ratio_of
 
 
@@ -31,11 +31,11 @@ class Row:
         line = Measured("speed", self.name, "", "", median(self.values), self.unit, ratio=self.ratio)
         for target in TARGETS:
             if target.suite == "speed" and target.row == self.name:
-                return {"target": target.wanted, "met": reached(target, line)}
+                return {"target": target.wanted, "met": is_met(target, line)}
         return {"target": "reported", "met": None}
 
 
-def compared(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **more: Any) -> Row:
+def row_of_turns(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **more: Any) -> Row:
     """A row of tokens a second."""
     return Row(
         name, "tokens/s", ours.speeds, {peer.job.shown: peer.speeds for peer in peers}, ratio_of(ours, against),

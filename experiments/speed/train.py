@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from experiments.record.measurement import ROOT
-from experiments.speed.rows import Row, compared, differences
+from experiments.speed.rows import Row, differences, row_of_turns
 from experiments.speed.shape import Shape, step_flops
 from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
@@ -27,7 +27,7 @@ HOW_TO_INSTALL = {  # what brings a package that is not in the extra
 }
 
 
-def installed(packages: dict[str, str]) -> list[str]:
+def installed_peers(packages: dict[str, str]) -> list[str]:
     """The peers whose package is there; of each other one a line is printed."""
     found = [name for name, package in packages.items() if find_spec(package) is not None]
     for name in packages:
@@ -39,7 +39,7 @@ def installed(packages: dict[str, str]) -> list[str]:
 
 def measure_training(settings: Any) -> list[Row]:
     """Everything about training."""
-    ours, peers = shape_a(settings, installed(TRAINING_PACKAGES))
+    ours, peers = shape_a(settings, installed_peers(TRAINING_PACKAGES))
     rows = [*rows_of_shape_a(settings, ours, peers), memory_row(ours, peers)]
     best = [peer.job.name for peer in fastest(peers, 2)]
     return [*rows, *with_our_settings(settings, best), *shape_b(settings, best)]
@@ -47,7 +47,7 @@ def measure_training(settings: Any) -> list[Row]:
 
 def measure_memory(settings: Any) -> list[Row]:
     """The memory of shape A alone."""
-    return [memory_row(*shape_a(settings, installed(TRAINING_PACKAGES)))]
+    return [memory_row(*shape_a(settings, installed_peers(TRAINING_PACKAGES)))]
 
 
 def shape_a(settings: Any, names: list[str]) -> tuple[Turns, list[Turns]]:
@@ -73,7 +73,7 @@ def rows_of_shape_a(settings: Any, ours: Turns, peers: list[Turns]) -> list[Row]
     best = fastest(peers)[0]
     flops = step_flops(settings.shape) / settings.shape.tokens
     parameters = {turns.job.shown: turns.about["parameters"] for turns in (ours, *peers)}
-    row = compared("training, shape A", ours, peers, best, parameters=parameters)
+    row = row_of_turns("training, shape A", ours, peers, best, parameters=parameters)
     shares = {turns.job.shown: shares_of_peak(turns, flops) for turns in (ours, *peers)}
     named = ("torch.matmul's", "oneDNN's")
     peak = {
@@ -111,8 +111,8 @@ def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
     turns = train_in_turns(settings, [*jobs, *(training_job(settings, name) for name in ("ours", *in_bf16))])
     peers, (ours, *bf16) = turns[: len(best)], turns[len(best) :]
     return [
-        compared("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
-        *(compared("training, shape A, bf16 against float32", one, [ours], ours) for one in bf16),
+        row_of_turns("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
+        *(row_of_turns("training, shape A, bf16 against float32", one, [ours], ours) for one in bf16),
     ]
 
 
@@ -122,7 +122,7 @@ def measure_forms(settings: Any) -> list[Row]:
     ours, *variants = train_in_turns(
         settings, [training_job(settings, name) for name in ("ours", "ours, readable", *without)]
     )
-    return [compared(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
+    return [row_of_turns(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
 
 
 def shape_b(settings: Any, best: list[str]) -> list[Row]:
@@ -147,6 +147,6 @@ def shape_b(settings: Any, best: list[str]) -> list[Row]:
     padding = {turns.job.shown: turns.about["padding"] for turns in (ours, *peers)}
     random, same = peers[: len(best)], peers[len(best) :]
     return [
-        compared("training, shape B, peers with random batches", ours, random, fastest(random)[0], padding=padding),
-        compared("training, shape B, peers with our batches", ours, same, fastest(same)[0], padding=padding),
+        row_of_turns("training, shape B, peers with random batches", ours, random, fastest(random)[0], padding=padding),
+        row_of_turns("training, shape B, peers with our batches", ours, same, fastest(same)[0], padding=padding),
     ]

@@ -26,7 +26,7 @@ from evaluation.metrics import exact_matches, mean_score
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict, predict_candidates
 from experiments.record.cells import as_text
-from experiments.record.measurement import check_writable, facts_here, measured_row, rounded, write_rows
+from experiments.record.measurement import check_writable, facts_here, measured_row, rounded_score, write_rows
 from model.ensemble import Ensemble
 from model.transformer import Transformer
 from system.options import parse, run_and_report
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     cells = [[way, f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"] for way, score in found.items()]
     print(as_text([f"{len(references):,} lines of {split}", "exact (%)"], cells), end="")
     rows = [
-        measured_row("choosing", way, words, facts, unit="%", n=score["n"], **rounded(score))
+        measured_row("choosing", way, words, facts, unit="%", n=score["n"], **rounded_score(score))
         for way, score in found.items()
     ]
     write_rows(settings.json, rows)

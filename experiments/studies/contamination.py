@@ -118,10 +118,10 @@ def plant(command: Plant) -> None:
         Example(f"planted:{number}.{copy}", None, code, "python")
         for number, code in enumerate(codes) for copy in range(command.copies)
     ]  # fmt: skip
-    kept, asked = clean[:: command.share], held_out[:: command.share]
-    card = write_corpus(out, clean, [*kept, *planted], asked)
+    train_share, held_out_share = clean[:: command.share], held_out[:: command.share]
+    card = write_corpus(out, clean, [*train_share, *planted], held_out_share)
     print(f"{len(codes):,} lines of {PLANTED_CORPUS}'s {PLANTED_SPLIT} split, {command.copies} copies each, among "
-          f"{len(kept):,} examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
+          f"{len(train_share):,} examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
 
 
 def write_corpus(
@@ -144,8 +144,8 @@ def write_corpus(
         "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in SHARD_FILES}, "origin": "planted",
     }  # fmt: skip
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
-    kept = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
-    card = {name: card[name] for name in kept} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
+    copied = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
+    card = {name: card[name] for name in copied} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
         name: found for name, found in card["benchmarks"].items() if name != PLANTED_CORPUS  # so that a run warns
     }}  # fmt: skip
     card["hash"] = corpus_hash(card)

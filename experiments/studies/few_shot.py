@@ -41,7 +41,7 @@ from experiments.record.measurement import (
     check_writable,
     facts_here,
     measured_row,
-    rounded,
+    rounded_score,
     write_rows,
 )
 from experiments.suites.strategies import SUITE as STRATEGIES_SUITE
@@ -112,10 +112,10 @@ def without_beginnings(configs: Mapping[Path, train.Settings]) -> dict[Path, tra
 
     Such a beginning stays where no other run is of its kind and seed.
     """
-    begun = {before.resolve() for config in configs.values() if (before := begun_with(config))}
+    beginnings = {before.resolve() for config in configs.values() if (before := run_before(config))}
     seeing = {run: (kind_of(one), one.seed) for run, one in configs.items() if one.model.cross_attention}
-    others = {what for run, what in seeing.items() if run.resolve() not in begun}
-    return {run: configs[run] for run, what in seeing.items() if run.resolve() not in begun or what not in others}
+    others = {what for run, what in seeing.items() if run.resolve() not in beginnings}
+    return {run: configs[run] for run, what in seeing.items() if run.resolve() not in beginnings or what not in others}
 
 
 def config_of(run: Path, settings: Settings) -> train.Settings:
@@ -125,12 +125,12 @@ def config_of(run: Path, settings: Settings) -> train.Settings:
         raise UserError(
             f"{run} has seen the family; train it with --data.generated_without {' '.join(settings.operations)}"
         )
-    if before := begun_with(config):
+    if before := run_before(config):
         config_of(before, settings)
     return config
 
 
-def begun_with(config: train.Settings) -> Path | None:
+def run_before(config: train.Settings) -> Path | None:
     """The fine-tuned run with whose network a run began. Raises UserError where that run is gone."""
     folder = Path(config.init.from_)
     return folder if config.init.from_ and read_config(folder, train.Settings)[0].fine_tunes else None
@@ -141,7 +141,7 @@ def kind_of(config: train.Settings) -> str:
     kind, at_once = config.strategies.meta.kind, config.training.accumulate
     if kind == "none":
         kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
-    before = begun_with(config)
+    before = run_before(config)
     return f"{kind_of(read_config(before, train.Settings)[0])}{THEN}{kind}" if before else kind
 
 
@@ -175,7 +175,7 @@ def in_words(scores: Mapping[int, float]) -> str:
 
 def mean_and_ends(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
     """What a row keeps of a mean and its interval."""
-    return rounded({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
+    return rounded_score({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
 
 
 def compare(

@@ -186,8 +186,8 @@ def test_a_metric_of_several_splits_is_their_mean():
         return replace(line(BASE_ROW, 1, 0.5), scores=scores)
 
     metric = SUITE_METRICS["dev_perturbed"]
-    assert metric.of(scored(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
-    assert metric.of(scored(dev_typos=0.5)) is None
+    assert metric.value_in(scored(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
+    assert metric.value_in(scored(dev_typos=0.5)) is None
 
 
 def with_scores(lines: list[ResultLine], scores: dict[str, float]) -> list[ResultLine]:
@@ -205,17 +205,17 @@ EFFECTS = {"model.d_ff=8": 1.0, "model.d_ff=16": -1.0, CONTROL: 3.0}
 def test_a_row_beside_a_base_that_has_not_learned_is_out_of_regime():
     found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), {BASE_ROW: 0.04}))
     for row in (SAME_ROW, *EFFECTS):
-        word, why = found.judged(row, "loss")
+        word, why = found.verdict_and_note(row, "loss")
         assert word == OUT_OF_REGIME and why.startswith("base: not learned, 4.0%"), row
-    assert found.answered(SUITE.claims[0])[0] == OUT_OF_REGIME
+    assert found.answer_and_note(SUITE.claims[0])[0] == OUT_OF_REGIME
     assert found.controls_behave, "the controls are about differences, in regime or not"
 
 
 def test_a_row_that_does_not_learn_beside_one_that_does_is_worse_and_nothing_else():
     found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.049)))
-    assert found.judged("model.d_ff=8", "loss") == (LARGER, "")  # that it does not learn is the finding
-    assert found.judged("model.d_ff=8", "in_distribution") == (SMALLER, "")
-    assert found.judged("model.d_ff=16", "loss") == (OUT_OF_REGIME, "model.d_ff=16: not learned, 4.9%")
+    assert found.verdict_and_note("model.d_ff=8", "loss") == (LARGER, "")  # that it does not learn is the finding
+    assert found.verdict_and_note("model.d_ff=8", "in_distribution") == (SMALLER, "")
+    assert found.verdict_and_note("model.d_ff=16", "loss") == (OUT_OF_REGIME, "model.d_ff=16: not learned, 4.9%")
     enough = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.05)))
     assert enough.verdict("model.d_ff=16", "loss") == SMALLER
 
@@ -228,7 +228,7 @@ def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
     for one in lines:
         one.trial.tuned["training.learning_rate"] = rate if one.row == row else 1e-3
     found = analyse(suite, lines)
-    word, why = found.judged("model.d_ff=16", "loss")
+    word, why = found.verdict_and_note("model.d_ff=16", "loss")
     assert (word == OUT_OF_REGIME) == edge
     assert why == (f"{row}: learning rate {rate:g} at the edge of its grid" if edge else "")
     assert (found.verdict(SAME_ROW, "loss") == OUT_OF_REGIME) == (row == BASE_ROW)
@@ -236,13 +236,13 @@ def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
 
 def test_four_seeds_are_not_enough_whatever_else_is_wrong():
     lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE_ROW: 0.0}) if one.seed != 3]
-    assert analyse(SUITE, lines).judged("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
+    assert analyse(SUITE, lines).verdict_and_note("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
 
 
 def test_an_effect_of_which_it_is_open_whether_it_counts_says_so():
     suite = replace(SUITE, smallest={"loss": 1.0, "score": 2.0})
     found = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1))
-    assert found.judged("model.d_ff=16", "loss") == (UNDECIDED, "there, but perhaps smaller than what counts")
+    assert found.verdict_and_note("model.d_ff=16", "loss") == (UNDECIDED, "there, but perhaps smaller than what counts")
 
 
 @pytest.mark.parametrize("margin, said", [
@@ -252,7 +252,7 @@ def test_an_effect_of_which_it_is_open_whether_it_counts_says_so():
 ])  # fmt: skip
 def test_a_claim_keeps_its_margin_and_says_where_it_is_large(margin, said):
     suite = replace(SUITE, claims=(replace(SUITE.claims[0], smallest=margin),))
-    word, beside = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1)).answered(suite.claims[0])
+    word, beside = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1)).answer_and_note(suite.claims[0])
     assert word == (THERE if margin > 1 else "replicated") and beside.startswith(said) and bool(beside) == bool(said)
 
 

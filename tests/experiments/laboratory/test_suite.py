@@ -12,7 +12,7 @@ from data.config import DataConfig
 from experiments.laboratory import plan as plan_module
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.plan import make_plan, make_trial, words
+from experiments.laboratory.plan import as_options, make_plan, make_trial
 from experiments.laboratory.suite import BASE_ROW, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
 from experiments.record.compact_lines import short_hash
 from experiments.record.lines import read_suite
@@ -70,7 +70,7 @@ def test_every_setting_is_a_factor():
 def test_settings_become_options():
     changes = {"corpus": "django", "model.causal": False, "model.copy_head": True, "training.steps": 5,
                "data.packages": ("a", "b")}  # fmt: skip
-    assert words(changes) == [
+    assert as_options(changes) == [
         "django", "--model.no_causal", "--model.copy_head", "--training.steps=5", "--data.packages", "a", "b"
     ]  # fmt: skip
 
