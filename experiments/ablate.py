@@ -71,15 +71,17 @@ class Settings:
 
 
 def main(arguments: list[str]) -> int:
-    """Plan, run, show."""
+    """Make the plan, run what is missing, and show the tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.ablate")
     for name in ("seeds", "jobs"):
         if getattr(settings, name) < 0:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least 0")
+
     suite = load_suite(settings.suite)
     if settings.prove:
         add_proofs(suite, settings)
         return 0
+
     with tempfile.TemporaryDirectory() as trial:
         results = settings.results
         if step_cap():
@@ -90,6 +92,7 @@ def main(arguments: list[str]) -> int:
             return 0
         failed = make_runs(suite, settings, results) if settings.jobs else {}
         show_analysis(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
+
     for name, said in failed.items():
         print(f"failed: {name}: {said}", file=sys.stderr)
     return 1 if failed else 0
@@ -114,7 +117,7 @@ class Missing:
 
 
 def find_missing(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
-    """The plan and what is missing of it. Where earlier code has made the suite complete, nothing is."""
+    """The plan and the runs that it lacks. Where earlier code has made the suite complete, it lacks none."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
     made = runs(lines)
     counted, codes = codes_that_count(suite, lines, code.hash)
@@ -132,7 +135,7 @@ def find_missing(suite: Suite, settings: Settings, results: Path, code: Code) ->
 
 
 def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]:
-    """Run what is missing, tuning first, since it decides what the others are. What failed, and why."""
+    """Run what is missing, and return what failed: name -> reason. Tuning comes first, as it decides the rest."""
     failed: dict[str, str] = {}
     code = code_of_suite(suite)
     places = Places(results.resolve(), settings.runs.resolve(), code)
@@ -155,26 +158,30 @@ def has_line(places: Places, trial: Trial) -> bool:
 
 
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
-    """What would be run, how long each takes, and what cannot be."""
+    """Print the runs that are missing, how long each takes, and the rows that cannot be run."""
     code = code_of_suite(suite)
     found = find_missing(suite, settings, results, code)
     missing, lines = found.runs, read_suite(results, suite.name)
     seconds = [estimated_seconds(trial, runs(lines)) for trial in missing]
     base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])
+
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
          " ".join(option for option in all_options(trial) if option not in all_options(base))]
         for trial, took in zip(missing, seconds, strict=True)
     ]  # fmt: skip
+
     if base.network is not None:
         print(f"the base's network: python train.py {' '.join(base.network.options)}")
     print(f"the base: python train.py {' '.join(base.options)}\n")
     if rows:
         print(as_text(["run", "time", "options that are not the base's"], rows))
+
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     done = len(found.plan.trials) - len(missing)
     print(f"{suite.name}, code {code.hash}: {done} runs done, {len(missing)} left{f', {about}' if missing else ''}")
+
     if found.code != code.hash:
         print(complete_in_words(found.code, code))
     elif missing:
@@ -187,14 +194,14 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
 
 
 def why_not_counted(older: str, code: Code, lines: list[Record]) -> str:
-    """Why lines of older code do not count as today's."""
+    """The reason why lines of older code do not count as today's."""
     verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
     said = [line.reason for line in verdicts if (line.rejects, line.newer) == (older, code.hash)]
     return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 
 def complete_in_words(earlier: str, code: Code) -> str:
-    """What is said of a suite that is not gone on with."""
+    """The sentence about a suite that earlier code has made complete, so that no run of it is made."""
     return (
         f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
         "(--again makes all of them anew)"
@@ -202,12 +209,12 @@ def complete_in_words(earlier: str, code: Code) -> str:
 
 
 def all_options(trial: Trial) -> list[str]:
-    """A run's options, and those of the run whose network it begins with, each once."""
+    """The options of a run and of the run whose network it begins with, each of them once."""
     return list(dict.fromkeys([*(trial.network.options if trial.network else ()), *trial.options]))
 
 
 def show_refused(plan: Plan) -> None:
-    """Rows whose settings cannot be together."""
+    """Print the rows whose settings cannot be combined, with the reason."""
     for row, reason in plan.refused.items():
         print(f"not possible: {row}: {reason}", file=sys.stderr)
 
@@ -232,7 +239,7 @@ def show_analysis(analysis: Analysis, folder: Path) -> None:
 
 
 def provenance(analysis: Analysis) -> dict[str, Any]:
-    """What the table was made from."""
+    """The facts from which the table was made: code, runs, versions."""
     lines = [line for of_row in analysis.lines.values() for line in of_row]
     facts = ("row", "seed", "command", "asked", "data_hash", "commit", "machine")
     return {

@@ -50,7 +50,7 @@ class Settings:
 
 
 def main(arguments: list[str]) -> int:
-    """Make what is missing, score it, print it beside what is published."""
+    """Make the runs that are missing, score them, and print the scores beside the published ones."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.benchmarks")
     check_writable(settings.json)
     benchmark = BENCHMARKS[settings.name]
@@ -84,7 +84,9 @@ def check_ready(settings: Settings, benchmark: Benchmark) -> None:
 
 
 def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
-    """Make the runs that are not finished, score the last one; the exit status. `path`: of the data. Raises UserError.
+    """Make the runs that are not finished from the data in `path`, score the last one, return the exit status.
+
+    Raises UserError.
 
     Runs that need no other are made first, several of them side by side, one on each core: a small network on one
     thread is more than half as fast as on two.
@@ -131,7 +133,7 @@ def fill_places(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
 
 
 def python(script: str, *options: str) -> list[str]:
-    """A command that says at once what it has to say, into a pipe too."""
+    """The command that runs a script without buffering what it prints, so that a pipe has it at once."""
     return [sys.executable, "-u", script, *options]
 
 
@@ -167,12 +169,12 @@ def two_core_minutes(run: Path) -> float:
 
 
 def environment(run: Path) -> dict[str, Any]:
-    """What a run has written down of where it was made."""
+    """What a run recorded about the machine that made it."""
     return read_json(run / "environment.json")
 
 
 def identity_of(run: Path) -> dict[str, Any]:
-    """What tells results of one command apart: settings, data, seed, and the code that scores."""
+    """The hashes by which two results of one command differ: settings, data, seed, and the code that scores."""
     config = settings_that_count(read_config_values(run))
     scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").rglob("*.py")]
     found = environment(run)
@@ -183,7 +185,7 @@ def identity_of(run: Path) -> dict[str, Any]:
 
 
 def about(benchmark: Benchmark, minutes: float, parameters: int) -> str:
-    """Time and size, beside what they may be."""
+    """One sentence about the time and the size of the networks, each beside its limit."""
     allowed = f" of {benchmark.minutes:g}" if benchmark.minutes else ""
     room = f" of {benchmark.parameters / 1e6:g}" if benchmark.parameters else ""
     networks = f"networks in use: {parameters / 1e6:.1f}{room} M parameters"

@@ -44,15 +44,18 @@ def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], 
             raise UserError(f"{split}: {len(references)} of {len(examples)} lines were decoded; score the run again")
         if not references:
             continue
+
         codes = {THIS_PROJECT: [predictions[split, example.id] for example in references]}
         codes |= baseline_predictions(splits.train, [example.nl or "" for example in references])
         if all(example.tests for example in references):
             codes[CORPUS_CODE] = [example.code for example in references]
+
         known = duplicates(splits.published, references)
         new = [index for index, example in enumerate(references) if example.id not in known]
         parts = {split: range(len(references)), f"{split}, new pairs": new}
         if len(new) in (0, len(references)):
             del parts[f"{split}, new pairs"]
+
         for part, indices in parts.items():
             references_of_part = [references[index] for index in indices]
             for who, written in codes.items():
@@ -63,7 +66,7 @@ def score_rows(name: str, splits: Splits, predictions: Mapping[tuple[str, str], 
 def rows_of_part(
     name: str, part: str, who: str, references: Sequence[Example], codes: Sequence[str]
 ) -> list[MeasuredRow]:
-    """One row a column."""
+    """One row for each column of the benchmark, of one part of the examples and one author of the code."""
     rows = []
     for column, score in COLUMNS[name].items():
         found = score(references, codes)
@@ -87,6 +90,7 @@ def table_cells(
     lines: dict[tuple[str, str], dict[str, Measured]] = {}
     for row in rows:
         lines.setdefault((row.part, row.who), {})[row.column] = row
+
     units = [f"{column} (%)" if "BLEU" not in column else column for column in columns]
     cells = []
     for (part, who), line in lines.items():
@@ -101,6 +105,7 @@ def table_cells(
         if greedy and part == "dev":
             alone = [with_interval(greedy), *[NOTHING] * (len(columns) - 1)]
             cells.append([f"{part}: one network, greedy", f"{greedy.n:,}", *alone, "1", *ours[1:]])
+
     cells += as_in_test_lines(name, columns, lines)
     cells += [published_cells(published, columns) for published in PUBLISHED[name]]
     return ["lines", "n", *units, "networks", "pretrained", "source"], cells
@@ -136,7 +141,7 @@ def pretraining_in_words(benchmark: Benchmark) -> str:
 
 
 def not_beaten(part: str, lines: OfPart) -> str:
-    """In which columns our figures do not lie, interval and all, above the nearest training example's; or nothing."""
+    """The columns in which our whole interval does not lie above the nearest training example, in words; or nothing."""
     ours, said = lines[part, THIS_PROJECT], []
     for column, row in ours.items():
         nearest = [of[column].value for (of_part, who), of in lines.items() if of_part == part and "nearest" in who]
@@ -173,7 +178,7 @@ def result_table(name: str, rows: Sequence[Measured]) -> str:
 
 
 def page_section(name: str, lines: Sequence[Record], choosing: Sequence[Record] = ()) -> str:
-    """A benchmark's page; of several results the last.
+    """A benchmark's page, with the last of several results.
 
     `choosing`: lines of `python -m experiments.studies.choosing`, which decodes Django's dev lines by one network too.
     """

@@ -81,7 +81,7 @@ class Analysis:
     def verdict_of_difference(
         self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float
     ) -> tuple[str, str]:
-        """The word for a difference, and why it is out of regime, or in what it is undecided."""
+        """The word for a difference, and a note: why it is out of regime, or what is undecided about it."""
         effect = self.effects[metric].get(comparison)
         said = in_words(effect, adjusted_p, smallest)
         if said == NOT_ENOUGH:
@@ -93,7 +93,7 @@ class Analysis:
         return said, "there, but perhaps smaller than what counts" if there else ""
 
     def out_of_regime(self, comparison: Comparison, is_worse: bool) -> str:
-        """Why a comparison means nothing; nothing where it does.
+        """The reason why a comparison means nothing; an empty text where it means something.
 
         A row that has not learned, though what it is set against has, keeps the word that it is worse: that it does not
         learn is the finding.
@@ -148,7 +148,7 @@ class Analysis:
         return said, "; ".join(part for part in (why, self.large_margin(claim)) if part)
 
     def large_margin(self, claim: Claim) -> str:
-        """That a claim was stated with a margin that is large here, and the word without; nothing where it is not."""
+        """A note that a claim was stated with a large margin, with the word for the usual one; else nothing."""
         metric, unit = SUITE_METRICS[claim.metric], SUITE_METRICS[claim.metric].difference_unit
         base, usual, said = self.values[claim.metric].get(claim.against, {}).values(), self.smallest(claim.metric), []
         if claim.metric == "loss" and base and claim.smallest > fmean(base):
@@ -162,7 +162,7 @@ class Analysis:
         return f"{margin}; with its suite's {usual:g}: {word}"
 
     def adjusted_p(self, claim: Claim) -> float:
-        """By Holm over the suite, or over the family that the claims are of; what is not run has p = 1."""
+        """The claim's p, corrected by Holm over the suite or its family of claims; what is not run has p = 1."""
         if not self.suite.family:
             return self.adjusted[claim.metric].get((claim.row, claim.against), 1.0)
         claims = [one for one in self.suite.claims if not {one.row, one.against} & self.refused.keys()]
@@ -177,7 +177,7 @@ class Analysis:
         return stdev(values) if len(values) > 1 else None
 
     def seeds_needed(self, row: str, metric: str) -> int | None:
-        """Seeds that would decide about the smallest effect that counts."""
+        """The number of seeds that would decide about the smallest effect that counts; None beyond reach."""
         effect = self.effects[metric].get((row, self.suite.against(row)))
         if effect is None:
             return None
@@ -187,7 +187,7 @@ class Analysis:
 
     @property
     def controls_behave(self) -> bool | None:
-        """The A/A row shows no effect and the positive control one, in regime or not; None before the runs suffice."""
+        """Whether the A/A row shows no effect and the positive control one; None before there are enough runs."""
         said = []
         for row in (SAME_ROW, control_of(self.suite)):
             pair = row, self.suite.against(row)
@@ -227,7 +227,7 @@ def analyse(suite: Suite, lines: Sequence[Record]) -> Analysis:
 
 
 def comparisons(suite: Suite, refused: Container[str] = ()) -> list[Comparison]:
-    """Everything that is compared, and so counted by Holm: rows, the A/A row, what claims compare beside.
+    """All comparisons, which Holm's correction counts: the rows, the A/A row, and those that only claims make.
 
     What is set against a row that cannot be, and that row itself, is not among them.
     """
@@ -244,6 +244,6 @@ def effects_of(
 
 
 def seeds_and_values(lines: Iterable[ResultLine], metric: str) -> dict[int, float]:
-    """Seed -> value, of the lines that have one."""
+    """Seed -> the metric's value, for the lines that have one."""
     found = {line.seed: SUITE_METRICS[metric].value_in(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}

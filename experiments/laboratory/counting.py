@@ -12,7 +12,7 @@ RunKey = tuple[str, int]  # row, seed
 
 
 def accepting_verdicts(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
-    """The lines that say which other code counts as `code`, and as that one, and so on; the last one said first."""
+    """The verdicts by which other code counts as `code`, directly or through a third; the newest stands first."""
     said = [line for line in lines if isinstance(line, CodeVerdict) and line.accepts is not None]
     found: list[CodeVerdict] = []
     reached = {code}
@@ -23,7 +23,7 @@ def accepting_verdicts(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
 
 
 def codes_that_count_as(code: str, lines: Iterable[Record]) -> set[str]:
-    """A code, and those whose lines count as its own."""
+    """A code, and all codes whose lines count as its own."""
     return {code, *(line.accepts for line in accepting_verdicts(code, lines))}
 
 
@@ -43,21 +43,21 @@ def lines_of_rows(suite: Suite, lines: Sequence[Record], code: str) -> dict[RunK
 
 
 def wanted_runs(suite: Suite, rows: Iterable[str]) -> set[RunKey]:
-    """(row, seed) of every run of these rows."""
+    """The (row, seed) of every run that these rows need."""
     return {(row, seed) for row in rows for seed in seeds_of(suite, row)}
 
 
 def complete_code(
     suite: Suite, lines: Sequence[Record], by_code: Mapping[str, Mapping[RunKey, ResultLine]]
 ) -> str | None:
-    """The first code under which every run has a line, those of refused rows aside; None where none has them all."""
+    """The first code under which every run of every possible row has a line; None where there is no such code."""
     refused = refused_rows(suite, lines)
     wanted = wanted_runs(suite, [row for row in rows_of(suite) if row not in refused])
     return next((code for code, found in by_code.items() if wanted <= found.keys()), None)
 
 
 def codes_newest_first(lines: Iterable[Record]) -> list[str]:
-    """Every code that has made lines, or as which others count, by the last line that says so."""
+    """Every code that has made lines, or as which other code counts, ordered by its last line."""
     said = [line.newer if isinstance(line, CodeVerdict) else line.code_hash for line in lines]
     return list(dict.fromkeys(code for code in reversed(said) if code))
 
@@ -78,7 +78,7 @@ def lines_that_count(suite: Suite, lines: Sequence[Record]) -> tuple[str, list[R
 
 
 def codes_that_count(suite: Suite, lines: Sequence[Record], today: str) -> tuple[str, set[str]]:
-    """For a suite that is to go on: the code as which lines count, and all whose lines do.
+    """The code under which a suite is continued, and all codes whose lines count as its own.
 
     It is today's, unless earlier code has made the suite complete and nothing says that its lines are today's too:
     then the suite is done, and its runs are not made again.

@@ -24,7 +24,7 @@ class Metric:
     more_is_better: bool
 
     def value_in(self, line: ResultLine) -> float | None:
-        """Its value in a line, None where the run has none that is finite: it has diverged."""
+        """The metric's value in a line; None where it is missing or not finite, as in a run that diverged."""
         found = [look_up(line, path) for path in self.paths]
         if any(value is None or not math.isfinite(value) for value in found):
             return None
@@ -36,7 +36,7 @@ class Metric:
         return "points" if self.unit == "%" else self.unit
 
     def write(self, value: float, sign: bool = False) -> str:
-        """A value in words."""
+        """A value as text."""
         return f"{value:{'+' if sign else ''}.{self.digits}f}"
 
 
@@ -46,7 +46,7 @@ def tests_passed(split: str, title: str) -> Metric:
 
 
 def exact_lines(name: str, title: str, splits: tuple[str, ...] = ("dev",)) -> Metric:
-    """Share of the lines of these splits that are written as they stand there, in percent."""
+    """Share of the lines of these splits that were predicted exactly, in percent."""
     return Metric(title, "%", tuple(("scores", split, name, "value") for split in splits), 100.0, 1, True)
 
 

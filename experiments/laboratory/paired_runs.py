@@ -19,7 +19,7 @@ INTERVAL_LEVEL = 0.90  # of the interval
 
 
 def newest(lines: list[ResultLine], setting: str) -> list[ResultLine]:
-    """The lines that share code, threads and configuration, but for the one `setting` compared, with the last one."""
+    """The lines that share code, threads and all settings but `setting` with the last line."""
 
     def circumstances(line: ResultLine) -> tuple[Any, ...]:
         config = {name: value for name, value in line.config.items() if name != setting}
@@ -39,7 +39,7 @@ def pairs_of(lines: list[ResultLine], kinds: tuple[str, str], score: tuple[str, 
 
 
 def differences(pairs: Pairs) -> list[float]:
-    """How many percent of the first kind's score the second's lies above it, seed by seed."""
+    """Seed by seed, by how many percent the second kind's score lies above the first's."""
     return [100 * (second - first) / first for first, second in pairs.values()]
 
 

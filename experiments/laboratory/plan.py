@@ -73,13 +73,13 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The name of the run in messages."""
         chosen = ", ".join(f"{setting.rpartition('.')[2]} {value}" for setting, value in self.tuned)
         return f"{self.row}, {f'tuning, {chosen}' if self.tuning else f'seed {self.seed}'}"
 
 
 def as_options(changes: Changes) -> list[str]:
-    """Settings as train.py's options; the corpus stands first, without a name."""
+    """Settings as options of train.py; the corpus stands first, without a name."""
     found = [str(changes[CORPUS])] if CORPUS in changes else []
     for setting, value in changes.items():
         room, dot, name = setting.rpartition(".")
@@ -99,10 +99,12 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
     teacher = make_trial(suite, of_teacher, max(seed, 1)) if of_teacher else None  # tuning has the first one
     if teacher is not None:
         changes["strategies.teacher.run"] = of_teacher  # whoever makes the run puts the folder in its place
+
     if tuning:
         changes["training.steps"] = changes["training.steps"] // suite.tuning_share
         if not networks and "pretraining.steps" in changes:
             changes["pretraining.steps"] = changes["pretraining.steps"] // suite.tuning_share
+
     options, network = options_of(changes, seed), None
     request_hash = hash_of_request(options)  # of pretraining and training as one run: it is refused where that would be
     if of_start or networks:
@@ -116,6 +118,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
         options = options_of({n: v for n, v in changes.items() if n in new or not is_among(n, OF_A_NETWORK)}, seed)
     if teacher is not None:
         request_hash = short_hash([request_hash, teacher.request_hash])
+
     chosen = tuple((tuned or {}).items())
     return Trial(
         suite.name, row, seed, options, request_hash, definition(suite, row), chosen, tuning, network, teacher
@@ -123,7 +126,7 @@ def make_trial(suite: Suite, row: str, seed: int, tuned: Changes | None = None, 
 
 
 def new_heads(changes: Changes) -> set[str]:
-    """Heads that pretraining has no use for: fine-tuning adds them to a network that others begin with too."""
+    """The heads that pretraining does not use; fine-tuning adds them, so rows that differ in them share a network."""
     return {
         head for head, objectives in OBJECTIVES_OF_HEADS.items()
         if changes.get(head) and not any(changes.get(f"pretraining.objectives.{name}") for name in objectives)
@@ -131,7 +134,7 @@ def new_heads(changes: Changes) -> set[str]:
 
 
 def make_network(suite: Suite, row: str, seed: int, changes: Changes, networks: int) -> Trial:
-    """The run that makes the network with which the run of `seed` begins: pretraining alone.
+    """The run that pretrains the network with which the run of `seed` begins.
 
     Networks are shared by seeds in turn, 1, 2, 1, 2... A run's seed decides what is held out, and so what a vocabulary
     is learned on; to have one in all rows, the second and later networks begin where the first one did.
@@ -156,12 +159,12 @@ def is_among(setting: str, rooms: tuple[str, ...]) -> bool:
 
 
 def options_of(changes: Changes, seed: int) -> tuple[str, ...]:
-    """The options of a run of one thread. They are laid over no recipe, for recipes change: a suite says it all."""
+    """The options of a run on one thread. They name no recipe, because recipes change and a suite must not."""
     return (*as_options(changes), "--preset=none", "--device=cpu", "--threads=1", f"--seed={seed}")
 
 
 def hash_of_request(options: Iterable[str]) -> str:
-    """What was asked for, as a hash of the settings that tell the run from one of which nothing is said.
+    """A hash of the settings that were requested: of those that differ from the defaults.
 
     Where it runs, what follows from the data (the number of pieces) and what has no effect are left out. Raises
     UserError.
@@ -172,7 +175,7 @@ def hash_of_request(options: Iterable[str]) -> str:
 
 
 def settings_that_act(settings: train.Settings) -> train.Settings:
-    """Settings with those at their default that have no effect: of a phase without a budget, epochs beside steps."""
+    """The settings, with defaults for those without effect: of a phase without a budget, and epochs beside steps."""
     phases = {name: getattr(settings, name) for name in ("pretraining", "training")}
     acting = {
         name: replace(loop, epochs=0.0) if loop.steps else loop if loop.epochs else LoopConfig()
@@ -190,7 +193,7 @@ def settings_of(options: Sequence[str]) -> train.Settings:
 
 @cache
 def settings_for_any_seed(options: tuple[str, ...], cap: int) -> train.Settings:
-    """The same for any seed, read once for all of them: a plan asks hundreds of times. `cap` is that of a trial."""
+    """The settings of the options for any seed, read once for all seeds. `cap`: the step limit of a trial."""
     return read_training_command(train.Settings, [*options, "--run=none"], "")[0]
 
 
@@ -203,7 +206,7 @@ class Code:
 
 
 def code_of(trials: Iterable[Trial]) -> Code:
-    """The code of a suite, from a run of each row, before any is made: what a run imports late is imported here."""
+    """The code of a suite, from a run of each row. Modules that a run imports late are imported here, before it."""
     runs = [run for trial in trials for run in (trial.network, trial.teacher, trial) if run is not None]
     for settings in (settings_of(run.options) for run in runs):
         open_source(settings.corpus, settings.data, settings.seed, training_tests=False)
@@ -222,7 +225,7 @@ def code_of(trials: Iterable[Trial]) -> Code:
 
 
 def code_of_suite(suite: Suite) -> Code:
-    """The same of all rows that are possible. Raises UserError where the base itself is not."""
+    """The code of a suite, from all rows that are possible. Raises UserError where the base is not."""
     trials = [make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])]
     for row in rows_of(suite):
         with contextlib.suppress(UserError):  # the plan says why
@@ -241,7 +244,7 @@ class Plan:
 def make_plan(
     suite: Suite, lines: Sequence[ResultLine], codes: Collection[str], seeds: int = 0, only: Sequence[str] = ()
 ) -> Plan:
-    """Every run of the chosen rows (none chosen: all). A row that is still to be tuned has its tuning alone.
+    """Every run of the chosen rows, or of all rows where none is chosen. A row that is not tuned yet has tuning alone.
 
     `codes`: hashes of the code whose lines count. Raises UserError for a row that is not there.
     """
@@ -276,7 +279,7 @@ def check_seeds(suite: Suite, rows: Sequence[str], seeds: int) -> None:
 
 
 def why_refused(suite: Suite, row: str, of_base: str) -> str:
-    """Why a row cannot be run beside the base, whose hash is `of_base`; nothing where it can."""
+    """The reason why a row cannot be run beside the base, whose hash is `of_base`; an empty text where it can."""
     try:
         request_hash = make_trial(suite, row, seeds_of(suite, BASE_ROW)[0]).request_hash
     except UserError as error:
@@ -285,7 +288,7 @@ def why_refused(suite: Suite, row: str, of_base: str) -> str:
 
 
 def refused_rows(suite: Suite, lines: Iterable[Record]) -> dict[str, str]:
-    """Row -> why it cannot be, of the rows without a line of their own where others have some; they count nowhere."""
+    """Row -> why it cannot be run, for rows without lines in a suite that has some. Such rows count nowhere."""
     known = {line.row for line in lines if line.suite == suite.name}
     rows = [row for row in rows_of(suite) if row not in known]
     if not known or not rows:
@@ -326,7 +329,7 @@ def best_values(
 
 
 def line_of(trial: Trial, lines: Iterable[ResultLine], codes: Collection[str]) -> ResultLine | None:
-    """The line that this run has left under one of these hashes of code.
+    """The line that a run has left under one of these codes; None where there is none.
 
     A line of its own suite is known by row, seed, tuned values and what the row means; one of another suite by all that
     was asked for.
@@ -366,7 +369,7 @@ def trial_marks(trial: Trial) -> TrialMarks:
 
 
 def estimated_seconds(trial: Trial, lines: Sequence[ResultLine]) -> float | None:
-    """Estimated seconds of a run: those of the suite's lines at as many steps, else by steps. None without a line."""
+    """The seconds that a run will take, estimated from lines of its row, the base, or the suite; None without any."""
     steps = int(next(word for word in trial.options if word.startswith("--training.steps=")).partition("=")[2])
     known = [line for line in lines if line.suite == trial.suite and line.wall_seconds]
     of_row = [line for line in known if line.row == trial.row] or [line for line in known if line.row == BASE_ROW]

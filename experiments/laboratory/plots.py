@@ -19,7 +19,7 @@ COLOUR_OF_NO_VERDICT = "#c8c8c8"  # not enough runs, or a loss that sees the ans
 
 
 def plot_suite(analysis: Analysis, file: Path) -> None:
-    """Loss on the left, score on the right, a row a line; the grey band is what does not count."""
+    """Plot the loss on the left and the score on the right, one line a row; the grey band holds what does not count."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -43,7 +43,7 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 
 
 def label(analysis: Analysis, row: str) -> str:
-    """A row, and what it is set against where that is not the base."""
+    """A row's label, with the row it is compared with where that is not the base."""
     against = analysis.suite.against(row)
     if row in analysis.suite.exposed:
         return f"{row}\n(its loss sees the answer)"
@@ -62,7 +62,7 @@ def colour_of(analysis: Analysis, row: str, metric: str) -> str:
 
 
 def draw_metric(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
-    """One metric's differences."""
+    """Draw the differences in one metric on one axis."""
     smallest = analysis.smallest(metric)
     axis.axvspan(-smallest, smallest, color="#f0f0f0", zorder=0)
     axis.axvline(0, color="black", linewidth=0.8)

@@ -24,7 +24,7 @@ WAIT = 60.0  # seconds before a run that another process makes is looked at agai
 
 @dataclass
 class Job:
-    """A run that goes on."""
+    """A run in progress."""
 
     trial: Trial
     process: subprocess.Popen[bytes]
@@ -66,7 +66,7 @@ def start(trial: Trial, places: Places) -> Job:
 def run_all(
     trials: Sequence[Trial], places: Places, jobs: int, found: Callable[[Trial], bool], show: bool = True
 ) -> dict[str, str]:
-    """Make every run; of each that failed its name and the last line that it printed.
+    """Make every run, and return those that failed: name -> the last line that it printed.
 
     `found` says whether a run's line is there: it may have come from another process.
     """
@@ -97,7 +97,7 @@ def start_waiting(waiting: list[tuple[float, Trial]], running: list[Job], places
 def finish_job(
     job: Job, waiting: list[tuple[float, Trial]], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
 ) -> None:
-    """What a process that has ended leaves: a line, a reason why not, or a run that another process makes."""
+    """Deal with a process that has ended: it left a line, or failed, or another process makes its run."""
     message_file, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
     status = job.process.returncode
     if status == BUSY:
@@ -114,7 +114,7 @@ def finish_job(
 
 
 def stop(running: Sequence[Job]) -> None:
-    """Let the runs save where they stand and end: they go on from there when the suite is run again."""
+    """Let the runs save their state and end; they go on from there when the suite is run again."""
     for job in running:
         job.process.terminate()
     for job in running:
@@ -122,6 +122,6 @@ def stop(running: Sequence[Job]) -> None:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """Hours and minutes."""
+    """Seconds as hours and minutes."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

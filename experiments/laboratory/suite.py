@@ -85,7 +85,7 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
 
 
 def check_suite(suite: Suite) -> Suite:
-    """Refuse what would be found out only after hours. Raises UserError."""
+    """Refuse a suite whose mistake would show only after hours of runs. Raises UserError."""
     known, is_name = [*SUITE_METRICS], SUITE_NAME_PATTERN.fullmatch(suite.name)
     wrong = {
         f"its name {suite.name!r} has more than small letters, digits and _": not is_name,
@@ -101,6 +101,7 @@ def check_suite(suite: Suite) -> Suite:
             "evaluation.limit" in changes for changes in (suite.base, {**suite.factors}, *suite.rows.values())
         ),
     }  # fmt: skip
+
     for problem, is_wrong in wrong.items():
         if is_wrong:
             raise UserError(f"suite {suite.name}: {problem}; mend its file")
@@ -123,7 +124,7 @@ def check_pairs(suite: Suite, row: str) -> None:
 
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
-    """Refuse what names a row that is not there. Raises UserError."""
+    """Refuse a suite that names a row which it does not have. Raises UserError."""
     named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
     named += [changes[word] for changes in rows.values() for word in (START, TEACHER) if changes.get(word)]
@@ -133,13 +134,13 @@ def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
 
 
 def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
-    """The seeds of a row; with `seeds`, the first so many of them."""
+    """The seeds of a row, or only the first `seeds` of them."""
     number = suite.seeds.get(row, len(BASE_SEEDS if row == BASE_ROW else ROW_SEEDS))
     return list(range(1, min(number, seeds or number) + 1))
 
 
 def definition(suite: Suite, row: str) -> str:
-    """What a row is, as a hash: lines of a row that meant something else do not count for it.
+    """A hash of what a row means: lines of a row that meant something else do not count for it.
 
     It is made of the settings' first names, so that a new name is no other meaning.
     """
@@ -149,7 +150,7 @@ def definition(suite: Suite, row: str) -> str:
 
 
 def names() -> list[str]:
-    """The suites that there are."""
+    """The names of all suites, in alphabetical order."""
     return sorted(path.stem for path in SUITES.glob("*.py") if path.stem not in ("__init__", "base"))
 
 

@@ -34,12 +34,12 @@ def table_rows(analysis: Analysis) -> list[list[str]]:
 
 
 def compared_rows(analysis: Analysis) -> list[str]:
-    """The rows beside the base, without those that cannot be."""
+    """The rows beside the base, without those that cannot be run."""
     return [row for row in rows_of(analysis.suite) if row != BASE_ROW and row not in analysis.refused]
 
 
 def word_and_note(said: str, why: str) -> str:
-    """A word, and what has to be said beside it."""
+    """A word, with its note in brackets."""
     return f"{said} ({why})" if why else said
 
 
@@ -69,7 +69,7 @@ def row_cells(analysis: Analysis, row: str) -> list[str]:
 
 
 def comparison_cells(analysis: Analysis, row: str, metric: str) -> list[str]:
-    """Difference with its interval, in units of the base's spread, adjusted p."""
+    """Three cells: the difference with its interval, the same in units of the base's spread, and the adjusted p."""
     pair = row, analysis.suite.against(row)
     effect = analysis.effects[metric].get(pair)
     if effect is None:
@@ -90,7 +90,7 @@ def mean_and_spread(analysis: Analysis, row: str, metric: str, spread: bool = Tr
 
 
 def notes(analysis: Analysis) -> list[str]:
-    """What stands under the table: code, controls, what was not run, what else was let in, power."""
+    """The notes under the table: code, controls, missing runs, other code that counts, power."""
     said = {True: "behave", False: "**do not behave**: nothing here may be believed", None: "have not runs enough"}
     smallest = f"{analysis.smallest('loss'):g} nats and {analysis.smallest(analysis.suite.score):g} points"
     found = [
@@ -113,7 +113,7 @@ def notes(analysis: Analysis) -> list[str]:
 
 
 def power_note(analysis: Analysis) -> str:
-    """Seeds that the undecided rows would need."""
+    """How many seeds the undecided rows would need."""
     needed = []
     for row in compared_rows(analysis):
         metric = analysis.primary(row)
@@ -124,7 +124,7 @@ def power_note(analysis: Analysis) -> str:
 
 
 def baseline_note(analysis: Analysis) -> str:
-    """What needs no network, on the same lines: of the base and of every row that others are compared with."""
+    """The best baseline, which needs no network, for the base and for every row that others are compared with."""
     metric = analysis.suite.score
     of_baseline: dict[str, list[str]] = {}
     for row in rows_of(analysis.suite):
@@ -149,7 +149,7 @@ def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, 
 
 
 def hours_note(lines: Sequence[Record]) -> str:
-    """What the suite has cost: every run that has a line, tuning too, and every network once."""
+    """The core-hours of the suite: every run that has a line, tuning too, and every shared network once."""
     timed = [line for line in runs(lines) if line.wall_seconds is not None]
     networks = [(line.threads, line.pretraining) for line in timed if line.pretraining is not None]
     made = {(one.config_hash, one.seed): (threads, one.budget) for threads, one in networks}
@@ -160,7 +160,7 @@ def hours_note(lines: Sequence[Record]) -> str:
 
 
 def cost_note(analysis: Analysis) -> str:
-    """What a row cost, where its runs begin with networks that were made before, theirs apart from its own."""
+    """The cost of rows whose runs begin with another run's network: the network's first, then the run's own."""
     costs = []
     for row, lines in analysis.lines.items():
         made = [(line.pretraining.budget, line.budget) for line in lines if line.pretraining is not None]
@@ -172,20 +172,20 @@ def cost_note(analysis: Analysis) -> str:
 
 
 def cost_in_words(budgets: list[Budget]) -> str:
-    """Means of several runs' budgets."""
+    """The mean tokens and FLOPs of several runs."""
     tokens, flops = (fmean(budget[name] for budget in budgets) for name in ("tokens", "training_flops"))
     return f"{tokens / 1e6:.2f} ({flops / 1e12:.0f})"
 
 
 def as_csv(head: list[str], rows: list[list[str]]) -> str:
-    """Comma-separated, quoted where needed."""
+    """The table as comma-separated values, quoted where needed."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
     return text.getvalue()
 
 
 def as_latex(head: list[str], rows: list[list[str]]) -> str:
-    """A tabular of the package booktabs."""
+    """The table as a tabular of the LaTeX package booktabs."""
     lines = [" & ".join(map(latex, line)) + r" \\" for line in (head, *rows)]
     columns = "l" * len(head)
     body = "\n".join([lines[0], r"\midrule", *lines[1:]])
@@ -193,6 +193,6 @@ def as_latex(head: list[str], rows: list[list[str]]) -> str:
 
 
 def latex(text: str) -> str:
-    """Text with LaTeX's own characters made harmless."""
+    """Text in which LaTeX's special characters are escaped."""
     special = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "<": "$<$", "^": r"\^{}", "~": r"\~{}"}
     return "".join(special.get(letter, "\\" + letter if letter in "&%$#_{}" else letter) for letter in text)

@@ -42,7 +42,7 @@ class Places:
 
 
 def as_json(trial: Trial, places: Places) -> str:
-    """What a worker is told."""
+    """The message to a worker: the trial and its places, as JSON."""
     code = asdict(places.code)
     return json.dumps(
         {"trial": asdict(trial), "results": str(places.results), "runs": str(places.runs), "code": code}
@@ -50,7 +50,7 @@ def as_json(trial: Trial, places: Places) -> str:
 
 
 def from_json(text: str) -> tuple[Trial, Places]:
-    """What `as_json` wrote."""
+    """The trial and the places of a message that `as_json` wrote."""
     message = json.loads(text)
     code = Code(message["code"]["hash"], tuple(message["code"]["files"]))
     return trial_of(message["trial"]), Places(Path(message["results"]), Path(message["runs"]), code)
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
 
 
 def first_missing(trial: Trial, places: Places) -> Trial:
-    """The run itself, or the first of those that it needs that is still to be made."""
+    """The first run that has to be made: one that this run needs, or else the run itself."""
     for needed in (trial.network, trial.teacher):
         if needed is not None and not is_made(needed, places):
             return first_missing(needed, places)
@@ -102,7 +102,7 @@ def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int
 
 
 def is_made(trial: Trial, places: Places) -> bool:
-    """Whether a run is finished that today's code has made."""
+    """Whether today's code has made this run, and finished it."""
     folder = folder_of(trial, places.runs)
     return is_finished(folder) and last_code(folder) == places.code.hash
 
@@ -159,12 +159,12 @@ def check_code(code: Code, folder: Path) -> None:
 
 
 def begun_file(folder: Path) -> Path:
-    """The file beside a run folder that has a line for each time the run was begun or gone on with."""
+    """The file beside a run folder with a line for each time that the run was begun or continued."""
     return folder.with_suffix(".begun")
 
 
 def last_code(folder: Path) -> str:
-    """The hash of the code that was last at work on the run, "" where none was."""
+    """The hash of the code that last worked on the run; "" where none has."""
     begun = begun_file(folder)
     lines = begun.read_text(encoding="utf-8").splitlines() if begun.exists() else []
     return lines[-1].split()[0] if lines else ""

@@ -38,7 +38,7 @@ def machine_in_words(machine: str) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number with thousands apart."""
+    """A whole number with separators for thousands."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -55,7 +55,7 @@ def number(value: Any) -> str:
 
 
 def ratio(value: dict[str, float]) -> str:
-    """Median, range and number of rounds."""
+    """A ratio as text: its median, its range and the number of rounds."""
     return f"{value['median']:.2f} ({value['min']:.2f} to {value['max']:.2f} in {value['rounds']} rounds)"
 
 
@@ -67,7 +67,7 @@ def duration(seconds: float | None) -> str:
 
 
 def mebibytes(value: float | None) -> str:
-    """MiB without decimals."""
+    """A number of MiB without decimals."""
     return NOTHING if value is None else f"{value:,.0f} MiB"
 
 
@@ -93,7 +93,7 @@ def in_unit(value: float, unit: str) -> str:
 
 
 def yes_or_no(value: bool | None) -> str:
-    """A flag in words."""
+    """A flag as yes or no."""
     return NOTHING if value is None else ("yes" if value else "no")
 
 
@@ -103,7 +103,7 @@ def p_in_words(p: float) -> str:
 
 
 def as_text(head: list[str], rows: list[list[str]]) -> str:
-    """For the terminal: columns that line up."""
+    """A table for the terminal, with aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)

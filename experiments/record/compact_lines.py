@@ -53,6 +53,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     """A line's short form, and the shared lines that it names by their keys."""
     if "config" not in line:
         return line, {}
+
     short = {"schema": SCHEMA, **line, "config": not_default(line["config"], defaults())}
     short["command"] = line["command"].replace(f"--seed={line['seed']}", SHARED_SEED)
     for name in ("scores", "baselines"):
@@ -65,6 +66,7 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     if "pretraining" in line:
         rooms = {room: not_default(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
         short["pretraining"] = {**line["pretraining"], "config": rooms}
+
     shared = {}
     for names in TOGETHER:
         part = {name: short.pop(name) for name in names if name in short}
@@ -85,8 +87,10 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
             raise UserError(f"no line of this file has the part {key} that this one shares; restore it from git")
         parts.append(shared[key])
     whole = {name: value for part in parts for name, value in part.items() if name not in OF_THE_FILE}
+
     if "config" not in whole:
         return whole
+
     schema = line.get("schema", 0)
     whole["config"] = whole_settings(whole["config"], schema)
     if "wall_seconds" in whole.get("budget", {}):
@@ -105,7 +109,7 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
 
 
 def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
-    """The whole tree of settings, under today's names, of which a line has those that differ.
+    """All settings under today's names, made from those that a line has because they differ from the defaults.
 
     Raises UserError for a schema to come.
     """
@@ -115,7 +119,7 @@ def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """A hash of the settings that tell a run apart: it outlives a new name, and a new setting at its default."""
+    """A hash of the settings that differ from the defaults. New names, and new settings at their default, keep it."""
     default = {**flat(defaults()), **{name: None for name in flat(config) if name not in flat(defaults())}}
     return short_hash(differing(flat(config), default))
 
@@ -127,7 +131,7 @@ def defaults() -> dict[str, Any]:
 
 @cache
 def defaults_as_text() -> str:
-    """The same as JSON."""
+    """All defaults as JSON."""
     settings = {**to_dict(TrainingSettings()), "evaluation": to_dict(EvaluationConfig())}  # without loading torch
     return json.dumps(settings_that_count(settings))
 
@@ -149,7 +153,7 @@ def fill(whole: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def scores_as_lists(scores: Any) -> Any:
-    """Every score that has just the four parts of one as a list of them, however deep it lies."""
+    """The scores with each single score, however deep it lies, as a list of its four values."""
     if not isinstance(scores, dict):
         return scores
     if {*scores} != {*SCORE_KEYS}:
@@ -159,7 +163,7 @@ def scores_as_lists(scores: Any) -> Any:
 
 
 def scores_as_dicts(scores: Any) -> Any:
-    """What `scores_as_lists` was given, but for the digits of the interval's ends."""
+    """The scores that `scores_as_lists` was given, with fewer digits in the intervals' ends."""
     if isinstance(scores, list):
         return dict(zip(SCORE_KEYS, scores, strict=True))
     return {name: scores_as_dicts(value) for name, value in scores.items()} if isinstance(scores, dict) else scores

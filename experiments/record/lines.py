@@ -47,6 +47,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> ResultL
     facts = folder.facts
     scored = folder.beside.pop("evaluation", {})  # eval.py may have scored with other settings than the run's own
     config = settings_that_count(folder.config) | ({"evaluation": scored} if scored else {})
+
     return ResultLine(
         suite=suite,
         row=row or folder.name,
@@ -80,12 +81,14 @@ def check_complete(folder: RunFolder) -> None:
         raise UserError(f"{folder.path}: no budget.json, so the run is not finished; go on with --resume")
     if not folder.scores:
         raise UserError(f"{folder.path}: no scores.json; score it first: python eval.py --run {folder.path}")
+
     limit = folder.beside.get("evaluation", {}).get("limit")
     if limit and not step_cap():  # a trial's figures are no results anyway
         raise UserError(
             f"{folder.path}: only the first {limit} lines of each split were scored; score all of them: "
             f"python eval.py --run {folder.path} --limit 0"
         )
+
     found = Counter(str(record.get("split")) for record in folder.predictions)
     for split, metrics in folder.scores.items():
         n = metrics.get("exact_match", {}).get("n")
@@ -175,7 +178,7 @@ def measurement_lines(file: Path, suite: str) -> list[Line]:
 
 
 def identity(line: Line) -> tuple[str, ...]:
-    """What makes a line the same as another: what was run, not what came out."""
+    """The values by which two lines are the same: what was run, not what came out."""
     of_run = ROW_IDENTITY if "definition" in line else RUN_IDENTITY
     names = of_run if "config_hash" in line else MEASUREMENT_IDENTITY
     return tuple(json.dumps(line.get(name)) for name in names)
@@ -236,7 +239,7 @@ def read_lines(folder: Path, suite: str) -> list[Line]:
 
 
 def shared_of(entries: Iterable[Line]) -> dict[str, Line]:
-    """What lines of a file share, by its key."""
+    """Key -> shared line, of the entries of a file."""
     return {entry["shared"]: entry for entry in entries if "shared" in entry}
 
 

@@ -57,7 +57,7 @@ def shown_command(arguments: list[str]) -> str:
 
 
 def rounded_score(score: Mapping[str, float]) -> dict[str, float]:
-    """A score and its interval, where it has one, as a row has them."""
+    """A score, and its interval where it has one, rounded to two decimals."""
     return {key: round(float(score[key]), 2) for key in ("value", "low", "high") if key in score}
 
 

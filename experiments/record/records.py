@@ -191,12 +191,12 @@ def stored_card(card: DataCard) -> dict[str, Any]:
 
 
 def figures(records: Iterable[Record]) -> list[Figure]:
-    """The records without the words on codes."""
+    """The records that are runs or single figures."""
     return [one for one in records if not isinstance(one, CodeVerdict)]
 
 
 def runs(records: Iterable[Record]) -> list[ResultLine]:
-    """Those of the records that are runs."""
+    """The records that are runs."""
     return [one for one in records if isinstance(one, ResultLine)]
 
 

@@ -40,7 +40,7 @@ class EffectTarget:
 
 
 def in_target_words(value: float, ends: Sequence[float], at_least: float | None, at_most: float | None = None) -> str:
-    """MET, NOT_MET or UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
+    """MET, NOT_MET or TARGET_UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
 
     def is_right(number: float) -> bool:
         return (at_least is None or number >= at_least) and (at_most is None or number <= at_most)
@@ -219,8 +219,8 @@ def is_met(target: Target, line: Figure) -> bool | None:
 def compare_with_target(target: Target, line: Figure) -> str:
     """MET where the target's last value reaches it with its whole interval, NOT_MET where the value does not.
 
-    UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its rounds:
-    of five they hold the median in 94 cases of 100. Nothing where there is no target or no value.
+    TARGET_UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its
+    rounds: of five they hold the median in 94 cases of 100. Nothing where there is no target or no value.
     """
     path = target.values[-1]
     found, low, high = look_up(line, path), None, None

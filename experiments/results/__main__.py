@@ -69,7 +69,7 @@ Command = (
 
 
 def add(command: Add, folder: Path) -> None:
-    """Append a run's line, and say so or that it is there already. Raises UserError."""
+    """Append a run's line, and print whether it was there already. Raises UserError."""
     suite = command.suite or command.run.resolve().name
     append([stored_line(run_line(command.run, suite, command.row, command.command))], folder, suite)
 
@@ -80,14 +80,14 @@ def add_measured(command: Measured, folder: Path) -> None:
 
 
 def append(lines: Sequence[Line], folder: Path, suite: str) -> None:
-    """Append what the suite's file has not yet, and say how much that is."""
+    """Append the lines that the suite's file does not have yet, and print how many these are."""
     n = sum([append_line(folder, line) for line in lines])
     path, already = folder / f"{suite}.jsonl", len(lines) - n
     print(f"{n} appended to {path}" + (f"; {already} stood there already" if already else ""))
 
 
 def make_pages(root: Path) -> None:
-    """Write the pages in docs/ that are made of lines, their pictures, and tables of two others. Raises UserError."""
+    """Write the pages in docs/ made from lines, the pictures, and a table in two others. Raises UserError."""
     suites = read_suites(root / "docs" / "results")
     readme, math = root / "README.md", root / "docs" / "the_math.md"
     text = with_table(readme, front_table(suites)) if readme.exists() else None

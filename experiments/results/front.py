@@ -41,13 +41,13 @@ def front_table(suites: Suites) -> str:
 
 
 def machines_note(suites: Suites) -> str:
-    """Which machines the speeds are of, in their order."""
+    """A sentence that names the machines of the speeds, in their order."""
     found = [machine_in_words(line.machine) for line in measured_lines(suites, "speed", TRAINING_ROW)]
     return f"Speeds are those of {'; and of '.join(found)}." if found else ""
 
 
 def not_run(question: str) -> list[str]:
-    """The row of a question whose lines are not there."""
+    """The row of a question for which there are no lines."""
     return [question, NOT_RUN, "", ""]
 
 
@@ -157,7 +157,7 @@ def writing_speed(suites: Suites) -> list[str]:
 
 
 def speed_row(suites: Suites, question: str, row: str) -> list[str]:
-    """A ratio for each machine; below 1 we are slower."""
+    """A row with a ratio for each machine; below 1 this project is slower."""
     found = measured_lines(suites, "speed", row)
     if not found:
         return not_run(question)

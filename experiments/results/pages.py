@@ -87,7 +87,7 @@ def index(pages: list[Page]) -> str:
 
 
 def from_results(text: str) -> str:
-    """A text with the links of docs/, for a page in docs/results/."""
+    """A text written for docs/, with its links changed for a page in docs/results/."""
     for place in ("suites/", "claims.md", "results.md", "targets.md"):
         text = text.replace(f"]({place}", f"](../{place}")
     return text
@@ -101,7 +101,7 @@ def make_page(name: str, title: str, question: str, answer: str, body: str, note
 
 
 def measurement_page(suites: Suites, name: str) -> Page:
-    """Single runs and measured values."""
+    """The page of a suite of single runs or measured values."""
     found = figures(suites.get(name, []))
     question = QUESTIONS.get(name, f"What does a search over {name.removeprefix(SEARCH_PREFIX)} find?")
     answer = ANSWERS.get(name, best_draw)(suites, name) if found else NOT_RUN
@@ -110,7 +110,7 @@ def measurement_page(suites: Suites, name: str) -> Page:
 
 
 def benchmark_page(suites: Suites, name: str) -> Page:
-    """A published benchmark."""
+    """The page of a published benchmark."""
     lines, column = suites.get("benchmarks", []), SHOWN_COLUMNS.get(name, list(COLUMNS[name])[-1])
     networks = len(BENCHMARKS[name].decoding)
     who = "one network" if networks == 1 else f"{networks - 1} networks and a reverse reranker"
@@ -129,7 +129,7 @@ def benchmark_page(suites: Suites, name: str) -> Page:
 
 
 def strategies_page(suites: Suites) -> Page:
-    """The six strategies, out of two suites."""
+    """The page of the six strategies, from two suites."""
     said = six_strategies.readme_row(suites)[2].replace("*", "").split(";")[0]
     body = six_strategies.page_section(suites)
     question = "Do the six strategies of fine-tuning gain where their papers say?"
@@ -138,7 +138,7 @@ def strategies_page(suites: Suites) -> Page:
 
 
 def suite_page(suite: Suite, lines: list[Record]) -> Page:
-    """A suite of the laboratory."""
+    """The page of a suite of the laboratory."""
     analysis = analyse(suite, lines)
     answers = Counter(analysis.answer(claim) for claim in suite.claims)
     said = f"of {len(suite.claims)} claims " + ", ".join(f"{n} {answer}" for answer, n in answers.items())
@@ -148,12 +148,12 @@ def suite_page(suite: Suite, lines: list[Record]) -> Page:
 
 
 def programs_that_pass(suites: Suites, name: str) -> str:
-    """Of the quick start's programs."""
+    """The shares of the quick start's programs that pass their tests."""
     return front.what_it_writes(suites)[1]
 
 
 def single_runs(suites: Suites, name: str) -> str:
-    """The newest run of each row: its exact dev lines."""
+    """The exact dev lines of each row's newest run."""
     newest_runs = {line.row: line for line in runs(suites[name])}
     parts = []
     for row, line in newest_runs.items():
@@ -164,7 +164,7 @@ def single_runs(suites: Suites, name: str) -> str:
 
 
 def speeds(suites: Suites, name: str) -> str:
-    """Training and writing, each machine's ratio."""
+    """The ratios of training and of writing, on each machine."""
     trains, writes = front.training_speed(suites), front.writing_speed(suites)
     return f"training {trains[1]} ({trains[2]}), one description at a time with beam 4 {writes[1]} ({writes[2]})"
 
@@ -183,14 +183,14 @@ def bf16(suites: Suites, name: str) -> str:
 
 
 def gradients(suites: Suites, name: str) -> str:
-    """Norm in the last layer over that in the first, of the deepest networks."""
+    """The gradient norm in the last layer over that in the first, of the deepest networks."""
     lines = {line.row: line for line in figures(suites[name])}
     ratios = {row: line.value / line.layers[0] for row, line in lines.items() if "12 layers" in row}
     return "last decoder layer over first: " + ", ".join(f"{row} {ratio:.2f}" for row, ratio in ratios.items())
 
 
 def choosing(suites: Suites, name: str) -> str:
-    """One network greedy, and the best choice of all networks, on Django's dev lines."""
+    """Django's dev lines by one network, greedily, and by the best choice among all networks."""
     values = {line.row: line.value for line in figures(suites[name])}
     shown = {"one network, greedy": "one seed", "3 networks, reverse model": "beam 8"}
     said = [f"{row}, {how} {values[row]:.1f}%" for row, how in shown.items() if row in values]
@@ -199,7 +199,7 @@ def choosing(suites: Suites, name: str) -> str:
 
 
 def few_shot(suites: Suites, name: str) -> str:
-    """The claim's difference."""
+    """The difference that was claimed of meta-learning."""
     kind, k = six_strategies.CLAIMED
     line = {line.row: line for line in figures(suites[name])}.get(f"{kind} against plain, k {k}")
     if line is None:
@@ -215,7 +215,7 @@ def checks(suites: Suites, name: str) -> str:
 
 
 def best_draw(suites: Suites, name: str) -> str:
-    """The draw of the least held-out loss."""
+    """The draw with the least held-out loss."""
     best = least_loss(runs(suites[name]))[0]
     return f"the least held-out loss, {best.held_out_loss:.4f}, has {best.row}"
 

@@ -26,7 +26,7 @@ EXAMPLES_IN_WORDS = {  # which examples a score in the table is over
 
 
 def readme_table(suites: Mapping[str, list[Record]], effects: Sequence[list[str]] = ()) -> str:
-    """What was promised and what came out; `effects`: rows about suites of the laboratory."""
+    """The table of promises and results, with a note. `effects`: rows about suites of the laboratory."""
     rows = [*(readme_row(target, figures(suites.get(target.suite, []))) for target in TARGETS), *effects]
     note = (
         "In round brackets the 95% interval, over the examples of one run where nothing else is said, which is not one "
@@ -38,7 +38,7 @@ def readme_table(suites: Mapping[str, list[Record]], effects: Sequence[list[str]
 
 
 def readme_row(target: Target, lines: list[Figure]) -> list[str]:
-    """One promise. Of several lines of a row the first one made with the newest code and configuration counts.
+    """The row of one promise. Of several lines the first one made with the newest code and configuration counts.
 
     A measurement depends on the machine, so the last one of each machine stands there, with its own verdict.
     """
@@ -57,7 +57,7 @@ def readme_row(target: Target, lines: list[Figure]) -> list[str]:
 
 
 def lines_to_show(lines: list[Figure], row: str) -> list[Figure]:
-    """The line that stands for a row: first of those that share code and configuration with the row's last line.
+    """The line that stands for a row: the first that has the code and the configuration of the row's last line.
 
     Running further seeds therefore never changes which one is shown. Of measurements each machine's last one stands.
     """
@@ -92,7 +92,7 @@ def value_of(path: tuple[str, ...], line: Figure) -> str:
 
 
 def score_with_baselines(line: ResultLine, split: str, metric: str) -> str:
-    """A score, over which examples it is, and the baselines' scores on them."""
+    """A score, the examples that it is over, and the baselines' scores on the same examples."""
     beside = [
         f"{readable(name)} {METRICS[metric].write(splits[split][metric]['value'])}"
         for name, splits in line.baselines.items()
@@ -109,7 +109,7 @@ def met_in_words(target: Target, line: Figure) -> str:
 
 
 def effect_rows(lines: Mapping[str, list[Record]]) -> list[list[str]]:
-    """Rows of what was promised of a suite's rows: what, target, result, machine, command."""
+    """The rows about what was promised of suites: what, target, result, machine, command."""
     suites = {target.suite for target in EFFECTS}
     analyses, rows = {name: analyse(load_suite(name), lines.get(name, [])) for name in suites}, []
     for target in EFFECTS:
@@ -127,6 +127,7 @@ def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
     effect = analysis.effects[target.metric].get((target.row, against))
     if effect is None:
         return NOT_RUN
+
     values = [analysis.values[target.metric][row] for row in (target.row, against)]
     seeds = values[0].keys() & values[1].keys()
     means = [fmean(of_row[seed] for seed in seeds) for of_row in values]
@@ -134,6 +135,7 @@ def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
     name, baseline = tables.strongest_baseline(analysis, against, target.metric) or ("", None)
     interval = f"{metric.write(effect.low, True)} to {metric.write(effect.high, True)} over {effect.n} seeds"
     beside = "" if baseline is None else f" [{name} {metric.write(baseline)}{metric.unit}]"
+
     said = in_target_words(effect.mean, (effect.low, effect.high), target.at_least)
     _, why = analysis.verdict_and_note(target.row, target.metric)
     outside = analysis.verdict(target.row, target.metric) == OUT_OF_REGIME
@@ -142,6 +144,7 @@ def effect_in_words(analysis: Analysis, target: EffectTarget) -> str:
         notes.append(f"**its base has {base} where a look-up has {metric.write(baseline)}{metric.unit}**")
     notes += [tables.word_and_note(f"**{OUT_OF_REGIME}**", why)] if outside else []
     notes += [] if effect.decides else ["**not enough runs** for a verdict"]
+
     return (
         f"{row} after {base}{beside}, {metric.write(effect.mean, True)} {metric.difference_unit} ({interval}"
         f"{against_all(metric, *values)}); {', '.join(notes)}"

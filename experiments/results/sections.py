@@ -63,16 +63,18 @@ INTERVAL_NOTE = "In brackets the 90% t interval *over runs* of the paired differ
 
 
 def section(suite: str, lines: list[Figure]) -> str:
-    """One suite's page. What an older recipe or older code made, or was measured again since, is folded away."""
+    """One suite's page. Results of older recipes or code, and figures that were measured again, are folded away."""
     if not lines:
         return f"{NOT_RUN.capitalize()}.\n"
     if suite == "gradient_norms":
         return gradient_table(lines)
+
     if all(isinstance(line, Measured) for line in lines):
         of_figures = speed_table if suite == "speed" else checks_table
         last = {(line.row, line.machine): line for line in lines}.values()
         earlier = [line for line in lines if not any(line is one for one in last)]
         return of_figures([*last]) + fold("Measured earlier, on the same machines", earlier, of_figures)
+
     code_of = {line.row: line.code_hash for line in lines}  # of the row's last line
     runs, older = ([line for line in lines if (line.code_hash == code_of[line.row]) is new] for new in (True, False))
     if suite == "dropout":
@@ -84,12 +86,13 @@ def section(suite: str, lines: list[Figure]) -> str:
     else:
         verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
         scores = verdict + score_table(runs)
+
     made = scores + "\nHow these runs were made:\n\n" + making_table(runs)
     return made + fold("Made by an older recipe or older code", older, scores_and_making)
 
 
 def scores_and_making(lines: list[ResultLine]) -> str:
-    """Both tables of single runs."""
+    """Both tables of single runs: their scores, and how they were made."""
     return f"{score_table(lines)}\n{making_table(lines)}"
 
 
@@ -112,7 +115,7 @@ def draws_table(lines: list[ResultLine]) -> str:
 
 
 def verdict_on_runs(lines: list[ResultLine]) -> str:
-    """A word on how many seeds stand behind a comparison."""
+    """A sentence on how many seeds stand behind a comparison."""
     seeds = {row: len({line.seed for line in lines if line.row == row}) for row in sorted_rows(lines)}
     counts = ", ".join(f"{row}: {count}" for row, count in seeds.items())
     if min(seeds.values()) < SEEDS_FOR_A_VERDICT or len(seeds) < 2:
@@ -145,13 +148,13 @@ def score_table(lines: list[ResultLine]) -> str:
 
 
 def signatures(lines: list[ResultLine]) -> str:
-    """What exactly BLEU and chrF are, each signature once."""
+    """The signatures that say how BLEU and chrF were computed, each once."""
     found = [text for line in lines for text in line.beside.get("signatures", {}).values()]
     return "".join(f"\nSignature: {code(text)}\n" for text in dict.fromkeys(found))
 
 
 def score_cells(scores: dict[str, Any], metrics: list[str]) -> list[str]:
-    """n, then each metric; a metric over fewer examples says over how many."""
+    """The number of examples, then each metric; a metric over fewer examples says over how many."""
     n = max((cell.get("n") or 0 for cell in scores.values() if is_score(cell)), default=0)
     return [f"{n:,}", *(score_cell(name, scores.get(name), n) for name in metrics)]
 
@@ -231,7 +234,7 @@ def gradient_table(lines: list[Measured]) -> str:
 
 
 def checks_table(lines: list[Measured]) -> str:
-    """Single measured values."""
+    """The table of single measured values."""
     rows = [
         [line.row, measurement_in_words(line), line.target or NOTHING, target_in_words(line),
          machine_in_words(line.machine), code(todays_command(line.command))]

@@ -53,7 +53,7 @@ class ClaimAnswer(NamedTuple):
 
 
 def answers_by_strategy(suites: Mapping[str, list[Record]]) -> dict[str, list[ClaimAnswer]]:
-    """Strategy -> its claims."""
+    """Strategy -> the answers to its claims."""
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
     found = {
@@ -65,7 +65,7 @@ def answers_by_strategy(suites: Mapping[str, list[Record]]) -> dict[str, list[Cl
 
 
 def answer_of_suite(analysis: Analysis, claim: Claim) -> ClaimAnswer:
-    """A claim of the suite, its means over the seeds that both rows have."""
+    """The answer to a claim of the suite, with means over the seeds that both rows have."""
     metric, (said, why) = SUITE_METRICS[claim.metric], analysis.answer_and_note(claim)
     compared = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
@@ -80,7 +80,7 @@ def answer_of_suite(analysis: Analysis, claim: Claim) -> ClaimAnswer:
 
 
 def answer_of_few_shot(lines: list[Measured]) -> ClaimAnswer:
-    """Meta-learning's claim, by the newest lines: its p is corrected already."""
+    """The answer to meta-learning's claim, from the newest lines, whose p is corrected already."""
     newest = {line.row: line for line in lines}
     kind, k = CLAIMED
     compared = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"

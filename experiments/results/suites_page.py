@@ -57,7 +57,7 @@ def math_table(lines: Mapping[str, list[Record]]) -> str:
 
 
 def in_one_line(analysis: Analysis, row: str) -> str:
-    """What a row does, both metrics in words."""
+    """What a row does to the loss and to the score, in one line."""
     parts, reasons = [], []
     for metric in ("loss", analysis.suite.score):
         effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
@@ -90,7 +90,7 @@ def claims_page(lines: Mapping[str, list[Record]]) -> str:
 
 
 def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
-    """One claim as cells."""
+    """One claim as the cells of a row."""
     metric = SUITE_METRICS[claim.metric]
     unit = metric.difference_unit
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
@@ -109,7 +109,7 @@ def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
 
 
 def write_plots(lines: Mapping[str, list[Record]], folder: Path) -> None:
-    """A picture of each suite that has lines."""
+    """Write a picture of each suite that has lines."""
     for name in names():
         analysis = analyse(load_suite(name), lines.get(name, []))
         if analysis.code:

@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
 
 
 def cells_of(measured: dict[str, float]) -> list[str]:
-    """Memory, time."""
+    """The cells of memory and time."""
     return [f"{measured['peak_mib']:,.0f}", f"{measured['seconds']:.0f}"]
 
 
@@ -111,7 +111,7 @@ def write_corpus(folder: Path, size: int) -> None:
 
 
 def module_of(draw: numpy.random.Generator, words: numpy.ndarray, number: int) -> str:
-    """About MODULE_BYTES bytes."""
+    """The text of a module of about MODULE_BYTES bytes."""
     functions = []
     for k in range(MODULE_BYTES // 760):
         drawn = words[draw.integers(0, len(words), 75)]

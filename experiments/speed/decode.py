@@ -17,6 +17,7 @@ def measure_decoding(settings: Any) -> list[Row]:
     names = installed_peers(DECODING_PACKAGES)
     if "Hugging Face" not in names:
         return []
+
     jobs = [
         Job(name, "decode", {"first": {"batch": 32, "beams": 4, "repeats": 1}})
         for name in ("ours", "ours, readable", *names)
@@ -28,6 +29,7 @@ def measure_decoding(settings: Any) -> list[Row]:
         for batch in BATCHES
         for beams in BEAMS
     }
+
     found = take_turns(jobs, requests, settings.rounds, settings.threads, settings.gemm_size)
     rows = []
     for name, (ours, *peers) in found.items():

@@ -82,7 +82,7 @@ class Settings:
 
 @contextmanager
 def masks_from(kind: str) -> Iterator[None]:
-    """Inside, what calls the fast dropout gets its masks from there ("fast") or from torch's dropout ("torch")."""
+    """Inside the `with`, calls of the fast dropout use its own masks ("fast") or those of torch's dropout ("torch")."""
     if kind == "torch":
         FastDropout.apply = F.dropout  # (x, p) -> x with values zeroed, as the autograd function's own `apply`
     try:
@@ -157,7 +157,7 @@ def facts_after(settings: train.Settings, kind: str, corpus: Corpus, tokenizer: 
 
 
 def show(pairs: Pairs) -> None:
-    """An aligned table and the verdict."""
+    """Print an aligned table and the verdict."""
     rows = [["seed", *DROPOUT_KINDS, "difference"], *table_rows(pairs)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
@@ -186,14 +186,17 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
         if getattr(settings, name) < least:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least {least}")
     check_writable(settings.json)
+
     command = shown_command(["experiments.speed.dropout_check", *arguments])
     options = [*DROPOUT_OPTIONS, "--training.steps", str(settings.steps), "--threads", str(settings.threads)]
     plain_settings = read_training_command(train.Settings, options, __doc__)[0]
     set_threads(settings.threads)
     keep_freed_memory()
+
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
         lines = make_lines(plain_settings, seeds, Path(trial) if step_cap() else folder, command)
+
     pairs = pairs_of(lines, DROPOUT_KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")

@@ -37,6 +37,7 @@ def measure_length(settings: Any) -> list[Row]:
         replace(settings.shape, d_model=d, d_ff=4 * d, n_heads=max(2, d // 64), batch=8)
         for d in (WIDTHS if settings.shape == Shape() else WIDTHS[:1])
     ]
+
     series = {
         "length": [point(settings, shape, shape.source_length) for shape in lengths],
         "length, no attention weight dropped": [
@@ -44,6 +45,7 @@ def measure_length(settings: Any) -> list[Row]:
         ],
         "width": [point(settings, shape, shape.d_model) for shape in widths],
     }
+
     for name, points in series.items():
         show(name, points)
     if settings.plot is not None:
@@ -55,7 +57,7 @@ def measure_length(settings: Any) -> list[Row]:
 
 
 def point(settings: Any, shape: Shape, size: int) -> Point:
-    """Our step at that shape."""
+    """Time and memory of our training step at this shape."""
     job = Job("ours", "train", {"shape": asdict(shape), "first": {"steps": 1}})
     requests = {f"length {shape.source_length}, width {shape.d_model}": {"steps": STEPS_A_TURN}}
     ((turns,),) = take_turns([job], requests, 3, settings.threads, settings.gemm_size).values()
@@ -65,7 +67,7 @@ def point(settings: Any, shape: Shape, size: int) -> Point:
 
 
 def show(name: str, points: list[Point]) -> None:
-    """An aligned table."""
+    """Print the points as an aligned table."""
     print(f"{name:>38}  {'ms a step':>10}  {'ms at peak':>10}  {'MiB':>8}")
     for one in points:
         print(f"{one.size:>38,}  {1000 * one.seconds:>10,.1f}  {1000 * one.at_peak:>10,.1f}  {one.memory_mib:>8,.0f}")

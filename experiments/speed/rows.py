@@ -27,7 +27,7 @@ class Row:
 
     @property
     def target(self) -> dict[str, Any]:
-        """What experiments/record/targets.py asks of this row, and whether it is met."""
+        """The target that experiments/record/targets.py sets for this row, and whether it is met."""
         line = Measured("speed", self.name, "", "", median(self.values), self.unit, ratio=self.ratio)
         for target in TARGETS:
             if target.suite == "speed" and target.row == self.name:
@@ -36,7 +36,7 @@ class Row:
 
 
 def row_of_turns(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **more: Any) -> Row:
-    """A row of tokens a second."""
+    """The row of a speed in tokens a second, against one of the peers."""
     return Row(
         name, "tokens/s", ours.speeds, {peer.job.shown: peer.speeds for peer in peers}, ratio_of(ours, against),
         against.job.shown,
@@ -48,17 +48,17 @@ def row_of_turns(name: str, ours: Turns, peers: Sequence[Turns], against: Turns,
 
 
 def differences(peers: Sequence[Turns]) -> dict[str, str]:
-    """What of the task each peer does in another way."""
+    """Peer -> which part of the task it does in another way."""
     return {peer.job.shown: peer.about["difference"] for peer in peers if peer.about["difference"]}
 
 
 def libraries(turns: Sequence[Turns]) -> dict[str, str]:
-    """Name and version of what each implementation comes from."""
+    """Implementation -> name and version of its library."""
     return {one.job.shown: one.about["library"] for one in turns}
 
 
 def show(rows: Sequence[Row]) -> None:
-    """All rows as one aligned table."""
+    """Print all rows as one aligned table."""
     columns = ("what", "ours", "fastest or named peer", "ratio (least to greatest)", "target", "met")
     cells = [columns, *(cells_of(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
@@ -67,7 +67,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def cells_of(row: Row) -> tuple[str, ...]:
-    """A row in words."""
+    """A row as the cells of the printed table."""
     target = row.target
     peer = f"{row.against} {amount(median(row.peers[row.against]), row.unit)}" if row.against else ""
     ratio = f"{row.ratio['median']:.2f} ({row.ratio['min']:.2f} to {row.ratio['max']:.2f})" if row.ratio else ""

@@ -28,7 +28,7 @@ HOW_TO_INSTALL = {  # what brings a package that is not in the extra
 
 
 def installed_peers(packages: dict[str, str]) -> list[str]:
-    """The peers whose package is there; of each other one a line is printed."""
+    """The peers whose package is installed; for each other one a line is printed."""
     found = [name for name, package in packages.items() if find_spec(package) is not None]
     for name in packages:
         if name not in found:
@@ -38,7 +38,7 @@ def installed_peers(packages: dict[str, str]) -> list[str]:
 
 
 def measure_training(settings: Any) -> list[Row]:
-    """Everything about training."""
+    """All rows about training."""
     ours, peers = shape_a(settings, installed_peers(TRAINING_PACKAGES))
     rows = [*rows_of_shape_a(settings, ours, peers), memory_row(ours, peers)]
     best = [peer.job.name for peer in fastest(peers, 2)]
@@ -51,7 +51,7 @@ def measure_memory(settings: Any) -> list[Row]:
 
 
 def shape_a(settings: Any, names: list[str]) -> tuple[Turns, list[Turns]]:
-    """Ours and the peers on random ids."""
+    """The turns of this project and of the peers on random ids."""
     jobs = [training_job(settings, name) for name in ["ours", *names]]
     turns = train_in_turns(settings, jobs)
     return turns[0], turns[1:]
@@ -63,7 +63,7 @@ def training_job(settings: Any, name: str, label: str = "", **more: Any) -> Job:
 
 
 def train_in_turns(settings: Any, jobs: list[Job]) -> list[Turns]:
-    """The jobs' turns, in their order."""
+    """The turns of the jobs, in the order of the jobs."""
     requests = {"shape A": {"steps": settings.steps}}
     return take_turns(jobs, requests, settings.rounds, settings.threads, settings.gemm_size)["shape A"]
 

@@ -85,21 +85,21 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
 
 
 def use_mkl() -> None:
-    """Every product to MKL, none to oneDNN."""
+    """Compute every matrix product with MKL and none with oneDNN."""
     import model.linear
 
     model.linear.has_wide_onednn = lambda: False
 
 
 def use_torch_dropout() -> None:
-    """Masks from torch's own generator of Bernoulli numbers."""
+    """Draw dropout masks with torch's own generator of Bernoulli numbers."""
     from model.dropout import FastDropout
 
     FastDropout.apply = F.dropout  # wherever it is called from, as experiments/speed/dropout_check.py has it
 
 
 def use_plain_loss() -> None:
-    """All logits of the batch at once, and autograd's gradient of them."""
+    """Compute all logits of the batch at once, with autograd's gradient."""
     import training.batch_loss
     from training.losses import sequence_loss
 

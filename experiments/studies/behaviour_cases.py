@@ -37,7 +37,7 @@ class Case:
 
     @property
     def speeds(self) -> tuple[str, ...]:
-        """What it is run with: folders are opened alike whatever the speed."""
+        """The speeds that a case is run with; cases that open a folder have one, as all speeds open it alike."""
         return ("fast",) if self.killed_at or self.prompt else tuple(SPEEDS)
 
 

@@ -83,7 +83,7 @@ Command = Annotated[Plant, tyro.conf.subcommand("plant")] | Annotated[Effect, ty
 
 
 def main(arguments: list[str]) -> int:
-    """Plant, or compare."""
+    """Plant the lines in a corpus, or compare the rows that were trained on it."""
     command = parse(Command, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.contamination")
     if isinstance(command, Plant):
         plant(command)
@@ -136,6 +136,7 @@ def write_corpus(
         n_described = -1 if example.nl is None else len(described)
         rows.append((example.id, n_described, card["languages"].index(example.language), UNIT_KINDS.index(kind)))
         ids.append([*described, *tokenizer.encode(example.code)])
+
     out.mkdir(parents=True, exist_ok=True)
     (out / TOKENIZER).write_bytes(tokenizer.model)
     write_shard(out / "00000", rows, ids, tokenizer.vocab_size)
@@ -143,6 +144,7 @@ def write_corpus(
         "name": "00000", "examples": len(rows), "held_out": len(held_out), "tokens": sum(map(len, ids)),
         "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in SHARD_FILES}, "origin": "planted",
     }  # fmt: skip
+
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
     copied = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
     card = {name: card[name] for name in copied} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
@@ -164,10 +166,12 @@ def compare(command: Effect, words: list[str]) -> None:
     if len(seeds) < 2 or len(codes) > 1:
         both = f"{command.clean!r} and {command.contaminated!r}"
         raise UserError(f"{both} have no two seeds of one code in common; run them")
+
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     clean, contaminated = (numpy.array([of_row[seed] for seed in seeds]) for of_row in rights)  # (seeds, n)
     if clean.shape[1] != len(lines):
         raise UserError(f"{PLANTED_SPLIT} has {len(lines)} lines here, others than those that were scored")
+
     planted = numpy.array([is_planted(line) for line in lines])
     halves = {"planted": is_new & planted, "not planted": is_new & ~planted}
     cells = [
@@ -176,10 +180,12 @@ def compare(command: Effect, words: list[str]) -> None:
         for name, chosen in halves.items()
     ]  # fmt: skip
     print(as_text(["lines", "n", f"{command.clean} (%)", f"{command.contaminated} (%)", "difference"], cells), end="")
+
     of_lines = [spaced(line.code) for line in lines]
     effect, over_codes, over_seeds = effect_of(contaminated - clean, *halves.values(), of_lines)
     print(f"effect of reading the answers: {effect:+.1f} points ({over_codes[0]:+.1f} to {over_codes[1]:+.1f} over "
           f"lines, {over_seeds[0]:+.1f} to {over_seeds[1]:+.1f} over {len(seeds)} seeds)")  # fmt: skip
+
     low, high = (round(end, 1) for end in over_codes)
     row = measured_row("checks", "contamination, effect of reading the answers", words, facts_here(),
                        value=round(effect, 1), unit="points", low=low, high=high, over="lines", seeds=len(seeds),

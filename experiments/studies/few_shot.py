@@ -84,17 +84,21 @@ def main(arguments: list[str]) -> int:
     """Fine-tune and score each run for each k and draw, print two tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.few_shot")
     check_writable(settings.json)
+
     configs = without_beginnings({run: config_of(run, settings) for run in settings.runs})
     kinds = {run: kind_of(config) for run, config in configs.items()}
     check_distinct(configs, kinds)
     in_order = sorted({*kinds.values()}, key=lambda kind: (THEN in kind, kind != control_of(kind), kind))
+
     found: dict[str, dict[int, dict[int, float]]] = {kind: {} for kind in in_order}  # k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
         for k, scores in measure(run, config, settings).items():
             found[kinds[run]].setdefault(k, {})[config.seed] = 100 * fmean(scores)
+
     counts = (0, *settings.k)
     cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
+
     words, facts = ["experiments.studies.few_shot", *arguments], facts_here()
     rows = [
         measured_row("few_shot", f"{kind}, k {k}", words, facts,
@@ -108,7 +112,7 @@ def main(arguments: list[str]) -> int:
 
 
 def without_beginnings(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
-    """The runs but for a suite's control, which sees no descriptions, and for what others of them began with.
+    """The runs without a suite's control, which sees no descriptions, and without those that others began with.
 
     Such a beginning stays where no other run is of its kind and seed.
     """
@@ -137,7 +141,7 @@ def run_before(config: train.Settings) -> Path | None:
 
 
 def kind_of(config: train.Settings) -> str:
-    """How the run was trained, after how the run was that it began with."""
+    """How a run was trained, behind how the run was trained that it began with."""
     kind, at_once = config.strategies.meta.kind, config.training.accumulate
     if kind == "none":
         kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
@@ -146,13 +150,13 @@ def kind_of(config: train.Settings) -> str:
 
 
 def control_of(kind: str) -> str:
-    """The kind that was trained plainly where this one was not, or in the end was not."""
+    """The kind that a kind is compared with: the same, but with plain training at the end."""
     before, then, _ = kind.rpartition(THEN)
     return f"{before}{then}{PLAIN}"
 
 
 def check_distinct(configs: Mapping[Path, train.Settings], kinds: Mapping[Path, str]) -> None:
-    """Refuse runs of which one would stand for another, and none. Raises UserError."""
+    """Refuse no runs at all, and two runs of the same kind and seed. Raises UserError."""
     if not configs:
         raise UserError("no run is named that sees descriptions; give run folders")
     of_seed: dict[tuple[str, int], Path] = {}
@@ -193,6 +197,7 @@ def compare(
     }  # fmt: skip
     if alone := [kind for kind in found if control_of(kind) not in found]:
         print(f"not compared, as no run is named that was trained plainly instead: {', '.join(alone)}", file=sys.stderr)
+
     rows, cells = [], []
     for (kind, k), effect in effects.items():
         if effect is None:
@@ -206,6 +211,7 @@ def compare(
         rows.append(measured_row("few_shot", f"{kind} against plain, k {k}", words, facts, **values))
         interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
         cells.append([f"{kind}, k = {k}", str(effect.n), interval, p_in_words(effect.p), said])
+
     if cells:
         print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
     return rows
@@ -236,7 +242,7 @@ def measure(run: Path, config: train.Settings, settings: Settings) -> dict[int, 
 def fine_tune(
     model: Transformer, tokenizer: Tokenizer, examples: Sequence[Example], settings: Settings, seed: int
 ) -> None:
-    """Adam on all the examples at once, so many steps, dropout as the network has it."""
+    """Fine-tune with Adam on all examples at once, with the dropout of the network."""
     seed_everything(seed)
     batch = collate([pairs(example, tokenizer, None) for example in examples], [e.id for e in examples], tokenizer)
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)

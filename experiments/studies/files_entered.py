@@ -37,7 +37,7 @@ PLAIN_NETWORK = "--pretraining.steps 0 --model.preset modern --model.speed reada
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing is to be chosen."""
+    """There is nothing to choose."""
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def files_entered(options: list[str]) -> dict[str, list[str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Both lists."""
+    """Print the files of the plain network and of train.py's defaults."""
     parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.files_entered")
     for title, options in (("the plain network", PLAIN_NETWORK), ("python train.py", [])):
         for phase, files in files_entered([*SMALL_DATA, *options]).items():

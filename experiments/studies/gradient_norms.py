@@ -39,7 +39,7 @@ MEASURED_PAIRS = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is averaged over."""
+    """How much the norms are averaged over."""
 
     seeds: int = 5  # networks of each kind
     plot: Path | None = None  # file for the picture (svg or png)
@@ -75,7 +75,7 @@ def measure(seeds: int) -> dict[tuple[str, int], list[float]]:
 
 
 def plot(found: dict[tuple[str, int], list[float]], file: Path) -> None:
-    """Norm against layer, a line for each depth, pre-norm and post-norm beside each other."""
+    """Plot the norm against the layer, a line for each depth, pre-norm and post-norm beside each other."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -99,7 +99,7 @@ def plot(found: dict[tuple[str, int], list[float]], file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and show."""
+    """Measure the norms, print a table, and plot them."""
     settings = parse(
         Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.studies.gradient_norms"
     )
@@ -107,12 +107,14 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"--seeds {settings.seeds} must be at least 1")
     check_writable(settings.json)
     check_writable(settings.plot)
+
     found = measure(settings.seeds)
     rows = [
         [f"{place}-norm, {depth} layers", *(f"{norm:.4f}" for norm in (norms[0], max(norms), norms[-1]))]
         for (place, depth), norms in found.items()
     ]
     print(as_text(["network", "first layer", "largest", "last layer"], rows), end="")
+
     if settings.plot is not None:
         plot(found, settings.plot)
     if settings.json is not None:

@@ -86,7 +86,7 @@ def places(model: Transformer) -> list[tuple[str, int]]:
 
 @contextmanager
 def without_head(attention: nn.Module, head: int) -> Iterator[None]:
-    """Inside, the head gives zeros: its columns of what W^O reads are set to 0."""
+    """Inside the `with`, one head gives zeros: its columns of the input of W^O are set to 0."""
     d_k = attention.output.in_features // attention.n_heads
 
     def silence(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
@@ -115,6 +115,7 @@ def looks(model: Transformer, batches: list[Batch]) -> dict[tuple[str, int], tup
     copied: dict[int, list[Tensor]] = {}
     counts: dict[tuple[str, int], int] = {}
     n_copied = 0
+
     for batch in batches:
         seen = weights_of(model, batch)
         stands = (batch.target[:, :, None] == batch.source[:, None, :]) & batch.source_mask[:, None, :]  # (B, T, S)
@@ -129,6 +130,7 @@ def looks(model: Transformer, batches: list[Batch]) -> dict[tuple[str, int], tup
             if kind == "cross":
                 share = (weights * stands[:, None]).sum(dim=-1) * may_copy[:, None]  # (B, h, T)
                 copied.setdefault(layer, []).append(share.sum(dim=(0, 2)))
+
     return {
         (kind, layer): (
             sum(sums) / counts[kind, layer],
@@ -190,7 +192,7 @@ def read_batches(settings: Settings, run: train.Settings, tokenizer: Any) -> lis
 
 
 def plot(heads: list[Head], file: Path) -> None:
-    """Importance, entropy and copying as maps of layers and heads."""
+    """Plot importance, entropy and copying as maps of layers and heads."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -222,7 +224,7 @@ def plot(heads: list[Head], file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Load, analyse, show."""
+    """Load the run, analyse its heads, and print a table."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.head_analysis")
     check_writable(settings.json)
     check_writable(settings.plot)

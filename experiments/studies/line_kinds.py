@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def lines_of(lines: Sequence[ResultLine], row: str, split: str) -> list[ResultLine]:
-    """The row's lines of the code that has most, the newest of several. Raises UserError where there is none."""
+    """The row's lines of the code that made most of them, the newest of several. Raises UserError without any."""
     found = [
         line for line in lines
         if line.row == row and not (line.trial and line.trial.tuning) and look_up(line, ("bits", split, "exact"))
@@ -80,7 +80,7 @@ def share_right(lines: Sequence[ResultLine], split: str) -> numpy.ndarray:
 
 
 def kinds_of(train: Sequence[Example], references: Sequence[Example]) -> dict[str, numpy.ndarray]:
-    """Kind -> which of the references are of it (n,): by their words and strings, and by their length."""
+    """Kind -> which references are of that kind (n,): by their words and strings, and by their length."""
     known = {token for example in train for token in split_tokens(example.code, example.language)}
     tokens = [split_tokens(example.code, example.language) for example in references]
     new = numpy.array([not known.issuperset(of_line) for of_line in tokens])

@@ -46,7 +46,7 @@ BASE = {
 
 
 def at_cost(cost: float, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The plain row with as many steps as cost the same, where one costs `cost` of the plain ones."""
+    """The plain row with as many steps as cost the same where one step costs `cost` plain ones."""
     return {**plain, "training.steps": round(plain["training.steps"] / cost)}
 
 

@@ -45,7 +45,7 @@ def test_the_table_lines_up(capsys):
 
 def test_a_peer_that_is_not_installed_is_a_line(monkeypatch, capsys):
     monkeypatch.setattr(train, "find_spec", lambda name: None if name == "x_transformers" else object())
-    assert "x-transformers" not in train.installed(train.TRAINING_PACKAGES)
+    assert "x-transformers" not in train.installed_peers(train.TRAINING_PACKAGES)
     assert capsys.readouterr().out.startswith("x-transformers: x_transformers is not installed (pip install")
 
 
