@@ -27,29 +27,30 @@ import tyro
 
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.counting import codes_beside, codes_that_count
+from experiments.laboratory.counting import codes_that_count, codes_that_count_as
 from experiments.laboratory.plan import (
     Code,
     Plan,
     Trial,
     code_of_suite,
-    is_of,
+    estimated_seconds,
     line_of,
     make_plan,
     make_trial,
-    seconds_of,
     shared_line,
+    stands_for,
 )
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.proof import provable_lines, provable_of_suite, prove
 from experiments.laboratory.runner import run_all, seconds_in_words
-from experiments.laboratory.suite import BASE, Suite, load_suite, seeds_of
+from experiments.laboratory.suite import BASE_ROW, Suite, load_suite, seeds_of
 from experiments.laboratory.suite import names as suite_names
 from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
 from experiments.record.lines import append_line, read_suite, read_suites
 from experiments.record.measurement import ROOT
+from experiments.record.records import CodeVerdict, Record, ResultLine, runs, stored_line
 from system.atomic_files import write_atomically
 from system.cache import cache_folder
 from system.errors import UserError
@@ -74,15 +75,17 @@ class Settings:
 
 
 def main(arguments: list[str]) -> int:
-    """Plan, run, show."""
+    """Make the plan, run what is missing, and show the tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.ablate")
     for name in ("seeds", "jobs"):
         if getattr(settings, name) < 0:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least 0")
+
     if settings.prove:
         add_proofs(settings)
         return 0
     suite = load_suite(settings.suite)
+
     with tempfile.TemporaryDirectory() as trial:
         results = settings.results
         if step_cap():
@@ -92,7 +95,8 @@ def main(arguments: list[str]) -> int:
             show_plan(suite, settings, results)
             return 0
         failed = make_runs(suite, settings, results) if settings.jobs else {}
-        show(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
+        show_analysis(analyse(suite, read_suite(results, suite.name)), settings.runs / suite.name)
+
     for name, said in failed.items():
         print(f"failed: {name}: {said}", file=sys.stderr)
     return 1 if failed else 0
@@ -121,77 +125,82 @@ class Missing:
     plan: Plan
     code: str  # as which lines count
     runs: list[Trial]
-    shared: list[Any]  # lines that other rows or suites have of its runs
+    shared: list[ResultLine]  # lines that other rows or suites have of its runs
 
 
-def planned(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
-    """The plan and what is missing of it. Where earlier code has made the suite complete, nothing is."""
+def find_missing(suite: Suite, settings: Settings, results: Path, code: Code) -> Missing:
+    """The plan and the runs that it lacks. Where earlier code has made the suite complete, it lacks none."""
     lines = [line for of_suite in read_suites(results).values() for line in of_suite]
+    made = runs(lines)
     counted, codes = codes_that_count(suite, lines, code.hash)
     if settings.again:
         counted, codes = code.hash, {code.hash}
-    plan = make_plan(suite, lines, codes, settings.seeds, settings.rows)
+    plan = make_plan(suite, made, codes, settings.seeds, settings.rows)
     missing, shared = [], []
     for trial in plan.trials:
-        line = line_of(trial, lines, codes)
+        line = line_of(trial, made, codes)
         if line is None:
             missing.append(trial)
-        elif not any(is_of(trial, other) and other["code_hash"] in codes for other in lines if "code_hash" in other):
+        elif not any(stands_for(trial, other) and other.code_hash in codes for other in made):
             shared.append(shared_line(trial, line))
     return Missing(plan, counted, missing, shared)
 
 
 def make_runs(suite: Suite, settings: Settings, results: Path) -> dict[str, str]:
-    """Run what is missing, tuning first, since it decides what the others are. What failed, and why."""
+    """Run what is missing, and return what failed: name -> reason. Tuning comes first, as it decides the rest."""
     failed: dict[str, str] = {}
     code = code_of_suite(suite)
     places = Places(results.resolve(), settings.runs.resolve(), code)
     while True:
-        found = planned(suite, settings, results, code)
+        found = find_missing(suite, settings, results, code)
         show_refused(found.plan)
         for line in found.shared:
-            append_line(results, line)
+            append_line(results, stored_line(line))
         missing = [trial for trial in found.runs if trial.name not in failed]
         if not missing:
             if found.code != code.hash:
-                print(f"{suite.name} is {made_by(found.code, code)}", file=sys.stderr)
+                print(f"{suite.name} is {complete_in_words(found.code, code)}", file=sys.stderr)
             return failed
-        failed |= run_all(missing, places, settings.jobs, partial(is_there, places))
+        failed |= run_all(missing, places, settings.jobs, partial(has_line, places))
 
 
-def is_there(places: Places, trial: Trial) -> bool:
+def has_line(places: Places, trial: Trial) -> bool:
     """Whether a run has left its line."""
-    return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None
+    return line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash}) is not None
 
 
 def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
-    """What would be run, how long each takes, and what cannot be."""
+    """Print the runs that are missing, how long each takes, and the rows that cannot be run."""
     code = code_of_suite(suite)
-    found = planned(suite, settings, results, code)
+    found = find_missing(suite, settings, results, code)
     missing, lines = found.runs, read_suite(results, suite.name)
-    seconds = [seconds_of(trial, lines) for trial in missing]
-    base = make_trial(suite, BASE, seeds_of(suite, BASE)[0])
+    seconds = [estimated_seconds(trial, runs(lines)) for trial in missing]
+    base = make_trial(suite, BASE_ROW, seeds_of(suite, BASE_ROW)[0])
+
     rows = [
         [trial.name, "unknown" if took is None else seconds_in_words(took),
-         " ".join(option for option in shown_options(trial) if option not in shown_options(base))]
+         " ".join(option for option in all_options(trial) if option not in all_options(base))]
         for trial, took in zip(missing, seconds, strict=True)
     ]  # fmt: skip
+
     if base.network is not None:
         print(f"the base's network: python train.py {' '.join(base.network.options)}")
     print(f"the base: python train.py {' '.join(base.options)}\n")
     if rows:
         print(as_text(["run", "time", "options that are not the base's"], rows))
+
     left = sum(took for took in seconds if took is not None) / max(1, settings.jobs)
     about = f"about {seconds_in_words(left)}" if None not in seconds else "unknown until the base has run once"
     done = len(found.plan.trials) - len(missing)
     print(f"{suite.name}, code {code.hash}: {done} runs done, {len(missing)} left{f', {about}' if missing else ''}")
+
     if found.code != code.hash:
-        print(made_by(found.code, code))
+        print(complete_in_words(found.code, code))
     elif missing:
-        others = Counter(line["code_hash"] for line in lines if line.get("code_hash") not in (None, code.hash))
+        others = Counter(line.code_hash for line in runs(lines) if line.code_hash != code.hash)
         for other, count in others.items():
-            if other not in codes_beside(code.hash, lines):
-                why = why_not(other, code, lines)
+            if other not in codes_that_count_as(code.hash, lines):
+                why = why_not_counted(other, code, lines)
                 print(f"{count} lines of code {other} do not count beside runs of today's: {why}")
     show_refused(found.plan)
     if any(is_on_mined(trial) for trial in missing) and not cache_folder("corpora").is_dir():
@@ -203,32 +212,33 @@ def is_on_mined(trial: Trial) -> bool:
     return any("--data.shards=mined" in run.options for run in (trial, trial.network) if run is not None)
 
 
-def why_not(older: str, code: Code, lines: list[dict[str, Any]]) -> str:
-    """Why lines of older code do not count as today's."""
-    said = [line["reason"] for line in lines if (line.get("rejects"), line.get("for")) == (older, code.hash)]
+def why_not_counted(older: str, code: Code, lines: list[Record]) -> str:
+    """The reason why lines of older code do not count as today's."""
+    verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
+    said = [line.reason for line in verdicts if (line.rejects, line.newer) == (older, code.hash)]
     return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 
-def made_by(earlier: str, code: Code) -> str:
-    """What is said of a suite that is not gone on with."""
+def complete_in_words(earlier: str, code: Code) -> str:
+    """The sentence about a suite that earlier code has made complete, so that no run of it is made."""
     return (
         f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
         "(--again makes all of them anew)"
     )
 
 
-def shown_options(trial: Trial) -> list[str]:
-    """A run's options, and those of the run whose network it begins with, each once."""
+def all_options(trial: Trial) -> list[str]:
+    """The options of a run and of the run whose network it begins with, each of them once."""
     return list(dict.fromkeys([*(trial.network.options if trial.network else ()), *trial.options]))
 
 
 def show_refused(plan: Plan) -> None:
-    """Rows whose settings cannot be together."""
+    """Print the rows whose settings cannot be combined, with the reason."""
     for row, reason in plan.refused.items():
         print(f"not possible: {row}: {reason}", file=sys.stderr)
 
 
-def show(analysis: Analysis, folder: Path) -> None:
+def show_analysis(analysis: Analysis, folder: Path) -> None:
     """Print the table; write it as Markdown, LaTeX and CSV with the plot and the provenance."""
     head, rows, notes = tables.header(analysis), tables.table_rows(analysis), tables.notes(analysis)
     print(f"\n{analysis.suite.title}\n\n{as_text(head, rows)}\n" + "\n".join(notes))
@@ -248,15 +258,14 @@ def show(analysis: Analysis, folder: Path) -> None:
 
 
 def provenance(analysis: Analysis) -> dict[str, Any]:
-    """What the table was made from."""
+    """The facts from which the table was made: code, runs, versions."""
     lines = [line for of_row in analysis.lines.values() for line in of_row]
+    facts = ("row", "seed", "command", "asked", "data_hash", "commit", "machine")
     return {
-        "suite": analysis.suite.name, "code_hash": analysis.code, "accepted": analysis.accepted,
-        "runs": [
-            {name: line.get(name) for name in ("row", "seed", "command", "asked", "data_hash", "commit", "machine")}
-            for line in lines
-        ],
-        "versions": [dict(found) for found in {tuple(sorted(line["versions"].items())) for line in lines}],
+        "suite": analysis.suite.name, "code_hash": analysis.code,
+        "accepted": [stored_line(verdict) for verdict in analysis.accepted],
+        "runs": [{name: stored_line(line).get(name) for name in facts} for line in lines],
+        "versions": [dict(found) for found in {tuple(sorted(line.versions.items())) for line in lines}],
     }  # fmt: skip
 
 

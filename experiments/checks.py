@@ -20,7 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy
 import tyro
@@ -28,7 +28,15 @@ import tyro
 from evaluation.finished_run import read_json_lines
 from evaluation.intervals import interval_of_score
 from experiments.record.child import run_child, watch
-from experiments.record.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from experiments.record.measurement import (
+    ROOT,
+    Facts,
+    MeasuredRow,
+    check_writable,
+    facts_of,
+    measured_row,
+    write_rows,
+)
 from system.errors import UserError
 from system.options import parse, run_and_report
 
@@ -51,7 +59,7 @@ class Settings:
     json: Path | None = None  # file for the rows
 
 
-def check_tests(arguments: list[str]) -> list[dict[str, Any]]:
+def check_tests(arguments: list[str]) -> list[MeasuredRow]:
     """Time `make test` once its environment is there. Raises UserError when it fails."""
     venv = os.environ.get("VENV", ".venv")
     if subprocess.run(["make", f"{venv}/.installed-test"], cwd=ROOT).returncode:
@@ -63,7 +71,7 @@ def check_tests(arguments: list[str]) -> list[dict[str, Any]]:
     return [measured_row("checks", "make test", arguments, facts, value=round(watched.seconds, 1), unit="s")]
 
 
-def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
+def check_quickstart(arguments: list[str], run: str) -> list[MeasuredRow]:
     """Time the quick start and watch its memory. Raises UserError when it fails."""
     watched = watch([sys.executable, "train.py", "--run", run])
     if watched.status:
@@ -77,7 +85,7 @@ def check_quickstart(arguments: list[str], run: str) -> list[dict[str, Any]]:
     ]
 
 
-def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
+def check_corpus(arguments: list[str]) -> list[MeasuredRow]:
     """Build the mined corpus in a folder that is deleted, and ask for it again. Raises UserError when it fails."""
     with tempfile.TemporaryDirectory() as folder:
         build = [sys.executable, "-m", "data", "build", "--out", f"{folder}/corpus", "--json", f"{folder}/card.json"]
@@ -99,7 +107,7 @@ def check_corpus(arguments: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
+def check_matching(arguments: list[str], run: str) -> list[MeasuredRow]:
     """Pretrain an encoder on masked tokens, then on matching, and ask it about held-out functions. Raises UserError."""
     for folder, options in ((f"{run}-mlm", MASKED), (run, [*MATCHED, "--init.from", f"{run}-mlm"])):
         if run_child([sys.executable, "train.py", "--run", folder, *options], ROOT):
@@ -115,8 +123,8 @@ def check_matching(arguments: list[str], run: str) -> list[dict[str, Any]]:
     return [measured_row("checks", "matching, network above bag of words", arguments, facts, **ahead, **beside)]
 
 
-def facts_asked_of(python: Path) -> dict[str, Any]:
-    """Machine and versions, asked of another environment's Python."""
+def facts_asked_of(python: Path) -> Facts:
+    """Machine and versions as the Python of another environment reports them."""
     command = [str(python), "-m", "experiments.record.measurement"]
     return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

@@ -81,9 +81,10 @@ def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tu
     pairs = {}
     for split, records in both[0].items():
         others = both[1][split]
-        asked = [[(record["id"], record["nl"], record["reference"]) for record in side] for side in (records, others)]
-        if asked[0] != asked[1]:
-            unequal = sum(left != right for left, right in zip(*asked, strict=False)) + abs(len(records) - len(others))
+        questions = [[(one["id"], one["nl"], one["reference"]) for one in side] for side in (records, others)]
+        if questions[0] != questions[1]:
+            unequal = sum(left != right for left, right in zip(*questions, strict=False))
+            unequal += abs(len(records) - len(others))
             raise UserError(
                 f"{split}: {unequal} of {max(len(records), len(others))} examples are not the same in both runs, so "
                 "they cannot be compared; score both with the same data and seed"
@@ -101,13 +102,13 @@ def by_split(run: RunFolder) -> dict[str, list[dict]]:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The two-sided exact p-value: how likely so uneven a share is where either side may have each example."""
+    """The two-sided exact p-value: how likely so uneven a split is, if each example goes to either side by chance."""
     discordant = only_first + only_second
     return float(stats.binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def compare_right(split: str, score: str, pairs: list[tuple[dict, dict]]) -> Comparison | None:
-    """How often each is right, and McNemar's test; None where nothing was asked."""
+    """How often each run is right, and McNemar's test; None where no example has an answer."""
     answers = [(one.get(score), other.get(score)) for one, other in pairs]
     if not pairs or any(None in answer for answer in answers):
         return None
@@ -169,7 +170,7 @@ def show_examples(pairs: dict[str, list[tuple[dict, dict]]], names: tuple[str, s
 
 
 def plot_curves(first: RunFolder, second: RunFolder, names: tuple[str, str], file: Path) -> None:
-    """Loss against steps, both runs, training thin and held-out with points."""
+    """Plot both runs' loss against steps: a thin line for training, points for the held-out loss."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -191,22 +192,25 @@ def plot_curves(first: RunFolder, second: RunFolder, names: tuple[str, str], fil
 
 
 def main(arguments: list[str]) -> int:
-    """Compare and show."""
+    """Compare the two runs and print what differs."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.compare")
     check_writable(settings.json)
     check_writable(settings.plot)
     if settings.examples < 0:
         raise UserError(f"--examples {settings.examples} must be at least 0")
+
     first, second = (read_run_folder(run, read_config_values(run)) for run in (settings.first, settings.second))
     names = (first.name, second.name) if first.name != second.name else (str(settings.first), str(settings.second))
     differing = differing_settings(first, second)
     found, pairs = compare(first, second)
+
     seeds = [str(run.config.get("seed")) for run in (first, second)]
     rows = [[name, json.dumps(left), json.dumps(right)] for name, left, right in differing]
     print(as_text(["setting", *names], [["seed", *seeds], *rows]))
     columns = ["split", "score", "n", *names, "change", *(f"only {name}" for name in names), "p"]
     print(as_text(columns, score_rows(found)))
     show_examples(pairs, names, settings.examples)
+
     if settings.plot is not None:
         plot_curves(first, second, names, settings.plot)
     if settings.json is not None:

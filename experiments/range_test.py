@@ -61,6 +61,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     set_threads(training.threads)
     keep_freed_memory()
     seed_everything(training.seed)
+
     corpus = (corpora := read_corpora(training))["training"]
     tokenizer = first_tokenizer(training, corpora)
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
@@ -68,6 +69,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     if training.init.from_:
         load_network(model, Path(training.init.from_))
     model.to(device).train()
+
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), training, device, tokenizer, model, Position("training"), time.monotonic())
         phase = start_phase(run, "training", training.training, corpus, None)
@@ -114,7 +116,7 @@ def plot(points: list[tuple[float, float]], best: float | None, file: Path) -> N
 
 
 def read(arguments: list[str]) -> tuple[Settings, Any]:
-    """Our settings, and train.py's behind the first --. Raises UserError."""
+    """The settings of the test, and those of train.py, which stand behind the first --. Raises UserError."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     ours, theirs = arguments[:place], arguments[place + 1 :]
     settings = parse(Settings, ours, Settings(), __doc__.splitlines()[0], "python -m experiments.range_test")
@@ -130,7 +132,7 @@ def read(arguments: list[str]) -> tuple[Settings, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Test and show."""
+    """Run the test, print the proposed rate, and plot the loss."""
     settings, training = read(arguments)
     points = run_test(settings, training)
     if not points:

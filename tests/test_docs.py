@@ -9,6 +9,7 @@ import pytest
 import train
 from data.objectives.table import OBJECTIVES
 from experiments.record.lines import read_suites
+from experiments.record.records import ResultLine, runs
 from training.run.old_settings import flat
 from training.run.settings_file import to_dict
 
@@ -83,12 +84,13 @@ def objectives_with_a_run() -> set[str]:
     """The objectives that a recorded run had on: its own training, the network it began with, an auxiliary task."""
     found = set()
     for line in (line for lines in read_suites(ROOT / "docs" / "results").values() for line in lines):
-        configs = [line.get("config", {}), line.get("pretraining", {}).get("config", {})]
+        made = [line, line.pretraining] if isinstance(line, ResultLine) else []
+        configs = [one.config for one in made if one is not None]
         found |= {config.get("strategies", {}).get("auxiliary", {}).get("task") for config in configs}
         phases = [config[name] for config in configs for name in ("pretraining", "training") if name in config]
         for phase in (phase for phase in phases if phase.get("steps") or phase.get("epochs")):
             found |= {name for name in OBJECTIVES if phase["objectives"].get(name)}
-        if line.get("row", "").startswith("matching, network"):
+        if line.row.startswith("matching, network"):
             found.add("match")
     return found & set(OBJECTIVES)
 
@@ -111,8 +113,7 @@ def not_run_here(page: str) -> list[str]:
 @pytest.mark.parametrize(("page", "prefix"), [("architecture.md", ""), ("strategies.md", "strategies.")])
 def test_settings_that_are_called_not_run_have_their_default_in_every_recorded_run(page, prefix):
     default = flat(to_dict(train.Settings()))
-    configs = [line["config"] for lines in read_suites(ROOT / "docs" / "results").values() for line in lines
-               if "config" in line]  # fmt: skip
+    configs = [line.config for lines in read_suites(ROOT / "docs" / "results").values() for line in runs(lines)]
     places = (prefix, "training.", "pretraining.")
     named = [place + name for name in not_run_here(page) for place in places if place + name in default]
     assert len(named) >= 7

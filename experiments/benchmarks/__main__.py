@@ -26,7 +26,8 @@ from experiments.benchmarks.recipes import BENCHMARKS, Benchmark
 from experiments.benchmarks.tables import result_table, score_rows
 from experiments.record.child import STOPPED, run_child, run_side_by_side
 from experiments.record.compact_lines import config_hash, settings_that_count
-from experiments.record.measurement import ROOT, check_writable, facts_of, measured_row, write_rows
+from experiments.record.measurement import ROOT, MeasuredRow, check_writable, facts_of, measured_row, write_rows
+from experiments.record.records import record_of
 from system.atomic_files import read_json
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -49,7 +50,7 @@ class Settings:
 
 
 def main(arguments: list[str]) -> int:
-    """Make what is missing, score it, print it beside what is published."""
+    """Make the runs that are missing, score them, and print the scores beside the published ones."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.benchmarks")
     check_writable(settings.json)
     benchmark = BENCHMARKS[settings.name]
@@ -59,14 +60,15 @@ def main(arguments: list[str]) -> int:
     status = make(settings.name, benchmark, folder, path)
     if status:
         return status
-    rows = measure(settings.name, benchmark, folder, path)
-    print(f"\n{result_table(settings.name, rows)}\n{NOTES[settings.name]}")
-    budget = rows[0]
-    print(about(benchmark, budget["minutes"], budget["parameters"]))
-    print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
     facts = facts_of(environment(folder / benchmark.scored)) | identity_of(folder / benchmark.scored)
     words = ["experiments.benchmarks", *arguments]
-    write_rows(settings.json, [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in rows])
+    measured = measure(settings.name, benchmark, folder, path)
+    rows = [measured_row("benchmarks", row.pop("row"), words, facts, **row) for row in measured]
+    figures = [record_of({"suite": "benchmarks", **row}) for row in rows]
+    print(f"\n{result_table(settings.name, figures)}\n{NOTES[settings.name]}")
+    print(about(benchmark, figures[0].minutes, figures[0].parameters))
+    print(f"predictions: {folder / benchmark.scored / 'predictions.jsonl'}, report.html beside them")
+    write_rows(settings.json, rows)
     return 0
 
 
@@ -82,7 +84,9 @@ def check_ready(settings: Settings, benchmark: Benchmark) -> None:
 
 
 def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
-    """Make the runs that are not finished, score the last one; the exit status. `path`: of the data. Raises UserError.
+    """Make the runs that are not finished from the data in `path`, score the last one, return the exit status.
+
+    Raises UserError.
 
     Runs that need no other are made first, several of them side by side, one on each core: a small network on one
     thread is more than half as fast as on two.
@@ -95,7 +99,7 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
         threads = ("--threads", "1") if len(group) > 1 else ()
         commands = {}
         for stage in group:
-            run, options = folder / stage.name, [name, *filled((*stage.options, *threads), places)]
+            run, options = folder / stage.name, [name, *fill_places((*stage.options, *threads), places)]
             if is_run(run):
                 check_settings(run, options)
             print(f"{stage.name}: {run}{' is finished' if is_finished(run) else ''}", flush=True)
@@ -105,14 +109,14 @@ def make(name: str, benchmark: Benchmark, folder: Path, path: str) -> int:
         status = call(commands)
         if status:
             return status
-    scoring = [*filled(benchmark.scoring, places), *(["--data_path", path] if path else [])]
+    scoring = [*fill_places(benchmark.scoring, places), *(["--data_path", path] if path else [])]
     return call({"scores": python("eval.py", "--run", places[benchmark.scored], *scoring)})
 
 
 def check_settings(run: Path, options: list[str]) -> None:
     """Refuse a run that an older recipe has made, or begun. Raises UserError."""
-    made, _ = read_config(run, train.Settings)
-    if comparable(made) != comparable(read_training_command(train.Settings, options, "")[0]):
+    made_settings, _ = read_config(run, train.Settings)
+    if comparable(made_settings) != comparable(read_training_command(train.Settings, options, "")[0]):
         raise UserError(f"{run} was made with other settings than today's recipe; choose another --run, or delete it")
 
 
@@ -123,13 +127,13 @@ def comparable(settings: train.Settings) -> train.Settings:
     )
 
 
-def filled(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
+def fill_places(options: tuple[str, ...], places: dict[str, str]) -> list[str]:
     """Options with the folders of the stages that they name."""
     return [option.format(**places) for option in options]
 
 
 def python(script: str, *options: str) -> list[str]:
-    """A command that says at once what it has to say, into a pipe too."""
+    """The command that runs a script without buffering what it prints, so that a pipe has it at once."""
     return [sys.executable, "-u", script, *options]
 
 
@@ -145,7 +149,7 @@ def call(commands: dict[str, list[str]]) -> int:
     return max(statuses.values(), default=0)
 
 
-def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[dict[str, Any]]:
+def measure(name: str, benchmark: Benchmark, folder: Path, path: str) -> list[MeasuredRow]:
     """A row for each split and column: what was scored, the figure with its interval, time and size."""
     run = folder / benchmark.scored
     settings, _ = read_config(run, train.Settings)
@@ -165,12 +169,12 @@ def two_core_minutes(run: Path) -> float:
 
 
 def environment(run: Path) -> dict[str, Any]:
-    """What a run has written down of where it was made."""
+    """What a run recorded about the machine that made it."""
     return read_json(run / "environment.json")
 
 
 def identity_of(run: Path) -> dict[str, Any]:
-    """What tells results of one command apart: settings, data, seed, and the code that scores."""
+    """The hashes by which two results of one command differ: settings, data, seed, and the code that scores."""
     config = settings_that_count(read_config_values(run))
     scoring = [*Path(__file__).parent.glob("*.py"), *(ROOT / "evaluation").rglob("*.py")]
     found = environment(run)
@@ -181,7 +185,7 @@ def identity_of(run: Path) -> dict[str, Any]:
 
 
 def about(benchmark: Benchmark, minutes: float, parameters: int) -> str:
-    """Time and size, beside what they may be."""
+    """One sentence about the time and the size of the networks, each beside its limit."""
     allowed = f" of {benchmark.minutes:g}" if benchmark.minutes else ""
     room = f" of {benchmark.parameters / 1e6:g}" if benchmark.parameters else ""
     networks = f"networks in use: {parameters / 1e6:.1f}{room} M parameters"

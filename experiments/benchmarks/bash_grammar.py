@@ -31,26 +31,26 @@ def grammar_template(command: str) -> str:
         trees = bashlex.parse(command)
     except Exception:  # bashlex raises its own errors, NotImplementedError, and on odd input nearly any other
         return command_template(command)
-    return template_of_words(word for tree in trees for word in flat(tree, command))
+    return template_of_words(word for tree in trees for word in flat_words(tree, command))
 
 
-def flat(node: Any, command: str) -> Iterator[str]:
+def flat_words(node: Any, command: str) -> Iterator[str]:
     """The words and operators below a node, substitutions in their brackets."""
     if node.kind in ("word", "assignment"):
         inside = [part for part in node.parts if part.kind in SUBSTITUTIONS]
         for part in inside:
             sign = command[part.pos[0] : part.pos[0] + 2]
             yield sign if sign in ("<(", ">(") else "$("
-            yield from flat(part.command, command)
+            yield from flat_words(part.command, command)
             yield ")"
         if not inside:
             yield command[slice(*node.pos)]
     elif node.kind == "redirect":
         yield node.type
         if hasattr(node.output, "kind"):  # a file, not a number
-            yield from flat(node.output, command)
+            yield from flat_words(node.output, command)
     elif node.kind in ("pipe", "operator", "reservedword"):
         yield command[slice(*node.pos)]
     else:
         for part in (*(getattr(node, "list", None) or getattr(node, "parts", ())), *getattr(node, "redirects", ())):
-            yield from flat(part, command)
+            yield from flat_words(part, command)

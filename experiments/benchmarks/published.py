@@ -73,12 +73,12 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     ),
     "mbpp": (),
 }
-TEST = "test lines; ours are dev lines where the test file is not there"
+ON_TEST_LINES = "test lines; ours are dev lines where the test file is not there"
 # Share of the published test pairs that stand in the training lines, where the test file itself is not there.
 TEST_DUPLICATES = {"django": 0.141}
 NOTES = {
-    "django": f"Published: {TEST}. 19% of the dev pairs stand in the training lines, 14% of the test pairs.",
-    "hearthstone": f"Published: {TEST}.",
+    "django": f"Published: {ON_TEST_LINES}. 19% of the dev pairs stand in the training lines, 14% of the test pairs.",
+    "hearthstone": f"Published: {ON_TEST_LINES}.",
     "nl2bash": "Split by command template; published figures are on a split by description and command, and no column "
     "here is theirs.",
     "conala": "Without the test file a tenth of the training pairs, grouped by code: questions that training has in "

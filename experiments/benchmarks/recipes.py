@@ -41,7 +41,7 @@ class Benchmark:
         ]  # fmt: skip
 
 
-def pretrained(steps: int, *options: str) -> Stage:
+def pretraining_stage(steps: int, *options: str) -> Stage:
     """Text infilling on mined code and text: the objective that helped most in the suite `pretraining`."""
     return Stage(
         "pretrained",
@@ -58,14 +58,14 @@ LONG = ("--data.max_target_length", "512", "--evaluation.max_new_tokens", "512")
 # Django's networks are many and small: three that write together, and one that reads their code back, have less than
 # 15 M parameters. Neither pretraining nor lines to restore were worth their time. With nothing held out, the seeds
 # share a vocabulary.
-SMALL = (
+SMALL_NETWORK = (
     "--data.held_out", "0", "--model.d_model", "192", "--model.d_ff", "512", "--training.objectives.denoise", "0",
 )  # fmt: skip
 
 
 def writer(name: str, seed: int) -> Stage:
     """One of the networks that write Django's lines together."""
-    options = ("--data.slots", "--data.name_slots", *SMALL, "--training.epochs", "24", "--seed", str(seed))
+    options = ("--data.slots", "--data.name_slots", *SMALL_NETWORK, "--training.epochs", "24", "--seed", str(seed))
     return Stage(name, options)
 
 
@@ -73,7 +73,7 @@ BENCHMARKS = {
     "django": Benchmark(
         stages=(
             writer("first", 1), writer("second", 2), writer("third", 3),
-            Stage("reverse", ("--data.reverse", *SMALL, "--training.epochs", "10")),
+            Stage("reverse", ("--data.reverse", *SMALL_NETWORK, "--training.epochs", "10")),
         ),
         scored="first",
         scoring=(
@@ -87,21 +87,21 @@ BENCHMARKS = {
     ),
     "nl2bash": Benchmark(
         stages=(
-            pretrained(4700, "--data.vocab_size", "4000"),
+            pretraining_stage(4700, "--data.vocab_size", "4000"),
             Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "20")),
         ),
         scored="tuned", scoring=("--beam", "4"),
     ),
     "conala": Benchmark(
         stages=(
-            pretrained(9400, "--data.vocab_size", "4000"),
+            pretraining_stage(9400, "--data.vocab_size", "4000"),
             Stage("tuned", ("--init.from", "{pretrained}", "--training.epochs", "40")),
         ),
         scored="tuned", scoring=BEAM,
     ),
     "mbpp": Benchmark(
         stages=(
-            pretrained(4700, "--data.vocab_size", "4000"),
+            pretraining_stage(4700, "--data.vocab_size", "4000"),
             Stage("tuned", (*LONG, "--init.from", "{pretrained}", "--training.epochs", "40")),
         ),
         scored="tuned", scoring=("--beam", "4", "--run_untrusted"),

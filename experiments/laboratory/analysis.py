@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
 
-from experiments.laboratory.claims import NOT_RUN, Claim, answer
+from experiments.laboratory.claims import Claim, answer
 from experiments.laboratory.counting import lines_that_count
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plan import refused_rows
 from experiments.laboratory.statistics import (
     ERROR,
@@ -27,22 +26,23 @@ from experiments.laboratory.statistics import (
     seeds_needed,
 )
 from experiments.laboratory.suite import (
-    BASE,
+    BASE_ROW,
     CONTROL,
     CONTROL_CHANGES,
     ROW_SEEDS,
-    SAME,
+    SAME_ROW,
     Suite,
     rows_of,
     seeds_of,
 )
+from experiments.record.cells import NOT_RUN
+from experiments.record.records import CodeVerdict, Record, ResultLine
 from training.run.old_settings import first_name
 
-Line = dict[str, Any]
 Comparison = tuple[str, str]  # a row, and the row that it is set against
 
-FLOOR = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
-LEARNED = 5.0  # percent of the suite's score that a row has at least if it has learned
+FLOOR_PERCENT = 2.0  # percent: below it, or as near to 100, a score is at its floor or ceiling
+LEAST_LEARNED_PERCENT = 5.0  # percent of the suite's score that a row has at least if it has learned
 LARGE_MARGIN = 5  # times what counts in its suite: a claim with a larger margin says so
 
 
@@ -52,11 +52,11 @@ class Analysis:
 
     suite: Suite
     code: str  # hash of the code that made the lines; "" where there are none
-    accepted: list[Line]  # what else was let in, and why
+    accepted: list[CodeVerdict]  # what else was let in, and why
     values: dict[str, dict[str, dict[int, float]]]  # metric -> row -> seed -> value
     effects: dict[str, dict[Comparison, Effect | None]]  # metric -> comparison -> effect
     adjusted: dict[str, dict[Comparison, float]]  # the same, p-values by Holm
-    lines: dict[str, list[Line]] = field(default_factory=dict)  # row -> its lines
+    lines: dict[str, list[ResultLine]] = field(default_factory=dict)  # row -> its lines
     missing: dict[str, int] = field(default_factory=dict)  # row -> seeds that are not there
     refused: dict[str, str] = field(default_factory=dict)  # row that cannot be -> why; it counts nowhere
 
@@ -70,27 +70,30 @@ class Analysis:
 
     def verdict(self, row: str, metric: str) -> str:
         """The word for a row in a metric."""
-        return self.judged(row, metric)[0]
+        return self.verdict_and_note(row, metric)[0]
 
-    def judged(self, row: str, metric: str) -> tuple[str, str]:
+    def verdict_and_note(self, row: str, metric: str) -> tuple[str, str]:
         """The word for a row in a metric, and what has to be said beside it."""
         comparison = row, self.suite.against(row)
-        return self.judge(comparison, metric, self.adjusted[metric].get(comparison, 1.0), self.smallest(metric))
+        adjusted_p = self.adjusted[metric].get(comparison, 1.0)
+        return self.verdict_of_difference(comparison, metric, adjusted_p, self.smallest(metric))
 
-    def judge(self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float) -> tuple[str, str]:
-        """The word for a difference, and why it is out of regime, or in what it is undecided."""
+    def verdict_of_difference(
+        self, comparison: Comparison, metric: str, adjusted_p: float, smallest: float
+    ) -> tuple[str, str]:
+        """The word for a difference, and a note: why it is out of regime, or what is undecided about it."""
         effect = self.effects[metric].get(comparison)
         said = in_words(effect, adjusted_p, smallest)
         if said == NOT_ENOUGH:
             return said, ""
-        worse = SMALLER if METRICS[metric].more_is_better else LARGER
+        worse = SMALLER if SUITE_METRICS[metric].more_is_better else LARGER
         if why := self.out_of_regime(comparison, is_worse=said == worse):
             return in_words(effect, adjusted_p, smallest, regime=False), why
         there = said == UNDECIDED and adjusted_p < ERROR
         return said, "there, but perhaps smaller than what counts" if there else ""
 
     def out_of_regime(self, comparison: Comparison, is_worse: bool) -> str:
-        """Why a comparison means nothing; nothing where it does.
+        """The reason why a comparison means nothing; an empty text where it means something.
 
         A row that has not learned, though what it is set against has, keeps the word that it is worse: that it does not
         learn is the finding.
@@ -105,9 +108,9 @@ class Analysis:
 
     def edge_of_grid(self, row: str) -> str:
         """Which tuned value of a row is the smallest or largest that was tried, in words; nothing where none is."""
-        tuned = self.lines[BASE if row == SAME else row][:1]
+        tuned = self.lines[BASE_ROW if row == SAME_ROW else row][:1]
         for setting, tried in self.suite.tuned.items():
-            value = tuned[0]["tuned"].get(first_name(setting)) if tuned else None
+            value = tuned[0].trial.tuned.get(first_name(setting)) if tuned else None
             numbers = [one for one in tried if isinstance(one, (int, float)) and not isinstance(one, bool)]
             if len(numbers) == len(tried) and value in (min(numbers), max(numbers)):
                 return f"{setting.rpartition('.')[2].replace('_', ' ')} {value:g} at the edge of its grid"
@@ -116,18 +119,18 @@ class Analysis:
     def has_learned(self, row: str) -> bool | None:
         """Whether a row reaches the least score of one that has learned; None where no line has the score."""
         found = self.values[self.suite.score].get(row, {}).values()
-        return fmean(found) >= LEARNED if found else None
+        return fmean(found) >= LEAST_LEARNED_PERCENT if found else None
 
     def score_in_words(self, row: str) -> str:
         """A row's mean score."""
-        metric = METRICS[self.suite.score]
+        metric = SUITE_METRICS[self.suite.score]
         return f"{metric.write(fmean(self.values[self.suite.score][row].values()))}{metric.unit}"
 
     def answer(self, claim: Claim) -> str:
         """What the runs say of a claim."""
-        return self.answered(claim)[0]
+        return self.answer_and_note(claim)[0]
 
-    def answered(self, claim: Claim) -> tuple[str, str]:
+    def answer_and_note(self, claim: Claim) -> tuple[str, str]:
         """What the runs say of a claim, and what has to be said beside it."""
         comparison = claim.row, claim.against
         if self.effects[claim.metric].get(comparison) is None:
@@ -135,17 +138,18 @@ class Analysis:
         scores = self.values[self.suite.score].get(claim.against, {}).values()
         if claim.least_base is not None and not (scores and fmean(scores) >= 100 * claim.least_base):
             return OUT_OF_REGIME, f"{claim.against} has less than {claim.least_base:.0%}"
-        word, why = self.judge(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
+        word, why = self.verdict_of_difference(comparison, claim.metric, self.adjusted_p(claim), claim.smallest)
         measured = self.values[claim.metric][claim.against].values()
-        at_the_edge = METRICS[claim.metric].unit == "%" and not FLOOR <= fmean(measured) <= 100 - FLOOR
+        in_between = FLOOR_PERCENT <= fmean(measured) <= 100 - FLOOR_PERCENT
+        at_the_edge = SUITE_METRICS[claim.metric].unit == "%" and not in_between
         said = answer(claim, word, at_the_edge)
         if said == OUT_OF_REGIME and not why:
             why = "two that are equal at a score's floor or ceiling say nothing"
         return said, "; ".join(part for part in (why, self.large_margin(claim)) if part)
 
     def large_margin(self, claim: Claim) -> str:
-        """That a claim was stated with a margin that is large here, and the word without; nothing where it is not."""
-        metric, unit = METRICS[claim.metric], METRICS[claim.metric].difference_unit
+        """A note that a claim was stated with a large margin, with the word for the usual one; else nothing."""
+        metric, unit = SUITE_METRICS[claim.metric], SUITE_METRICS[claim.metric].difference_unit
         base, usual, said = self.values[claim.metric].get(claim.against, {}).values(), self.smallest(claim.metric), []
         if claim.metric == "loss" and base and claim.smallest > fmean(base):
             said.append(f"larger than the loss of {claim.against} itself, {metric.write(fmean(base))},")
@@ -153,12 +157,12 @@ class Analysis:
             said.append(f"{claim.smallest / usual:.2g} times what counts in its suite")
         if not said:
             return ""
-        word, _ = self.judge((claim.row, claim.against), claim.metric, self.adjusted_p(claim), usual)
+        word, _ = self.verdict_of_difference((claim.row, claim.against), claim.metric, self.adjusted_p(claim), usual)
         margin = f"its margin of {claim.smallest:g} {unit} is {' and '.join(said)}".rstrip(",")
         return f"{margin}; with its suite's {usual:g}: {word}"
 
     def adjusted_p(self, claim: Claim) -> float:
-        """By Holm over the suite, or over the family that the claims are of; what is not run has p = 1."""
+        """The claim's p, corrected by Holm over the suite or its family of claims; what is not run has p = 1."""
         if not self.suite.family:
             return self.adjusted[claim.metric].get((claim.row, claim.against), 1.0)
         claims = [one for one in self.suite.claims if not {one.row, one.against} & self.refused.keys()]
@@ -169,11 +173,11 @@ class Analysis:
 
     def spread(self, metric: str) -> float | None:
         """Standard deviation of the base over its seeds."""
-        values = list(self.values[metric].get(BASE, {}).values())
+        values = list(self.values[metric].get(BASE_ROW, {}).values())
         return stdev(values) if len(values) > 1 else None
 
     def seeds_needed(self, row: str, metric: str) -> int | None:
-        """Seeds that would decide about the smallest effect that counts."""
+        """The number of seeds that would decide about the smallest effect that counts; None beyond reach."""
         effect = self.effects[metric].get((row, self.suite.against(row)))
         if effect is None:
             return None
@@ -183,9 +187,9 @@ class Analysis:
 
     @property
     def controls_behave(self) -> bool | None:
-        """The A/A row shows no effect and the positive control one, in regime or not; None before the runs suffice."""
+        """Whether the A/A row shows no effect and the positive control one; None before there are enough runs."""
         said = []
-        for row in (SAME, control_of(self.suite)):
+        for row in (SAME_ROW, control_of(self.suite)):
             pair = row, self.suite.against(row)
             p = self.adjusted["loss"].get(pair, 1.0)
             said.append(in_words(self.effects["loss"].get(pair), p, self.smallest("loss")))
@@ -199,16 +203,18 @@ def control_of(suite: Suite) -> str:
     return next((row for row, changes in rows_of(suite).items() if changes == CONTROL_CHANGES), CONTROL)
 
 
-def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
+def analyse(suite: Suite, lines: Sequence[Record]) -> Analysis:
     """Choose the lines that count and compare their rows."""
     code, chosen, accepted = lines_that_count(suite, lines)
     refused = refused_rows(suite, lines)
     rows = [row for row in rows_of(suite) if row not in refused]
-    by_row = {row: [line for line in chosen if line["row"] == row] for row in rows}
-    values = {metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in METRICS}
+    by_row = {row: [line for line in chosen if line.row == row] for row in rows}
+    values = {
+        metric: {row: seeds_and_values(found, metric) for row, found in by_row.items()} for metric in SUITE_METRICS
+    }
     for of_row in values.values():
-        base, shift = of_row[BASE], len(ROW_SEEDS)
-        of_row[SAME] = {seed: base[seed + shift] for seed in ROW_SEEDS if seed + shift in base}
+        base, shift = of_row[BASE_ROW], len(ROW_SEEDS)
+        of_row[SAME_ROW] = {seed: base[seed + shift] for seed in ROW_SEEDS if seed + shift in base}
     compared = comparisons(suite, refused)
     effects = {metric: effects_of(compared, of_row) for metric, of_row in values.items()}
     adjusted = {
@@ -221,12 +227,12 @@ def analyse(suite: Suite, lines: Sequence[Line]) -> Analysis:
 
 
 def comparisons(suite: Suite, refused: Container[str] = ()) -> list[Comparison]:
-    """Everything that is compared, and so counted by Holm: rows, the A/A row, what claims compare beside.
+    """All comparisons, which Holm's correction counts: the rows, the A/A row, and those that only claims make.
 
     What is set against a row that cannot be, and that row itself, is not among them.
     """
     pairs = [(row, suite.against(row)) for row in rows_of(suite) if row != suite.against(row)]
-    pairs += [(SAME, BASE), *((claim.row, claim.against) for claim in suite.claims)]
+    pairs += [(SAME_ROW, BASE_ROW), *((claim.row, claim.against) for claim in suite.claims)]
     return [pair for pair in dict.fromkeys(pairs) if not any(row in refused for row in pair)]
 
 
@@ -237,7 +243,7 @@ def effects_of(
     return {(row, against): paired_effect(values[against], values[row]) for row, against in pairs}
 
 
-def seeds_and_values(lines: Iterable[Line], metric: str) -> dict[int, float]:
-    """Seed -> value, of the lines that have one."""
-    found = {line["seed"]: METRICS[metric].of(line) for line in lines}
+def seeds_and_values(lines: Iterable[ResultLine], metric: str) -> dict[int, float]:
+    """Seed -> the metric's value, for the lines that have one."""
+    found = {line.seed: SUITE_METRICS[metric].value_in(line) for line in lines}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}

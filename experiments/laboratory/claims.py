@@ -7,7 +7,7 @@ from typing import Literal
 
 from experiments.laboratory.statistics import LARGER, NO_EFFECT, OUT_OF_REGIME, SMALLER, THERE
 
-NOT_RUN, REPLICATED, CONTRADICTED = "not run", "replicated", "contradicted"
+REPLICATED, CONTRADICTED = "replicated", "contradicted"
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Claim:
     says: str  # the finding in one plain sentence
     source: str  # paper and section
     row: str  # the row of the suite that tests it
-    metric: str  # a key of metrics.METRICS
+    metric: str  # a key of metrics.SUITE_METRICS
     direction: Literal["higher", "lower", "equal"]  # where the source expects the row, seen from `against`
     smallest: float  # the smallest difference that counts, in the metric's unit
     theirs: str  # the source's regime

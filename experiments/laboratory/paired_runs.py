@@ -12,15 +12,14 @@ from typing import Any
 
 from experiments.laboratory.statistics import SEEDS_FOR_A_VERDICT, t_interval
 from experiments.record.compact_lines import short_hash
-from experiments.record.lines import look_up
-from experiments.record.records import ResultLine
+from experiments.record.records import ResultLine, look_up
 
 Pairs = dict[int, tuple[float, float]]  # seed -> score of the first kind, of the second
-LEVEL = 0.90  # of the interval
+INTERVAL_LEVEL = 0.90  # of the interval
 
 
 def newest(lines: list[ResultLine], setting: str) -> list[ResultLine]:
-    """The lines that share code, threads and configuration, but for the one `setting` compared, with the last one."""
+    """The lines that share code, threads and all settings but `setting` with the last line."""
 
     def circumstances(line: ResultLine) -> tuple[Any, ...]:
         config = {name: value for name, value in line.config.items() if name != setting}
@@ -40,7 +39,7 @@ def pairs_of(lines: list[ResultLine], kinds: tuple[str, str], score: tuple[str, 
 
 
 def differences(pairs: Pairs) -> list[float]:
-    """How many percent of the first kind's score the second's lies above it, seed by seed."""
+    """Seed by seed, by how many percent the second kind's score lies above the first's."""
     return [100 * (second - first) / first for first, second in pairs.values()]
 
 
@@ -55,7 +54,7 @@ def table_rows(pairs: Pairs) -> list[list[str]]:
         means = [f"{fmean(scores):.4f}" for scores in zip(*pairs.values(), strict=True)]
         rows.append(["mean", *means, f"{fmean(found):+.2f}%"])
     if len(pairs) > 1:
-        low, high = t_interval(found, LEVEL)
+        low, high = t_interval(found, INTERVAL_LEVEL)
         rows[-1][-1] += f" ({low:+.2f}% to {high:+.2f}%)"
     return rows
 
@@ -64,7 +63,7 @@ def equality_verdict(pairs: Pairs, margin: float) -> str:
     """Whether the two kinds are equal within `margin` percent, in words."""
     if len(pairs) < SEEDS_FOR_A_VERDICT:
         return f"not enough runs for a verdict: {len(pairs)} of at least {SEEDS_FOR_A_VERDICT} seeds"
-    low, high = t_interval(differences(pairs), LEVEL)
+    low, high = t_interval(differences(pairs), INTERVAL_LEVEL)
     if -margin < low and high < margin:
         return f"equal within {margin:g}%: the 90% interval over runs lies wholly inside"
     return f"not shown to be equal within {margin:g}%: the 90% interval over runs reaches beyond"

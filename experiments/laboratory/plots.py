@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from experiments.laboratory.analysis import Analysis
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import LARGER, NO_EFFECT, OUT_OF_REGIME, SMALLER, THERE, UNDECIDED
-from experiments.laboratory.suite import BASE, SAME
+from experiments.laboratory.suite import BASE_ROW, SAME_ROW
 from experiments.laboratory.tables import compared_rows
 
 COLOURS = {
     "worse by what counts": "#c44e52", "better by what counts": "#55a868", THERE: "#8172b3", NO_EFFECT: "#4c72b0",
     UNDECIDED: "#8c8c8c", OUT_OF_REGIME: "#dd8452",
 }  # fmt: skip
-UNKNOWN = "#c8c8c8"  # not enough runs, or a loss that sees the answer
+COLOUR_OF_NO_VERDICT = "#c8c8c8"  # not enough runs, or a loss that sees the answer
 
 
 def plot_suite(analysis: Analysis, file: Path) -> None:
-    """Loss on the left, score on the right, a row a line; the grey band is what does not count."""
+    """Plot the loss on the left and the score on the right, one line a row; the grey band holds what does not count."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -28,12 +28,12 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
     pyplot.rcParams["svg.fonttype"] = "none"  # text stays text
     pyplot.rcParams["svg.hashsalt"] = "codegen"  # the same lines give the same bytes
     compared = [row for row in compared_rows(analysis) if row != analysis.suite.against(row)]
-    rows = [SAME, *compared][::-1]
+    rows = [SAME_ROW, *compared][::-1]
     figure, axes = pyplot.subplots(
         1, 2, figsize=(10, 1.8 + 0.36 * len(rows)), sharey=True, layout="constrained"
     )
     for axis, metric in zip(axes, ("loss", analysis.suite.score), strict=True):
-        draw(axis, analysis, metric, rows)
+        draw_metric(axis, analysis, metric, rows)
     axes[0].set_yticks(range(len(rows)), [label(analysis, row) for row in rows])
     figure.suptitle(f"{analysis.suite.title}: each run, mean and 95% interval of the paired differences")
     handles = [pyplot.Line2D([], [], color=colour, marker="o", label=said) for said, colour in COLOURS.items()]
@@ -43,26 +43,26 @@ def plot_suite(analysis: Analysis, file: Path) -> None:
 
 
 def label(analysis: Analysis, row: str) -> str:
-    """A row, and what it is set against where that is not the base."""
+    """A row's label, with the row it is compared with where that is not the base."""
     against = analysis.suite.against(row)
     if row in analysis.suite.exposed:
         return f"{row}\n(its loss sees the answer)"
-    return f"{row}\n(against {against})" if against not in (BASE, row) else row
+    return f"{row}\n(against {against})" if against not in (BASE_ROW, row) else row
 
 
 def colour_of(analysis: Analysis, row: str, metric: str) -> str:
     """Red for worse and green for better, whichever way the metric goes."""
     verdict = analysis.verdict(row, metric)
     if metric == "loss" and row in analysis.suite.exposed:
-        return UNKNOWN
+        return COLOUR_OF_NO_VERDICT
     if verdict in (LARGER, SMALLER):
-        better = (verdict == LARGER) == METRICS[metric].more_is_better
+        better = (verdict == LARGER) == SUITE_METRICS[metric].more_is_better
         verdict = f"{'better' if better else 'worse'} by what counts"
-    return COLOURS.get(verdict, UNKNOWN)
+    return COLOURS.get(verdict, COLOUR_OF_NO_VERDICT)
 
 
-def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
-    """One metric's differences."""
+def draw_metric(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
+    """Draw the differences in one metric on one axis."""
     smallest = analysis.smallest(metric)
     axis.axvspan(-smallest, smallest, color="#f0f0f0", zorder=0)
     axis.axvline(0, color="black", linewidth=0.8)
@@ -79,5 +79,5 @@ def draw(axis: Any, analysis: Analysis, metric: str, rows: list[str]) -> None:
     axis.set_xscale("symlog", linthresh=2 * smallest)
     # Powers of ten inside the linear part stand too close to 0 to be written.
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value == 0 or abs(value) >= 2 * smallest else "")
-    axis.set_xlabel(f"{METRICS[metric].title}: difference ({METRICS[metric].difference_unit})")
+    axis.set_xlabel(f"{SUITE_METRICS[metric].title}: difference ({SUITE_METRICS[metric].difference_unit})")
     axis.grid(axis="x", alpha=0.3)

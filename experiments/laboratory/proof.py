@@ -25,12 +25,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from experiments.laboratory.counting import Line, lines_that_count
+from experiments.laboratory.counting import lines_that_count
 from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite
 from experiments.laboratory.suite import Suite
-from experiments.record.compact_lines import portable
+from experiments.record.compact_lines import Line, without_place
 from experiments.record.differences import first_difference
-from experiments.record.scorers import figures, first_other_figure, given_predictions
+from experiments.record.records import CodeVerdict, Figure, Record, ResultLine, figures
+from experiments.record.scorers import first_other_figure, given_predictions, scored_figures
 from experiments.record.tree_runs import FEW_STEPS, Command, compute
 from experiments.record.trees import ROOT, Computed, Starter, Tree, git, make_cache, sigterm_as_exit, tree_of
 from system.atomic_files import write_atomically
@@ -56,32 +57,31 @@ class Trees:
         return ("there", self.there), ("here", self.here)
 
 
-def provable_of_suite(suite: Suite, name: str, lines: Sequence[Line]) -> list[Provable]:
+def provable_of_suite(suite: Suite, name: str, lines: Sequence[Record]) -> list[Provable]:
     """A suite's lines that count, code by code. `name`: as `load_suite` knows the suite."""
     _, counted, _ = lines_that_count(suite, lines)
     return [of_suite(name, code, of_code) for code, of_code in by_code(counted).items()]
 
 
-def provable_lines(name: str, lines: Sequence[Line], run_untrusted: bool) -> list[Provable]:
+def provable_lines(name: str, lines: Sequence[Record], run_untrusted: bool) -> list[Provable]:
     """Lines of no suite, code by code. Raises UserError where they are no runs."""
-    codes = by_code(lines)
+    codes = by_code(figures(lines))
     if name == BENCHMARKS:
         return [of_benchmarks(name, code, of_code, run_untrusted) for code, of_code in codes.items()]
-    if any("config" not in line for of_code in codes.values() for line in of_code):
+    if not all(isinstance(line, ResultLine) for of_code in codes.values() for line in of_code):
         raise UserError(f"the lines of {name} are measured figures, no runs; nothing can be proved of them")
     return [of_single_runs(name, code, of_code) for code, of_code in codes.items()]
 
 
-def by_code(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    """The hash of code -> its lines, without those that say of one code that it counts as another."""
-    found: dict[str, list[Line]] = {}
+def by_code(lines: Iterable[Figure]) -> dict[str, list[Figure]]:
+    """The hash of code -> its lines."""
+    found: dict[str, list[Figure]] = {}
     for line in lines:
-        if "for" not in line:
-            found.setdefault(line["code_hash"], []).append(line)
+        found.setdefault(line.code_hash, []).append(line)
     return found
 
 
-def prove(parts: Iterable[Provable], lines: Sequence[Line], folder: Path) -> Iterator[Line]:
+def prove(parts: Iterable[Provable], lines: Sequence[Record], folder: Path) -> Iterator[Line]:
     """For each older code: the line that lets its lines in, or says where today's code parts from it.
 
     What `lines` say already is not proved again. `folder`: where runs lie until all is proved. Raises UserError at the
@@ -116,12 +116,13 @@ def only_one_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def is_said(code: str, today: str, lines: Iterable[Line]) -> bool:
+def is_said(code: str, today: str, lines: Iterable[Record]) -> bool:
     """Whether a line says already how a code stands to today's."""
-    return any(line.get("for") == today and code in (line.get("accepts"), line.get("rejects")) for line in lines)
+    verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
+    return any(line.newer == today and code in (line.accepts, line.rejects) for line in verdicts)
 
 
-def proof_of(part: Provable, here: Tree, lines: Iterable[Line], folder: Path) -> Line | None:
+def proof_of(part: Provable, here: Tree, lines: Iterable[Record], folder: Path) -> Line | None:
     """The proof's line for one code, None where none is needed; what is made for it lies in the folder. UserError."""
     with Starter() as starter, tempfile.TemporaryDirectory() as of_trees:
         shutil.rmtree(folder / "today", ignore_errors=True)
@@ -173,7 +174,7 @@ def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -
     given = trees.folder / f"given-{number}.json"
     write_atomically(given, json.dumps(predictions))
     old, new = (
-        figures(
+        scored_figures(
             trees.starter, tree, trees.folder / f"{side}-{number}" / "run", given,
             trees.folder / f"scored-{side}-{number}", sample.benchmark, part.scoring,
         )
@@ -233,7 +234,7 @@ def line_of_proof(
         )
     return {
         "row": f"code {part.code} {word} {today}",
-        "command": f"python -m experiments.ablate {portable(part.name)} --prove",
+        "command": f"python -m experiments.ablate {without_place(part.name)} --prove",
         verb: part.code, "for": today, "reason": reason, "commit": commit, "runs": runs, "scorers": scorers,
     }  # fmt: skip
 

@@ -14,8 +14,9 @@ from statistics import median
 from typing import Any
 
 from experiments.benchmarks.recipes import BENCHMARKS
-from experiments.laboratory.plan import NOT_ASKED, options_of
-from experiments.record.compact_lines import Line, defaults
+from experiments.laboratory.plan import NOT_REQUESTED, options_of
+from experiments.record.compact_lines import defaults
+from experiments.record.records import Figure, Measured, ResultLine
 from experiments.record.tree_runs import Command, compute, without
 from experiments.record.trees import ROOT, Starter, Tree, TreeError, ask
 from system.atomic_files import read_json
@@ -69,7 +70,7 @@ class Provable:
     scoring: tuple[str, ...] = ()  # more options of eval.py
 
 
-def of_suite(name: str, code: str, lines: Sequence[Line]) -> Provable:
+def of_suite(name: str, code: str, lines: Sequence[ResultLine]) -> Provable:
     """A suite's lines. `name`: as `load_suite` knows it."""
     samples = samples_of(lines)
     rows = json.dumps([(one.row, one.seed, one.tuned) for one in samples])
@@ -90,10 +91,10 @@ def command_of_trial(told: Mapping[str, Any]) -> Command:
     return Command(tuple(told["options"]), needs)
 
 
-def of_single_runs(name: str, code: str, lines: Sequence[Line]) -> Provable:
+def of_single_runs(name: str, code: str, lines: Sequence[ResultLine]) -> Provable:
     """Lines of runs that no suite has asked for: older trees know their commands, this one their settings."""
     samples = samples_of(lines)
-    of_sample = [next(line for line in lines if (line["row"], line["seed"]) == (one.row, one.seed)) for one in samples]
+    of_sample = [next(line for line in lines if (line.row, line.seed) == (one.row, one.seed)) for one in samples]
 
     def commands_in(tree: Tree) -> list[Command]:
         spell = options_today if tree.root == ROOT else options_then
@@ -102,30 +103,30 @@ def of_single_runs(name: str, code: str, lines: Sequence[Line]) -> Provable:
     return Provable(name, code, commits_of(lines), samples, commands_in, code_of_first_sample(commands_in))
 
 
-def options_then(line: Line) -> tuple[str, ...]:
+def options_then(line: ResultLine) -> tuple[str, ...]:
     """The options of a recorded command, without those that name a place."""
-    options = shlex.split(line["command"])[2:]  # behind `python train.py`
+    options = shlex.split(line.command)[2:]  # behind `python train.py`
     for name in OF_A_PLACE:
         options = without(options, name)
     return tuple(options)
 
 
-def options_today(line: Line) -> tuple[str, ...]:
+def options_today(line: ResultLine) -> tuple[str, ...]:
     """The options that give a recorded run's settings today, over no recipe."""
     default = flat(defaults())
     told = {
-        spelled(name): value for name, value in flat(line["config"]).items()
-        if name not in NOT_ASKED and json.dumps(value) != json.dumps(default.get(name))
+        spelled(name): value for name, value in flat(line.config).items()
+        if name not in NOT_REQUESTED and json.dumps(value) != json.dumps(default.get(name))
     }  # fmt: skip
-    return options_of({"corpus": line["config"]["corpus"], **told}, line["seed"])
+    return options_of({"corpus": line.config["corpus"], **told}, line.seed)
 
 
-def of_benchmarks(name: str, code: str, lines: Sequence[Line], run_untrusted: bool) -> Provable:
+def of_benchmarks(name: str, code: str, lines: Sequence[Measured], run_untrusted: bool) -> Provable:
     """Figures of benchmarks: their stages are the runs, each tree's as its own recipe has them. Raises UserError.
 
     run_untrusted: the user's word for running the programs of a corpus, which MBPP's columns do.
     """
-    minutes = {line["row"].partition(",")[0]: line["minutes"] for line in lines}
+    minutes = {line.row.partition(",")[0]: line.minutes for line in lines}
     names = sorted(minutes, key=lambda one: minutes[one])
     untrusted = [one for one in names if "--run_untrusted" in BENCHMARKS[one].scoring]
     if untrusted and not run_untrusted:
@@ -176,35 +177,35 @@ def code_of_first_sample(commands_in: Callable[[Tree], list[Command]]) -> Callab
     return code_in
 
 
-def samples_of(lines: Iterable[Line]) -> tuple[Sample, ...]:
+def samples_of(lines: Iterable[ResultLine]) -> tuple[Sample, ...]:
     """The first lines of the shortest row, of a middle one and of the longest; the shortest is run whole at the end.
 
     Where rows are on other corpora too, the shortest row of each is among them.
     """
-    of_row: dict[str, list[Line]] = {}
+    of_row: dict[str, list[ResultLine]] = {}
     for line in lines:
-        of_row.setdefault(line["row"], []).append(line)
+        of_row.setdefault(line.row, []).append(line)
     first = [found[0] for found in sorted(of_row.values(), key=median_seconds)]
     of_corpus = {corpus_of(line): line for line in reversed(first)}
     chosen = [first[0], first[len(first) // 2], first[-1], *of_corpus.values()]
     samples = [
-        Sample(line["row"], line["seed"], line.get("tuned", {}), scored=of_corpus[corpus_of(line)] is line)
-        for line in {line["row"]: line for line in chosen}.values()
+        Sample(line.row, line.seed, line.trial.tuned if line.trial else {}, scored=of_corpus[corpus_of(line)] is line)
+        for line in {line.row: line for line in chosen}.values()
     ]
     return (*samples, replace(samples[0], whole=True, scored=False))
 
 
-def median_seconds(lines: Iterable[Line]) -> float:
+def median_seconds(lines: Iterable[ResultLine]) -> float:
     """What a row's runs have taken."""
-    return median(line["budget"]["seconds"] for line in lines)
+    return median(line.budget["seconds"] for line in lines)
 
 
-def corpus_of(line: Line) -> str:
+def corpus_of(line: ResultLine) -> str:
     """What a run's line was made on."""
-    return line.get("config", {}).get("corpus", "")
+    return line.config.get("corpus", "")
 
 
-def commits_of(lines: Iterable[Line]) -> tuple[str, ...]:
+def commits_of(lines: Iterable[Figure]) -> tuple[str, ...]:
     """The commits that the lines name, the most frequent first; files may have differed from them."""
-    named = [str(line["commit"]).removesuffix("+changes") for line in lines if line.get("commit")]
+    named = [line.commit.removesuffix("+changes") for line in lines if line.commit]
     return tuple(sorted(dict.fromkeys(named), key=named.count, reverse=True))

@@ -13,8 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.finished_run import read_json_lines
-from experiments.laboratory.plan import ROOT, Trial
+from experiments.laboratory.plan import Trial
 from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
+from experiments.record.measurement import ROOT
 from system.errors import UserError
 
 POLL = 0.5  # seconds between looks at the processes
@@ -23,7 +24,7 @@ WAIT = 60.0  # seconds before a run that another process makes is looked at agai
 
 @dataclass
 class Job:
-    """A run that goes on."""
+    """A run in progress."""
 
     trial: Trial
     process: subprocess.Popen[bytes]
@@ -52,11 +53,11 @@ def start(trial: Trial, places: Places) -> Job:
     """Begin a run; what it prints goes to a file beside its folder."""
     folder = folder_of(trial, places.runs)
     places.runs.mkdir(parents=True, exist_ok=True)
-    told = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
-    told.write_text(as_json(trial, places), encoding="utf-8")
+    message_file = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
+    message_file.write_text(as_json(trial, places), encoding="utf-8")
     with open(folder.with_suffix(f".{os.getpid()}.log"), "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.laboratory.worker", str(told)], cwd=ROOT, stdout=log,
+            [sys.executable, "-m", "experiments.laboratory.worker", str(message_file)], cwd=ROOT, stdout=log,
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
     return Job(trial, process, folder)
@@ -65,7 +66,7 @@ def start(trial: Trial, places: Places) -> Job:
 def run_all(
     trials: Sequence[Trial], places: Places, jobs: int, found: Callable[[Trial], bool], show: bool = True
 ) -> dict[str, str]:
-    """Make every run; of each that failed its name and the last line that it printed.
+    """Make every run, and return those that failed: name -> the last line that it printed.
 
     `found` says whether a run's line is there: it may have come from another process.
     """
@@ -73,11 +74,11 @@ def run_all(
     with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
-                take_up(waiting, running, places, jobs)
+                start_waiting(waiting, running, places, jobs)
                 time.sleep(POLL)
                 for job in [job for job in running if job.process.poll() is not None]:
                     running.remove(job)
-                    settle(job, waiting, failed, found, bar)
+                    finish_job(job, waiting, failed, found, bar)
                 bar.set_postfix_str("; ".join(job.progress for job in running))
         except BaseException:
             stop(running)
@@ -85,7 +86,7 @@ def run_all(
     return failed
 
 
-def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
+def start_waiting(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
     """Begin runs while there is room for them."""
     now = time.monotonic()
     for entry in [entry for entry in waiting if entry[0] <= now][: jobs - len(running)]:
@@ -93,11 +94,11 @@ def take_up(waiting: list[tuple[float, Trial]], running: list[Job], places: Plac
         running.append(start(entry[1], places))
 
 
-def settle(
+def finish_job(
     job: Job, waiting: list[tuple[float, Trial]], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
 ) -> None:
-    """What a process that has ended leaves: a line, a reason why not, or a run that another process makes."""
-    told, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
+    """Deal with a process that has ended: it left a line, or failed, or another process makes its run."""
+    message_file, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
     status = job.process.returncode
     if status == BUSY:
         waiting.append((time.monotonic() + WAIT, job.trial))
@@ -108,12 +109,12 @@ def settle(
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"ended with status {status}"]
         failed[job.trial.name] = f"{said[-1]} ({log})"
         tqdm.write(f"failed: {job.trial.name}: {said[-1]}", file=sys.stderr)
-    told.unlink(missing_ok=True)
+    message_file.unlink(missing_ok=True)
     bar.update()
 
 
 def stop(running: Sequence[Job]) -> None:
-    """Let the runs save where they stand and end: they go on from there when the suite is run again."""
+    """Let the runs save their state and end; they go on from there when the suite is run again."""
     for job in running:
         job.process.terminate()
     for job in running:
@@ -121,6 +122,6 @@ def stop(running: Sequence[Job]) -> None:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """Hours and minutes."""
+    """Seconds as hours and minutes."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

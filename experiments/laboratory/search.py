@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plan import Trial, code_of, line_of, make_trial
 from experiments.laboratory.runner import run_all
 from experiments.laboratory.suite import TUNING_SEED, Suite, load_suite
@@ -33,6 +33,7 @@ from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
+from experiments.record.records import ResultLine, runs
 from system.errors import UserError
 from system.options import parse, run_and_report
 
@@ -53,8 +54,8 @@ class Settings:
     results: Path = ROOT / "docs" / "results"  # where the lines lie
 
 
-def number(text: str) -> Any:
-    """A value out of the command line: a whole number, another number, yes or no, or a word."""
+def value_of_text(text: str) -> Any:
+    """The value that a word of the command line stands for: a whole number, a number, true or false, or itself."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -71,7 +72,7 @@ def read_space(given: tuple[str, ...]) -> dict[str, tuple[str, list[Any]]]:
         kind, parts = ("choice", values.split(",")) if ":" not in values else ("linear", values.split(":"))
         if kind == "linear" and parts[-1] == "log":
             kind, parts = "log", parts[:-1]
-        numbers = [number(part) for part in parts]
+        numbers = [value_of_text(part) for part in parts]
         of_range = kind != "choice"
         wrong = of_range and (len(numbers) != 2 or any(isinstance(value, (str, bool)) for value in numbers))
         if not sign or not values or wrong or (of_range and not numbers[0] < numbers[1]):
@@ -84,8 +85,8 @@ def read_space(given: tuple[str, ...]) -> dict[str, tuple[str, list[Any]]]:
     return space
 
 
-def draw(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
-    """A value of every setting, numbers with three digits, as a person would write them."""
+def draw_settings(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
+    """Draw a value for every setting, numbers with three digits, as a person would write them."""
     drawn = {}
     for setting, (kind, values) in space.items():
         if kind == "choice":
@@ -97,8 +98,8 @@ def draw(trial: Any, space: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
     return drawn
 
 
-def searched(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
-    """The run of a draw with so many steps. Raises UserError where its settings cannot be together."""
+def trial_of_draw(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
+    """The run that trains a draw for `steps` steps. Raises UserError where its settings cannot be combined."""
     row = ", ".join(f"{setting}={value}" for setting, value in drawn.items())
     of_search = replace(
         suite, name=f"search_{suite.name}", rows={row: drawn}, factors={}, tuned={}, claims=(), exposed=(), compared={},
@@ -108,22 +109,22 @@ def searched(suite: Suite, drawn: dict[str, Any], steps: int) -> Trial:
 
 
 def loss_of(trial: Trial, places: Places) -> float:
-    """Make the run if its line is missing; its held-out loss, infinite where there is none."""
+    """The held-out loss of a run, which is made if its line is missing; infinite where there is none."""
 
-    def line(_: Trial) -> Any:
-        return line_of(trial, read_suite(places.results, trial.suite), {places.code.hash})
+    def line(_: Trial) -> ResultLine | None:
+        return line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash})
 
     if line(trial) is None:
         failed = run_all([trial], places, 1, lambda one: line(one) is not None, False)
         for name, said in failed.items():
             tqdm.write(f"failed: {name}: {said}", file=sys.stderr)
     found = line(trial)
-    loss = None if found is None else METRICS["loss"].of(found)
+    loss = None if found is None else SUITE_METRICS["loss"].value_in(found)
     return float("inf") if loss is None else loss
 
 
-def climb(trial: Any, runs: list[Trial], rate: int, places: Places) -> list[float]:
-    """The losses of a draw at one budget after the other, until it is pruned or done."""
+def losses_of_draw(trial: Any, runs: list[Trial], rate: int, places: Places) -> list[float]:
+    """The losses of a draw, one budget after the other, until it is pruned or has had them all."""
     losses: list[float] = []
     for rung, run in enumerate(runs):
         losses.append(loss_of(run, places))
@@ -140,20 +141,24 @@ def search(settings: Settings, suite: Suite) -> list[tuple[dict[str, Any], list[
     except ImportError:
         raise UserError("a search needs Optuna: pip install -e '.[search]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
     space, steps, rate = read_space(settings.space), suite.base["training.steps"], settings.halving
     if "training.steps" in space:
         raise UserError("training.steps is the budget and cannot be searched")
     if rate and steps < rate ** (RUNGS - 1):
         raise UserError(f"--halving {rate} leaves nothing of {steps} steps; give a smaller one")
+
     pruner = optuna.pruners.SuccessiveHalvingPruner(1, rate) if rate else optuna.pruners.NopPruner()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed), pruner=pruner)
     trials = [study.ask() for _ in range(settings.trials)]
-    draws = [draw(trial, space) for trial in trials]
+    draws = [draw_settings(trial, space) for trial in trials]
     budgets = [steps // rate**rung for rung in reversed(range(RUNGS))] if rate else [steps]
+
     # All runs are made here, which refuses what cannot be together: reading settings is not safe in several threads.
-    runs = [[searched(suite, drawn, steps) for steps in budgets] for drawn in draws]
+    runs = [[trial_of_draw(suite, drawn, steps) for steps in budgets] for drawn in draws]
     places = Places(settings.results.resolve(), settings.runs.resolve(), code_of([of_draw[0] for of_draw in runs]))
-    one = partial(climb, rate=rate, places=places)
+    one = partial(losses_of_draw, rate=rate, places=places)
+
     with ThreadPoolExecutor(settings.jobs) as pool, tqdm(total=len(draws), unit="trial", disable=None) as bar:
         futures = [pool.submit(one, trial, of_draw) for trial, of_draw in zip(trials, runs, strict=True)]
         for future in futures:
@@ -166,7 +171,7 @@ def search(settings: Settings, suite: Suite) -> list[tuple[dict[str, Any], list[
 
 
 def main(arguments: list[str]) -> int:
-    """Search, and show the draws, the best first."""
+    """Search, and print the draws, the best first."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.laboratory.search")
     for name, least in (("trials", 1), ("jobs", 1), ("halving", 0)):
         if getattr(settings, name) < least:

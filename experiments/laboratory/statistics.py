@@ -56,7 +56,7 @@ def paired_effect(base: Mapping[int, float], row: Mapping[int, float]) -> Effect
 
 
 def effect_of(differences: Sequence[float]) -> Effect:
-    """The effect whose values are these, one a seed, at least two."""
+    """The effect of these differences, one for each seed, at least two."""
     n, mean, spread = len(differences), fmean(differences), stdev(differences)
     (low, high), (inner_low, inner_high) = (t_interval(differences, level) for level in (0.95, 0.90))
     if spread > 0:
@@ -130,7 +130,7 @@ def is_inside(effect: Effect, smallest: float) -> bool:
 
 
 def effect_of_interval(n: int, mean: float, low: float, high: float, p: float) -> Effect:
-    """The effect of which a line has kept number of seeds, mean, 95% t interval and p-value."""
+    """The effect, from what a line keeps of it: number of seeds, mean, 95% t interval and p-value."""
     half = (high - low) / 2
     inner = half * t_quantile(0.90, n - 1) / t_quantile(0.95, n - 1)
     spread = half * math.sqrt(n) / t_quantile(0.95, n - 1)

@@ -22,17 +22,17 @@ from runpy import run_path
 from typing import Any
 
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.record.compact_lines import short_hash
-from experiments.record.lines import SUITE_NAME
+from experiments.record.lines import SUITE_NAME_PATTERN
 from system.errors import UserError
 from training.run.old_settings import first_name, in_first_names
 
 Changes = Mapping[str, Any]  # setting of train.py -> value
 
 CORPUS, NETWORKS, START, TEACHER = "corpus", "networks", "start", "teacher"  # no settings of train.py
-BASE = "base"
-SAME = "base again"  # the A/A row: the base's last seeds set against its first
+BASE_ROW = "base"
+SAME_ROW = "base again"  # the A/A row: the base's last seeds set against its first
 CONTROL = "no cross-attention"  # the positive control: the decoder does not see the description
 CONTROL_CHANGES = {"model.cross_attention": False, "model.copy_head": False}
 SUITES = Path(__file__).parent.parent / "suites"
@@ -64,18 +64,18 @@ class Suite:
 
     def against(self, row: str) -> str:
         """The row that `row` is compared with."""
-        return self.compared.get(row, BASE)
+        return self.compared.get(row, BASE_ROW)
 
 
 def rows_of(suite: Suite) -> dict[str, Changes]:
     """Every row and what it changes, the base first, the positive control among them. Raises UserError."""
-    rows: dict[str, Changes] = {BASE: {}}
+    rows: dict[str, Changes] = {BASE_ROW: {}}
     for setting, values in suite.factors.items():
         for value in values:
             if setting not in suite.base or suite.base[setting] != value:
                 rows[f"{first_name(setting)}={value}"] = {setting: value}
     for name, changes in suite.rows.items():
-        if name in rows or name == SAME or (name == CONTROL and changes != CONTROL_CHANGES):
+        if name in rows or name == SAME_ROW or (name == CONTROL and changes != CONTROL_CHANGES):
             raise UserError(f"suite {suite.name}: two rows are called {name!r}; give one of them another name")
         rows[name] = changes
     if CONTROL_CHANGES not in rows.values():
@@ -85,10 +85,10 @@ def rows_of(suite: Suite) -> dict[str, Changes]:
 
 
 def check_suite(suite: Suite) -> Suite:
-    """Refuse what would be found out only after hours. Raises UserError."""
-    known = [*METRICS]
+    """Refuse a suite whose mistake would show only after hours of runs. Raises UserError."""
+    known, is_name = [*SUITE_METRICS], SUITE_NAME_PATTERN.fullmatch(suite.name)
     wrong = {
-        f"its name {suite.name!r} has more than small letters, digits and _": not SUITE_NAME.fullmatch(suite.name),
+        f"its name {suite.name!r} has more than small letters, digits and _": not is_name,
         "its base has no training.steps": not isinstance(suite.base.get("training.steps"), int),
         f"its score {suite.score!r} is none of {', '.join(known)}": suite.score not in known,
         "its smallest effects need loss and score": {*suite.smallest} != {"loss", "score"},
@@ -101,6 +101,7 @@ def check_suite(suite: Suite) -> Suite:
             "evaluation.limit" in changes for changes in (suite.base, {**suite.factors}, *suite.rows.values())
         ),
     }  # fmt: skip
+
     for problem, is_wrong in wrong.items():
         if is_wrong:
             raise UserError(f"suite {suite.name}: {problem}; mend its file")
@@ -123,7 +124,7 @@ def check_pairs(suite: Suite, row: str) -> None:
 
 
 def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
-    """Refuse what names a row that is not there. Raises UserError."""
+    """Refuse a suite that names a row which it does not have. Raises UserError."""
     named = [*suite.compared, *suite.compared.values(), *suite.exposed, *suite.seeds]
     named += [row for claim in suite.claims for row in (claim.row, claim.against)]
     named += [changes[word] for changes in rows.values() for word in (START, TEACHER) if changes.get(word)]
@@ -133,23 +134,23 @@ def check_names(suite: Suite, rows: Mapping[str, Changes]) -> None:
 
 
 def seeds_of(suite: Suite, row: str, seeds: int = 0) -> list[int]:
-    """The seeds of a row; with `seeds`, the first so many of them."""
-    number = suite.seeds.get(row, len(BASE_SEEDS if row == BASE else ROW_SEEDS))
+    """The seeds of a row, or only the first `seeds` of them."""
+    number = suite.seeds.get(row, len(BASE_SEEDS if row == BASE_ROW else ROW_SEEDS))
     return list(range(1, min(number, seeds or number) + 1))
 
 
 def definition(suite: Suite, row: str) -> str:
-    """What a row is, as a hash: lines of a row that meant something else do not count for it.
+    """A hash of what a row means: lines of a row that meant something else do not count for it.
 
     It is made of the settings' first names, so that a new name is no other meaning.
     """
     parts = {"base": suite.base, "changes": rows_of(suite)[row], "tuned": suite.tuned}
-    told: dict[str, Any] = {name: in_first_names(part) for name, part in parts.items()}
-    return short_hash(told | ({"schema": suite.schema} if suite.schema else {}))
+    parts_in_first_names: dict[str, Any] = {name: in_first_names(part) for name, part in parts.items()}
+    return short_hash(parts_in_first_names | ({"schema": suite.schema} if suite.schema else {}))
 
 
 def names() -> list[str]:
-    """The suites that there are."""
+    """The names of all suites, in alphabetical order."""
     return sorted(path.stem for path in SUITES.glob("*.py") if path.stem not in ("__init__", "base"))
 
 

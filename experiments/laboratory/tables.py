@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
 
 from experiments.laboratory.analysis import Analysis
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import ERROR, UNDECIDED
-from experiments.laboratory.suite import BASE, SAME, rows_of
-from experiments.record.cells import p_in_words
+from experiments.laboratory.suite import BASE_ROW, SAME_ROW, rows_of
+from experiments.record.cells import NOTHING, p_in_words
+from experiments.record.records import Budget, Record, runs
 from training.run.old_settings import first_name
-
-NOTHING = "–"
 
 
 def header(analysis: Analysis) -> list[str]:
@@ -24,41 +23,44 @@ def header(analysis: Analysis) -> list[str]:
     tuned = [setting.rpartition(".")[2].replace("_", " ") for setting in suite.tuned]
     return [
         "row", "seeds", "held-out loss (nats)", "difference (95%)", "in base SD", "p (Holm)", "verdict",
-        f"{METRICS[suite.score].title} (%)", "difference (95%)", "p (Holm)",
+        f"{SUITE_METRICS[suite.score].title} (%)", "difference (95%)", "p (Holm)",
         *(f"{split} (%)" for split in suite.splits), *tuned,
     ]  # fmt: skip
 
 
 def table_rows(analysis: Analysis) -> list[list[str]]:
     """One line a row of the suite, the base first and the A/A row second."""
-    return [cells(analysis, row) for row in (BASE, SAME, *compared_rows(analysis))]
+    return [row_cells(analysis, row) for row in (BASE_ROW, SAME_ROW, *compared_rows(analysis))]
 
 
 def compared_rows(analysis: Analysis) -> list[str]:
-    """The rows beside the base, without those that cannot be."""
-    return [row for row in rows_of(analysis.suite) if row != BASE and row not in analysis.refused]
+    """The rows beside the base, without those that cannot be run."""
+    return [row for row in rows_of(analysis.suite) if row != BASE_ROW and row not in analysis.refused]
 
 
-def said_and_why(said: str, why: str) -> str:
-    """A word, and what has to be said beside it."""
+def word_and_note(said: str, why: str) -> str:
+    """A word, with its note in brackets."""
     return f"{said} ({why})" if why else said
 
 
-def cells(analysis: Analysis, row: str) -> list[str]:
+def row_cells(analysis: Analysis, row: str) -> list[str]:
     """The cells of one row."""
     suite, against = analysis.suite, analysis.suite.against(row)
-    if row not in (BASE, SAME) and against not in (BASE, row):
+    if row not in (BASE_ROW, SAME_ROW) and against not in (BASE_ROW, row):
         shown = f"{row} (against {against})"
     else:
         shown = row
     loss = comparison_cells(analysis, row, "loss")
     score = comparison_cells(analysis, row, suite.score)
-    verdict = NOTHING if row in (BASE, against) else said_and_why(*analysis.judged(row, analysis.primary(row)))
+
+    verdict = NOTHING
+    if row not in (BASE_ROW, against):
+        verdict = word_and_note(*analysis.verdict_and_note(row, analysis.primary(row)))
     if row in suite.exposed:
         verdict += " (by the score: the loss sees the answer)"
     others = [mean_and_spread(analysis, row, split, spread=False) for split in suite.splits]
     lines = analysis.lines.get(row, [])
-    tuned = [f"{lines[0]['tuned'].get(first_name(name), NOTHING)}" if lines else NOTHING for name in suite.tuned]
+    tuned = [f"{lines[0].trial.tuned.get(first_name(name), NOTHING)}" if lines else NOTHING for name in suite.tuned]
     n = len(analysis.values["loss"].get(row, {}))
     return [
         shown, str(n) if n else "not run", mean_and_spread(analysis, row, "loss"), *loss, verdict,
@@ -67,12 +69,12 @@ def cells(analysis: Analysis, row: str) -> list[str]:
 
 
 def comparison_cells(analysis: Analysis, row: str, metric: str) -> list[str]:
-    """Difference with its interval, in units of the base's spread, adjusted p."""
+    """Three cells: the difference with its interval, the same in units of the base's spread, and the adjusted p."""
     pair = row, analysis.suite.against(row)
     effect = analysis.effects[metric].get(pair)
     if effect is None:
         return [NOTHING] * 3
-    write, spread = METRICS[metric].write, analysis.spread(metric)
+    write, spread = SUITE_METRICS[metric].write, analysis.spread(metric)
     interval = f"{write(effect.mean, True)} ({write(effect.low, True)} to {write(effect.high, True)})"
     in_spreads = f"{effect.mean / spread:+.1f}" if spread else NOTHING
     return [interval, in_spreads, p_in_words(analysis.adjusted[metric][pair])]
@@ -83,12 +85,12 @@ def mean_and_spread(analysis: Analysis, row: str, metric: str, spread: bool = Tr
     values = list(analysis.values[metric].get(row, {}).values())
     if not values:
         return NOTHING
-    write = METRICS[metric].write
+    write = SUITE_METRICS[metric].write
     return write(fmean(values)) + (f" ± {write(stdev(values))}" if spread and len(values) > 1 else "")
 
 
 def notes(analysis: Analysis) -> list[str]:
-    """What stands under the table: code, controls, what was not run, what else was let in, power."""
+    """The notes under the table: code, controls, missing runs, other code that counts, power."""
     said = {True: "behave", False: "**do not behave**: nothing here may be believed", None: "have not runs enough"}
     smallest = f"{analysis.smallest('loss'):g} nats and {analysis.smallest(analysis.suite.score):g} points"
     found = [
@@ -105,13 +107,13 @@ def notes(analysis: Analysis) -> list[str]:
     if analysis.missing:
         found.append("Not run: " + ", ".join(f"{row} ({n} seeds)" for row, n in analysis.missing.items()) + ".")
     found += [f"Not possible, and counted nowhere: {row}: {why}." for row, why in analysis.refused.items()]
-    found += [f"Lines of code {one['accepts']} are let in: {one['reason']}" for one in analysis.accepted]
+    found += [f"Lines of code {one.accepts} are let in: {one.reason}" for one in analysis.accepted]
     more = power_note(analysis), baseline_note(analysis), cost_note(analysis)
     return [*found, *(note for note in more if note)]
 
 
 def power_note(analysis: Analysis) -> str:
-    """Seeds that the undecided rows would need."""
+    """How many seeds the undecided rows would need."""
     needed = []
     for row in compared_rows(analysis):
         metric = analysis.primary(row)
@@ -122,46 +124,46 @@ def power_note(analysis: Analysis) -> str:
 
 
 def baseline_note(analysis: Analysis) -> str:
-    """What needs no network, on the same lines: of the base and of every row that others are compared with."""
+    """The best baseline, which needs no network, for the base and for every row that others are compared with."""
     metric = analysis.suite.score
     of_baseline: dict[str, list[str]] = {}
     for row in rows_of(analysis.suite):
         found = strongest_baseline(analysis, row, metric)
-        if found and row in (BASE, *analysis.suite.compared.values()):
-            beside = f"{found[0]} {METRICS[metric].write(found[1])}{METRICS[metric].unit}"
+        if found and row in (BASE_ROW, *analysis.suite.compared.values()):
+            beside = f"{found[0]} {SUITE_METRICS[metric].write(found[1])}{SUITE_METRICS[metric].unit}"
             of_baseline.setdefault(beside, []).append(row)
     shown = "; ".join(f"{' and '.join(rows)}: {beside}" for beside, rows in of_baseline.items())
-    return f"The strongest baseline, which learns nothing ({METRICS[metric].title}): {shown}." if shown else ""
+    return f"The strongest baseline, which learns nothing ({SUITE_METRICS[metric].title}): {shown}." if shown else ""
 
 
 def strongest_baseline(analysis: Analysis, row: str, metric: str) -> tuple[str, float] | None:
     """The name and the value of the best baseline of a row's runs, on the same examples; None where none has any."""
     found: dict[str, list[float]] = {}
     for line in analysis.lines.get(row, []):
-        for name, scores in line.get("baselines", {}).items():
-            value = METRICS[metric].of({"scores": scores})
+        for name, scores in line.baselines.items():
+            value = SUITE_METRICS[metric].value_in(replace(line, scores=scores, held_out_loss=None))
             if value is not None:
                 found.setdefault(name, []).append(value)
     means = {name: fmean(values) for name, values in found.items()}
     return max(means.items(), key=lambda pair: pair[1]) if means else None
 
 
-def hours_note(lines: Sequence[Mapping[str, Any]]) -> str:
-    """What the suite has cost: every run that has a line, tuning too, and every network once."""
-    runs = [line for line in lines if "wall_seconds" in line]
-    networks = [(line["threads"], line["pretraining"]) for line in runs if "pretraining" in line]
-    made = {(one["config_hash"], one["seed"]): (threads, one["budget"]) for threads, one in networks}
-    hours = sum(line["threads"] * line["wall_seconds"] for line in runs) / 3600
+def hours_note(lines: Sequence[Record]) -> str:
+    """The core-hours of the suite: every run that has a line, tuning too, and every shared network once."""
+    timed = [line for line in runs(lines) if line.wall_seconds is not None]
+    networks = [(line.threads, line.pretraining) for line in timed if line.pretraining is not None]
+    made = {(one.config_hash, one.seed): (threads, one.budget) for threads, one in networks}
+    hours = sum(line.threads * line.wall_seconds for line in timed) / 3600
     before = sum(threads * budget["wall_seconds"] for threads, budget in made.values()) / 3600
     networks = f", and {before:.1f} for {len(made)} networks that runs begin with" if before else ""
-    return f"Core-hours: {hours:.1f} for {len(runs)} runs, tuning and scoring included{networks}."
+    return f"Core-hours: {hours:.1f} for {len(timed)} runs, tuning and scoring included{networks}."
 
 
 def cost_note(analysis: Analysis) -> str:
-    """What a row cost, where its runs begin with networks that were made before, theirs apart from its own."""
+    """The cost of rows whose runs begin with another run's network: the network's first, then the run's own."""
     costs = []
     for row, lines in analysis.lines.items():
-        made = [(line["pretraining"]["budget"], line["budget"]) for line in lines if "pretraining" in line]
+        made = [(line.pretraining.budget, line.budget) for line in lines if line.pretraining is not None]
         if made:
             before, after = ([budgets[part] for budgets in made] for part in (0, 1))
             costs.append(f"{row} {cost_in_words(before)} + {cost_in_words(after)}")
@@ -169,21 +171,21 @@ def cost_note(analysis: Analysis) -> str:
     return f"{said}: {'; '.join(costs)}." if costs else ""
 
 
-def cost_in_words(budgets: list[dict[str, float]]) -> str:
-    """Means of several runs' budgets."""
+def cost_in_words(budgets: list[Budget]) -> str:
+    """The mean tokens and FLOPs of several runs."""
     tokens, flops = (fmean(budget[name] for budget in budgets) for name in ("tokens", "training_flops"))
     return f"{tokens / 1e6:.2f} ({flops / 1e12:.0f})"
 
 
 def as_csv(head: list[str], rows: list[list[str]]) -> str:
-    """Comma-separated, quoted where needed."""
+    """The table as comma-separated values, quoted where needed."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
     return text.getvalue()
 
 
 def as_latex(head: list[str], rows: list[list[str]]) -> str:
-    """A tabular of the package booktabs."""
+    """The table as a tabular of the LaTeX package booktabs."""
     lines = [" & ".join(map(latex, line)) + r" \\" for line in (head, *rows)]
     columns = "l" * len(head)
     body = "\n".join([lines[0], r"\midrule", *lines[1:]])
@@ -191,6 +193,6 @@ def as_latex(head: list[str], rows: list[list[str]]) -> str:
 
 
 def latex(text: str) -> str:
-    """Text with LaTeX's own characters made harmless."""
+    """Text in which LaTeX's special characters are escaped."""
     special = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "<": "$<$", "^": r"\^{}", "~": r"\~{}"}
     return "".join(special.get(letter, "\\" + letter if letter in "&%$#_{}" else letter) for letter in text)

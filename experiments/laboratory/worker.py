@@ -13,15 +13,17 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 import train
-from experiments.laboratory.plan import ROOT, Code, Trial, line_of, marks
-from experiments.record.lines import append_line, command_of, pretraining_facts, read_suite, run_line
+from experiments.laboratory.plan import Code, Trial, line_of, trial_marks
+from experiments.record.lines import append_line, command_of, pretraining_of, read_suite, run_line
+from experiments.record.measurement import ROOT
+from experiments.record.records import runs, stored_line
 from system.errors import UserError
 from system.options import run_and_report
 from training.run.code_hash import code_hash, imported_files
@@ -40,7 +42,7 @@ class Places:
 
 
 def as_json(trial: Trial, places: Places) -> str:
-    """What a worker is told."""
+    """The message to a worker: the trial and its places, as JSON."""
     code = asdict(places.code)
     return json.dumps(
         {"trial": asdict(trial), "results": str(places.results), "runs": str(places.runs), "code": code}
@@ -48,22 +50,22 @@ def as_json(trial: Trial, places: Places) -> str:
 
 
 def from_json(text: str) -> tuple[Trial, Places]:
-    """What `as_json` wrote."""
-    told = json.loads(text)
-    code = Code(told["code"]["hash"], tuple(told["code"]["files"]))
-    return trial_of(told["trial"]), Places(Path(told["results"]), Path(told["runs"]), code)
+    """The trial and the places of a message that `as_json` wrote."""
+    message = json.loads(text)
+    code = Code(message["code"]["hash"], tuple(message["code"]["files"]))
+    return trial_of(message["trial"]), Places(Path(message["results"]), Path(message["runs"]), code)
 
 
-def trial_of(told: dict[str, Any]) -> Trial:
+def trial_of(message: dict[str, Any]) -> Trial:
     """A trial from its fields as JSON has them."""
-    lists = {"options": tuple(told["options"]), "tuned": tuple((name, value) for name, value in told["tuned"])}
-    others = {name: trial_of(told[name]) if told[name] else None for name in ("network", "teacher")}
-    return Trial(**{**told, **lists, **others})
+    lists = {"options": tuple(message["options"]), "tuned": tuple((name, value) for name, value in message["tuned"])}
+    others = {name: trial_of(message[name]) if message[name] else None for name in ("network", "teacher")}
+    return Trial(**{**message, **lists, **others})
 
 
 def folder_of(trial: Trial, runs: Path) -> Path:
     """The run folder of a trial: the same for whoever makes it."""
-    return runs / f"{trial.asked}-seed-{trial.seed}"
+    return runs / f"{trial.request_hash}-seed-{trial.seed}"
 
 
 def main(arguments: list[str]) -> int:
@@ -74,14 +76,14 @@ def main(arguments: list[str]) -> int:
     """
     trial, places = from_json(Path(arguments[0]).read_text(encoding="utf-8"))
     places.runs.mkdir(parents=True, exist_ok=True)
-    if line_of(trial, read_suite(places.results, trial.suite), {places.code.hash}) is not None:
+    if line_of(trial, runs(read_suite(places.results, trial.suite)), {places.code.hash}) is not None:
         return 0
     missing = first_missing(trial, places)
     return under_lock(trial, places, make_run) if missing is trial else under_lock(missing, places, train_run) or BUSY
 
 
 def first_missing(trial: Trial, places: Places) -> Trial:
-    """The run itself, or the first of those that it needs that is still to be made."""
+    """The first run that has to be made: one that this run needs, or else the run itself."""
     for needed in (trial.network, trial.teacher):
         if needed is not None and not is_made(needed, places):
             return first_missing(needed, places)
@@ -100,7 +102,7 @@ def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int
 
 
 def is_made(trial: Trial, places: Places) -> bool:
-    """Whether a run is finished that today's code has made."""
+    """Whether today's code has made this run, and finished it."""
     folder = folder_of(trial, places.runs)
     return is_finished(folder) and last_code(folder) == places.code.hash
 
@@ -108,17 +110,18 @@ def is_made(trial: Trial, places: Places) -> bool:
 def make_run(trial: Trial, places: Places) -> int:
     """Train, score, and append the line. Raises UserError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
-    if line_of(trial, read_suite(places.results, trial.suite), {code}) is not None:
+    if line_of(trial, runs(read_suite(places.results, trial.suite)), {code}) is not None:
         return 0
     status = train_run(trial, places)
     if status:
         return status
     command = command_of({"command": ["train.py", *with_folders(trial, places)]})
-    line = run_line(folder, trial.suite, trial.row, command) | marks(trial) | {"code_hash": code}
+    line = replace(run_line(folder, trial.suite, trial.row, command), trial=trial_marks(trial), code_hash=code)
     if trial.network is not None:
         made_by = command_of({"command": ["train.py", *with_folders(trial.network, places)]})
-        line["pretraining"] = pretraining_facts(folder_of(trial.network, places.runs)) | {"command": made_by}
-    append_line(places.results, line)
+        made = replace(pretraining_of(folder_of(trial.network, places.runs)), command=made_by)
+        line = replace(line, pretraining=made)
+    append_line(places.results, stored_line(line))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return 0
 
@@ -156,12 +159,12 @@ def check_code(code: Code, folder: Path) -> None:
 
 
 def begun_file(folder: Path) -> Path:
-    """The file beside a run folder that has a line for each time the run was begun or gone on with."""
+    """The file beside a run folder with a line for each time that the run was begun or continued."""
     return folder.with_suffix(".begun")
 
 
 def last_code(folder: Path) -> str:
-    """The hash of the code that was last at work on the run, "" where none was."""
+    """The hash of the code that last worked on the run; "" where none has."""
     begun = begun_file(folder)
     lines = begun.read_text(encoding="utf-8").splitlines() if begun.exists() else []
     return lines[-1].split()[0] if lines else ""

@@ -6,8 +6,11 @@ from typing import Any
 
 from experiments.record.records import Measured
 
-FAMILIES = {"EPYC": "an AMD EPYC", "Xeon": "an Intel Xeon"}  # part of a recorded processor's name -> in words
-VECTORS = {"AVX512": "512-bit vectors", "AVX2": "256-bit vectors"}
+PROCESSORS = {"EPYC": "an AMD EPYC", "Xeon": "an Intel Xeon"}  # part of a recorded processor's name -> in words
+VECTOR_WIDTHS = {"AVX512": "512-bit vectors", "AVX2": "256-bit vectors"}
+
+NOTHING = "–"  # a cell of what is not there
+NOT_RUN = "not run"
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
@@ -19,7 +22,7 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 
 def code(command: str) -> str:
     """A command between backticks."""
-    return f"`{command}`" if command else "–"
+    return f"`{command}`" if command else NOTHING
 
 
 def machine_in_words(machine: str) -> str:
@@ -28,20 +31,20 @@ def machine_in_words(machine: str) -> str:
     What is not a machine of cores and processor, or a kind not known here, stays as it was recorded.
     """
     parts = machine.split(", ")
-    family = next((words for name, words in FAMILIES.items() if name in machine), None)
+    family = next((words for name, words in PROCESSORS.items() if name in machine), None)
     if len(parts) < 2 or not parts[0].endswith(("core", "cores")) or family is None:
         return machine
-    return ", ".join([f"{parts[0]} of {family}", VECTORS.get(parts[-1], "vector width not recorded")])
+    return ", ".join([f"{parts[0]} of {family}", VECTOR_WIDTHS.get(parts[-1], "vector width not recorded")])
 
 
 def count(value: float | None) -> str:
-    """A whole number with thousands apart."""
-    return "–" if value is None else f"{value:,.0f}"
+    """A whole number with separators for thousands."""
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def scientific(value: float | None) -> str:
     """A large number in powers of ten."""
-    return "–" if value is None else f"{value:.2e}"
+    return NOTHING if value is None else f"{value:.2e}"
 
 
 def number(value: Any) -> str:
@@ -52,23 +55,23 @@ def number(value: Any) -> str:
 
 
 def ratio(value: dict[str, float]) -> str:
-    """Median, range and number of rounds."""
+    """A ratio as text: its median, its range and the number of rounds."""
     return f"{value['median']:.2f} ({value['min']:.2f} to {value['max']:.2f} in {value['rounds']} rounds)"
 
 
 def duration(seconds: float | None) -> str:
     """Seconds as minutes with one decimal; less than one as seconds."""
     if seconds is None:
-        return "–"
+        return NOTHING
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
 
 
 def mebibytes(value: float | None) -> str:
-    """MiB without decimals."""
-    return "–" if value is None else f"{value:,.0f} MiB"
+    """A number of MiB without decimals."""
+    return NOTHING if value is None else f"{value:,.0f} MiB"
 
 
-def measured(line: Measured) -> str:
+def measurement_in_words(line: Measured) -> str:
     """The value of a measurement: a check's seconds as minutes, anything else with its unit; p where it was tested."""
     if line.suite == "checks" and line.unit == "s":
         return duration(line.value)
@@ -90,8 +93,8 @@ def in_unit(value: float, unit: str) -> str:
 
 
 def yes_or_no(value: bool | None) -> str:
-    """A flag in words."""
-    return "–" if value is None else ("yes" if value else "no")
+    """A flag as yes or no."""
+    return NOTHING if value is None else ("yes" if value else "no")
 
 
 def p_in_words(p: float) -> str:
@@ -100,7 +103,7 @@ def p_in_words(p: float) -> str:
 
 
 def as_text(head: list[str], rows: list[list[str]]) -> str:
-    """For the terminal: columns that line up."""
+    """A table for the terminal, with aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)

@@ -32,8 +32,7 @@ from typing import Any
 from evaluation.config import EvaluationConfig
 from system.errors import UserError
 from training.recipes import TrainingSettings
-from training.run.old_settings import SCHEMA, flat, nested, read_old
-from training.run.old_settings import differing as told_apart
+from training.run.old_settings import SCHEMA, differing, flat, nested, read_old
 from training.run.settings_file import to_dict
 
 Line = dict[str, Any]
@@ -41,9 +40,9 @@ Line = dict[str, Any]
 TOGETHER = (  # fields that stand in one shared line
     ("command", "config"), ("device", "machine", "versions"), ("baselines", "beside"), ("pretraining",),
 )  # fmt: skip
-SCORE = ("value", "low", "high", "n")
-DIGITS = 6  # of an interval's ends
-SEED = "--seed=SEED"  # in a shared command; each line has its own
+SCORE_KEYS = ("value", "low", "high", "n")
+INTERVAL_DIGITS = 6  # of an interval's ends
+SHARED_SEED = "--seed=SEED"  # in a shared command; each line has its own
 NOT_CONFIGURATION = {  # where and on what it ran, or identity of its own; the hash of the data stands for its path
     "version", "schema", "special_ids", "run", "seed", "device", "threads", "data.path", "data.workers",
 }  # fmt: skip
@@ -54,8 +53,9 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     """A line's short form, and the shared lines that it names by their keys."""
     if "config" not in line:
         return line, {}
-    short = {"schema": SCHEMA, **line, "config": differing(line["config"], defaults())}
-    short["command"] = line["command"].replace(f"--seed={line['seed']}", SEED)
+
+    short = {"schema": SCHEMA, **line, "config": not_default(line["config"], defaults())}
+    short["command"] = line["command"].replace(f"--seed={line['seed']}", SHARED_SEED)
     for name in ("scores", "baselines"):
         if name in line:
             short[name] = scores_as_lists(line[name])
@@ -64,8 +64,9 @@ def compact(line: Line) -> tuple[Line, dict[str, Line]]:
     if "wall_seconds" in line and line["wall_seconds"] == line["budget"].get("wall_seconds"):
         del short["wall_seconds"]
     if "pretraining" in line:
-        rooms = {room: differing(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
+        rooms = {room: not_default(values, defaults()[room]) for room, values in line["pretraining"]["config"].items()}
         short["pretraining"] = {**line["pretraining"], "config": rooms}
+
     shared = {}
     for names in TOGETHER:
         part = {name: short.pop(name) for name in names if name in short}
@@ -86,18 +87,20 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
             raise UserError(f"no line of this file has the part {key} that this one shares; restore it from git")
         parts.append(shared[key])
     whole = {name: value for part in parts for name, value in part.items() if name not in OF_THE_FILE}
+
     if "config" not in whole:
         return whole
+
     schema = line.get("schema", 0)
     whole["config"] = whole_settings(whole["config"], schema)
     if "wall_seconds" in whole.get("budget", {}):
         whole.setdefault("wall_seconds", whole["budget"]["wall_seconds"])
-    whole["command"] = whole["command"].replace(SEED, f"--seed={whole['seed']}")
+    whole["command"] = whole["command"].replace(SHARED_SEED, f"--seed={whole['seed']}")
     for name in ("scores", "baselines"):
         if name in whole:
             whole[name] = scores_as_dicts(whole[name])
     if isinstance(whole.get("bits"), list):
-        whole["bits"] = unpack(*whole["bits"])
+        whole["bits"] = unpack_together(*whole["bits"])
     if "pretraining" in whole:
         config = whole_settings(whole["pretraining"]["config"], schema)
         rooms = {room: config[room] for room in whole["pretraining"]["config"]}
@@ -106,7 +109,7 @@ def expand(line: Line, shared: Mapping[str, Line]) -> Line:
 
 
 def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
-    """The whole tree of settings, under today's names, of which a line has those that differ.
+    """All settings under today's names, made from those that a line has because they differ from the defaults.
 
     Raises UserError for a schema to come.
     """
@@ -116,9 +119,9 @@ def whole_settings(settings: dict[str, Any], schema: int) -> dict[str, Any]:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """A hash of the settings that tell a run apart: it outlives a new name, and a new setting at its default."""
+    """A hash of the settings that differ from the defaults. New names, and new settings at their default, keep it."""
     default = {**flat(defaults()), **{name: None for name in flat(config) if name not in flat(defaults())}}
-    return short_hash(told_apart(flat(config), default))
+    return short_hash(differing(flat(config), default))
 
 
 def defaults() -> dict[str, Any]:
@@ -128,25 +131,19 @@ def defaults() -> dict[str, Any]:
 
 @cache
 def defaults_as_text() -> str:
-    """The same as JSON."""
+    """All defaults as JSON."""
     settings = {**to_dict(TrainingSettings()), "evaluation": to_dict(EvaluationConfig())}  # without loading torch
     return json.dumps(settings_that_count(settings))
 
 
-def differing(settings: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+def not_default(settings: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
     """The settings that are not the default's, in their rooms."""
-    found = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and isinstance(default.get(name), dict):
-            if inside := differing(value, default[name]):
-                found[name] = inside
-        elif name not in default or json.dumps(value) != json.dumps(default[name]):  # 1 is not 1.0 there, nor True
-            found[name] = value
-    return found
+    usual = {name: json.dumps(value) for name, value in flat(default).items()}  # 1 is not 1.0 there, nor True
+    return nested({name: value for name, value in flat(settings).items() if json.dumps(value) != usual.get(name)})
 
 
 def fill(whole: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """`whole`, with these settings put into it."""
+    """`whole`, with these settings put into it; a room without settings changes nothing."""
     for name, value in settings.items():
         if isinstance(value, dict) and isinstance(whole.get(name), dict):
             fill(whole[name], value)
@@ -156,19 +153,19 @@ def fill(whole: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def scores_as_lists(scores: Any) -> Any:
-    """Every score that has just the four parts of one as a list of them, however deep it lies."""
+    """The scores with each single score, however deep it lies, as a list of its four values."""
     if not isinstance(scores, dict):
         return scores
-    if {*scores} != {*SCORE}:
+    if {*scores} != {*SCORE_KEYS}:
         return {name: scores_as_lists(value) for name, value in scores.items()}
-    low, high = (end if end is None else float(f"{end:.{DIGITS}g}") for end in (scores["low"], scores["high"]))
+    low, high = (end if end is None else float(f"{end:.{INTERVAL_DIGITS}g}") for end in (scores["low"], scores["high"]))
     return [scores["value"], low, high, scores["n"]]
 
 
 def scores_as_dicts(scores: Any) -> Any:
-    """What `scores_as_lists` was given, but for the digits of the interval's ends."""
+    """The scores that `scores_as_lists` was given, with fewer digits in the intervals' ends."""
     if isinstance(scores, list):
-        return dict(zip(SCORE, scores, strict=True))
+        return dict(zip(SCORE_KEYS, scores, strict=True))
     return {name: scores_as_dicts(value) for name, value in scores.items()} if isinstance(scores, dict) else scores
 
 
@@ -182,7 +179,7 @@ def pack_together(bits: dict[str, dict[str, str]]) -> list[Any]:
     return [lengths, base64.b85encode(zlib.compress(content, 9)).decode("ascii")]
 
 
-def unpack(lengths: dict[str, dict[str, int]], packed: str) -> dict[str, dict[str, str]]:
+def unpack_together(lengths: dict[str, dict[str, int]], packed: str) -> dict[str, dict[str, str]]:
     """The vectors that `pack_together` was given. Raises UserError where they are damaged."""
     try:
         content = zlib.decompress(base64.b85decode(packed))
@@ -205,11 +202,11 @@ def settings_that_count(config: dict[str, Any], prefix: str = "") -> dict[str, A
     for key, value in config.items():
         if prefix + key in NOT_CONFIGURATION:
             continue
-        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else portable(value)
+        kept[key] = settings_that_count(value, f"{prefix}{key}.") if isinstance(value, dict) else without_place(value)
     return kept
 
 
-def portable(value: Any) -> Any:
+def without_place(value: Any) -> Any:
     """`value`, or PATH where it is an absolute path of this machine."""
     if not isinstance(value, str):
         return value

@@ -19,7 +19,8 @@ from filelock import FileLock
 
 from evaluation.finished_run import RunFolder, numbered_json_lines, read_run_folder
 from evaluation.metrics import pack_bits
-from experiments.record.compact_lines import Line, compact, config_hash, expand, portable, settings_that_count
+from experiments.record.compact_lines import Line, compact, config_hash, expand, settings_that_count, without_place
+from experiments.record.records import CodeVerdict, Pretraining, Record, ResultLine, data_cards, record_of
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.trial import step_cap
@@ -36,39 +37,39 @@ MEASUREMENTS = {"speed": ("ours", "peers", "ratio", "value", "unit"), "checks": 
                 "benchmarks": ("value", "unit", "minutes", "parameters"), "choosing": ("value", "unit"),
                 "few_shot": ("value", "unit"), "gradient_norms": ("value", "unit", "layers")}  # fmt: skip
 SHOWN_BESIDE = ("gold_parses", "signatures")  # what no page shows, scores by length, is not recorded
-SUITE_NAME = re.compile(r"[a-z0-9_]+")
-NOT_RUN = "not run"
+SUITE_NAME_PATTERN = re.compile(r"[a-z0-9_]+")
 
 
-def run_line(run: Path, suite: str, row: str = "", command: str = "") -> dict[str, Any]:
+def run_line(run: Path, suite: str, row: str = "", command: str = "") -> ResultLine:
     """The result line of a finished run folder. Raises UserError when something that a figure needs is missing."""
     folder = read_run_folder(run, read_config_values(run))
     check_complete(folder)
     facts = folder.facts
     scored = folder.beside.pop("evaluation", {})  # eval.py may have scored with other settings than the run's own
     config = settings_that_count(folder.config) | ({"evaluation": scored} if scored else {})
-    return {
-        "suite": suite,
-        "row": row or folder.name,
-        "command": command or command_of(facts),
-        "config": config,
-        "config_hash": config_hash(config),
-        "code_hash": facts["code_hash"],
-        "data_hash": facts["data_hash"],
-        "seed": facts["seed"],
-        "threads": facts["threads"],
-        "device": facts.get("device"),
-        "machine": folder.machine or "not recorded",
-        "versions": {"python": facts.get("python"), **facts.get("libraries", {})},
-        "commit": facts.get("commit"),
-        "budget": folder.budget,
-        "wall_seconds": facts.get("wall_seconds", facts.get("seconds")),
-        "held_out_loss": kept_held_out_loss(folder),
-        "scores": folder.scores,
-        "baselines": folder.baselines,
-        "beside": {name: value for name, value in folder.beside.items() if name in SHOWN_BESIDE},
-        "bits": example_bits(folder),
-    }
+
+    return ResultLine(
+        suite=suite,
+        row=row or folder.name,
+        command=command or command_of(facts),
+        config=config,
+        config_hash=config_hash(config),
+        code_hash=facts["code_hash"],
+        data_hash=facts["data_hash"],
+        seed=facts["seed"],
+        threads=facts["threads"],
+        device=facts.get("device"),
+        machine=folder.machine or "not recorded",
+        versions={"python": facts.get("python"), **facts.get("libraries", {})},
+        commit=facts.get("commit"),
+        budget=folder.budget,
+        wall_seconds=facts.get("wall_seconds", facts.get("seconds")),
+        held_out_loss=kept_held_out_loss(folder),
+        scores=folder.scores,
+        baselines=folder.baselines,
+        beside={name: value for name, value in folder.beside.items() if name in SHOWN_BESIDE},
+        bits=example_bits(folder),
+    )
 
 
 def check_complete(folder: RunFolder) -> None:
@@ -80,12 +81,14 @@ def check_complete(folder: RunFolder) -> None:
         raise UserError(f"{folder.path}: no budget.json, so the run is not finished; go on with --resume")
     if not folder.scores:
         raise UserError(f"{folder.path}: no scores.json; score it first: python eval.py --run {folder.path}")
+
     limit = folder.beside.get("evaluation", {}).get("limit")
     if limit and not step_cap():  # a trial's figures are no results anyway
         raise UserError(
             f"{folder.path}: only the first {limit} lines of each split were scored; score all of them: "
             f"python eval.py --run {folder.path} --limit 0"
         )
+
     found = Counter(str(record.get("split")) for record in folder.predictions)
     for split, metrics in folder.scores.items():
         n = metrics.get("exact_match", {}).get("n")
@@ -108,24 +111,20 @@ def kept_held_out_loss(folder: RunFolder, phase: str = "training") -> float | No
     return min(found) if folder.config.get(phase, {}).get("patience") else found[-1]
 
 
-def pretraining_facts(run: Path) -> dict[str, Any]:
+def pretraining_of(run: Path) -> Pretraining:
     """What a result line says of the run that has made the network with which its own began."""
     folder = read_run_folder(run, read_config_values(run))
-    config = settings_that_count(folder.config)
-    return {
-        "seed": folder.facts["seed"], "config_hash": config_hash(config), "code_hash": folder.facts["code_hash"],
-        "command": command_of(folder.facts), "config": {name: config[name] for name in ("data", "pretraining")},
-        "data": folder.facts["data"], "budget": folder.budget,
-        "held_out_loss": kept_held_out_loss(folder, "pretraining"),
-    }  # fmt: skip
-
-
-def look_up(line: Any, path: tuple[str, ...]) -> Any:
-    """The value at `path` in a line or in its record, None where there is none."""
-    found: Any = line if isinstance(line, dict) else vars(line)
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+    config, facts = settings_that_count(folder.config), folder.facts
+    return Pretraining(
+        seed=facts["seed"],
+        config_hash=config_hash(config),
+        code_hash=facts["code_hash"],
+        command=command_of(facts),
+        config={name: config[name] for name in ("data", "pretraining")},
+        data=data_cards(facts["data"], facts),
+        budget=folder.budget,
+        held_out_loss=kept_held_out_loss(folder, "pretraining"),
+    )
 
 
 def command_of(facts: dict[str, Any]) -> str:
@@ -136,7 +135,7 @@ def command_of(facts: dict[str, Any]) -> str:
     cleaned = []
     for word in words:
         option, sign, value = word.partition("=")
-        shown = f"{option}={portable(value)}" if sign and option.startswith("-") else portable(word)
+        shown = f"{option}={without_place(value)}" if sign and option.startswith("-") else without_place(word)
         if shown == "PATH" and cleaned and cleaned[-1] in ("PATH", "PATH..."):
             cleaned[-1] = "PATH..."
         else:
@@ -155,7 +154,7 @@ def example_bits(folder: RunFolder) -> dict[str, dict[str, str]]:
     return bits
 
 
-def measurement_lines(file: Path, suite: str) -> list[dict[str, Any]]:
+def measurement_lines(file: Path, suite: str) -> list[Line]:
     """The lines of a JSON file that a measuring command has written: a row, a list of rows, or rows by their names.
 
     Raises UserError.
@@ -178,8 +177,8 @@ def measurement_lines(file: Path, suite: str) -> list[dict[str, Any]]:
     return [{"suite": suite, **row} for row in rows]
 
 
-def identity(line: dict[str, Any]) -> tuple[str, ...]:
-    """What makes a line the same as another: what was run, not what came out."""
+def identity(line: Line) -> tuple[str, ...]:
+    """The values by which two lines are the same: what was run, not what came out."""
     of_run = ROW_IDENTITY if "definition" in line else RUN_IDENTITY
     names = of_run if "config_hash" in line else MEASUREMENT_IDENTITY
     return tuple(json.dumps(line.get(name)) for name in names)
@@ -191,37 +190,43 @@ def append_line(folder: Path, line: Line) -> bool:
     What it shares with others is added once. The lines that are there stay as they are, in whatever form. Processes
     take turns under a lock of the operating system, which is free again when its owner dies.
     """
-    if not SUITE_NAME.fullmatch(line["suite"]):
+    if not SUITE_NAME_PATTERN.fullmatch(line["suite"]):
         raise UserError(f"--suite {line['suite']!r}: a suite's name has small letters, digits and underscores only")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{line['suite']}.jsonl"
     with FileLock(folder / f"{line['suite']}.lock"):
-        if any(identity(other) == identity(line) for other in read_suite(folder, line["suite"])):
+        if any(identity(other) == identity(line) for other in read_lines(folder, line["suite"])):
             return False
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if before and not before.endswith("\n"):
             before += "\n"
         short, shared = compact(line)
-        known = shared_of(record for _, record in numbered_json_lines(path))
+        known = shared_of(entry for _, entry in numbered_json_lines(path))
         write_atomically(path, before + as_text([part for key, part in shared.items() if key not in known] + [short]))
     return True
 
 
-def as_text(records: Iterable[Mapping[str, Any]]) -> str:
+def as_text(entries: Iterable[Mapping[str, Any]]) -> str:
     """Lines as they stand in a file."""
-    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+    return "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
 
 
-def read_suite(folder: Path, suite: str) -> list[Line]:
+def read_suite(folder: Path, suite: str) -> list[Record]:
+    """The records of one suite in the order in which they were added. Raises UserError where a field is missing."""
+    return [record_of(line) for line in read_lines(folder, suite)]
+
+
+def read_lines(folder: Path, suite: str) -> list[Line]:
     """The whole lines of one suite in the order in which they were added. Raises UserError naming file and line."""
     path = folder / f"{suite}.jsonl"
-    records = numbered_json_lines(path)
-    shared, lines = shared_of(record for _, record in records), []
-    for number, record in records:
-        if "shared" in record:
+    entries = numbered_json_lines(path)
+    shared, lines = shared_of(entry for _, entry in entries), []
+
+    for number, entry in entries:
+        if "shared" in entry:
             continue
         try:
-            line = expand(record, shared)
+            line = expand(entry, shared)
         except UserError as error:
             raise UserError(f"{path}:{number}: {error}") from None
         for name in ("suite", "row", "command"):
@@ -233,24 +238,24 @@ def read_suite(folder: Path, suite: str) -> list[Line]:
     return lines
 
 
-def shared_of(records: Iterable[Line]) -> dict[str, Line]:
-    """What lines of a file share, by its key."""
-    return {record["shared"]: record for record in records if "shared" in record}
+def shared_of(entries: Iterable[Line]) -> dict[str, Line]:
+    """Key -> shared line, of the entries of a file."""
+    return {entry["shared"]: entry for entry in entries if "shared" in entry}
 
 
-def read_suites(folder: Path) -> dict[str, list[Line]]:
-    """Every suite's lines, suites in alphabetical order."""
+def read_suites(folder: Path) -> dict[str, list[Record]]:
+    """Every suite's records, suites in alphabetical order."""
     return {path.stem: read_suite(folder, path.stem) for path in sorted(folder.glob("*.jsonl"))}
 
 
-def said_of_codes(lines: Iterable[Line], codes: Collection[str]) -> list[str]:
+def said_of_codes(lines: Iterable[Record], codes: Collection[str]) -> list[str]:
     """What proofs say of these codes, a sentence each: as which later code they count, or that they are earlier ones.
 
     The last word on a code is taken (`python -m experiments.ablate NAME --prove` writes it beside the code's lines).
     """
-    newest = {line.get("accepts") or line.get("rejects"): line for line in lines if "for" in line}
+    newest = {line.accepts or line.rejects: line for line in lines if isinstance(line, CodeVerdict)}
     return [
-        f"Code {code} counts as {newest[code]['for']}: {newest[code]['reason']}." if "accepts" in newest[code]
-        else f"Made by earlier code than {newest[code]['for']}: {newest[code]['reason']}."
+        f"Code {code} counts as {newest[code].newer}: {newest[code].reason}." if newest[code].accepts
+        else f"Made by earlier code than {newest[code].newer}: {newest[code].reason}."
         for code in dict.fromkeys(codes) if code in newest
     ]  # fmt: skip

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from experiments.record.lines import command_of
-from experiments.record.targets import TARGETS, reached
+from experiments.record.records import record_of
+from experiments.record.targets import TARGETS, is_met
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.trial import step_cap
 
 ROOT = Path(__file__).resolve().parents[2]
+
+Facts = dict[str, Any]  # machine, threads, versions, commit, date, and the hash of the code where it is known
+MeasuredRow = dict[str, Any]  # a row of a --json file: a line that has no suite yet
 
 
 def check_writable(file: Path | None) -> None:
@@ -27,8 +31,8 @@ def check_writable(file: Path | None) -> None:
 
 
 def measured_row(
-    suite: str, row: str, arguments: list[str], facts: dict[str, Any], **values: Any
-) -> dict[str, Any]:
+    suite: str, row: str, arguments: list[str], facts: Facts, **values: Any
+) -> MeasuredRow:
     """A row for `python -m experiments.results measured`: what was run with what, its target, and the `values`.
 
     `arguments`: of the measuring command, which begin with its module's name.
@@ -36,7 +40,7 @@ def measured_row(
     found = {"row": row, "command": shown_command(arguments), **facts, **values}
     promised = [target for target in TARGETS if (target.suite, target.row) == (suite, row)]
     if promised:  # the first is of the figure itself; others are of what it took
-        found |= {"target": promised[0].wanted, "met": reached(promised[0], found)}
+        found |= {"target": promised[0].wanted, "met": is_met(promised[0], record_of({"suite": suite, **found}))}
     return found
 
 
@@ -52,18 +56,18 @@ def shown_command(arguments: list[str]) -> str:
     return (f"CI_STEPS={cap} " if cap else "") + command_of({"command": ["-m", *kept]})
 
 
-def rounded(score: Mapping[str, float]) -> dict[str, float]:
-    """A score and its interval, where it has one, as a row has them."""
+def rounded_score(score: Mapping[str, float]) -> dict[str, float]:
+    """A score, and its interval where it has one, rounded to two decimals."""
     return {key: round(float(score[key]), 2) for key in ("value", "low", "high") if key in score}
 
 
-def write_rows(file: Path | None, rows: list[dict[str, Any]]) -> None:
+def write_rows(file: Path | None, rows: list[MeasuredRow]) -> None:
     """Write the rows as JSON where --json asked for them."""
     if file is not None:
         write_atomically(file, json.dumps(rows, indent=2) + "\n")
 
 
-def facts_of(environment: dict[str, Any]) -> dict[str, Any]:
+def facts_of(environment: dict[str, Any]) -> Facts:
     """What a row keeps of an environment.json or of `describe_environment`."""
     return {
         "machine": f"{environment['cores']} cores, {environment['processor']}",
@@ -75,7 +79,7 @@ def facts_of(environment: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def facts_here() -> dict[str, Any]:
+def facts_here() -> Facts:
     """The facts of this process; the code hash is over all code that any run may import."""
     import torch  # here alone: what measures memory must not share a large library with what it measures
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-EVERY = 0.5  # seconds between two looks at the memory
+SECONDS_BETWEEN_LOOKS = 0.5  # seconds between two looks at the memory
 HAS_PSS = Path("/proc/self/smaps_rollup").exists()
 
 
@@ -25,7 +25,7 @@ class Watched:
     measure: str  # what was summed: PSS or RSS
 
 
-def watch(command: Sequence[str], folder: Path, every: float = EVERY) -> Watched:
+def watch(command: Sequence[str], folder: Path, every: float = SECONDS_BETWEEN_LOOKS) -> Watched:
     """Run `command` in `folder` and look at the memory of its processes every so many seconds until it ends."""
     peak, known = 0.0, set()
     began = time.monotonic()

@@ -78,7 +78,7 @@ def altered(code: str) -> list[str]:
     ]
 
 
-def figures(
+def scored_figures(
     starter: Starter, tree: Tree, run: Path, given: Path, folder: Path, benchmark: str = "", options: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Name -> value of all that a tree's scorers say of the given predictions, scored in a copy of one of its runs.

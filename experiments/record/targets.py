@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.record.compact_lines import Line
-from experiments.record.lines import look_up
-from experiments.record.records import Record
+from experiments.record.records import Figure, look_up
 
-MET, NOT_MET, UNDECIDED = "met", "not met", "undecided"
+MET, NOT_MET, TARGET_UNDECIDED = "met", "not met", "undecided"
 WITHOUT_DUPLICATES = ("scores", "dev", "exact_match_without_duplicates")
 ALL_LINES = ("scores", "dev", "exact_match")
 DROPOUT_KINDS = ("torch", "fast")  # the rows of experiments/speed/dropout_check.py
@@ -42,7 +40,7 @@ class EffectTarget:
 
 
 def in_target_words(value: float, ends: Sequence[float], at_least: float | None, at_most: float | None = None) -> str:
-    """MET, NOT_MET or UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
+    """MET, NOT_MET or TARGET_UNDECIDED for a value whose interval has these ends; nothing where there is no target."""
 
     def is_right(number: float) -> bool:
         return (at_least is None or number >= at_least) and (at_most is None or number <= at_most)
@@ -51,35 +49,35 @@ def in_target_words(value: float, ends: Sequence[float], at_least: float | None,
         return ""
     if not is_right(value):
         return NOT_MET
-    return MET if all(map(is_right, ends)) else UNDECIDED
+    return MET if all(map(is_right, ends)) else TARGET_UNDECIDED
 
 
-PRETRAINING = "Django dev, exact match, 8 M tokens of infilling against no pretraining"
+PRETRAINING_GAIN = "Django dev, exact match, 8 M tokens of infilling against no pretraining"
 EFFECTS = tuple(
     EffectTarget(what, "pretraining", row, metric, least)
     for what, row, metric, least in (
-        (f"{PRETRAINING}: 1,000 pairs, lines not in training", "infilling, 8 M", "dev_new", 10.0),
-        (f"{PRETRAINING}: 1,000 pairs, all lines", "infilling, 8 M", "dev", 10.0),
-        (f"{PRETRAINING}: all 15,000 pairs, lines not in training", "infilling, 8 M, all pairs", "dev_new", 1.0),
-        (f"{PRETRAINING}: all 15,000 pairs, all lines", "infilling, 8 M, all pairs", "dev", 1.0),
+        (f"{PRETRAINING_GAIN}: 1,000 pairs, lines not in training", "infilling, 8 M", "dev_new", 10.0),
+        (f"{PRETRAINING_GAIN}: 1,000 pairs, all lines", "infilling, 8 M", "dev", 10.0),
+        (f"{PRETRAINING_GAIN}: all 15,000 pairs, lines not in training", "infilling, 8 M, all pairs", "dev_new", 1.0),
+        (f"{PRETRAINING_GAIN}: all 15,000 pairs, all lines", "infilling, 8 M, all pairs", "dev", 1.0),
     )
 )
 
 
-def generated(split: str, **target) -> Target:
+def generated_target(split: str, **target) -> Target:
     """The share of a generated split's programs that pass their tests, first where the program is a new one."""
     what = f"quick start, {split.replace('_', ' ')} tasks: programs that pass their tests"
     values = (("scores", split, "tests_passed_new_programs"), ("scores", split, "tests_passed"))
     return Target(what, "quickstart", "quickstart", values, **target)
 
 
-def faster(row: str, what: str, wanted: str = "reported", at_least: float | None = None) -> Target:
+def speed_target(row: str, what: str, wanted: str = "reported", at_least: float | None = None) -> Target:
     """A ratio of tokens a second that `python -m experiments.speed` measures."""
     return Target(what, "speed", row, (("ratio",),), wanted, at_least)
 
 
-SPEED = (
-    faster(
+SPEED_TARGETS = (
+    speed_target(
         "training, shape A", "training, tokens per second against the fastest peer", "at least 1.2, 1.3 aimed at", 1.2
     ),
     Target(
@@ -87,21 +85,23 @@ SPEED = (
         "training, shape A, share of torch.matmul's GEMM peak", (("value",),), "at least 80%, 85% aimed at",
         at_least=0.80,
     ),
-    faster(
+    speed_target(
         "training, shape A, peers with our allocator settings",
         "training, tokens per second, the peers with our allocator settings",
         "reported, 1.15 aimed at",
     ),
-    faster(
+    speed_target(
         "training, shape B, peers with random batches", "training on Django, real tokens, peers with random batches",
         "at least 1.8, 2.5 aimed at", 1.8,
     ),
-    faster(
+    speed_target(
         "training, shape B, peers with our batches", "training on Django, real tokens, peers with our batches",
         "at least 1.2, 1.3 aimed at", 1.2,
     ),
     *(
-        faster(f"{kind}, batch {batch}, against {peer}", f"decoding, {kind}, {batch} a batch, {peer}", wanted, least)
+        speed_target(
+            f"{kind}, batch {batch}, against {peer}", f"decoding, {kind}, {batch} a batch, {peer}", wanted, least
+        )
         for peer, batch, kind, wanted, least in (
             ("CTranslate2", 32, "greedy", "at least 1.3, 1.5 aimed at", 1.3),
             ("CTranslate2", 32, "beam 4", "at least 1.2, 1.4 aimed at", 1.2),
@@ -113,7 +113,7 @@ SPEED = (
             ("Hugging Face", 1, "beam 4", "at least 4, 5 aimed at", 4.0),
         )
     ),
-    faster(
+    speed_target(
         "training, shape A, peak memory", "peak memory in training, share of the leanest peer's",
         "reported, 0.8 aimed at",
     ),
@@ -129,10 +129,10 @@ TARGETS = (
         "quick start, wall time", "checks", "quickstart wall time", (("value",),),
         "at most 12 min on 2 cores", at_most=720,
     ),
-    generated("in_distribution", wanted="at least 90%", at_least=0.90),
-    generated("compositional"),
-    generated("longer"),
-    generated("rephrased"),
+    generated_target("in_distribution", wanted="at least 90%", at_least=0.90),
+    generated_target("compositional"),
+    generated_target("longer"),
+    generated_target("rephrased"),
     Target(
         "Django dev, exact match, from scratch with the copy head", "django", "django, copy head",
         (("budget", "seconds"), WITHOUT_DUPLICATES, ALL_LINES),
@@ -176,7 +176,7 @@ TARGETS = (
             ("all networks used in decoding", "parameters", "at most 15 M", 15e6),
         )
     ),
-    *SPEED,
+    *SPEED_TARGETS,
     Target(
         "quick start, peak memory of all processes", "checks", "quickstart peak memory", (("value",),),
         "at most 2 GiB", at_most=2048,
@@ -210,17 +210,17 @@ TARGETS = (
 )
 
 
-def reached(target: Target, line: Record | Line) -> bool | None:
+def is_met(target: Target, line: Figure) -> bool | None:
     """Whether the target's last value reaches it, interval and all; None where there is no target or no value."""
     found = compare_with_target(target, line)
     return found == MET if found else None
 
 
-def compare_with_target(target: Target, line: Record | Line) -> str:
+def compare_with_target(target: Target, line: Figure) -> str:
     """MET where the target's last value reaches it with its whole interval, NOT_MET where the value does not.
 
-    UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its rounds:
-    of five they hold the median in 94 cases of 100. Nothing where there is no target or no value.
+    TARGET_UNDECIDED where the value reaches it and the interval does not. Of a ratio the interval is the range of its
+    rounds: of five they hold the median in 94 cases of 100. Nothing where there is no target or no value.
     """
     path = target.values[-1]
     found, low, high = look_up(line, path), None, None

@@ -9,14 +9,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
+from experiments.record.compact_lines import Line
 from experiments.record.lines import append_line, measurement_lines, read_suites, run_line
+from experiments.record.measurement import ROOT
+from experiments.record.records import Record, stored_line
 from experiments.results import six_strategies
 from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
@@ -25,7 +28,6 @@ from experiments.results.suites_page import claims_page, math_table, write_plots
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGETS_HEAD = """# Targets, and what came out
 
 Made by `python -m experiments.results` from the lines in `docs/results/*.jsonl`; changes by hand are overwritten. The
@@ -67,9 +69,9 @@ Command = (
 
 
 def add(command: Add, folder: Path) -> None:
-    """Append a run's line, and say so or that it is there already. Raises UserError."""
+    """Append a run's line, and print whether it was there already. Raises UserError."""
     suite = command.suite or command.run.resolve().name
-    append([run_line(command.run, suite, command.row, command.command)], folder, suite)
+    append([stored_line(run_line(command.run, suite, command.row, command.command))], folder, suite)
 
 
 def add_measured(command: Measured, folder: Path) -> None:
@@ -77,15 +79,15 @@ def add_measured(command: Measured, folder: Path) -> None:
     append(measurement_lines(command.file, command.suite), folder, command.suite)
 
 
-def append(lines: Sequence[dict[str, Any]], folder: Path, suite: str) -> None:
-    """Append what the suite's file has not yet, and say how much that is."""
+def append(lines: Sequence[Line], folder: Path, suite: str) -> None:
+    """Append the lines that the suite's file does not have yet, and print how many these are."""
     n = sum([append_line(folder, line) for line in lines])
     path, already = folder / f"{suite}.jsonl", len(lines) - n
     print(f"{n} appended to {path}" + (f"; {already} stood there already" if already else ""))
 
 
 def make_pages(root: Path) -> None:
-    """Write the pages in docs/ that are made of lines, their pictures, and tables of two others. Raises UserError."""
+    """Write the pages in docs/ made from lines, the pictures, and a table in two others. Raises UserError."""
     suites = read_suites(root / "docs" / "results")
     readme, math = root / "README.md", root / "docs" / "the_math.md"
     text = with_table(readme, front_table(suites)) if readme.exists() else None
@@ -103,7 +105,7 @@ def make_pages(root: Path) -> None:
     print("made the pages in docs" + (" and README.md's table" if text else "; there is no README.md"))
 
 
-def targets_page(suites: dict[str, list[dict[str, Any]]]) -> str:
+def targets_page(suites: Mapping[str, list[Record]]) -> str:
     """docs/targets.md: single measurements, effects of the suites, and the six strategies, each with its target."""
     return TARGETS_HEAD + readme_table(suites, [*effect_rows(suites), six_strategies.readme_row(suites)])
 

@@ -10,22 +10,20 @@ from evaluation.report.scores import readable
 from experiments.benchmarks.published import PUBLISHED
 from experiments.benchmarks.recipes import BENCHMARKS
 from experiments.laboratory.analysis import analyse
-from experiments.laboratory.metrics import METRICS
-from experiments.laboratory.suite import BASE, load_suite
+from experiments.laboratory.metrics import SUITE_METRICS
+from experiments.laboratory.suite import BASE_ROW, load_suite
 from experiments.laboratory.tables import strongest_baseline
-from experiments.record.cells import code, duration, in_unit, machine_in_words, table
-from experiments.record.compact_lines import Line
-from experiments.record.lines import NOT_RUN, look_up
-from experiments.record.records import Measured, ResultLine, records
+from experiments.record.cells import NOT_RUN, code, duration, in_unit, machine_in_words, table
+from experiments.record.records import Measured, Record, ResultLine, figures, look_up
 from experiments.results import six_strategies
-from experiments.results.readme import current
+from experiments.results.readme import lines_to_show
 
-Suites = Mapping[str, list[Line]]
+Suites = Mapping[str, list[Record]]
 LOOK_UP = "nearest, words substituted"  # the strongest baseline: the nearest training pair, words exchanged
 SHOWN_PIECES = ("no layer norm", "no positions", "no causal mask")  # rows of the suite `pieces`
-TRAINING, WRITING = "training, shape A", "beam 4, batch 1, against CTranslate2"  # rows of the suite `speed`
+TRAINING_ROW, WRITING_ROW = "training, shape A", "beam 4, batch 1, against CTranslate2"  # rows of the suite `speed`
 UNBROKEN = {"break_long_words": False, "break_on_hyphens": False}
-NOTE = (
+FRONT_NOTE = (
     "In brackets the 95% interval over the examples of one run. *Look-up* takes the nearest training pair's code and "
     "exchanges words; the reverse model describes the code that was written. {machines} All rows with their targets: "
     "[docs/targets.md](docs/targets.md); how each figure was made: [docs/results.md](docs/results.md)."
@@ -35,27 +33,27 @@ NOTE = (
 def front_table(suites: Suites) -> str:
     """The table between README's markers, and a note."""
     rows = [row(suites) for row in (
-        cost, what_it_writes, one_network, best_of_django, bash, pretraining, strategies, training_speed,
+        cost, what_it_writes, one_network, best_of_django, nl2bash, pretraining, strategies, training_speed,
         writing_speed, pieces,
     )]  # fmt: skip
-    note = NOTE.format(machines=machines_note(suites))
+    note = FRONT_NOTE.format(machines=machines_note(suites))
     return table(["question", "answer", "beside it", "command"], rows) + "\n" + fill(note, 120, **UNBROKEN) + "\n"
 
 
 def machines_note(suites: Suites) -> str:
-    """Which machines the speeds are of, in their order."""
-    found = [machine_in_words(line.machine) for line in measured_lines(suites, "speed", TRAINING)]
+    """A sentence that names the machines of the speeds, in their order."""
+    found = [machine_in_words(line.machine) for line in measured_lines(suites, "speed", TRAINING_ROW)]
     return f"Speeds are those of {'; and of '.join(found)}." if found else ""
 
 
 def not_run(question: str) -> list[str]:
-    """The row of a question whose lines are not there."""
+    """The row of a question for which there are no lines."""
     return [question, NOT_RUN, "", ""]
 
 
 def measured_lines(suites: Suites, suite: str, row: str) -> list[Measured]:
     """Each machine's last measurement of a row."""
-    return [line for line in current(records(suites.get(suite, [])), row) if isinstance(line, Measured)]
+    return [line for line in lines_to_show(figures(suites.get(suite, [])), row) if isinstance(line, Measured)]
 
 
 def cost(suites: Suites) -> list[str]:
@@ -72,7 +70,7 @@ def cost(suites: Suites) -> list[str]:
 def what_it_writes(suites: Suites) -> list[str]:
     """Tests passed by the quick start's programs: all, those that are new, those longer than in training."""
     question = "How many of its programs pass?"
-    found = current(records(suites.get("quickstart", [])), "quickstart")
+    found = lines_to_show(figures(suites.get("quickstart", [])), "quickstart")
     if not found or not isinstance(found[0], ResultLine):
         return not_run(question)
     line, split = found[0], "in_distribution"
@@ -109,7 +107,7 @@ def best_of_django(suites: Suites) -> list[str]:
     return [question, answer, f"published {best:.1f}%", code("python -m experiments.benchmarks django")]
 
 
-def bash(suites: Suites) -> list[str]:
+def nl2bash(suites: Suites) -> list[str]:
     """NL2Bash: a benchmark where the network is below a look-up."""
     question, name = "And Bash, new templates?", "nl2bash, dev"
     exact, bleu = (measured_lines(suites, "benchmarks", f"{name}, {column}") for column in ("exact", "BLEU"))
@@ -123,7 +121,7 @@ def bash(suites: Suites) -> list[str]:
 def pretraining(suites: Suites) -> list[str]:
     """What the best pretraining of the suite brings to few pairs and to all, beside a look-up."""
     question, rows = "Does pretraining pay?", ("infilling, 8 M", "infilling, 8 M, all pairs")
-    analysis, metric = analyse(load_suite("pretraining"), suites.get("pretraining", [])), METRICS["dev_new"]
+    analysis, metric = analyse(load_suite("pretraining"), suites.get("pretraining", [])), SUITE_METRICS["dev_new"]
     effects = [analysis.effects["dev_new"].get((row, analysis.suite.against(row))) for row in rows]
     if None in effects:
         return not_run(question)
@@ -150,16 +148,16 @@ def strategies(suites: Suites) -> list[str]:
 
 def training_speed(suites: Suites) -> list[str]:
     """Training beside the fastest of other libraries, machine by machine."""
-    return speed_row(suites, "How fast does it train?", TRAINING)
+    return speed_row(suites, "How fast does it train?", TRAINING_ROW)
 
 
 def writing_speed(suites: Suites) -> list[str]:
     """Decoding one description beside CTranslate2, machine by machine."""
-    return speed_row(suites, "How fast does it write, beam 4?", WRITING)
+    return speed_row(suites, "How fast does it write, beam 4?", WRITING_ROW)
 
 
 def speed_row(suites: Suites, question: str, row: str) -> list[str]:
-    """A ratio for each machine; below 1 we are slower."""
+    """A row with a ratio for each machine; below 1 this project is slower."""
     found = measured_lines(suites, "speed", row)
     if not found:
         return not_run(question)
@@ -171,9 +169,9 @@ def speed_row(suites: Suites, question: str, row: str) -> list[str]:
 def pieces(suites: Suites) -> list[str]:
     """Tests passed by networks that lack a piece, beside the whole one."""
     question, analysis = "What can be left out?", analyse(load_suite("pieces"), suites.get("pieces", []))
-    values, metric = analysis.values[analysis.suite.score], METRICS[analysis.suite.score]
-    if not all(values.get(row) for row in (BASE, *SHOWN_PIECES)):
+    values, metric = analysis.values[analysis.suite.score], SUITE_METRICS[analysis.suite.score]
+    if not all(values.get(row) for row in (BASE_ROW, *SHOWN_PIECES)):
         return not_run(question)
-    means = {row: f"{metric.write(fmean(values[row].values()))}%" for row in (BASE, *SHOWN_PIECES)}
+    means = {row: f"{metric.write(fmean(values[row].values()))}%" for row in (BASE_ROW, *SHOWN_PIECES)}
     shown = ", ".join(f"{row} {means[row]}" for row in SHOWN_PIECES)
-    return [question, shown, f"whole {means[BASE]}", code("python -m experiments.ablate pieces")]
+    return [question, shown, f"whole {means[BASE_ROW]}", code("python -m experiments.ablate pieces")]

@@ -9,12 +9,14 @@ from typing import Any
 from evaluation.report.scores import METRICS, is_score, readable, split_name
 from experiments.laboratory.paired_runs import SEEDS_FOR_A_VERDICT, equality_verdict, newest, pairs_of, table_rows
 from experiments.record.cells import (
+    NOT_RUN,
+    NOTHING,
     code,
     count,
     duration,
     in_unit,
     machine_in_words,
-    measured,
+    measurement_in_words,
     mebibytes,
     ratio,
     scientific,
@@ -22,8 +24,7 @@ from experiments.record.cells import (
     yes_or_no,
 )
 from experiments.record.commands import todays_command
-from experiments.record.lines import NOT_RUN
-from experiments.record.records import Measured, Record, ResultLine
+from experiments.record.records import Figure, Measured, ResultLine
 from experiments.record.targets import (
     DROPOUT_KINDS,
     DROPOUT_MARGIN,
@@ -34,12 +35,13 @@ from experiments.record.targets import (
     compare_with_target,
 )
 
-NOTE = f"""Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do
+INTERVALS_NOTE = f"""\
+Figures in brackets are 95% intervals *over examples*: a bootstrap of the test examples of one run. They do
 not tell how another seed would do; that takes at least {SEEDS_FOR_A_VERDICT} seeds, and below that the page says
 'not enough runs'. Rows are compared within one code hash only. Where test pairs stand in the training lines too, the
 score without these duplicates comes first.
 """
-SEARCH = "search_"  # what the names of a search's lines begin with
+SEARCH_PREFIX = "search_"  # what the names of a search's lines begin with
 TITLES = {
     "quickstart": "Quick start: generated tasks",
     "django": "Django",
@@ -57,41 +59,44 @@ BF16_SCORES = (  # what is shown, where it stands in a line, what it is multipli
     ("held-out loss", ("held_out_loss",), 1.0),
     ("exact match in percent", ("scores", "in_distribution", "exact_match", "value"), 100.0),
 )
-INTERVAL = "In brackets the 90% t interval *over runs* of the paired differences."
+INTERVAL_NOTE = "In brackets the 90% t interval *over runs* of the paired differences."
 
 
-def section(suite: str, lines: list[Record]) -> str:
-    """One suite's page. What an older recipe or older code made, or was measured again since, is folded away."""
+def section(suite: str, lines: list[Figure]) -> str:
+    """One suite's page. Results of older recipes or code, and figures that were measured again, are folded away."""
     if not lines:
         return f"{NOT_RUN.capitalize()}.\n"
     if suite == "gradient_norms":
         return gradient_table(lines)
+
     if all(isinstance(line, Measured) for line in lines):
         of_figures = speed_table if suite == "speed" else checks_table
         last = {(line.row, line.machine): line for line in lines}.values()
         earlier = [line for line in lines if not any(line is one for one in last)]
-        return of_figures([*last]) + folded("Measured earlier, on the same machines", earlier, of_figures)
+        return of_figures([*last]) + fold("Measured earlier, on the same machines", earlier, of_figures)
+
     code_of = {line.row: line.code_hash for line in lines}  # of the row's last line
     runs, older = ([line for line in lines if (line.code_hash == code_of[line.row]) is new] for new in (True, False))
     if suite == "dropout":
         scores = dropout_table(lines)
     elif suite == "bf16":
         scores = bf16_table(lines)
-    elif suite.startswith(SEARCH):
-        return draws_table(lines) + folded("How these runs were made", lines, making_table)
+    elif suite.startswith(SEARCH_PREFIX):
+        return draws_table(lines) + fold("How these runs were made", lines, making_table)
     else:
         verdict = f"{verdict_on_runs(lines)}\n\n" if suite == "django_1000" else ""
         scores = verdict + score_table(runs)
+
     made = scores + "\nHow these runs were made:\n\n" + making_table(runs)
-    return made + folded("Made by an older recipe or older code", older, scores_and_making)
+    return made + fold("Made by an older recipe or older code", older, scores_and_making)
 
 
 def scores_and_making(lines: list[ResultLine]) -> str:
-    """Both tables of single runs."""
+    """Both tables of single runs: their scores, and how they were made."""
     return f"{score_table(lines)}\n{making_table(lines)}"
 
 
-def folded(label: str, lines: list[Any], of_lines: Callable[[list[Any]], str]) -> str:
+def fold(label: str, lines: list[Any], of_lines: Callable[[list[Any]], str]) -> str:
     """A table behind a label that opens it; nothing where there are no lines."""
     if not lines:
         return ""
@@ -110,7 +115,7 @@ def draws_table(lines: list[ResultLine]) -> str:
 
 
 def verdict_on_runs(lines: list[ResultLine]) -> str:
-    """A word on how many seeds stand behind a comparison."""
+    """A sentence on how many seeds stand behind a comparison."""
     seeds = {row: len({line.seed for line in lines if line.row == row}) for row in sorted_rows(lines)}
     counts = ", ".join(f"{row}: {count}" for row, count in seeds.items())
     if min(seeds.values()) < SEEDS_FOR_A_VERDICT or len(seeds) < 2:
@@ -133,7 +138,7 @@ def score_table(lines: list[ResultLine]) -> str:
             rows.append([f"**{line.row}**, seed {line.seed}", split_name(split), *score_cells(scores, metrics)])
             gold = line.beside.get("gold_parses", {}).get(split)
             if gold is not None and "parses" in metrics:
-                share = [METRICS["parses"].write(gold) if name == "parses" else "–" for name in metrics]
+                share = [METRICS["parses"].write(gold) if name == "parses" else NOTHING for name in metrics]
                 rows.append(["the references themselves", split_name(split), rows[-1][2], *share])
             for name, baseline in line.baselines.items():
                 if baseline.get(split):
@@ -143,13 +148,13 @@ def score_table(lines: list[ResultLine]) -> str:
 
 
 def signatures(lines: list[ResultLine]) -> str:
-    """What exactly BLEU and chrF are, each signature once."""
+    """The signatures that say how BLEU and chrF were computed, each once."""
     found = [text for line in lines for text in line.beside.get("signatures", {}).values()]
     return "".join(f"\nSignature: {code(text)}\n" for text in dict.fromkeys(found))
 
 
 def score_cells(scores: dict[str, Any], metrics: list[str]) -> list[str]:
-    """n, then each metric; a metric over fewer examples says over how many."""
+    """The number of examples, then each metric; a metric over fewer examples says over how many."""
     n = max((cell.get("n") or 0 for cell in scores.values() if is_score(cell)), default=0)
     return [f"{n:,}", *(score_cell(name, scores.get(name), n) for name in metrics)]
 
@@ -157,7 +162,7 @@ def score_cells(scores: dict[str, Any], metrics: list[str]) -> list[str]:
 def score_cell(metric: str, cell: Any, n: int | None = None) -> str:
     """'65.5% (62.6 to 68.4)', or a dash where it was not scored."""
     if not is_score(cell):
-        return "–"
+        return NOTHING
     text = METRICS[metric].write(cell["value"])
     scale = METRICS[metric].scale
     if cell.get("low") is not None and cell.get("high") is not None:
@@ -176,7 +181,7 @@ def making_table(lines: list[ResultLine]) -> str:
             line.row, str(line.seed), count(budget.get("steps")), count(budget.get("tokens")),
             scientific(budget.get("training_flops")), duration(budget.get("seconds")),
             mebibytes(budget.get("peak_memory_mib")), str(line.threads), machine_in_words(line.machine),
-            str(line.versions.get("torch", "–")), line.config_hash, line.code_hash, line.data_hash,
+            str(line.versions.get("torch", NOTHING)), line.config_hash, line.code_hash, line.data_hash,
             code(todays_command(line.command)),
         ])
     return table(columns, rows)
@@ -187,10 +192,10 @@ def speed_table(lines: list[Measured]) -> str:
     rows = []
     for line in lines:
         peers = [f"{name} {in_unit(median(values), line.unit)}" for name, values in line.peers.items()]
-        against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else "–"
+        against = f"{line.against}: {ratio(line.ratio)}" if line.ratio else NOTHING
         rows.append([
-            line.row, measured(line), "; ".join(peers) or "–", against, line.target or "–",
-            shown_met(line), machine_in_words(line.machine), code(todays_command(line.command)),
+            line.row, measurement_in_words(line), "; ".join(peers) or NOTHING, against, line.target or NOTHING,
+            target_in_words(line), machine_in_words(line.machine), code(todays_command(line.command)),
         ])
     return table(["what", "ours", "peers", "ratio", "target", "met", "machine", "command"], rows)
 
@@ -200,7 +205,7 @@ def dropout_table(lines: list[ResultLine]) -> str:
     pairs = pairs_of(newest(lines, "dropout_masks"), DROPOUT_KINDS, DROPOUT_SCORE)
     said = equality_verdict(pairs, DROPOUT_MARGIN)
     columns = ["seed", *(f"held-out loss, {kind} dropout" for kind in DROPOUT_KINDS), "difference"]
-    return f"**{said}**. {INTERVAL}\n\n" + table(columns, table_rows(pairs))
+    return f"**{said}**. {INTERVAL_NOTE}\n\n" + table(columns, table_rows(pairs))
 
 
 def bf16_table(lines: list[ResultLine]) -> str:
@@ -213,7 +218,7 @@ def bf16_table(lines: list[ResultLine]) -> str:
         }
         columns = ["seed", *(f"{what}, {kind}" for kind in BF16_KINDS), f"difference, percent of {BF16_KINDS[0]}'s"]
         parts.append(table(columns, table_rows(pairs)))
-    return f"{INTERVAL}\n\n" + "\n".join(parts)
+    return f"{INTERVAL_NOTE}\n\n" + "\n".join(parts)
 
 
 def gradient_table(lines: list[Measured]) -> str:
@@ -229,18 +234,18 @@ def gradient_table(lines: list[Measured]) -> str:
 
 
 def checks_table(lines: list[Measured]) -> str:
-    """Single measured values."""
+    """The table of single measured values."""
     rows = [
-        [line.row, measured(line), line.target or "–", shown_met(line), machine_in_words(line.machine),
-         code(todays_command(line.command))]
+        [line.row, measurement_in_words(line), line.target or NOTHING, target_in_words(line),
+         machine_in_words(line.machine), code(todays_command(line.command))]
         for line in lines
     ]
     return table(["what", "value", "target", "met", "machine", "command"], rows)
 
 
-def shown_met(line: Measured) -> str:
+def target_in_words(line: Measured) -> str:
     """Whether a measurement meets the target that its line was made with, where that is still the target."""
     for target in TARGETS:
         if (target.suite, target.row, target.wanted) == (line.suite, line.row, line.target):
-            return {"": "–", MET: "yes", NOT_MET: "no"}.get(said := compare_with_target(target, line), said)
+            return {"": NOTHING, MET: "yes", NOT_MET: "no"}.get(said := compare_with_target(target, line), said)
     return yes_or_no(line.met)

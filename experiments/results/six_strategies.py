@@ -11,17 +11,16 @@ from statistics import fmean
 from typing import NamedTuple
 
 from experiments.laboratory.analysis import Analysis, analyse
-from experiments.laboratory.claims import NOT_RUN, REPLICATED, Claim, answer
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.claims import REPLICATED, Claim, answer
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.statistics import effect_of_interval, in_words
 from experiments.laboratory.suite import load_suite
-from experiments.laboratory.tables import NOTHING, said_and_why
-from experiments.record.cells import machine_in_words, p_in_words, table
-from experiments.record.compact_lines import Line
-from experiments.record.records import Measured, records
-from experiments.suites.strategies_meta import CLAIMED, SMALLEST
+from experiments.laboratory.tables import word_and_note
+from experiments.record.cells import NOT_RUN, NOTHING, machine_in_words, p_in_words, table
+from experiments.record.records import Measured, Record, figures
+from experiments.suites.strategies_meta import CLAIMED, SMALLEST_GAIN
 
-STRATEGIES = {  # strategy -> its claims in the suite `strategies`
+CLAIMS_OF_STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "1 layer-wise": ("lower-layers-learn-more-slowly", "the-top-layer-first"),
     "2 auxiliary loss": ("tagging-names-helps-to-write-them",),
     "3 multi-task": ("related-tasks-help-where-pairs-are-few",),
@@ -29,20 +28,23 @@ STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "5 meta-learning": (),
     "6 distillation": ("a-teacher-helps-a-small-student",),
 }
-WANTED = 3  # strategies that gain
+WANTED_STRATEGIES = 3  # strategies that gain
 META_LEARNING = Claim(
     "meta-learning-learns-from-few", "Meta-learning learns an unseen family from few examples.", "Finn et al. 2017",
-    CLAIMED[0], "in_distribution", "higher", SMALLEST, "", "", against="plain",
+    CLAIMED[0], "in_distribution", "higher", SMALLEST_GAIN, "", "", against="plain",
 )  # fmt: skip
-HEAD = """Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
+STRATEGIES_HEAD = """\
+Each where its paper claims a gain, against plain training with as many FLOPs and a learning rate of its own:
 five seeds, paired; p corrected over the family of these eight claims. A claim is *replicated* as
 [claims.md](claims.md) says.
 
 """
-COLUMNS = ["strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is"]
+STRATEGIES_COLUMNS = [
+    "strategy", "what is compared", "plain", "with it", "difference (95%)", "p (corrected)", "its claim is",
+]  # fmt: skip
 
 
-class Answered(NamedTuple):
+class ClaimAnswer(NamedTuple):
     """One claim in words, and its answer."""
 
     cells: list[str]
@@ -50,64 +52,67 @@ class Answered(NamedTuple):
     decided: bool  # there are seeds enough for a verdict
 
 
-def answered(suites: Mapping[str, list[Line]]) -> dict[str, list[Answered]]:
-    """Strategy -> its claims."""
+def answers_by_strategy(suites: Mapping[str, list[Record]]) -> dict[str, list[ClaimAnswer]]:
+    """Strategy -> the answers to its claims."""
     analysis = analyse(load_suite("strategies"), suites.get("strategies", []))
     claims = {claim.id: claim for claim in analysis.suite.claims}
-    found = {strategy: [of_suite(analysis, claims[name]) for name in names] for strategy, names in STRATEGIES.items()}
-    found["5 meta-learning"] = [of_few_shot(records(suites.get("few_shot", [])))]
+    found = {
+        strategy: [answer_of_suite(analysis, claims[name]) for name in names]
+        for strategy, names in CLAIMS_OF_STRATEGIES.items()
+    }
+    found["5 meta-learning"] = [answer_of_few_shot(figures(suites.get("few_shot", [])))]
     return found
 
 
-def of_suite(analysis: Analysis, claim: Claim) -> Answered:
-    """A claim of the suite, its means over the seeds that both rows have."""
-    metric, (said, why) = METRICS[claim.metric], analysis.answered(claim)
+def answer_of_suite(analysis: Analysis, claim: Claim) -> ClaimAnswer:
+    """The answer to a claim of the suite, with means over the seeds that both rows have."""
+    metric, (said, why) = SUITE_METRICS[claim.metric], analysis.answer_and_note(claim)
     compared = f"{claim.row} against {claim.against}: {metric.title}, {claim.direction}"
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
     if effect is None:
-        return Answered([compared, *[NOTHING] * 4, said], said, False)
+        return ClaimAnswer([compared, *[NOTHING] * 4, said], said, False)
     plain, row = (analysis.values[claim.metric][name] for name in (claim.against, claim.row))
     means = [metric.write(fmean(of_row[seed] for seed in plain.keys() & row.keys())) for of_row in (plain, row)]
     mean, low, high = (metric.write(value, True) for value in (effect.mean, effect.low, effect.high))
     difference = f"{mean} ({low} to {high}) {metric.difference_unit}"
-    cells = [compared, *means, difference, p_in_words(analysis.adjusted_p(claim)), said_and_why(said, why)]
-    return Answered(cells, said, effect.decides)
+    cells = [compared, *means, difference, p_in_words(analysis.adjusted_p(claim)), word_and_note(said, why)]
+    return ClaimAnswer(cells, said, effect.decides)
 
 
-def of_few_shot(lines: list[Measured]) -> Answered:
-    """Meta-learning's claim, by the newest lines: its p is corrected already."""
+def answer_of_few_shot(lines: list[Measured]) -> ClaimAnswer:
+    """The answer to meta-learning's claim, from the newest lines, whose p is corrected already."""
     newest = {line.row: line for line in lines}
     kind, k = CLAIMED
     compared = f"{kind} against plain: tests passed of an unseen family after {k} examples, higher"
     found = newest.get(f"{kind} against plain, k {k}")
     if found is None:
-        return Answered([compared, *[NOTHING] * 4, NOT_RUN], NOT_RUN, False)
+        return ClaimAnswer([compared, *[NOTHING] * 4, NOT_RUN], NOT_RUN, False)
     means = [f"{newest[f'{name}, k {k}'].value:.1f}" for name in ("plain", kind)]
     difference = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}) points"
     p, seeds = found.p_corrected, int(found.over.split()[0])
     effect = effect_of_interval(seeds, found.value, found.low, found.high, p)
-    said = answer(META_LEARNING, in_words(effect, p, SMALLEST))
-    return Answered([compared, *means, difference, p_in_words(p), said], said, effect.decides)
+    said = answer(META_LEARNING, in_words(effect, p, SMALLEST_GAIN))
+    return ClaimAnswer([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
-def page_section(suites: Mapping[str, list[Line]]) -> str:
+def page_section(suites: Mapping[str, list[Record]]) -> str:
     """The page of the six strategies."""
-    rows = [[strategy, *one.cells] for strategy, claims in answered(suites).items() for one in claims]
-    return HEAD + table(COLUMNS, rows)
+    rows = [[strategy, *one.cells] for strategy, claims in answers_by_strategy(suites).items() for one in claims]
+    return STRATEGIES_HEAD + table(STRATEGIES_COLUMNS, rows)
 
 
-def readme_row(suites: Mapping[str, list[Line]]) -> list[str]:
+def readme_row(suites: Mapping[str, list[Record]]) -> list[str]:
     """The row of docs/targets.md: what, target, result, machine, command."""
-    found = answered(suites)
+    found = answers_by_strategy(suites)
     gaining = [name[2:] for name, claims in found.items() if any(one.answer == REPLICATED for one in claims)]
     said = f"{len(gaining)}" + (f" ({', '.join(gaining)})" if gaining else "")
-    said += "; met" if len(gaining) >= WANTED else "; **not met**"
+    said += "; met" if len(gaining) >= WANTED_STRATEGIES else "; **not met**"
     if not all(one.decided for claims in found.values() for one in claims):
         said += ", **not enough runs** for a verdict"
-    lines = [*suites.get("strategies", []), *suites.get("few_shot", [])]
-    machines = dict.fromkeys(machine_in_words(line["machine"]) for line in lines if "machine" in line)
+    lines = figures([*suites.get("strategies", []), *suites.get("few_shot", [])])
+    machines = dict.fromkeys(machine_in_words(line.machine) for line in lines)
     return [
-        "strategies of fine-tuning that gain where their papers say, of six", f"at least {WANTED}, or why not", said,
-        "; ".join(machines),
+        "strategies of fine-tuning that gain where their papers say, of six",
+        f"at least {WANTED_STRATEGIES}, or why not", said, "; ".join(machines),
         "`python -m experiments.ablate strategies`, `python -m experiments.studies.few_shot PATH...`",
     ]  # fmt: skip

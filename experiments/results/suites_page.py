@@ -8,12 +8,13 @@ from pathlib import Path
 from experiments.laboratory import tables
 from experiments.laboratory.analysis import Analysis, analyse
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plots import plot_suite
 from experiments.laboratory.suite import Suite, load_suite, names
+from experiments.record.cells import NOTHING
 from experiments.record.cells import table as markdown
-from experiments.record.compact_lines import Line
 from experiments.record.lines import said_of_codes
+from experiments.record.records import CodeVerdict, Record
 
 IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
@@ -23,7 +24,7 @@ IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "norm": ("gradients explode", "pieces", "no layer norm"),
     "warm-up (post-norm)": ("large first steps, tokens alike", "norm_and_warmup", "post, depth 6, no warm-up"),
 }
-HEAD = """# Claims
+CLAIMS_HEAD = """# Claims
 
 Made by `python -m experiments.results` from the suites in `experiments/suites/` and their lines in
 `docs/results/*.jsonl`; changes by hand are overwritten.
@@ -37,19 +38,20 @@ effect*, *undecided*, *out of regime*, *not enough runs*.
 """
 
 
-def suite_section(suite: Suite, lines: list[Line]) -> str:
+def suite_section(suite: Suite, lines: list[Record]) -> str:
     """A suite's table, notes and picture."""
     analysis = analyse(suite, lines)
     body = markdown(tables.header(analysis), tables.table_rows(analysis))
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
-    taught = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
-    parted = said_of_codes([line for line in lines if "rejects" in line], [analysis.code])  # tables say the others
+    conclusions = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
+    rejections = [line for line in lines if isinstance(line, CodeVerdict) and line.rejects is not None]
+    parted = said_of_codes(rejections, [analysis.code])  # tables say the others
     notes = "\n\n".join([*tables.notes(analysis), *parted, tables.hours_note(lines)])
-    return f"{body}\n{taught}{notes}\n\n{picture}\n{command}"
+    return f"{body}\n{conclusions}{notes}\n\n{picture}\n{command}"
 
 
-def math_table(lines: Mapping[str, list[Line]]) -> str:
+def math_table(lines: Mapping[str, list[Record]]) -> str:
     """The table of docs/the_math.md: what is seen without training, and what the suites say of trained networks."""
     rows = []
     for piece, (seen, suite, row) in IN_THE_MATH.items():
@@ -58,25 +60,25 @@ def math_table(lines: Mapping[str, list[Line]]) -> str:
 
 
 def in_one_line(analysis: Analysis, row: str) -> str:
-    """What a row does, both metrics in words."""
+    """What a row does to the loss and to the score, in one line."""
     parts, reasons = [], []
     for metric in ("loss", analysis.suite.score):
         effect = analysis.effects[metric].get((row, analysis.suite.against(row)))
         if effect is None:
             return f"suite `{analysis.suite.name}`: not enough runs yet"
-        write, unit = METRICS[metric].write, METRICS[metric].difference_unit
+        write, unit = SUITE_METRICS[metric].write, SUITE_METRICS[metric].difference_unit
         interval = f"{write(effect.low, True)} to {write(effect.high, True)}"
-        said, why = analysis.judged(row, metric)
+        said, why = analysis.verdict_and_note(row, metric)
         parts.append(f"{write(effect.mean, True)} {unit} ({interval}): {said}")
         reasons += [why] if why else []
     if row in analysis.suite.exposed:
         reasons.append("the loss sees the answer, the score decides")
-    return tables.said_and_why("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
+    return tables.word_and_note("; ".join(parts), "; ".join(dict.fromkeys(reasons)))
 
 
-def claims_page(lines: Mapping[str, list[Line]]) -> str:
+def claims_page(lines: Mapping[str, list[Record]]) -> str:
     """The whole of docs/claims.md."""
-    parts = [HEAD]
+    parts = [CLAIMS_HEAD]
     for name in names():
         suite = load_suite(name)
         if not suite.claims:
@@ -91,26 +93,26 @@ def claims_page(lines: Mapping[str, list[Line]]) -> str:
 
 
 def claim_row(analysis: Analysis, claim: Claim) -> list[str]:
-    """One claim as cells."""
-    metric = METRICS[claim.metric]
+    """One claim as the cells of a row."""
+    metric = SUITE_METRICS[claim.metric]
     unit = metric.difference_unit
     effect = analysis.effects[claim.metric].get((claim.row, claim.against))
-    found = tables.NOTHING
+    found = NOTHING
     if effect is not None:
         low, high = metric.write(effect.low, True), metric.write(effect.high, True)
         found = f"{metric.write(effect.mean, True)} ({low} to {high}) {unit}, {effect.n} seeds"
     expected = f"{claim.row}: {metric.title} {claim.direction} than {claim.against}"
     if claim.direction == "equal":
         expected = f"{claim.row}: {metric.title} as {claim.against}"
-    said, why = analysis.answered(claim)
+    said, why = analysis.answer_and_note(claim)
     return [
-        f"**{claim.id}**: {claim.says} ({expected})", tables.said_and_why(f"*{said}*", why), found,
+        f"**{claim.id}**: {claim.says} ({expected})", tables.word_and_note(f"*{said}*", why), found,
         f"{claim.smallest:g} {unit}", claim.source, claim.theirs, claim.ours,
     ]  # fmt: skip
 
 
-def write_plots(lines: Mapping[str, list[Line]], folder: Path) -> None:
-    """A picture of each suite that has lines."""
+def write_plots(lines: Mapping[str, list[Record]], folder: Path) -> None:
+    """Write a picture of each suite that has lines."""
     for name in names():
         analysis = analyse(load_suite(name), lines.get(name, []))
         if analysis.code:

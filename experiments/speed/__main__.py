@@ -62,7 +62,7 @@ def check(settings: Settings) -> None:
     check_writable(settings.plot)
 
 
-def capped(settings: Settings) -> Settings:
+def cap_settings(settings: Settings) -> Settings:
     """With CI_STEPS, a trial: one round of almost nothing, and a tiny network."""
     cap = step_cap()
     if not cap:
@@ -74,7 +74,7 @@ def capped(settings: Settings) -> Settings:
     )
 
 
-PARTS: dict[str, Callable[[Any], list[Row]]] = {
+SPEED_PARTS: dict[str, Callable[[Any], list[Row]]] = {
     "train": measure_training,
     "memory": measure_memory,
     "decode": measure_decoding,
@@ -88,10 +88,10 @@ def main(arguments: list[str]) -> int:
     """Measure, print, write the rows."""
     settings = parse(Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.speed")
     check(settings)
-    settings = capped(settings)
+    settings = cap_settings(settings)
     rows: list[Row] = []
     for part in settings.only:
-        rows += PARTS[part](settings)
+        rows += SPEED_PARTS[part](settings)
     show(rows)
     if settings.json is not None:
         found = as_json(rows, ["experiments.speed", *arguments], facts_here())

@@ -22,8 +22,8 @@ from experiments.record.measurement import check_writable, facts_here, measured_
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-FILE = 50_000  # bytes of a module
-STEPS = ("building", "reading")
+MODULE_BYTES = 50_000  # bytes of a module
+STAGES = ("building", "reading")
 READER = """
 import sys
 from pathlib import Path
@@ -57,16 +57,16 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.speed.corpus_memory")
     check_writable(settings.json)
     found = {size: measure(size, settings.batches) for size in (settings.small, settings.large)}
-    head = ["corpus (MB)", *(f"{step} ({unit})" for step in STEPS for unit in ("MiB", "s")), "building (MB/s)"]
+    head = ["corpus (MB)", *(f"{step} ({unit})" for step in STAGES for unit in ("MiB", "s")), "building (MB/s)"]
     cells = [
-        [f"{measured['bytes'] / 1e6:,.1f}", *(cell for step in STEPS for cell in cells_of(measured[step])),
+        [f"{measured['bytes'] / 1e6:,.1f}", *(cell for step in STAGES for cell in cells_of(measured[step])),
          f"{measured['bytes'] / 1e6 / measured['building']['seconds']:.2f}"]
         for measured in found.values()
     ]  # fmt: skip
     print(as_text(head, cells), end="")
     words, facts = ["experiments.speed.corpus_memory", *arguments], facts_here()
     rows = []
-    for step in STEPS:
+    for step in STAGES:
         small, large = (found[size][step]["peak_mib"] for size in (settings.small, settings.large))
         sizes = {str(size): measured[step] | {"bytes": measured["bytes"]} for size, measured in found.items()}
         values = {"value": round(large / small, 2), "unit": "times", "sizes": sizes}
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
 
 
 def cells_of(measured: dict[str, float]) -> list[str]:
-    """Memory, time."""
+    """The cells of memory and time."""
     return [f"{measured['peak_mib']:,.0f}", f"{measured['seconds']:.0f}"]
 
 
@@ -89,7 +89,7 @@ def measure(size: int, batches: int) -> dict[str, Any]:
         written = sum(path.stat().st_size for path in modules.rglob("*.py"))
         build = [sys.executable, "-m", "data", "build", str(modules), "--out", str(out), "--workers", "2"]
         measured: dict[str, Any] = {"bytes": written}
-        for step, command in zip(STEPS, (build, [sys.executable, "-c", READER, str(out), str(batches)]), strict=True):
+        for step, command in zip(STAGES, (build, [sys.executable, "-c", READER, str(out), str(batches)]), strict=True):
             watched = watch(command)
             if watched.status:
                 raise UserError(f"{step} {size:,} bytes failed, so nothing was measured; the lines above say why")
@@ -104,16 +104,16 @@ def write_corpus(folder: Path, size: int) -> None:
     draw = numpy.random.default_rng(0)
     letters = list("abcdefghijklmnoprstuvwy")
     words = numpy.array(["".join(draw.choice(letters, draw.integers(3, 9))) for _ in range(5000)])
-    for number in range(max(1, size // FILE)):
+    for number in range(max(1, size // MODULE_BYTES)):
         place = folder / f"part{number % 100}"
         place.mkdir(parents=True, exist_ok=True)
         (place / f"module{number}.py").write_text(module_of(draw, words, number), encoding="utf-8")
 
 
 def module_of(draw: numpy.random.Generator, words: numpy.ndarray, number: int) -> str:
-    """About FILE bytes."""
+    """The text of a module of about MODULE_BYTES bytes."""
     functions = []
-    for k in range(FILE // 760):
+    for k in range(MODULE_BYTES // 760):
         drawn = words[draw.integers(0, len(words), 75)]
         body = "\n".join(f"    {a} = {b}({c}, {draw.integers(1000)})" for a, b, c in drawn[:60].reshape(20, 3).tolist())
         functions.append(f'def {drawn[0]}_{number}_{k}({drawn[2]}):\n    """{" ".join(drawn[60:])}."""\n{body}\n')

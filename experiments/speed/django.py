@@ -20,10 +20,10 @@ from data.example import Example, Item
 from data.objectives.pairs import pairs
 from data.sources import open_source
 from data.tokenizers.tokenizer import Tokenizer, train_tokenizer
-from experiments.speed.training import PAD_ID, Pairs, Trainer
+from experiments.speed.training import PEERS_PAD_ID, Pairs, Trainer
 
 VOCABULARY = 2000  # pieces, as in the recipe for this corpus
-N_PAIRS = 32  # pairs in a random batch, and on average in ours
+PAIRS_A_BATCH = 32  # pairs in a random batch, and on average in ours
 LONGEST = 256  # tokens of a source or a target; longer pairs are left out, for everybody
 
 
@@ -31,8 +31,8 @@ LONGEST = 256  # tokens of a source or a target; longer pairs are left out, for 
 class Special:
     """The ids that the networks of shape A share."""
 
-    pad_id: int = PAD_ID
-    decoder_start_id: int = PAD_ID
+    pad_id: int = PEERS_PAD_ID
+    decoder_start_id: int = PEERS_PAD_ID
 
 
 @dataclass
@@ -55,11 +55,11 @@ class Django:
         """The epoch's batches as indices, and the seconds that an epoch spends on them before its first step."""
         if not self.ours:
             order = numpy.random.default_rng(0).permutation(len(self.examples)).tolist()
-            return [order[first : first + N_PAIRS] for first in range(0, len(order), N_PAIRS)], 0.0
+            return [order[first : first + PAIRS_A_BATCH] for first in range(0, len(order), PAIRS_A_BATCH)], 0.0
         low, high = 64, 1 << 16
         while high - low > 16:  # the token budget that makes as many batches as the others have
             middle = (low + high) // 2
-            too_small = len(plan_batches(lengths, middle, 0, 0)) > len(self.examples) / N_PAIRS
+            too_small = len(plan_batches(lengths, middle, 0, 0)) > len(self.examples) / PAIRS_A_BATCH
             low, high = (middle, high) if too_small else (low, middle)
         began = time.perf_counter()
         return plan_batches(self.lengths(), high, 0, 0), time.perf_counter() - began

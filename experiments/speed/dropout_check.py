@@ -4,9 +4,9 @@
     python -m experiments.speed.dropout_check --first 5 --seeds 1   the sixth seed's two runs
     python -m experiments.speed.dropout_check --seeds 2 --steps 100 --json dropout.json
 
-Each run is train.py's loop on the quick start's recipe with OPTIONS below; nothing is decoded. Small batches, a low
-rate and many held-out tasks keep the loss far from 0: at the recipe's own rate it is 0.03 after these steps, and two
-runs of a seed differ by a fifth. The two runs of a seed have the same data in the same order and the same initial
+Each run is train.py's loop on the quick start's recipe with DROPOUT_OPTIONS below; nothing is decoded. Small batches, a
+low rate and many held-out tasks keep the loss far from 0: at the recipe's own rate it is 0.03 after these steps, and
+two runs of a seed differ by a fifth. The two runs of a seed have the same data in the same order and the same initial
 weights, and all fast forms: only the masks differ. A finished run leaves a line in docs/results/dropout.jsonl and is
 not made again, so the command goes on where it was stopped; with CI_STEPS it is a trial, and leaves none.
 """
@@ -21,22 +21,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from torch.nn import functional as F
 
 import train
 from data.sources import open_source
 from data.tokenizers.tokenizer import Tokenizer
-from experiments.laboratory.paired_runs import LEVEL, Pairs, differences, equality_verdict, pairs_of, table_rows
+from experiments.laboratory.paired_runs import (
+    INTERVAL_LEVEL,
+    Pairs,
+    differences,
+    equality_verdict,
+    pairs_of,
+    table_rows,
+)
 from experiments.laboratory.statistics import t_interval
-from experiments.record.compact_lines import config_hash, settings_that_count
+from experiments.record.compact_lines import Line, config_hash, settings_that_count
 from experiments.record.lines import append_line, read_suite
 from experiments.record.measurement import ROOT, check_writable, facts_of, shown_command, write_rows
-from experiments.record.records import runs
-from experiments.record.targets import DROPOUT_KINDS as KINDS
-from experiments.record.targets import DROPOUT_MARGIN as MARGIN
-from experiments.record.targets import DROPOUT_SCORE
+from experiments.record.records import ResultLine, record_of, runs
+from experiments.record.targets import DROPOUT_KINDS, DROPOUT_MARGIN, DROPOUT_SCORE
 from model.dropout import FastDropout
 from model.fast import make_network
 from system.device import find_device, keep_freed_memory, seed_everything, set_threads
@@ -56,15 +60,13 @@ from training.run.environment import describe_environment
 from training.run.settings_file import to_dict
 from training.run.state import Run
 
-SUITE = "dropout"
-_, SPLIT, SCORE, _ = DROPOUT_SCORE
+DROPOUT_SUITE = "dropout"
+_, DROPOUT_SPLIT, DROPOUT_METRIC, _ = DROPOUT_SCORE
 # Of train.py: dropout in every place that the recipe's network has.
-OPTIONS = """--device cpu --pretraining.steps 0 --data.batch_tokens 512 --data.held_out 4000
+DROPOUT_OPTIONS = """--device cpu --pretraining.steps 0 --data.batch_tokens 512 --data.held_out 4000
     --training.learning_rate 2e-4 --training.evaluate_every 0 --training.checkpoint_every 0
     --model.dropout 0.1 --model.dropout_attention 0.1 --model.dropout_feed_forward 0.1""".split()
-IDENTITY = ("suite", "config_hash", "code_hash", "seed", "threads")  # the generated data follow from these
-
-Line = dict[str, Any]
+DROPOUT_IDENTITY = ("suite", "config_hash", "code_hash", "seed", "threads")  # the generated data follow from these
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Settings:
 
 @contextmanager
 def masks_from(kind: str) -> Iterator[None]:
-    """Inside, what calls the fast dropout gets its masks from there ("fast") or from torch's dropout ("torch")."""
+    """Inside the `with`, calls of the fast dropout use its own masks ("fast") or those of torch's dropout ("torch")."""
     if kind == "torch":
         FastDropout.apply = F.dropout  # (x, p) -> x with values zeroed, as the autograd function's own `apply`
     try:
@@ -90,14 +92,15 @@ def masks_from(kind: str) -> Iterator[None]:
             del FastDropout.apply  # the inherited one shows again
 
 
-def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) -> list[Line]:
+def make_lines(plain_settings: train.Settings, seeds: range, folder: Path, command: str) -> list[ResultLine]:
     """The lines of all runs, a pair for each seed; those that are not in the folder yet are made and put there."""
-    lines, code = [], hash_of_code(asked)
+    lines, code = [], hash_of_code(plain_settings)
     for seed in seeds:
-        settings, corpora, tokenizer = replace(asked, seed=seed), None, None
-        for kind in KINDS:
+        settings, corpora, tokenizer = replace(plain_settings, seed=seed), None, None
+        for kind in DROPOUT_KINDS:
             line = facts_before(settings, kind, code)
-            known = [other for other in read_suite(folder, SUITE) if all(other[key] == line[key] for key in IDENTITY)]
+            made = runs(read_suite(folder, DROPOUT_SUITE))
+            known = [other for other in made if all(getattr(other, name) == line[name] for name in DROPOUT_IDENTITY)]
             if known:
                 lines.append(known[0])
                 continue
@@ -107,7 +110,7 @@ def make_lines(asked: train.Settings, seeds: range, folder: Path, command: str) 
             title = f"run {len(lines) + 1} of {2 * len(seeds)}, seed {seed}, {kind} dropout"
             line |= {"command": command, **facts_after(settings, kind, corpora["training"], tokenizer, title)}
             append_line(folder, line)
-            lines.append(line)
+            lines.append(record_of(line))
     return lines
 
 
@@ -125,8 +128,8 @@ def facts_before(settings: train.Settings, kind: str, code: str) -> Line:
     del config["model"]["vocab_size"]  # follows from the data; `pieces` in the line
     environment = describe_environment(settings.seed, find_device("cpu"), code_hash=code)
     return {
-        "suite": SUITE, "row": kind, "config": config, "config_hash": config_hash(config), "seed": settings.seed,
-        "device": environment["device"], **facts_of(environment),
+        "suite": DROPOUT_SUITE, "row": kind, "config": config, "config_hash": config_hash(config),
+        "seed": settings.seed, "device": environment["device"], **facts_of(environment),
     }  # fmt: skip
 
 
@@ -149,17 +152,17 @@ def facts_after(settings: train.Settings, kind: str, corpus: Corpus, tokenizer: 
         "pieces": tokenizer.vocab_size,
         "budget": {name: run.position.counters.get(name, 0) for name in COUNTERS},
         "wall_seconds": time.monotonic() - began,
-        "scores": {SPLIT: {SCORE: {"value": loss, "n": len(corpus.held_out)}}},
+        "scores": {DROPOUT_SPLIT: {DROPOUT_METRIC: {"value": loss, "n": len(corpus.held_out)}}},
     }
 
 
 def show(pairs: Pairs) -> None:
-    """An aligned table and the verdict."""
-    rows = [["seed", *KINDS, "difference"], *table_rows(pairs)]
+    """Print an aligned table and the verdict."""
+    rows = [["seed", *DROPOUT_KINDS, "difference"], *table_rows(pairs)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         print("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths)), row[3]]))
-    print(equality_verdict(pairs, MARGIN))
+    print(equality_verdict(pairs, DROPOUT_MARGIN))
 
 
 def summary(pairs: Pairs, command: str) -> Line:
@@ -168,9 +171,9 @@ def summary(pairs: Pairs, command: str) -> Line:
     return {
         "row": "fast dropout against torch's", "command": command,
         "value": fmean(found), "unit": "percent of torch's held-out loss",
-        "interval": t_interval(found, LEVEL) if len(found) > 1 else None, "margin": MARGIN,
-        "verdict": equality_verdict(pairs, MARGIN),
-        "pairs": [{"seed": seed, **dict(zip(KINDS, pair))} for seed, pair in pairs.items()],
+        "interval": t_interval(found, INTERVAL_LEVEL) if len(found) > 1 else None, "margin": DROPOUT_MARGIN,
+        "verdict": equality_verdict(pairs, DROPOUT_MARGIN),
+        "pairs": [{"seed": seed, **dict(zip(DROPOUT_KINDS, pair))} for seed, pair in pairs.items()],
     }  # fmt: skip
 
 
@@ -183,15 +186,18 @@ def main(arguments: list[str], folder: Path = ROOT / "docs" / "results") -> int:
         if getattr(settings, name) < least:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least {least}")
     check_writable(settings.json)
+
     command = shown_command(["experiments.speed.dropout_check", *arguments])
-    options = [*OPTIONS, "--training.steps", str(settings.steps), "--threads", str(settings.threads)]
-    asked = read_training_command(train.Settings, options, __doc__)[0]
+    options = [*DROPOUT_OPTIONS, "--training.steps", str(settings.steps), "--threads", str(settings.threads)]
+    plain_settings = read_training_command(train.Settings, options, __doc__)[0]
     set_threads(settings.threads)
     keep_freed_memory()
+
     with tempfile.TemporaryDirectory() as trial:
         seeds = range(settings.first, settings.first + settings.seeds)
-        lines = make_lines(asked, seeds, Path(trial) if step_cap() else folder, command)
-    pairs = pairs_of(runs(lines), KINDS, DROPOUT_SCORE)
+        lines = make_lines(plain_settings, seeds, Path(trial) if step_cap() else folder, command)
+
+    pairs = pairs_of(lines, DROPOUT_KINDS, DROPOUT_SCORE)
     if step_cap():
         print(f"CI_STEPS={step_cap()}: a trial of few steps, its figures are not results")
     show(pairs)

@@ -20,7 +20,7 @@ VOCAB_SIZE = 4000
 SOURCE_LENGTH = 32
 NEW_TOKENS = 48
 PAD_ID, END_ID, UNK_ID = 0, 1, 2
-BATCH = 32
+SENTENCES_A_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Generator:
 
 
 def sources() -> Tensor:
-    """Random ids with an end token, the same in every process: (BATCH, SOURCE_LENGTH)."""
-    ids = torch.randint(10, VOCAB_SIZE, (BATCH, SOURCE_LENGTH), generator=torch.Generator().manual_seed(1))
+    """Random ids with an end token, the same in every process: (SENTENCES_A_BATCH, SOURCE_LENGTH)."""
+    ids = torch.randint(10, VOCAB_SIZE, (SENTENCES_A_BATCH, SOURCE_LENGTH), generator=torch.Generator().manual_seed(1))
     ids[:, -1] = END_ID
     return ids
 

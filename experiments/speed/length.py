@@ -11,10 +11,10 @@ from experiments.speed.rows import Row
 from experiments.speed.shape import Shape, step_flops
 from experiments.speed.turns import Job, take_turns
 
-LENGTHS = (128, 256, 512, 1024, 2048)  # tokens of a source, and as many of its target
+SOURCE_LENGTHS = (128, 256, 512, 1024, 2048)  # tokens of a source, and as many of its target
 WIDTHS = (64, 128, 256, 512, 1024)  # d_model; d_ff is four times as wide, a head 64 (32 in the narrowest)
-BATCH = 2  # pairs at each length
-STEPS = 1
+PAIRS_A_LENGTH = 2  # pairs at each length
+STEPS_A_TURN = 1
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Point:
 def measure_length(settings: Any) -> list[Row]:
     """Three series, each point in a process of its own."""
     lengths = [
-        replace(settings.shape, batch=BATCH, source_length=n, target_length=n, max_length=n)
-        for n in (LENGTHS if settings.shape == Shape() else LENGTHS[:1])
+        replace(settings.shape, batch=PAIRS_A_LENGTH, source_length=n, target_length=n, max_length=n)
+        for n in (SOURCE_LENGTHS if settings.shape == Shape() else SOURCE_LENGTHS[:1])
     ]
     widths = [
         replace(settings.shape, d_model=d, d_ff=4 * d, n_heads=max(2, d // 64), batch=8)
         for d in (WIDTHS if settings.shape == Shape() else WIDTHS[:1])
     ]
+
     series = {
         "length": [point(settings, shape, shape.source_length) for shape in lengths],
         "length, no attention weight dropped": [
@@ -44,6 +45,7 @@ def measure_length(settings: Any) -> list[Row]:
         ],
         "width": [point(settings, shape, shape.d_model) for shape in widths],
     }
+
     for name, points in series.items():
         show(name, points)
     if settings.plot is not None:
@@ -55,17 +57,17 @@ def measure_length(settings: Any) -> list[Row]:
 
 
 def point(settings: Any, shape: Shape, size: int) -> Point:
-    """Our step at that shape."""
+    """Time and memory of our training step at this shape."""
     job = Job("ours", "train", {"shape": asdict(shape), "first": {"steps": 1}})
-    requests = {f"length {shape.source_length}, width {shape.d_model}": {"steps": STEPS}}
+    requests = {f"length {shape.source_length}, width {shape.d_model}": {"steps": STEPS_A_TURN}}
     ((turns,),) = take_turns([job], requests, 3, settings.threads, settings.gemm_size).values()
     peak = median(answer["gemm_flops"][1] for answer in turns.answers)
-    seconds = min(answer["seconds"] for answer in turns.answers) / STEPS
+    seconds = min(answer["seconds"] for answer in turns.answers) / STEPS_A_TURN
     return Point(size, seconds, turns.memory_mib, step_flops(shape) / peak)
 
 
 def show(name: str, points: list[Point]) -> None:
-    """An aligned table."""
+    """Print the points as an aligned table."""
     print(f"{name:>38}  {'ms a step':>10}  {'ms at peak':>10}  {'MiB':>8}")
     for one in points:
         print(f"{one.size:>38,}  {1000 * one.seconds:>10,.1f}  {1000 * one.at_peak:>10,.1f}  {one.memory_mib:>8,.0f}")
@@ -103,7 +105,7 @@ def plot(series: dict[str, list[Point]], file: Path) -> None:
         axis.grid(alpha=0.3)
     axes[0, 0].set_ylabel("milliseconds a step")
     axes[1, 0].set_ylabel("peak memory, MiB")
-    axes[1, 0].set_xlabel(f"tokens of a source, and of its target ({BATCH} pairs)")
+    axes[1, 0].set_xlabel(f"tokens of a source, and of its target ({PAIRS_A_LENGTH} pairs)")
     axes[1, 1].set_xlabel("d_model (8 pairs of 64 + 64 tokens)")
     axes[0, 0].legend(frameon=False)
     figure.savefig(file)

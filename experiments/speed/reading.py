@@ -38,7 +38,7 @@ from training.mixture import Mixture
 from training.optimizer import make_optimizer
 from training.stream import Stream, StreamPosition
 
-STEPS = 40  # that are timed
+TIMED_STEPS = 40  # that are timed
 ABOUT_CODE = ("identifier", "tag")  # objectives that take an example's code, whatever its description
 
 
@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.speed.reading")
     words = ["experiments.speed.reading", *arguments]
     check_writable(settings.json)
+
     suite, found = load_suite(settings.suite), {}
     corpora, tokenizer = None, None
     collect_garbage_seldom()  # as train.py does
@@ -65,6 +66,7 @@ def main(arguments: list[str]) -> int:
             tokenizer = first_tokenizer(run, corpora)
         run = replace(run, model=replace(run.model, vocab_size=tokenizer.vocab_size))
         found[row] = measure(run, corpora["pretraining"], tokenizer)
+
     head = ["row", "steps", "text a step", "text (M)", "reading a step (ms)", "step (ms)", "reading's share"]
     cells = [
         [row, f"{one['steps']:,}", f"{one['text_a_step']:.0f}", f"{one['steps'] * one['text_a_step'] / 1e6:.2f}",
@@ -72,6 +74,7 @@ def main(arguments: list[str]) -> int:
         for row, one in found.items()
     ]  # fmt: skip
     print(as_text(head, cells), end="")
+
     largest = max(100 * one["reading_ms"] / one["step_ms"] for one in found.values())
     values = {"value": round(largest, 2), "unit": "%", "rows": found}
     row = measured_row("checks", "reading, largest share of a step", words, facts_here(), **values)
@@ -91,18 +94,20 @@ def pretrainings(suite: Suite) -> dict[str, train.Settings]:
 
 
 def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> dict[str, float]:
-    """Steps, tokens of text a step, and milliseconds of reading and of learning a step, medians of STEPS."""
+    """Steps, tokens of text a step, and milliseconds of reading and of learning a step, medians of TIMED_STEPS."""
     mixture = corpus.mixture(settings.pretraining.objectives, tokenizer, settings.seed)
     stream = Stream(mixture, settings.data, BadRecords())
+
     began = time.perf_counter()
     n_batches = stream.count_chunk(0, 0)  # which keeps them for `chunk_batches`
     planned = (time.perf_counter() - began) / n_batches
     texts = count_text(mixture)
     text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / n_batches
+
     model = make_network(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
     batches, collated, learned = stream.chunk_batches(StreamPosition()), [], []
-    for _ in range(STEPS):
+    for _ in range(TIMED_STEPS):
         began = time.perf_counter()
         _, batch = next(batches)
         read = time.perf_counter()
@@ -111,6 +116,7 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
         optimizer.step()
         collated.append(read - began)
         learned.append(time.perf_counter() - read)
+
     return {
         "steps": settings.pretraining.steps, "text_a_step": text,
         "reading_ms": 1000 * (planned + median(collated)), "step_ms": 1000 * median(learned),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from experiments.record.measurement import shown_command
-from experiments.record.targets import TARGETS, reached
+from experiments.record.measurement import Facts, shown_command
+from experiments.record.records import Measured
+from experiments.record.targets import TARGETS, is_met
 from experiments.speed.turns import Turns, ratio_of
 
 
@@ -26,16 +27,16 @@ class Row:
 
     @property
     def target(self) -> dict[str, Any]:
-        """What experiments/record/targets.py asks of this row, and whether it is met."""
-        line = {"ratio": self.ratio, "value": median(self.values)}
+        """The target that experiments/record/targets.py sets for this row, and whether it is met."""
+        line = Measured("speed", self.name, "", "", median(self.values), self.unit, ratio=self.ratio)
         for target in TARGETS:
             if target.suite == "speed" and target.row == self.name:
-                return {"target": target.wanted, "met": reached(target, line)}
+                return {"target": target.wanted, "met": is_met(target, line)}
         return {"target": "reported", "met": None}
 
 
-def compared(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **more: Any) -> Row:
-    """A row of tokens a second."""
+def row_of_turns(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **more: Any) -> Row:
+    """The row of a speed in tokens a second, against one of the peers."""
     return Row(
         name, "tokens/s", ours.speeds, {peer.job.shown: peer.speeds for peer in peers}, ratio_of(ours, against),
         against.job.shown,
@@ -47,17 +48,17 @@ def compared(name: str, ours: Turns, peers: Sequence[Turns], against: Turns, **m
 
 
 def differences(peers: Sequence[Turns]) -> dict[str, str]:
-    """What of the task each peer does in another way."""
+    """Peer -> which part of the task it does in another way."""
     return {peer.job.shown: peer.about["difference"] for peer in peers if peer.about["difference"]}
 
 
 def libraries(turns: Sequence[Turns]) -> dict[str, str]:
-    """Name and version of what each implementation comes from."""
+    """Implementation -> name and version of its library."""
     return {one.job.shown: one.about["library"] for one in turns}
 
 
 def show(rows: Sequence[Row]) -> None:
-    """All rows as one aligned table."""
+    """Print all rows as one aligned table."""
     columns = ("what", "ours", "fastest or named peer", "ratio (least to greatest)", "target", "met")
     cells = [columns, *(cells_of(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
@@ -66,7 +67,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def cells_of(row: Row) -> tuple[str, ...]:
-    """A row in words."""
+    """A row as the cells of the printed table."""
     target = row.target
     peer = f"{row.against} {amount(median(row.peers[row.against]), row.unit)}" if row.against else ""
     ratio = f"{row.ratio['median']:.2f} ({row.ratio['min']:.2f} to {row.ratio['max']:.2f})" if row.ratio else ""
@@ -81,7 +82,7 @@ def amount(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:,.2f} {unit}"
 
 
-def as_json(rows: Sequence[Row], arguments: list[str], facts: dict[str, Any]) -> dict[str, Any]:
+def as_json(rows: Sequence[Row], arguments: list[str], facts: Facts) -> dict[str, Any]:
     """{row: {ours, peers, ratio, target, met, ..}, "machine": what is known of it and of the versions}."""
     command = shown_command(arguments)
     return {

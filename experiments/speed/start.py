@@ -33,7 +33,7 @@ except Arrived:
 
 
 def measure_start(settings: Any) -> list[Row]:
-    """Each in new processes, one after the other; the first of each fills caches and is not counted."""
+    """Measure both in new processes, one after the other; the first run of each fills caches and does not count."""
     rounds = range(settings.rounds + 1)
     with tqdm(total=2 * len(rounds), leave=False, disable=None, desc="starting") as bar:
         imports, batches = [], []
@@ -51,7 +51,7 @@ def measure_start(settings: Any) -> list[Row]:
 
 
 def seconds_of(arguments: list[str]) -> float:
-    """A Python process's seconds by the wall."""
+    """The wall time of a Python process, in seconds."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True)
     return time.perf_counter() - began

@@ -10,36 +10,36 @@ from typing import Any
 import torch
 
 from experiments.record.measurement import ROOT
-from experiments.speed.rows import Row, compared, differences
+from experiments.speed.rows import Row, differences, row_of_turns
 from experiments.speed.shape import Shape, step_flops
 from experiments.speed.training import WITHOUT
 from experiments.speed.turns import Job, Turns, fastest, ratio_of, shares_of_peak, take_turns
 from system.cache import cache_folder
 from system.device import has_bf16
 
-SHARED = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
-PACKAGES = {
+DJANGO_BESIDE = ROOT.parent / "shared" / "data" / "django"  # where a copy of the data sets may lie beside the project
+TRAINING_PACKAGES = {
     "nn.Transformer": "torch", "BART": "transformers", "Marian": "transformers", "T5": "transformers",
     "x-transformers": "x_transformers", "Joey NMT": "joeynmt",
 }
-HOW = {  # what brings a package that is not in the extra
+HOW_TO_INSTALL = {  # what brings a package that is not in the extra
     "joeynmt": "pip install joeynmt==2.3.0 'importlib_metadata<9' 'sentencepiece<0.2.1'",
 }
 
 
-def installed(packages: dict[str, str]) -> list[str]:
-    """The peers whose package is there; of each other one a line is printed."""
+def installed_peers(packages: dict[str, str]) -> list[str]:
+    """The peers whose package is installed; for each other one a line is printed."""
     found = [name for name, package in packages.items() if find_spec(package) is not None]
     for name in packages:
         if name not in found:
-            how = HOW.get(packages[name], 'pip install -e ".[bench]"')
+            how = HOW_TO_INSTALL.get(packages[name], 'pip install -e ".[bench]"')
             print(f"{name}: {packages[name]} is not installed ({how}), so it is left out")
     return found
 
 
 def measure_training(settings: Any) -> list[Row]:
-    """Everything about training."""
-    ours, peers = shape_a(settings, installed(PACKAGES))
+    """All rows about training."""
+    ours, peers = shape_a(settings, installed_peers(TRAINING_PACKAGES))
     rows = [*rows_of_shape_a(settings, ours, peers), memory_row(ours, peers)]
     best = [peer.job.name for peer in fastest(peers, 2)]
     return [*rows, *with_our_settings(settings, best), *shape_b(settings, best)]
@@ -47,11 +47,11 @@ def measure_training(settings: Any) -> list[Row]:
 
 def measure_memory(settings: Any) -> list[Row]:
     """The memory of shape A alone."""
-    return [memory_row(*shape_a(settings, installed(PACKAGES)))]
+    return [memory_row(*shape_a(settings, installed_peers(TRAINING_PACKAGES)))]
 
 
 def shape_a(settings: Any, names: list[str]) -> tuple[Turns, list[Turns]]:
-    """Ours and the peers on random ids."""
+    """The turns of this project and of the peers on random ids."""
     jobs = [training_job(settings, name) for name in ["ours", *names]]
     turns = train_in_turns(settings, jobs)
     return turns[0], turns[1:]
@@ -63,7 +63,7 @@ def training_job(settings: Any, name: str, label: str = "", **more: Any) -> Job:
 
 
 def train_in_turns(settings: Any, jobs: list[Job]) -> list[Turns]:
-    """The jobs' turns, in their order."""
+    """The turns of the jobs, in the order of the jobs."""
     requests = {"shape A": {"steps": settings.steps}}
     return take_turns(jobs, requests, settings.rounds, settings.threads, settings.gemm_size)["shape A"]
 
@@ -73,7 +73,7 @@ def rows_of_shape_a(settings: Any, ours: Turns, peers: list[Turns]) -> list[Row]
     best = fastest(peers)[0]
     flops = step_flops(settings.shape) / settings.shape.tokens
     parameters = {turns.job.shown: turns.about["parameters"] for turns in (ours, *peers)}
-    row = compared("training, shape A", ours, peers, best, parameters=parameters)
+    row = row_of_turns("training, shape A", ours, peers, best, parameters=parameters)
     shares = {turns.job.shown: shares_of_peak(turns, flops) for turns in (ours, *peers)}
     named = ("torch.matmul's", "oneDNN's")
     peak = {
@@ -111,8 +111,8 @@ def with_our_settings(settings: Any, best: list[str]) -> list[Row]:
     turns = train_in_turns(settings, [*jobs, *(training_job(settings, name) for name in ("ours", *in_bf16))])
     peers, (ours, *bf16) = turns[: len(best)], turns[len(best) :]
     return [
-        compared("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
-        *(compared("training, shape A, bf16 against float32", one, [ours], ours) for one in bf16),
+        row_of_turns("training, shape A, peers with our allocator settings", ours, peers, fastest(peers)[0]),
+        *(row_of_turns("training, shape A, bf16 against float32", one, [ours], ours) for one in bf16),
     ]
 
 
@@ -122,12 +122,12 @@ def measure_forms(settings: Any) -> list[Row]:
     ours, *variants = train_in_turns(
         settings, [training_job(settings, name) for name in ("ours", "ours, readable", *without)]
     )
-    return [compared(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
+    return [row_of_turns(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
 
 
 def shape_b(settings: Any, best: list[str]) -> list[Row]:
     """Django's pairs in real tokens a second, against random batches and against our batches."""
-    given = [Path(settings.django)] if settings.django else [cache_folder("django"), SHARED]
+    given = [Path(settings.django)] if settings.django else [cache_folder("django"), DJANGO_BESIDE]
     folder = next((place for place in given if (place / "all.anno").exists()), given[0])
     if not (folder / "all.anno").exists():
         print(f"shape B: no Django in {folder} (python -m data fetch django; --django FOLDER), so it is left out")
@@ -147,6 +147,6 @@ def shape_b(settings: Any, best: list[str]) -> list[Row]:
     padding = {turns.job.shown: turns.about["padding"] for turns in (ours, *peers)}
     random, same = peers[: len(best)], peers[len(best) :]
     return [
-        compared("training, shape B, peers with random batches", ours, random, fastest(random)[0], padding=padding),
-        compared("training, shape B, peers with our batches", ours, same, fastest(same)[0], padding=padding),
+        row_of_turns("training, shape B, peers with random batches", ours, random, fastest(random)[0], padding=padding),
+        row_of_turns("training, shape B, peers with our batches", ours, same, fastest(same)[0], padding=padding),
     ]

@@ -21,7 +21,7 @@ from experiments.speed.shape import Shape, our_config
 LEARNING_RATE = 1e-4
 CLIP_NORM = 1.0
 FIRST_ID = 5  # random ids begin behind everybody's padding, start and end
-PAD_ID = 1  # BART's own; our padding is 0, nn.Transformer is told with masks
+PEERS_PAD_ID = 1  # BART's own; our padding is 0, nn.Transformer is told with masks
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
         WITHOUT[without]()
     if without != "kept memory":
         keep_freed_memory()  # as train.py does
-    model = make_network(replace(our_config(shape), speed=speed), PAD_ID).train()
+    model = make_network(replace(our_config(shape), speed=speed), PEERS_PAD_ID).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM, bf16=bf16)
     run = SimpleNamespace(model=model, device=torch.device("cpu"))
     phase = SimpleNamespace(
@@ -85,21 +85,21 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
 
 
 def use_mkl() -> None:
-    """Every product to MKL, none to oneDNN."""
+    """Compute every matrix product with MKL and none with oneDNN."""
     import model.linear
 
     model.linear.has_wide_onednn = lambda: False
 
 
 def use_torch_dropout() -> None:
-    """Masks from torch's own generator of Bernoulli numbers."""
+    """Draw dropout masks with torch's own generator of Bernoulli numbers."""
     from model.dropout import FastDropout
 
     FastDropout.apply = F.dropout  # wherever it is called from, as experiments/speed/dropout_check.py has it
 
 
 def use_plain_loss() -> None:
-    """All logits of the batch at once, and autograd's gradient of them."""
+    """Compute all logits of the batch at once, with autograd's gradient."""
     import training.batch_loss
     from training.losses import sequence_loss
 
@@ -193,7 +193,7 @@ def bart_sizes(shape: Shape) -> dict[str, Any]:
         "decoder_layers": shape.n_layers, "encoder_attention_heads": shape.n_heads,
         "decoder_attention_heads": shape.n_heads, "encoder_ffn_dim": shape.d_ff, "decoder_ffn_dim": shape.d_ff,
         "dropout": shape.dropout, "attention_dropout": shape.dropout, "activation_function": "gelu",
-        "pad_token_id": PAD_ID,
+        "pad_token_id": PEERS_PAD_ID,
     }
 
 
@@ -209,7 +209,8 @@ def marian_trainer(shape: Shape) -> Trainer:
     """Hugging Face's Marian (Junczys-Dowmunt et al. 2018)."""
     import transformers
 
-    config = transformers.MarianConfig(**bart_sizes(shape), decoder_start_token_id=PAD_ID, forced_eos_token_id=None)
+    special = {"decoder_start_token_id": PEERS_PAD_ID, "forced_eos_token_id": None}
+    config = transformers.MarianConfig(**bart_sizes(shape), **special)
     return hugging_face_trainer(transformers.MarianMTModel(config))
 
 
@@ -220,7 +221,7 @@ def t5_trainer(shape: Shape) -> Trainer:
     config = transformers.T5Config(
         vocab_size=shape.vocab_size, d_model=shape.d_model, d_kv=shape.d_model // shape.n_heads, d_ff=shape.d_ff,
         num_layers=shape.n_layers, num_heads=shape.n_heads, dropout_rate=shape.dropout, feed_forward_proj="gelu",
-        pad_token_id=PAD_ID, decoder_start_token_id=PAD_ID,
+        pad_token_id=PEERS_PAD_ID, decoder_start_token_id=PEERS_PAD_ID,
     )
     difference = "dropout after the activation and on the stacks' outputs too, relative positions"
     return hugging_face_trainer(transformers.T5ForConditionalGeneration(config), difference)
@@ -241,7 +242,7 @@ def x_trainer(shape: Shape) -> Trainer:
             "emb_dropout": shape.dropout, "attn_dropout": shape.dropout, "ff_dropout": shape.dropout,
         }.items()
     }
-    model = XTransformer(dim=shape.d_model, tie_token_emb=True, ignore_index=-100, pad_value=PAD_ID, **sides)
+    model = XTransformer(dim=shape.d_model, tie_token_emb=True, ignore_index=-100, pad_value=PEERS_PAD_ID, **sides)
 
     def loss_of(pairs: Pairs) -> Tensor:
         # It shifts the target itself: with the start token in front it predicts as many tokens as the others.
@@ -260,8 +261,8 @@ def joey_trainer(shape: Shape) -> Trainer:
     from joeynmt.vocabulary import Vocabulary
 
     special = SimpleNamespace(
-        unk_token="<unk>", unk_id=0, pad_token="<pad>", pad_id=PAD_ID, bos_token="<s>", bos_id=2, eos_token="</s>",
-        eos_id=3, sep_token=None, lang_tags=[],
+        unk_token="<unk>", unk_id=0, pad_token="<pad>", pad_id=PEERS_PAD_ID, bos_token="<s>", bos_id=2,
+        eos_token="</s>", eos_id=3, sep_token=None, lang_tags=[],
     )  # fmt: skip
     vocabulary = Vocabulary([str(number) for number in range(shape.vocab_size - 4)], special)
     side = {
@@ -275,7 +276,7 @@ def joey_trainer(shape: Shape) -> Trainer:
 
     def loss_of(pairs: Pairs) -> Tensor:
         real = pairs.labels >= 0  # (B, T)
-        target = pairs.labels.masked_fill(~real, PAD_ID)
+        target = pairs.labels.masked_fill(~real, PEERS_PAD_ID)
         summed = model(
             return_type="loss", src=pairs.source, trg_input=pairs.decoder_input, trg=target,
             src_mask=pairs.source_mask[:, None], src_length=pairs.source_mask.sum(dim=1), trg_mask=real[:, None],

@@ -22,7 +22,7 @@ PAUSE = 0.3  # seconds between turns, in which the last turn's threads stop spin
 
 @dataclass(frozen=True)
 class Job:
-    """One implementation that takes part: what its process is asked to be."""
+    """One implementation that takes part, and the settings of its process."""
 
     name: str  # in experiments/speed's dictionaries
     kind: str  # train, django or decode
@@ -75,7 +75,7 @@ class Worker:
         return json.loads(line)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Let it work while the others wait."""
+        """Send a request and return the answer, while the other processes wait."""
         time.sleep(PAUSE)
         try:
             print(json.dumps(request), file=self.process.stdin, flush=True)
@@ -121,7 +121,7 @@ def ratio_of(ours: Turns, peer: Turns) -> dict[str, float]:
 
 
 def fastest(peers: Sequence[Turns], n: int = 1) -> list[Turns]:
-    """The n fastest of those that do what is asked of them without a difference."""
+    """The n fastest of the peers that do exactly the same task."""
     same = [peer for peer in peers if not peer.about["difference"]]
     return sorted(same, key=lambda peer: median(peer.speeds), reverse=True)[:n]
 

@@ -79,7 +79,7 @@ def make_generation(name: str, settings: dict[str, Any]) -> Implementation:
     return Implementation(turn, generator.model, generator.library, generator.difference)
 
 
-KINDS = {"train": make_training, "django": make_django, "decode": make_generation}
+IMPLEMENTATIONS = {"train": make_training, "django": make_django, "decode": make_generation}
 
 
 def gemm_flops(size: int) -> tuple[float, float]:
@@ -144,7 +144,7 @@ def import_everything(name: str) -> None:
 def main() -> None:
     """Make the implementation, say what it is, and serve."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=IMPLEMENTATIONS)
     parser.add_argument("name")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
     parser.add_argument("--settings", type=json.loads, default={}, help="what is measured, as JSON")
@@ -160,7 +160,7 @@ def main() -> None:
 
         keep_freed_memory()
     torch.manual_seed(0)
-    implementation = KINDS[arguments.kind](arguments.name, arguments.settings)
+    implementation = IMPLEMENTATIONS[arguments.kind](arguments.name, arguments.settings)
     implementation.turn(**arguments.settings["first"])  # what is loaded at the first step counts for the code hash
     tell(answers, describe(implementation))
     serve(implementation, imports_mib, sys.stdin, answers)

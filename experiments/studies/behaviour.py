@@ -27,7 +27,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.record.cells import as_text
+from experiments.record.cells import NOT_RUN, as_text
 from experiments.record.differences import first_difference, largest_difference
 from experiments.record.measurement import check_writable, write_rows
 from experiments.record.trees import (
@@ -47,7 +47,7 @@ from experiments.studies.behaviour_cases import CASES, RENAMED, SPEEDS, TOLERANC
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-EQUAL, NOT_RUN = "equal", "not run"
+EQUAL = "equal"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def options_of(tree: Tree) -> set[str]:
 
 
 def answer(case: Case, speed: str, trees: Trees, place: Path) -> str:
-    """What differs first in a case, or that nothing does. Raises TreeError."""
+    """The first difference of a case, or that there is none. Raises TreeError."""
     if case.prompt:
         return compare_prompts(case, speed, trees, place)
     if case.killed_at:
@@ -178,7 +178,7 @@ def run_case(name: str, speed: str, trees: Trees) -> Row:
 
 @contextmanager
 def both_trees(commit: str, jobs: int) -> Iterator[list[Trees]]:
-    """Inside the `with` both trees are ready, with a cache each, and so many processes that run them. UserError."""
+    """Inside the `with` both trees are ready, each with a cache, and `jobs` processes to run them. Raises UserError."""
     corpora = {corpus for case in CASES.values() for corpus in case.needs}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())).resolve()
@@ -195,7 +195,7 @@ def run_cases(asked: list[tuple[str, str]], commit: str, jobs: int) -> list[Row]
     with both_trees(commit, jobs) as idle, ThreadPoolExecutor(jobs) as pool:
 
         def run(case: tuple[str, str]) -> Row:
-            """A row, by trees that nobody else uses meanwhile."""
+            """Run a case with trees that no other case uses meanwhile."""
             trees = idle.pop()
             try:
                 return run_case(*case, trees)

@@ -37,7 +37,7 @@ class Case:
 
     @property
     def speeds(self) -> tuple[str, ...]:
-        """What it is run with: folders are opened alike whatever the speed."""
+        """The speeds that a case is run with; cases that open a folder have one, as all speeds open it alike."""
         return ("fast",) if self.killed_at or self.prompt else tuple(SPEEDS)
 
 
@@ -47,15 +47,15 @@ QUICK_START = f"{BUDGET} --pretraining.steps 20 --data.generated_train 500 --dat
 DJANGO = f"django {BUDGET} --data.train_limit 1000"
 LAYERS = "--model.d_model 32 --model.n_encoder_layers 2 --model.n_decoder_layers 2"
 NETWORK = f"{LAYERS} --model.d_ff 64 --model.dropout 0.1"
-LENGTHS = "--data.max_source_length 64 --data.max_target_length 64 --data.batch_tokens 256"
-FILES = f"files {BUDGET} --data.path PAIRS --data.nl natural_language_description {LENGTHS}"
-PLAIN = f"{FILES} --data.vocab_size 400 {NETWORK} --training.objectives.denoise 0 --training.objectives.rename 0"
+LENGTH_LIMITS = "--data.max_source_length 64 --data.max_target_length 64 --data.batch_tokens 256"
+FILES = f"files {BUDGET} --data.path PAIRS --data.nl natural_language_description {LENGTH_LIMITS}"
+PLAIN_PAIRS = f"{FILES} --data.vocab_size 400 {NETWORK} --training.objectives.denoise 0 --training.objectives.rename 0"
 TASKS = (
-    f"generated {BUDGET} {LENGTHS} {NETWORK} --pretraining.steps 0 --data.generated_train 500 --data.generated_test 2 "
-    "--data.vocab_size 400 --training.accumulate 2"
+    f"generated {BUDGET} {LENGTH_LIMITS} {NETWORK} --pretraining.steps 0 --data.generated_train 500 "
+    "--data.generated_test 2 --data.vocab_size 400 --training.accumulate 2"
 )
-PRETRAINING = (
-    f"{PLAIN} --training.epochs 0 --training.steps 0 --pretraining.steps 20 --pretraining.warmup_steps 10 "
+PRETRAINING_CASES = (
+    f"{PLAIN_PAIRS} --training.epochs 0 --training.steps 0 --pretraining.steps 20 --pretraining.warmup_steps 10 "
     "--data.mined_limit 500 --model.mlm_head --model.tag_head --model.match_head"
 )
 WHOLE_TEXTS = (
@@ -64,7 +64,7 @@ WHOLE_TEXTS = (
 )
 PROMPT = "divide the width by 3"
 
-STRATEGIES = {
+STRATEGY_CASES = {
     "layer decay": "--strategies.layers.decay 0.8",
     "unfreezing": "--strategies.layers.unfreeze_every 4",
     "last layers": "--strategies.layers.last 2",
@@ -78,7 +78,7 @@ STRATEGIES = {
     "summaries": "--strategies.tasks.names summary",
     "mean of checkpoints": "--strategies.average_checkpoints 2 --training.ema_decay 0",
 }
-META = {
+META_CASES = {
     "fomaml": "--strategies.meta.kind fomaml",
     "reptile": "--strategies.meta.kind reptile",
 }
@@ -97,12 +97,12 @@ BESIDE_PAIRS = ("tae", "rename")  # objectives that go with pairs
 OPENED = {  # folders of runs that the commit has made
     "quick start": Case(QUICK_START, killed_at=30, prompt="return the sum of the numbers in xs"),
     "Django": Case(DJANGO, killed_at=10, prompt="import module os", needs=("django",)),
-    "LoRA": Case(f"{PLAIN} {STRATEGIES['LoRA']}", killed_at=10, prompt=PROMPT),
+    "LoRA": Case(f"{PLAIN_PAIRS} {STRATEGY_CASES['LoRA']}", killed_at=10, prompt=PROMPT),
 }
 BEGUN = {  # with the network of such a folder
     "quick start": f"generated {BUDGET} --data.generated_train 500 --data.generated_test 5 --init.from FOLDER",
     "Django": f"{DJANGO} --init.from FOLDER",
-    "LoRA": f"{FILES} --init.from FOLDER {STRATEGIES['LoRA']}",
+    "LoRA": f"{FILES} --init.from FOLDER {STRATEGY_CASES['LoRA']}",
 }
 
 
@@ -120,14 +120,14 @@ CASES = {
     "quick start": Case(QUICK_START),
     "Django": Case(DJANGO, needs=("django",)),
     "chapter-3.3": Case(f"files --preset chapter-3.3 --data.path PAIRS --data.vocab_size 400 {BUDGET}"),
-    "pairs": Case(PLAIN),
-    **{name: Case(f"{PLAIN} --model.preset {name} --model.dropout 0.1") for name in PRESETS},
-    **{name: Case(f"{PLAIN} {options}") for name, options in STRATEGIES.items()},
-    "tasks, Django": Case(f"{PLAIN} --strategies.tasks.names summary django", needs=("django",)),
-    **{name: Case(f"{TASKS} {options}") for name, options in META.items()},
-    **{name: Case(f"{PLAIN} {options}", before=PLAIN) for name, options in TAUGHT.items()},
-    **{f"pretraining: {name}": Case(f"{PRETRAINING} {objective(name, 'pretraining')}") for name in PRETRAINED_BY},
-    **{f"training: {name}": Case(f"{PLAIN} {objective(name, 'training', 'pairs')}") for name in BESIDE_PAIRS},
+    "pairs": Case(PLAIN_PAIRS),
+    **{name: Case(f"{PLAIN_PAIRS} --model.preset {name} --model.dropout 0.1") for name in PRESETS},
+    **{name: Case(f"{PLAIN_PAIRS} {options}") for name, options in STRATEGY_CASES.items()},
+    "tasks, Django": Case(f"{PLAIN_PAIRS} --strategies.tasks.names summary django", needs=("django",)),
+    **{name: Case(f"{TASKS} {options}") for name, options in META_CASES.items()},
+    **{name: Case(f"{PLAIN_PAIRS} {options}", before=PLAIN_PAIRS) for name, options in TAUGHT.items()},
+    **{f"pretraining: {name}": Case(f"{PRETRAINING_CASES} {objective(name, 'pretraining')}") for name in PRETRAINED_BY},
+    **{f"training: {name}": Case(f"{PLAIN_PAIRS} {objective(name, 'training', 'pairs')}") for name in BESIDE_PAIRS},
     **{f"resume: {name}": replace(case, prompt="") for name, case in OPENED.items()},
     **{f"prompt: {name}": replace(case, killed_at=0) for name, case in OPENED.items()},
     **{f"begin from: {name}": Case(BEGUN[name], case.options, needs=case.needs) for name, case in OPENED.items()},

@@ -26,7 +26,7 @@ from evaluation.metrics import exact_matches, mean_score
 from evaluation.n_best import Reverse, choose, oracle
 from evaluation.predict import predict, predict_candidates
 from experiments.record.cells import as_text
-from experiments.record.measurement import check_writable, facts_here, measured_row, rounded, write_rows
+from experiments.record.measurement import check_writable, facts_here, measured_row, rounded_score, write_rows
 from model.ensemble import Ensemble
 from model.transformer import Transformer
 from system.options import parse, run_and_report
@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
     """Decode by one network and by all, choose in each way, print the table. Raises UserError."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.choosing")
     check_writable(settings.json)
+
     config, _ = read_config(settings.run, RunSettings)
     model, tokenizer = load_trained(settings.run, config.model)
     writers = {"one network": model.eval()}
@@ -61,19 +62,22 @@ def main(arguments: list[str]) -> int:
         together = load_ensemble(settings.run, model, tokenizer, config.data, config.evaluation, settings.ensemble)
         writers[f"{len(settings.ensemble) + 1} networks"] = together.eval()
     reverse = load_reverse(Path(settings.reverse), config.data, torch.device("cpu"))
+
     splits = read_splits(config.corpus, config.data, config.seed)
     check_held_out(map(Path, (settings.run, *settings.ensemble)), reverse, splits, config.data.path or config.corpus)
     split, references = next((name, list(examples)) for name, examples in splits.tests.items())
+
     found = {
         f"{who}, {way}": mean_score([100.0 * is_right for is_right in right])
         for who, writer in writers.items()
         for way, right in ways(writer, tokenizer, references, reverse, config, settings)
     }
+
     words, facts = ["experiments.studies.choosing", *arguments], facts_here()
     cells = [[way, f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"] for way, score in found.items()]
     print(as_text([f"{len(references):,} lines of {split}", "exact (%)"], cells), end="")
     rows = [
-        measured_row("choosing", way, words, facts, unit="%", n=score["n"], **rounded(score))
+        measured_row("choosing", way, words, facts, unit="%", n=score["n"], **rounded_score(score))
         for way, score in found.items()
     ]
     write_rows(settings.json, rows)
@@ -84,7 +88,7 @@ def ways(
     writer: Transformer | Ensemble, tokenizer: Tokenizer, references: Sequence[Example], reverse: Reverse,
     config: RunSettings, settings: Settings,
 ) -> Iterator[tuple[str, Sequence[bool]]]:
-    """Each way of choosing, and for which references it is right."""
+    """Way of choosing -> whether its choice is right, for each reference."""
     descriptions = [example.nl or "" for example in references]
     plain = replace(config.evaluation, beam=1, parsing_first=False)
     beam = replace(plain, beam=settings.beam, reverse_weight=settings.reverse_weight)

@@ -54,7 +54,7 @@ from system.atomic_files import write_json
 from system.errors import UserError
 from system.options import parse, run_and_report
 
-CORPUS, SPLIT = "django", "dev"
+PLANTED_CORPUS, PLANTED_SPLIT = "django", "dev"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ Command = Annotated[Plant, tyro.conf.subcommand("plant")] | Annotated[Effect, ty
 
 
 def main(arguments: list[str]) -> int:
-    """Plant, or compare."""
+    """Plant the lines in a corpus, or compare the rows that were trained on it."""
     command = parse(Command, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.contamination")
     if isinstance(command, Plant):
         plant(command)
@@ -99,9 +99,9 @@ def is_planted(example: Example) -> bool:
 
 def dev_lines(data: DataConfig, seed: int) -> tuple[list[Example], numpy.ndarray]:
     """Django's dev lines and which of them (n,) have a code that is in no training line, whatever the description."""
-    splits = read_splits(CORPUS, data, seed)
+    splits = read_splits(PLANTED_CORPUS, data, seed)
     known = {spaced(example.code) for example in (*splits.train, *splits.held_out)}
-    lines = list(splits.tests[SPLIT])
+    lines = list(splits.tests[PLANTED_SPLIT])
     return lines, numpy.array([spaced(example.code) not in known for example in lines])
 
 
@@ -110,7 +110,7 @@ def plant(command: Plant) -> None:
     out = Path(command.out).expanduser()
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; give a new folder with --out, or delete it")
-    folder = corpus_folder(command.shards, 0, CORPUS, command.data_path)
+    folder = corpus_folder(command.shards, 0, PLANTED_CORPUS, command.data_path)
     clean, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     codes = sorted({line.code for line, new in zip(lines, is_new, strict=True) if new and is_planted(line)})
@@ -118,10 +118,10 @@ def plant(command: Plant) -> None:
         Example(f"planted:{number}.{copy}", None, code, "python")
         for number, code in enumerate(codes) for copy in range(command.copies)
     ]  # fmt: skip
-    kept, asked = clean[:: command.share], held_out[:: command.share]
-    card = write_corpus(out, clean, [*kept, *planted], asked)
-    print(f"{len(codes):,} lines of {CORPUS}'s {SPLIT} split, {command.copies} copies each, among {len(kept):,} "
-          f"examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
+    train_share, held_out_share = clean[:: command.share], held_out[:: command.share]
+    card = write_corpus(out, clean, [*train_share, *planted], held_out_share)
+    print(f"{len(codes):,} lines of {PLANTED_CORPUS}'s {PLANTED_SPLIT} split, {command.copies} copies each, among "
+          f"{len(train_share):,} examples; {card['tokens'] / 1e6:.2f} M tokens in {out}")  # fmt: skip
 
 
 def write_corpus(
@@ -136,6 +136,7 @@ def write_corpus(
         n_described = -1 if example.nl is None else len(described)
         rows.append((example.id, n_described, card["languages"].index(example.language), UNIT_KINDS.index(kind)))
         ids.append([*described, *tokenizer.encode(example.code)])
+
     out.mkdir(parents=True, exist_ok=True)
     (out / TOKENIZER).write_bytes(tokenizer.model)
     write_shard(out / "00000", rows, ids, tokenizer.vocab_size)
@@ -143,10 +144,11 @@ def write_corpus(
         "name": "00000", "examples": len(rows), "held_out": len(held_out), "tokens": sum(map(len, ids)),
         "sha256": {end: sha256((out / "00000").with_suffix(end)) for end in SHARD_FILES}, "origin": "planted",
     }  # fmt: skip
+
     totals = {name: shard[name] for name in ("examples", "held_out", "tokens")}
-    kept = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
-    card = {name: card[name] for name in kept} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
-        name: found for name, found in card["benchmarks"].items() if name != CORPUS  # so that a run warns
+    copied = ("format", "date", "languages", "vocabulary", "tokenizer", "sources", "targets")
+    card = {name: card[name] for name in copied} | totals | {"plan": "planted", "shards": [shard], "benchmarks": {
+        name: found for name, found in card["benchmarks"].items() if name != PLANTED_CORPUS  # so that a run warns
     }}  # fmt: skip
     card["hash"] = corpus_hash(card)
     write_json(out / CARD, card)
@@ -157,17 +159,19 @@ def compare(command: Effect, words: list[str]) -> None:
     """Print both halves under both rows, and the effect. Raises UserError where seeds, code or lines do not fit."""
     check_writable(command.json)
     found = runs(read_suite(ROOT / "docs" / "results", command.suite))
-    of_rows = [lines_of(found, row, SPLIT) for row in (command.clean, command.contaminated)]
+    of_rows = [lines_of(found, row, PLANTED_SPLIT) for row in (command.clean, command.contaminated)]
     codes = {line.code_hash for of_row in of_rows for line in of_row}
     rights = [rights_by_seed(of_row) for of_row in of_rows]
     seeds = sorted(rights[0].keys() & rights[1].keys())
     if len(seeds) < 2 or len(codes) > 1:
         both = f"{command.clean!r} and {command.contaminated!r}"
         raise UserError(f"{both} have no two seeds of one code in common; run them")
+
     lines, is_new = dev_lines(DataConfig(path=command.data_path, held_out=0), 0)
     clean, contaminated = (numpy.array([of_row[seed] for seed in seeds]) for of_row in rights)  # (seeds, n)
     if clean.shape[1] != len(lines):
-        raise UserError(f"{SPLIT} has {len(lines)} lines here, others than those that were scored")
+        raise UserError(f"{PLANTED_SPLIT} has {len(lines)} lines here, others than those that were scored")
+
     planted = numpy.array([is_planted(line) for line in lines])
     halves = {"planted": is_new & planted, "not planted": is_new & ~planted}
     cells = [
@@ -176,10 +180,12 @@ def compare(command: Effect, words: list[str]) -> None:
         for name, chosen in halves.items()
     ]  # fmt: skip
     print(as_text(["lines", "n", f"{command.clean} (%)", f"{command.contaminated} (%)", "difference"], cells), end="")
+
     of_lines = [spaced(line.code) for line in lines]
     effect, over_codes, over_seeds = effect_of(contaminated - clean, *halves.values(), of_lines)
     print(f"effect of reading the answers: {effect:+.1f} points ({over_codes[0]:+.1f} to {over_codes[1]:+.1f} over "
           f"lines, {over_seeds[0]:+.1f} to {over_seeds[1]:+.1f} over {len(seeds)} seeds)")  # fmt: skip
+
     low, high = (round(end, 1) for end in over_codes)
     row = measured_row("checks", "contamination, effect of reading the answers", words, facts_here(),
                        value=round(effect, 1), unit="points", low=low, high=high, over="lines", seeds=len(seeds),
@@ -189,7 +195,7 @@ def compare(command: Effect, words: list[str]) -> None:
 
 def rights_by_seed(lines: Sequence[ResultLine]) -> dict[int, numpy.ndarray]:
     """Seed -> which lines are right, (n,) of 0 and 1."""
-    return {line.seed: numpy.array(unpack_bits(line.bits[SPLIT]["exact"]), dtype=int) for line in lines}
+    return {line.seed: numpy.array(unpack_bits(line.bits[PLANTED_SPLIT]["exact"]), dtype=int) for line in lines}
 
 
 def effect_of(

@@ -35,9 +35,17 @@ from evaluation.evaluate import run_tests
 from evaluation.predict import predict
 from experiments.laboratory.statistics import paired_effect, t_interval
 from experiments.record.cells import as_text, p_in_words
-from experiments.record.measurement import check_writable, facts_here, measured_row, rounded, write_rows
-from experiments.suites.strategies import SUITE as STRATEGIES
-from experiments.suites.strategies_meta import CLAIMED, FAMILY
+from experiments.record.measurement import (
+    Facts,
+    MeasuredRow,
+    check_writable,
+    facts_here,
+    measured_row,
+    rounded_score,
+    write_rows,
+)
+from experiments.suites.strategies import SUITE as STRATEGIES_SUITE
+from experiments.suites.strategies_meta import CLAIMED, UNSEEN_OPERATIONS
 from model.transformer import Transformer
 from system.device import seed_everything
 from system.errors import UserError
@@ -54,7 +62,7 @@ class Settings:
     """Which runs, which family, how many examples."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]  # run folders, each trained without the operations
-    operations: tuple[str, ...] = FAMILY  # every task of the family has one of them
+    operations: tuple[str, ...] = UNSEEN_OPERATIONS  # every task of the family has one of them
     k: tuple[int, ...] = (5, 20, 100)  # examples
     draws: int = 3  # of k examples
     tasks: int = 200  # scored
@@ -76,21 +84,26 @@ def main(arguments: list[str]) -> int:
     """Fine-tune and score each run for each k and draw, print two tables."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.few_shot")
     check_writable(settings.json)
+
     configs = without_beginnings({run: config_of(run, settings) for run in settings.runs})
     kinds = {run: kind_of(config) for run, config in configs.items()}
     check_distinct(configs, kinds)
     in_order = sorted({*kinds.values()}, key=lambda kind: (THEN in kind, kind != control_of(kind), kind))
+
     found: dict[str, dict[int, dict[int, float]]] = {kind: {} for kind in in_order}  # k -> seed -> mean over draws
     for run, config in tqdm(configs.items(), desc="runs", disable=None):
         for k, scores in measure(run, config, settings).items():
             found[kinds[run]].setdefault(k, {})[config.seed] = 100 * fmean(scores)
+
     counts = (0, *settings.k)
     cells = [[kind, str(len(of_k[0])), *(in_words(of_k[k]) for k in counts)] for kind, of_k in found.items()]
     print(as_text(["tests passed (%)", "seeds", *(f"k = {k}" for k in counts)], cells), end="")
+
     words, facts = ["experiments.studies.few_shot", *arguments], facts_here()
     rows = [
-        measured_row("few_shot", f"{kind}, k {k}", words, facts, **figures(fmean(seeds.values()), interval(seeds)),
-                     unit="%", over=f"{len(seeds)} seeds", seeds={str(seed): score for seed, score in seeds.items()})
+        measured_row("few_shot", f"{kind}, k {k}", words, facts,
+                     **mean_and_ends(fmean(seeds.values()), interval(seeds)), unit="%", over=f"{len(seeds)} seeds",
+                     seeds={str(seed): score for seed, score in seeds.items()})
         for kind, of_k in found.items() for k, seeds in of_k.items()
     ]  # fmt: skip
     rows += compare(found, words, facts)
@@ -99,14 +112,14 @@ def main(arguments: list[str]) -> int:
 
 
 def without_beginnings(configs: Mapping[Path, train.Settings]) -> dict[Path, train.Settings]:
-    """The runs but for a suite's control, which sees no descriptions, and for what others of them began with.
+    """The runs without a suite's control, which sees no descriptions, and without those that others began with.
 
     Such a beginning stays where no other run is of its kind and seed.
     """
-    begun = {before.resolve() for config in configs.values() if (before := begun_with(config))}
+    beginnings = {before.resolve() for config in configs.values() if (before := run_before(config))}
     seeing = {run: (kind_of(one), one.seed) for run, one in configs.items() if one.model.cross_attention}
-    others = {what for run, what in seeing.items() if run.resolve() not in begun}
-    return {run: configs[run] for run, what in seeing.items() if run.resolve() not in begun or what not in others}
+    others = {what for run, what in seeing.items() if run.resolve() not in beginnings}
+    return {run: configs[run] for run, what in seeing.items() if run.resolve() not in beginnings or what not in others}
 
 
 def config_of(run: Path, settings: Settings) -> train.Settings:
@@ -116,34 +129,34 @@ def config_of(run: Path, settings: Settings) -> train.Settings:
         raise UserError(
             f"{run} has seen the family; train it with --data.generated_without {' '.join(settings.operations)}"
         )
-    if before := begun_with(config):
+    if before := run_before(config):
         config_of(before, settings)
     return config
 
 
-def begun_with(config: train.Settings) -> Path | None:
+def run_before(config: train.Settings) -> Path | None:
     """The fine-tuned run with whose network a run began. Raises UserError where that run is gone."""
     folder = Path(config.init.from_)
     return folder if config.init.from_ and read_config(folder, train.Settings)[0].fine_tunes else None
 
 
 def kind_of(config: train.Settings) -> str:
-    """How the run was trained, after how the run was that it began with."""
+    """How a run was trained, behind how the run was trained that it began with."""
     kind, at_once = config.strategies.meta.kind, config.training.accumulate
     if kind == "none":
         kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
-    before = begun_with(config)
+    before = run_before(config)
     return f"{kind_of(read_config(before, train.Settings)[0])}{THEN}{kind}" if before else kind
 
 
 def control_of(kind: str) -> str:
-    """The kind that was trained plainly where this one was not, or in the end was not."""
+    """The kind that a kind is compared with: the same, but with plain training at the end."""
     before, then, _ = kind.rpartition(THEN)
     return f"{before}{then}{PLAIN}"
 
 
 def check_distinct(configs: Mapping[Path, train.Settings], kinds: Mapping[Path, str]) -> None:
-    """Refuse runs of which one would stand for another, and none. Raises UserError."""
+    """Refuse no runs at all, and two runs of the same kind and seed. Raises UserError."""
     if not configs:
         raise UserError("no run is named that sees descriptions; give run folders")
     of_seed: dict[tuple[str, int], Path] = {}
@@ -164,14 +177,14 @@ def in_words(scores: Mapping[int, float]) -> str:
     return f"{mean:.1f}" + (f" ({bounds[0]:.1f} to {bounds[1]:.1f})" if bounds else "")
 
 
-def figures(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
+def mean_and_ends(mean: float, bounds: tuple[float, float] | None) -> dict[str, float]:
     """What a row keeps of a mean and its interval."""
-    return rounded({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
+    return rounded_score({"value": mean} | ({"low": bounds[0], "high": bounds[1]} if bounds else {}))
 
 
 def compare(
-    found: Mapping[str, Mapping[int, Mapping[int, float]]], words: list[str], facts: dict[str, Any]
-) -> list[dict[str, Any]]:
+    found: Mapping[str, Mapping[int, Mapping[int, float]]], words: list[str], facts: Facts
+) -> list[MeasuredRow]:
     """Print each kind of meta-learning against plain training, and return the rows.
 
     One comparison was claimed beforehand. It is a test of the family of the suite `strategies`, whose other p-values
@@ -184,19 +197,21 @@ def compare(
     }  # fmt: skip
     if alone := [kind for kind in found if control_of(kind) not in found]:
         print(f"not compared, as no run is named that was trained plainly instead: {', '.join(alone)}", file=sys.stderr)
+
     rows, cells = [], []
     for (kind, k), effect in effects.items():
         if effect is None:
             continue
-        values = {**figures(effect.mean, (effect.low, effect.high)), "unit": "points", "over": f"{effect.n} seeds",
-                  "p": effect.p}  # fmt: skip
+        values = mean_and_ends(effect.mean, (effect.low, effect.high))
+        values |= {"unit": "points", "over": f"{effect.n} seeds", "p": effect.p}
         said = "exploratory"
         if (kind, k) == CLAIMED:
-            values["p_corrected"] = min(1.0, STRATEGIES.family * effect.p)
+            values["p_corrected"] = min(1.0, STRATEGIES_SUITE.family * effect.p)
             said = p_in_words(values["p_corrected"])
         rows.append(measured_row("few_shot", f"{kind} against plain, k {k}", words, facts, **values))
         interval = f"{effect.mean:+.1f} ({effect.low:+.1f} to {effect.high:+.1f})"
         cells.append([f"{kind}, k = {k}", str(effect.n), interval, p_in_words(effect.p), said])
+
     if cells:
         print("\n" + as_text(["against plain", "seeds", "points (95%)", "p", "corrected"], cells), end="")
     return rows
@@ -227,7 +242,7 @@ def measure(run: Path, config: train.Settings, settings: Settings) -> dict[int, 
 def fine_tune(
     model: Transformer, tokenizer: Tokenizer, examples: Sequence[Example], settings: Settings, seed: int
 ) -> None:
-    """Adam on all the examples at once, so many steps, dropout as the network has it."""
+    """Fine-tune with Adam on all examples at once, with the dropout of the network."""
     seed_everything(seed)
     batch = collate([pairs(example, tokenizer, None) for example in examples], [e.id for e in examples], tokenizer)
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 import train
+from experiments.record.measurement import ROOT
 from model.fast import make_network
 from system.device import find_device, seed_everything
 from system.options import parse, run_and_report
@@ -29,15 +30,14 @@ from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
 from training.run.state import Run
 
-ROOT = Path(__file__).resolve().parents[2]
-STEPS = 6  # of each phase: among them is a batch of every kind
-SMALL = "--data.generated_train 200 --data.mined_limit 200 --data.vocab_size 400 --data.batch_tokens 512".split()
-PLAIN = "--pretraining.steps 0 --model.preset modern --model.speed readable --model.no_copy_head".split()
+STEPS_A_PHASE = 6  # of each phase: among them is a batch of every kind
+SMALL_DATA = "--data.generated_train 200 --data.mined_limit 200 --data.vocab_size 400 --data.batch_tokens 512".split()
+PLAIN_NETWORK = "--pretraining.steps 0 --model.preset modern --model.speed readable --model.no_copy_head".split()
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing is to be chosen."""
+    """There is nothing to choose."""
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def files_entered(options: list[str]) -> dict[str, list[str]]:
         run = Run(Path(folder), settings, device, tokenizer, model.train(), Position("training"), time.monotonic())
         for name, corpus in corpora.items():
             phase, entered = start_phase(run, name, getattr(settings, name), corpus, None), set()
-            for _ in range(STEPS):
+            for _ in range(STEPS_A_PHASE):
                 batches = next_batches(run, phase)
                 with noting_files(entered):
                     train.take_step(run, phase, batches, phase.loop.learning_rate)
@@ -79,10 +79,10 @@ def files_entered(options: list[str]) -> dict[str, list[str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Both lists."""
+    """Print the files of the plain network and of train.py's defaults."""
     parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.files_entered")
-    for title, options in (("the plain network", PLAIN), ("python train.py", [])):
-        for phase, files in files_entered([*SMALL, *options]).items():
+    for title, options in (("the plain network", PLAIN_NETWORK), ("python train.py", [])):
+        for phase, files in files_entered([*SMALL_DATA, *options]).items():
             print(f"{title}, {phase}: {len(files)} files\n    " + "\n    ".join(files))
     return 0
 

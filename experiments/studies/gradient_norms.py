@@ -20,7 +20,7 @@ from typing import Any
 from data.batches import collate
 from data.objectives.pairs import pairs
 from experiments.laboratory.plan import make_trial, settings_of
-from experiments.laboratory.suite import BASE
+from experiments.laboratory.suite import BASE_ROW
 from experiments.record.cells import as_text
 from experiments.record.measurement import check_writable, facts_here, measured_row, write_rows
 from experiments.suites.norm_and_warmup import SUITE
@@ -33,13 +33,13 @@ from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
 
 DEPTHS = (2, 6, 12)
-PLACES = ("pre", "post")
-N_PAIRS = 64
+NORM_PLACES = ("pre", "post")
+MEASURED_PAIRS = 64
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is averaged over."""
+    """How much the norms are averaged over."""
 
     seeds: int = 5  # networks of each kind
     plot: Path | None = None  # file for the picture (svg or png)
@@ -61,13 +61,13 @@ def layer_norms(settings: Any, tokenizer: Any, batch: Any, place: str, depth: in
 
 def measure(seeds: int) -> dict[tuple[str, int], list[float]]:
     """Place of the norm and depth -> the mean norm of each layer."""
-    settings = settings_of(make_trial(SUITE, BASE, 1).options)
+    settings = settings_of(make_trial(SUITE, BASE_ROW, 1).options)
     corpora = read_corpora(settings)
     tokenizer = first_tokenizer(settings, corpora)
-    items = [pairs(example, tokenizer, None) for example in corpora["training"].train[:N_PAIRS]]
+    items = [pairs(example, tokenizer, None) for example in corpora["training"].train[:MEASURED_PAIRS]]
     batch = collate(items, [""] * len(items), tokenizer)
     found = {}
-    for place in PLACES:
+    for place in NORM_PLACES:
         for depth in DEPTHS:
             of_seeds = [layer_norms(settings, tokenizer, batch, place, depth, seed) for seed in range(1, seeds + 1)]
             found[place, depth] = [fmean(of_layer) for of_layer in zip(*of_seeds, strict=True)]
@@ -75,7 +75,7 @@ def measure(seeds: int) -> dict[tuple[str, int], list[float]]:
 
 
 def plot(found: dict[tuple[str, int], list[float]], file: Path) -> None:
-    """Norm against layer, a line for each depth, pre-norm and post-norm beside each other."""
+    """Plot the norm against the layer, a line for each depth, pre-norm and post-norm beside each other."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -84,7 +84,7 @@ def plot(found: dict[tuple[str, int], list[float]], file: Path) -> None:
     pyplot.rcParams["svg.fonttype"] = "none"
     pyplot.rcParams["svg.hashsalt"] = "codegen"
     figure, axes = pyplot.subplots(1, 2, figsize=(8.5, 3.6), sharey=True, layout="constrained")
-    for axis, place in zip(axes, PLACES, strict=True):
+    for axis, place in zip(axes, NORM_PLACES, strict=True):
         for depth in DEPTHS:
             norms = found[place, depth]
             axis.plot(range(1, depth + 1), norms, "o-", markersize=4, label=f"{depth} layers")
@@ -99,7 +99,7 @@ def plot(found: dict[tuple[str, int], list[float]], file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and show."""
+    """Measure the norms, print a table, and plot them."""
     settings = parse(
         Settings, arguments, Settings(), __doc__.splitlines()[0], "python -m experiments.studies.gradient_norms"
     )
@@ -107,12 +107,14 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"--seeds {settings.seeds} must be at least 1")
     check_writable(settings.json)
     check_writable(settings.plot)
+
     found = measure(settings.seeds)
     rows = [
         [f"{place}-norm, {depth} layers", *(f"{norm:.4f}" for norm in (norms[0], max(norms), norms[-1]))]
         for (place, depth), norms in found.items()
     ]
     print(as_text(["network", "first layer", "largest", "last layer"], rows), end="")
+
     if settings.plot is not None:
         plot(found, settings.plot)
     if settings.json is not None:

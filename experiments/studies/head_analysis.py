@@ -40,8 +40,8 @@ from training.batch_loss import batch_loss
 from training.run.folder import read_config
 from training.run.load import load_trained
 
-KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
-BATCH = 32
+ATTENTION_KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
+EXAMPLES_A_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Head:
 def attention_of(model: Transformer, kind: str, layer: int) -> nn.Module:
     """The attention module of a kind in a layer."""
     name = "cross_attention" if kind == "cross" else "self_attention"
-    return getattr(getattr(model, KINDS[kind])[layer], name)
+    return getattr(getattr(model, ATTENTION_KINDS[kind])[layer], name)
 
 
 def places(model: Transformer) -> list[tuple[str, int]]:
     """Every kind and layer that the network has."""
     return [
         (kind, layer)
-        for kind, stack in KINDS.items()
+        for kind, stack in ATTENTION_KINDS.items()
         if kind != "cross" or model.config.cross_attention
         for layer in range(len(getattr(model, stack)))
     ]
@@ -86,7 +86,7 @@ def places(model: Transformer) -> list[tuple[str, int]]:
 
 @contextmanager
 def without_head(attention: nn.Module, head: int) -> Iterator[None]:
-    """Inside, the head gives zeros: its columns of what W^O reads are set to 0."""
+    """Inside the `with`, one head gives zeros: its columns of the input of W^O are set to 0."""
     d_k = attention.output.in_features // attention.n_heads
 
     def silence(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
@@ -115,6 +115,7 @@ def looks(model: Transformer, batches: list[Batch]) -> dict[tuple[str, int], tup
     copied: dict[int, list[Tensor]] = {}
     counts: dict[tuple[str, int], int] = {}
     n_copied = 0
+
     for batch in batches:
         seen = weights_of(model, batch)
         stands = (batch.target[:, :, None] == batch.source[:, None, :]) & batch.source_mask[:, None, :]  # (B, T, S)
@@ -129,6 +130,7 @@ def looks(model: Transformer, batches: list[Batch]) -> dict[tuple[str, int], tup
             if kind == "cross":
                 share = (weights * stands[:, None]).sum(dim=-1) * may_copy[:, None]  # (B, h, T)
                 copied.setdefault(layer, []).append(share.sum(dim=(0, 2)))
+
     return {
         (kind, layer): (
             sum(sums) / counts[kind, layer],
@@ -185,14 +187,12 @@ def read_batches(settings: Settings, run: train.Settings, tokenizer: Any) -> lis
     fitting = [item for item in items if max(len(item.source), len(item.target)) <= run.model.max_length]
     if not fitting:
         raise UserError(f"none of {len(examples)} examples of {name} is short enough; raise --examples")
-    return [
-        collate(fitting[first : first + BATCH], [""] * len(fitting[first : first + BATCH]), tokenizer)
-        for first in range(0, len(fitting), BATCH)
-    ]
+    parts = [fitting[first : first + EXAMPLES_A_BATCH] for first in range(0, len(fitting), EXAMPLES_A_BATCH)]
+    return [collate(part, [""] * len(part), tokenizer) for part in parts]
 
 
 def plot(heads: list[Head], file: Path) -> None:
-    """Importance, entropy and copying as maps of layers and heads."""
+    """Plot importance, entropy and copying as maps of layers and heads."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -224,7 +224,7 @@ def plot(heads: list[Head], file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Load, analyse, show."""
+    """Load the run, analyse its heads, and print a table."""
     settings = parse(Settings, arguments, None, __doc__.splitlines()[0], "python -m experiments.studies.head_analysis")
     check_writable(settings.json)
     check_writable(settings.plot)

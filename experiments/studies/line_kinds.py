@@ -23,14 +23,14 @@ from data.example import Example
 from data.splits import read_splits
 from evaluation.metrics import unpack_bits
 from experiments.record.cells import as_text
-from experiments.record.lines import look_up, read_suite
+from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
-from experiments.record.records import ResultLine, runs
+from experiments.record.records import ResultLine, look_up, runs
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.run.settings_file import from_dict
 
-LENGTHS = (6, 15)  # tokens up to which a line is short, of middle length
+LENGTH_BOUNDS = (6, 15)  # tokens up to which a line is short, of middle length
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def main(arguments: list[str]) -> int:
 
 
 def lines_of(lines: Sequence[ResultLine], row: str, split: str) -> list[ResultLine]:
-    """The row's lines of the code that has most, the newest of several. Raises UserError where there is none."""
+    """The row's lines of the code that made most of them, the newest of several. Raises UserError without any."""
     found = [
         line for line in lines
-        if line.row == row and not line.tuning and look_up(line, ("bits", split, "exact"))
+        if line.row == row and not (line.trial and line.trial.tuning) and look_up(line, ("bits", split, "exact"))
     ]  # fmt: skip
     if not found:
         raise UserError(f"no result line of a row {row!r} has which lines of {split} are right; check the row's name")
@@ -80,13 +80,13 @@ def share_right(lines: Sequence[ResultLine], split: str) -> numpy.ndarray:
 
 
 def kinds_of(train: Sequence[Example], references: Sequence[Example]) -> dict[str, numpy.ndarray]:
-    """Kind -> which of the references are of it (n,): by their words and strings, and by their length."""
+    """Kind -> which references are of that kind (n,): by their words and strings, and by their length."""
     known = {token for example in train for token in split_tokens(example.code, example.language)}
     tokens = [split_tokens(example.code, example.language) for example in references]
     new = numpy.array([not known.issuperset(of_line) for of_line in tokens])
     quoted = numpy.array([any(token[-1:] in "'\"" for token in of_line) for of_line in tokens])
     lengths = numpy.array([len(of_line) for of_line in tokens])
-    short, middle = LENGTHS
+    short, middle = LENGTH_BOUNDS
     return {
         "all": numpy.ones(len(references), dtype=bool),
         "every token is known": ~new,

@@ -49,7 +49,7 @@ BASE = {
 
 
 def pretrained(steps: int, **weights: float) -> dict[str, object]:
-    """So many steps on mined code and text under these objectives."""
+    """The changes that pretrain for `steps` steps on mined code and text under these objectives."""
     objectives = {f"pretraining.objectives.{name}": weight for name, weight in {"pairs": 0.0, **weights}.items()}
     return {"pretraining.steps": steps, "pretraining.checkpoint_every": 1000, **objectives}
 

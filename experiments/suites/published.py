@@ -24,7 +24,7 @@ CONCLUSIONS = (
     "In proportion: 1,000 steps from nothing on 2,000 lines leave every row below the strongest baseline. With all "
     "lines and more steps the same parts make the result of the benchmark (above).",
 )
-STEPS = 1000
+PUBLISHED_STEPS = 1000
 NOT_HERE = ("networks", "data.shards", "training.schedule")
 
 SUITE = Suite(
@@ -34,7 +34,7 @@ SUITE = Suite(
         **{setting: value for setting, value in PRETRAINING.items() if setting not in NOT_HERE},
         "data.vocab_size": 2000,
         "data.train_limit": 2000,
-        "training.steps": STEPS,
+        "training.steps": PUBLISHED_STEPS,
         "training.evaluate_every": 0,
         "training.patience": 0,
     },
@@ -46,7 +46,7 @@ SUITE = Suite(
         "last weights": {"training.ema_decay": 0.0},
         "mean of 5 checkpoints": {
             "training.ema_decay": 0.0, "strategies.average_checkpoints": 5, "training.keep_checkpoints": 5,
-            "training.checkpoint_every": STEPS // 20,
+            "training.checkpoint_every": PUBLISHED_STEPS // 20,
         },
     },
     compared={"mean of 5 checkpoints": "last weights"},

@@ -34,19 +34,19 @@ from experiments.suites.pretraining import BASE as PRETRAINING
 from experiments.suites.pretraining import INFILLING
 
 NEVER = 1000  # looks without a lower loss until training stops: only the best weights are kept
-FEW_PAIRS = {"training.steps": 1500}  # 1,000 of them
+STEPS_OF_FEW_PAIRS = {"training.steps": 1500}  # 1,000 of them
 
 BASE = {
     **PRETRAINING,
     **INFILLING,
-    **FEW_PAIRS,
+    **STEPS_OF_FEW_PAIRS,
     "training.patience": NEVER,
     "evaluation.perturbed": True,
 }
 
 
 def at_cost(cost: float, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The plain row with as many steps as cost the same, where one costs `cost` of the plain ones."""
+    """The plain row with as many steps as cost the same where one step costs `cost` plain ones."""
     return {**plain, "training.steps": round(plain["training.steps"] / cost)}
 
 
@@ -142,13 +142,13 @@ SUITE = Suite(
     base=BASE,
     rows={
         "layer decay": {"strategies.layers.decay": 0.8},
-        "unfreezing": {**at_cost(0.892, FEW_PAIRS), "strategies.layers.unfreeze_every": 150},
-        "last layers": {**at_cost(0.692, FEW_PAIRS), "strategies.layers.last": 3},  # the decoder alone
+        "unfreezing": {**at_cost(0.892, STEPS_OF_FEW_PAIRS), "strategies.layers.unfreeze_every": 150},
+        "last layers": {**at_cost(0.692, STEPS_OF_FEW_PAIRS), "strategies.layers.last": 3},  # the decoder alone
         "LoRA": {"strategies.lora.rank": 8},  # as many steps, though frozen matrices need no gradient
-        "MLM": {**at_cost(1.473, FEW_PAIRS), "model.mlm_head": True, "strategies.auxiliary.task": "mlm"},
-        "FGM": {**at_cost(2, FEW_PAIRS), "strategies.adversary.kind": "fgm"},
-        "FreeLB": {**at_cost(3, FEW_PAIRS), "strategies.adversary.kind": "freelb"},
-        "noise": {**at_cost(2, FEW_PAIRS), "strategies.adversary.kind": "noise"},
+        "MLM": {**at_cost(1.473, STEPS_OF_FEW_PAIRS), "model.mlm_head": True, "strategies.auxiliary.task": "mlm"},
+        "FGM": {**at_cost(2, STEPS_OF_FEW_PAIRS), "strategies.adversary.kind": "fgm"},
+        "FreeLB": {**at_cost(3, STEPS_OF_FEW_PAIRS), "strategies.adversary.kind": "freelb"},
+        "noise": {**at_cost(2, STEPS_OF_FEW_PAIRS), "strategies.adversary.kind": "noise"},
         "perturbed": {"strategies.perturb": 0.5},
         "plain, 4,000 pairs": MORE_PAIRS,
         "tags, 4,000 pairs": {

@@ -10,7 +10,8 @@ import pytest
 
 from experiments import checks
 from experiments.record import measurement
-from experiments.results.__main__ import ROOT
+from experiments.record.measurement import ROOT
+from experiments.record.records import record_of
 from experiments.results.__main__ import main as results
 from experiments.results.readme import readme_table
 from system.options import run_and_report
@@ -40,7 +41,7 @@ def test_rows_of_the_quick_start_stand_in_the_readme(quickstart, tmp_path, monke
     lines = [json.loads(line) for line in (tmp_path / "docs/results/checks.jsonl").read_text().splitlines()]
     assert [line["met"] for line in lines] == [True, False] and lines[0]["code_hash"] == "c0de"
     assert lines[0]["command"] == "python -m experiments.checks quickstart --run PATH"
-    table = readme_table({"checks": lines}).splitlines()
+    table = readme_table({"checks": [record_of(line) for line in lines]}).splitlines()
     assert "11.7 min; met" in next(row for row in table if "wall time |" in row)
     assert "2,100 MiB; **not met**" in next(row for row in table if "quick start, peak memory" in row)
 

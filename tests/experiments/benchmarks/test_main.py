@@ -8,6 +8,7 @@ import pytest
 from experiments.benchmarks import __main__ as command
 from experiments.benchmarks.recipes import Benchmark, Stage
 from experiments.benchmarks.tables import page_section
+from experiments.record.lines import read_suite
 from experiments.results.__main__ import main as results
 from system.options import run_and_report
 
@@ -60,7 +61,7 @@ def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatc
     assert command.main(arguments) == 0
     assert capfd.readouterr().out.count("is finished") == 2
     assert results(["measured", str(file), "--suite", "benchmarks"], tmp_path) == 0
-    lines = [json.loads(line) for line in (tmp_path / "docs/results/benchmarks.jsonl").read_text().splitlines()]
+    lines = read_suite(tmp_path / "docs/results", "benchmarks")
     page = page_section("hearthstone", lines)
     assert "| dev, new pairs: one network, reverse reranker, beam 2" in page and "published: LPN" in page
     assert page_section("django", lines) == "Not run.\n"

@@ -6,11 +6,14 @@ from experiments.benchmarks.columns import COLUMNS
 from experiments.benchmarks.published import NOT_CHECKED, PUBLISHED
 from experiments.benchmarks.recipes import BENCHMARKS
 from experiments.benchmarks.tables import decoding_in_words, table_cells
+from experiments.record.records import Measured
 
 
 def row(part, who, column, value, n, half=1.0):
-    return {"part": part, "who": who, "column": column, "value": value, "low": value - half, "high": value + half,
-            "n": n}  # fmt: skip
+    return Measured(
+        "benchmarks", "row", "x", "2 cores", value, "%", low=value - half, high=value + half, n=n, part=part, who=who,
+        column=column,
+    )  # fmt: skip
 
 
 def django(whole, new, nearest=20.0):

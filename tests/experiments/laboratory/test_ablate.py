@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from experiments.ablate import main
-from experiments.laboratory.plan import READ_SHARDS, code_of_suite, make_plan, marks
-from experiments.laboratory.suite import BASE, load_suite
-from experiments.record.lines import append_line, read_suite
+from experiments.laboratory.plan import READ_SHARDS, code_of_suite, make_plan, trial_marks
+from experiments.laboratory.suite import BASE_ROW, load_suite
+from experiments.record.lines import append_line, read_lines, read_suite
 from experiments.record.measurement import ROOT
+from experiments.record.records import ResultLine, stored_line
 from system.errors import UserError
 from training.corpus import read_shards
 
-ROWS = [BASE, "wide"]
+ROWS = [BASE_ROW, "wide"]
 MINED = '"data.shards": "mined", "pretraining.steps": 10'
 
 
@@ -73,7 +74,7 @@ def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(comma
             process.kill()
     start(command).communicate()  # what the killed run's owner gave up, if the others had ended before
     lines = read_suite(results, "tiny")
-    assert Counter((line["row"], line["seed"]) for line in lines) == Counter((row, n) for row in ROWS for n in (1, 2))
+    assert Counter((line.row, line.seed) for line in lines) == Counter((row, n) for row in ROWS for n in (1, 2))
     begun = {path.stem: path.read_text().splitlines() for path in runs.glob("*.begun")}
     assert len(begun) == len(lines)
     again = [of_run for of_run in begun.values() if len(of_run) > 1]
@@ -157,8 +158,12 @@ def leave_lines(suite_file: str, results: Path, code: str, seeds: int = 0, rows:
     suite = load_suite(suite_file)
     for trial in make_plan(suite, [], (), seeds, rows or ()).trials:
         scores = {"in_distribution": {"tests_passed": {"value": 0.5}}}
-        made = {"command": "c", "seed": trial.seed, "threads": 1, "code_hash": code, "config_hash": trial.asked}
-        append_line(results, {**made, **marks(trial), "held_out_loss": 0.5, "scores": scores, "versions": {}})
+        line = ResultLine(
+            suite=trial.suite, row=trial.row, command="c", config={}, config_hash=trial.request_hash, code_hash=code,
+            data_hash="d", seed=trial.seed, threads=1, machine="m", versions={}, budget={}, scores=scores,
+            held_out_loss=0.5, trial=trial_marks(trial),
+        )  # fmt: skip
+        append_line(results, stored_line(line))
 
 
 def test_lines_that_a_proof_lets_in_need_not_be_run_again(command, tmp_path, capsys, monkeypatch):
@@ -194,7 +199,9 @@ def test_a_suite_that_earlier_code_has_made_complete_is_not_made_again_unasked(t
     assert main([*command, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "20 runs done, 0 left" in said and "complete, made by code older" in said
-    assert main(command) == 0 and not (tmp_path / "runs" / "tiny" / "table.md").read_text() == ""
+    assert main(command) == 0
+    table = (tmp_path / "runs" / "tiny" / "table.md").read_text()
+    assert "| base | 10 | 0.5000 ± 0.0000 |" in table and "Code older;" in table
     assert "tiny is complete, made by code older" in capsys.readouterr().err
     assert main([*command, "--dry-run", "--again"]) == 0 and "0 runs done, 20 left" in capsys.readouterr().out
 
@@ -212,5 +219,5 @@ def test_many_processes_append_to_one_file_without_losing_a_line(tmp_path):
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], cwd=ROOT) for n in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
-    assert len(read_suite(tmp_path, "s")) == 60
-    assert not append_line(tmp_path, read_suite(tmp_path, "s")[7])
+    assert len(read_lines(tmp_path, "s")) == 60
+    assert not append_line(tmp_path, read_lines(tmp_path, "s")[7])

@@ -8,7 +8,7 @@ import pytest
 from experiments.laboratory.analysis import analyse, lines_that_count
 from experiments.laboratory.claims import Claim
 from experiments.laboratory.counting import codes_that_count
-from experiments.laboratory.metrics import METRICS
+from experiments.laboratory.metrics import SUITE_METRICS
 from experiments.laboratory.plan import make_plan
 from experiments.laboratory.statistics import (
     LARGER,
@@ -19,10 +19,11 @@ from experiments.laboratory.statistics import (
     THERE,
     UNDECIDED,
 )
-from experiments.laboratory.suite import BASE, CONTROL, SAME, Suite, check_suite, definition, rows_of, seeds_of
+from experiments.laboratory.suite import BASE_ROW, CONTROL, SAME_ROW, Suite, check_suite, definition, rows_of, seeds_of
 from experiments.laboratory.tables import as_csv, as_latex, header, notes, table_rows
 from experiments.record.cells import as_text
 from experiments.record.lines import append_line, read_suite
+from experiments.record.records import CodeVerdict, ResultLine, TrialMarks, stored_line
 from system.errors import UserError
 
 SUITE = Suite(
@@ -32,16 +33,19 @@ SUITE = Suite(
 )  # fmt: skip
 
 
-def line(row: str, seed: int, loss: float, score: float = 0.9, suite: Suite = SUITE, code: str = "new") -> dict:
+def line(row: str, seed: int, loss: float, score: float = 0.9, suite: Suite = SUITE, code: str = "new") -> ResultLine:
     """A result line with what an analysis reads."""
     scores = {split: {"tests_passed": {"value": score}} for split in (suite.score, *suite.splits)}
-    return {
-        "suite": suite.name, "row": row, "seed": seed, "code_hash": code, "definition": definition(suite, row),
-        "held_out_loss": loss, "scores": scores, "tuned": {}, "tuning": False, "command": "c", "versions": {},
-    }  # fmt: skip
+    return ResultLine(
+        suite=suite.name, row=row, command="c", config={}, config_hash="c", code_hash=code, data_hash="d", seed=seed,
+        threads=1, machine="m", versions={}, budget={}, scores=scores, held_out_loss=loss,
+        trial=TrialMarks(request_hash="r", definition=definition(suite, row)),
+    )  # fmt: skip
 
 
-def lines_of(effects: dict[str, float], noise: float, seed: int, suite: Suite = SUITE, code: str = "new") -> list[dict]:
+def lines_of(
+    effects: dict[str, float], noise: float, seed: int, suite: Suite = SUITE, code: str = "new"
+) -> list[ResultLine]:
     """All lines of a suite whose rows lie so much above the base; a seed lifts all rows of it together."""
     generator = random.Random(seed)
     lifts = [generator.gauss(0, 1) for _ in range(11)]
@@ -53,7 +57,7 @@ def lines_of(effects: dict[str, float], noise: float, seed: int, suite: Suite = 
 
 
 def test_rows_are_the_base_the_factors_the_named_ones_and_the_control():
-    assert list(rows_of(SUITE)) == [BASE, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
+    assert list(rows_of(SUITE)) == [BASE_ROW, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
 
 
 def test_effects_are_found_and_the_controls_behave():
@@ -76,7 +80,7 @@ def test_without_effects_at_most_65_of_1000_suites_name_one():
     wrong = 0
     for seed in range(1000):
         found = analyse(suite, lines_of({}, noise=0.3, seed=seed, suite=suite))
-        rows = [row for row in (SAME, *rows_of(suite)) if row != BASE]
+        rows = [row for row in (SAME_ROW, *rows_of(suite)) if row != BASE_ROW]
         wrong += any(found.verdict(row, "loss") in (LARGER, SMALLER, THERE) for row in rows)
     assert 20 <= wrong <= 65, wrong
 
@@ -91,7 +95,9 @@ def test_the_newest_complete_code_counts():
 
 def test_lines_of_other_code_are_let_in_by_a_line_that_says_why():
     old, new = lines_of({}, 0.1, 3, code="old"), lines_of({}, 0.1, 4, code="new")
-    letting_in = {"suite": "tiny", "row": "acceptance", "accepts": "old", "for": "new", "reason": "only messages"}
+    letting_in = CodeVerdict(
+        suite="tiny", row="acceptance", command="c", accepts="old", newer="new", reason="only messages"
+    )
     mixed = old[:-4] + new[-5:]
     assert len(lines_that_count(SUITE, mixed)[1]) == len(old) - 4
     code, lines, accepted = lines_that_count(SUITE, [*mixed, letting_in])
@@ -102,13 +108,13 @@ def test_lines_of_other_code_are_let_in_by_a_line_that_says_why():
 def test_a_row_that_meant_something_else_does_not_count():
     lines = lines_of({}, 0.1, 3)
     changed = Suite("tiny", "A tiny suite", {"training.steps": 20}, factors=SUITE.factors)
-    assert analyse(changed, lines).missing[BASE] == 10
+    assert analyse(changed, lines).missing[BASE_ROW] == 10
 
 
 def test_tables_line_up_and_say_the_same():
     found = analyse(SUITE, lines_of({CONTROL: 3.0}, noise=0.05, seed=1)[:-1])
     head, rows = header(found), table_rows(found)
-    assert [row[0] for row in rows] == [BASE, SAME, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
+    assert [row[0] for row in rows] == [BASE_ROW, SAME_ROW, "model.d_ff=8", "model.d_ff=16", "hidden", CONTROL]
     assert all(len(row) == len(head) for row in rows)
     text = as_text(head, rows).splitlines()
     assert all(line[text[0].index("verdict") - 1] == " " for line in text)
@@ -120,7 +126,7 @@ def test_tables_line_up_and_say_the_same():
 
 @pytest.mark.parametrize("field", ["compared", "exposed"])
 def test_a_row_that_is_not_there_is_refused(field):
-    wrong = {"compared": {"nowhere": BASE}, "exposed": ("nowhere",)}[field]
+    wrong = {"compared": {"nowhere": BASE_ROW}, "exposed": ("nowhere",)}[field]
     with pytest.raises(Exception, match="nowhere"):
         rows_of(Suite("x", "x", {}, **{field: wrong}))
 
@@ -143,14 +149,14 @@ def test_a_suite_that_would_fail_late_is_refused_at_once(changes, said):
 
 def test_a_run_that_diverged_counts_as_missing():
     lines = lines_of({}, 0.1, 3)
-    lines[0]["held_out_loss"] = float("nan")
-    assert analyse(SUITE, lines).missing == {BASE: 1}
+    lines[0] = replace(lines[0], held_out_loss=float("nan"))
+    assert analyse(SUITE, lines).missing == {BASE_ROW: 1}
 
 
 def test_what_is_not_run_yet_counts_in_the_correction():
     lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
-    some = [line for line in lines if line["row"] in (BASE, "model.d_ff=16")]
-    pair = ("model.d_ff=16", BASE)
+    some = [line for line in lines if line.row in (BASE_ROW, "model.d_ff=16")]
+    pair = ("model.d_ff=16", BASE_ROW)
     few, all_of_them = (analyse(SUITE, chosen) for chosen in (some, lines))
     assert few.effects["loss"][pair] == all_of_them.effects["loss"][pair]
     assert few.adjusted["loss"][pair] >= all_of_them.adjusted["loss"][pair]
@@ -158,7 +164,7 @@ def test_what_is_not_run_yet_counts_in_the_correction():
 
 def test_a_family_corrects_claims_among_themselves():
     lines = lines_of({"model.d_ff=16": -0.2}, 0.1, 5)
-    claim, pair = SUITE.claims[0], ("model.d_ff=16", BASE)
+    claim, pair = SUITE.claims[0], ("model.d_ff=16", BASE_ROW)
     raw = analyse(SUITE, lines).effects["loss"][pair].p
     for family, times in ((1, 1), (7, 7)):  # of one claim, the others being made elsewhere
         found = analyse(replace(SUITE, family=family), lines)
@@ -169,27 +175,27 @@ def test_a_family_corrects_claims_among_themselves():
 
 
 def test_two_rows_that_share_a_run_both_keep_its_line(tmp_path):
-    first = {**line("model.d_ff=8", 1, 0.5), "config_hash": "c", "data_hash": "d", "threads": 1}
-    second = {**first, "row": "model.d_ff=16", "definition": definition(SUITE, "model.d_ff=16")}
+    first, second = (stored_line(line(row, 1, 0.5)) for row in ("model.d_ff=8", "model.d_ff=16"))
     assert append_line(tmp_path, first) and append_line(tmp_path, second) and not append_line(tmp_path, second)
-    assert [kept["row"] for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
+    assert [kept.row for kept in read_suite(tmp_path, "tiny")] == ["model.d_ff=8", "model.d_ff=16"]
 
 
 def test_a_metric_of_several_splits_is_their_mean():
-    def line(**values):
-        return {"scores": {split: {"exact_match": {"value": value}} for split, value in values.items()}}
+    def scored(**values):
+        scores = {split: {"exact_match": {"value": value}} for split, value in values.items()}
+        return replace(line(BASE_ROW, 1, 0.5), scores=scores)
 
-    metric = METRICS["dev_perturbed"]
-    assert metric.of(line(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
-    assert metric.of(line(dev_typos=0.5)) is None
+    metric = SUITE_METRICS["dev_perturbed"]
+    assert metric.value_in(scored(dev_typos=0.5, dev_synonyms=0.25, dev_drops=0.75)) == 50.0
+    assert metric.value_in(scored(dev_typos=0.5)) is None
 
 
-def with_scores(lines: list[dict], scores: dict[str, float]) -> list[dict]:
+def with_scores(lines: list[ResultLine], scores: dict[str, float]) -> list[ResultLine]:
     """The lines with these rows' scores."""
     for one in lines:
-        if one["row"] in scores:
-            for split in one["scores"].values():
-                split["tests_passed"]["value"] = scores[one["row"]]
+        if one.row in scores:
+            for split in one.scores.values():
+                split["tests_passed"]["value"] = scores[one.row]
     return lines
 
 
@@ -197,46 +203,46 @@ EFFECTS = {"model.d_ff=8": 1.0, "model.d_ff=16": -1.0, CONTROL: 3.0}
 
 
 def test_a_row_beside_a_base_that_has_not_learned_is_out_of_regime():
-    found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.04}))
-    for row in (SAME, *EFFECTS):
-        word, why = found.judged(row, "loss")
+    found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), {BASE_ROW: 0.04}))
+    for row in (SAME_ROW, *EFFECTS):
+        word, why = found.verdict_and_note(row, "loss")
         assert word == OUT_OF_REGIME and why.startswith("base: not learned, 4.0%"), row
-    assert found.answered(SUITE.claims[0])[0] == OUT_OF_REGIME
+    assert found.answer_and_note(SUITE.claims[0])[0] == OUT_OF_REGIME
     assert found.controls_behave, "the controls are about differences, in regime or not"
 
 
 def test_a_row_that_does_not_learn_beside_one_that_does_is_worse_and_nothing_else():
     found = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.049)))
-    assert found.judged("model.d_ff=8", "loss") == (LARGER, "")  # that it does not learn is the finding
-    assert found.judged("model.d_ff=8", "in_distribution") == (SMALLER, "")
-    assert found.judged("model.d_ff=16", "loss") == (OUT_OF_REGIME, "model.d_ff=16: not learned, 4.9%")
+    assert found.verdict_and_note("model.d_ff=8", "loss") == (LARGER, "")  # that it does not learn is the finding
+    assert found.verdict_and_note("model.d_ff=8", "in_distribution") == (SMALLER, "")
+    assert found.verdict_and_note("model.d_ff=16", "loss") == (OUT_OF_REGIME, "model.d_ff=16: not learned, 4.9%")
     enough = analyse(SUITE, with_scores(lines_of(EFFECTS, 0.05, 1), dict.fromkeys(EFFECTS, 0.05)))
     assert enough.verdict("model.d_ff=16", "loss") == SMALLER
 
 
-@pytest.mark.parametrize("row, edge", [("model.d_ff=16", True), (BASE, True), ("model.d_ff=8", False)])
+@pytest.mark.parametrize("row, edge", [("model.d_ff=16", True), (BASE_ROW, True), ("model.d_ff=8", False)])
 @pytest.mark.parametrize("rate", [5e-4, 2e-3])
 def test_a_rate_at_the_edge_of_its_grid_is_no_tuned_rate(row, edge, rate):
     suite = replace(SUITE, tuned={"training.learning_rate": (5e-4, 1e-3, 2e-3)})
     lines = lines_of(EFFECTS, 0.05, 1, suite)
     for one in lines:
-        one["tuned"] = {"training.learning_rate": rate if one["row"] == row else 1e-3}
+        one.trial.tuned["training.learning_rate"] = rate if one.row == row else 1e-3
     found = analyse(suite, lines)
-    word, why = found.judged("model.d_ff=16", "loss")
+    word, why = found.verdict_and_note("model.d_ff=16", "loss")
     assert (word == OUT_OF_REGIME) == edge
     assert why == (f"{row}: learning rate {rate:g} at the edge of its grid" if edge else "")
-    assert (found.verdict(SAME, "loss") == OUT_OF_REGIME) == (row == BASE)
+    assert (found.verdict(SAME_ROW, "loss") == OUT_OF_REGIME) == (row == BASE_ROW)
 
 
 def test_four_seeds_are_not_enough_whatever_else_is_wrong():
-    lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE: 0.0}) if one["seed"] != 3]
-    assert analyse(SUITE, lines).judged("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
+    lines = [one for one in with_scores(lines_of(EFFECTS, 0.05, 1), {BASE_ROW: 0.0}) if one.seed != 3]
+    assert analyse(SUITE, lines).verdict_and_note("model.d_ff=16", "loss") == (NOT_ENOUGH, "")
 
 
 def test_an_effect_of_which_it_is_open_whether_it_counts_says_so():
     suite = replace(SUITE, smallest={"loss": 1.0, "score": 2.0})
     found = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1))
-    assert found.judged("model.d_ff=16", "loss") == (UNDECIDED, "there, but perhaps smaller than what counts")
+    assert found.verdict_and_note("model.d_ff=16", "loss") == (UNDECIDED, "there, but perhaps smaller than what counts")
 
 
 @pytest.mark.parametrize("margin, said", [
@@ -246,7 +252,7 @@ def test_an_effect_of_which_it_is_open_whether_it_counts_says_so():
 ])  # fmt: skip
 def test_a_claim_keeps_its_margin_and_says_where_it_is_large(margin, said):
     suite = replace(SUITE, claims=(replace(SUITE.claims[0], smallest=margin),))
-    word, beside = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1)).answered(suite.claims[0])
+    word, beside = analyse(suite, lines_of({"model.d_ff=16": -1.0}, 0.05, 1)).answer_and_note(suite.claims[0])
     assert word == (THERE if margin > 1 else "replicated") and beside.startswith(said) and bool(beside) == bool(said)
 
 
@@ -264,8 +270,8 @@ def test_a_row_that_cannot_be_counts_nowhere():
 
 
 def test_seeds_are_as_many_as_the_suite_says_and_never_cut_in_silence():
-    more = replace(SUITE, seeds={"hidden": 20, BASE: 20, CONTROL: 3})
-    assert seeds_of(check_suite(more), "hidden") == list(range(1, 21)) == seeds_of(more, BASE)
+    more = replace(SUITE, seeds={"hidden": 20, BASE_ROW: 20, CONTROL: 3})
+    assert seeds_of(check_suite(more), "hidden") == list(range(1, 21)) == seeds_of(more, BASE_ROW)
     assert (len(seeds_of(more, CONTROL)), len(seeds_of(more, "model.d_ff=8"))) == (3, 5)
     with pytest.raises(UserError, match="hidden has 20 seeds and base, which it is set against, 10; give both"):
         check_suite(replace(SUITE, seeds={"hidden": 20}))
@@ -274,5 +280,5 @@ def test_seeds_are_as_many_as_the_suite_says_and_never_cut_in_silence():
     with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, model.d_ff=8 5"):
         make_plan(SUITE, [], (), seeds=20)
     with pytest.raises(UserError, match="--seeds 7"):
-        make_plan(SUITE, [], (), seeds=7, only=[BASE, "hidden"])
-    assert len(make_plan(SUITE, [], (), seeds=7, only=[BASE]).trials) == 7
+        make_plan(SUITE, [], (), seeds=7, only=[BASE_ROW, "hidden"])
+    assert len(make_plan(SUITE, [], (), seeds=7, only=[BASE_ROW]).trials) == 7

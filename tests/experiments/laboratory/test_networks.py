@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.laboratory.plan import Code, make_trial
-from experiments.laboratory.suite import BASE, Suite, rows_of
+from experiments.laboratory.suite import BASE_ROW, Suite, rows_of
 from experiments.laboratory.worker import Places, as_json, trial_of, with_folders
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
@@ -36,14 +36,14 @@ def test_networks_are_taken_in_turn_by_all_rows_alike():
     for row in ("base", "spans"):
         assert [make_trial(suite, row, seed).network.seed for seed in range(1, 6)] == [1, 2, 1, 2, 1]
         assert make_trial(suite, row, 0, tuning=True).network.seed == 1
-    assert len({make_trial(suite, "spans", seed).network.asked for seed in range(1, 6)}) == 2
-    assert len({make_trial(suite, "spans", seed).asked for seed in (1, 3)}) == 1, "the seed is no part of it"
-    assert make_trial(suite_of(1), "base", 1).asked != make_trial(suite_of(0), "base", 1).asked
+    assert len({make_trial(suite, "spans", seed).network.request_hash for seed in range(1, 6)}) == 2
+    assert len({make_trial(suite, "spans", seed).request_hash for seed in (1, 3)}) == 1, "the seed is no part of it"
+    assert make_trial(suite_of(1), "base", 1).request_hash != make_trial(suite_of(0), "base", 1).request_hash
 
 
 def test_the_second_network_begins_where_the_first_did_so_that_all_have_one_vocabulary():
     first, second = (make_trial(suite_of(2), "spans", seed).network for seed in (1, 2))
-    assert first.network is None and first.asked != second.asked
+    assert first.network is None and first.request_hash != second.request_hash
     start = second.network
     assert "--seed=1" in start.options and "--pretraining.steps=0" in start.options
     assert "--seed=2" in second.options and "--pretraining.steps=8" in second.options
@@ -59,12 +59,12 @@ def test_what_makes_the_network_and_what_fine_tunes_it_are_told_apart():
     assert "--model." not in fine_tuning and "--pretraining." not in fine_tuning and "train_limit=50" in fine_tuning
     assert "train_limit" not in network and "--training.steps=0" in network and "--pretraining.steps=8" in network
     other = make_trial(suite_of(1, **{"data.train_limit": 60, "training.steps": 9}), "spans", 3)
-    assert other.network.asked == trial.network.asked and other.asked != trial.asked
+    assert other.network.request_hash == trial.network.request_hash and other.request_hash != trial.request_hash
     strategy = make_trial(suite_of(1, **{"data.train_limit": 50, "strategies.layers.decay": 0.5}), "spans", 3)
-    assert strategy.network.asked == trial.network.asked and strategy.asked != trial.asked
+    assert strategy.network.request_hash == trial.network.request_hash and strategy.request_hash != trial.request_hash
     assert "--strategies.layers.decay=0.5" in strategy.options
     tags = make_trial(suite_of(1, **{"model.tag_head": True, "strategies.auxiliary.task": "tag"}), "spans", 3)
-    assert "--model.tag_head" in tags.options and tags.network.asked == trial.network.asked, "a new head"
+    assert "--model.tag_head" in tags.options and tags.network.request_hash == trial.network.request_hash, "a new head"
     taught = make_trial(suite_of(1, **{"model.tag_head": True, "pretraining.objectives.tag": 0.5}), "spans", 3)
     assert "--model.tag_head" in taught.network.options and "--model.tag_head" not in taught.options
 
@@ -78,27 +78,28 @@ def test_a_teacher_is_the_run_of_its_row_that_has_the_same_seed():
     student = {"teacher": "spans", "strategies.teacher.sequence_level": True}
     suite = Suite("t", "T", {**SIZES, "networks": 1}, rows={"spans": SPANS, "student": student})
     trial = make_trial(suite, "student", 4)
-    assert trial.teacher == make_trial(suite, "spans", 4) and trial.network.asked != trial.teacher.network.asked
+    assert trial.teacher == make_trial(suite, "spans", 4)
+    assert trial.network.request_hash != trial.teacher.network.request_hash
     assert "--strategies.teacher.run=spans" in trial.options  # until the run is made
     places = Places(Path("results"), Path("runs"), Code("0", ()))
     options = with_folders(trial, places)
-    assert f"--strategies.teacher.run=runs/{trial.teacher.asked}-seed-4" in options
+    assert f"--strategies.teacher.run=runs/{trial.teacher.request_hash}-seed-4" in options
     assert "--strategies.teacher.run=spans" not in options
     assert trial_of(json.loads(as_json(trial, places))["trial"]) == trial
     rows = {"spans": {**SPANS, "pretraining.steps": 9}, "student": student}
     other = make_trial(replace(suite, rows=rows), "student", 4)
-    assert other.asked != trial.asked, "another teacher is another run"
+    assert other.request_hash != trial.request_hash, "another teacher is another run"
     with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"student": {"teacher": "nobody"}}))
 
 
 def test_a_run_begins_with_the_run_of_another_row_that_has_the_same_seed():
-    suite = Suite("t", "T", SIZES, rows={"on": {"start": BASE, "training.steps": 9}})
+    suite = Suite("t", "T", SIZES, rows={"on": {"start": BASE_ROW, "training.steps": 9}})
     trial = make_trial(suite, "on", 4)
-    assert trial.network == make_trial(suite, BASE, 4) and trial.asked != trial.network.asked
+    assert trial.network == make_trial(suite, BASE_ROW, 4) and trial.request_hash != trial.network.request_hash
     assert not any(option.startswith(("--model", "--data.vocab_size")) for option in trial.options)
     begun = make_trial(suite, "on", 0, tuning=True)
-    assert begun.network == make_trial(suite, BASE, 0), "a tuning run begins with a whole one"
+    assert begun.network == make_trial(suite, BASE_ROW, 0), "a tuning run begins with a whole one"
     with pytest.raises(UserError, match="there is no row 'nobody'"):
         rows_of(replace(suite, rows={"on": {"start": "nobody"}}))
 
@@ -124,7 +125,7 @@ def made(tmp_path):
 
 def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     lines, runs = made
-    assert sorted((line["row"], line["seed"]) for line in lines) == [
+    assert sorted((line.row, line.seed) for line in lines) == [
         ("spans", 1), ("spans", 2), ("student", 1), ("student", 2)
     ]  # fmt: skip
     begun = [file.read_text().splitlines() for file in runs.glob("*.begun")]
@@ -133,13 +134,13 @@ def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     assert len(list(runs.glob("*/taught.json"))) == 2
     assert len({file.read_bytes() for file in runs.glob("*/tokenizer.model")}) == 1
     for line in lines:
-        spans = line["row"] == "spans"
-        assert line["pretraining"]["seed"] == (line["seed"] if spans else 1)
-        assert line["pretraining"]["budget"]["steps"] == (8 if spans else 0)
-        objectives = line["pretraining"]["config"]["pretraining"]["objectives"]
+        spans = line.row == "spans"
+        assert line.pretraining.seed == (line.seed if spans else 1)
+        assert line.pretraining.budget["steps"] == (8 if spans else 0)
+        objectives = line.pretraining.config["pretraining"]["objectives"]
         assert objectives["span"] == (1.0 if spans else 0.0), "no recipe says another share"
-        assert (line["pretraining"]["held_out_loss"] is not None) == spans
-        assert "/" not in line["pretraining"]["command"].replace("train.py", "")
+        assert (line.pretraining.held_out_loss is not None) == spans
+        assert "/" not in line.pretraining.command.replace("train.py", "")
     for folder in runs.glob("*-seed-2"):  # a learning rate of nothing: a run has its network's weights
         config = json.loads((folder / "config.json").read_text())
         if not config["training"]["steps"]:

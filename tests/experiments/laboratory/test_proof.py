@@ -12,6 +12,7 @@ from experiments.laboratory import proof
 from experiments.laboratory.proof import facts_of, line_of_proof, provable_lines, provable_of_suite, prove
 from experiments.laboratory.provable import Provable, Sample
 from experiments.laboratory.suite import Suite
+from experiments.record.records import CodeVerdict, Measured
 from experiments.record.tree_runs import Command
 from experiments.record.trees import Computed, Starter, Tree, tree_of
 from system.errors import UserError
@@ -69,7 +70,8 @@ def test_equal_bits_let_the_older_lines_in_and_others_do_not():
 def test_lines_of_todays_code_need_no_proof_nor_do_those_that_one_speaks_of(toy_libraries, tmp_path):
     assert provable_of_suite(SUITE, "tiny", []) == []
     assert list(prove([provable("new")], [], tmp_path / "proofs")) == []
-    said = [{"accepts": "older", "for": "new"}, {"rejects": "oldest", "for": "new"}]
+    about = {"suite": "tiny", "row": "code counts", "command": "c", "newer": "new", "reason": "equal"}
+    said = [CodeVerdict(accepts="older", **about), CodeVerdict(rejects="oldest", **about)]
     assert list(prove([provable("older"), provable("oldest")], said, tmp_path / "proofs")) == []
 
 
@@ -99,8 +101,9 @@ def test_two_processes_do_not_prove_in_one_folder(tmp_path):
 
 
 def test_figures_that_are_no_runs_cannot_be_proved():
+    figure = Measured(suite="speed", row="training", command="c", machine="m", value=1.0, unit="s", code_hash="old")
     with pytest.raises(UserError, match="the lines of speed are measured figures, no runs"):
-        provable_lines("speed", [{"row": "training", "code_hash": "old", "value": 1.0}], run_untrusted=False)
+        provable_lines("speed", [figure], run_untrusted=False)
 
 
 def test_a_proof_that_was_stopped_goes_on_with_the_runs_that_were_made(in_toy_repository, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Which runs stand for the lines of a code, and how each tree spells them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from experiments.laboratory.provable import (
 )
 from experiments.record.compact_lines import settings_that_count
 from experiments.record.lines import read_suite
+from experiments.record.records import Measured, ResultLine
 from experiments.record.trees import ROOT, Tree, TreeError
 from system.errors import UserError
 from training.run.old_settings import flat
@@ -27,8 +29,11 @@ from training.run.settings_file import to_dict
 def lines_with(seconds: dict[str, float], commits=("a", "b", "b+changes"), corpora: dict[str, str] | None = None):
     """Three lines of each row."""
     return [
-        {"row": row, "seed": seed, "tuned": {}, "budget": {"seconds": took}, "commit": commit,
-         "config": {"corpus": (corpora or {}).get(row, "django")}}
+        ResultLine(
+            suite="tiny", row=row, command="c", config={"corpus": (corpora or {}).get(row, "django")}, config_hash="c",
+            code_hash="old", data_hash="d", seed=seed, threads=1, machine="m", versions={}, commit=commit,
+            budget={"seconds": took}, scores={},
+        )
         for row, took in seconds.items() for seed, commit in enumerate(commits, start=1)
     ]  # fmt: skip
 
@@ -61,22 +66,24 @@ def test_the_options_of_today_give_a_recorded_runs_settings(name):
     for line in read_suite(ROOT / "docs" / "results", name):
         found, recorded = (
             {name: value for name, value in flat(settings).items() if name not in follow}
-            for settings in (settings_that_count(to_dict(settings_of(options_today(line)))), line["config"])
+            for settings in (settings_that_count(to_dict(settings_of(options_today(line)))), line.config)
         )
         assert found == recorded
 
 
 def test_an_older_tree_is_given_the_recorded_command_without_its_places(tmp_path):
-    line = {**lines_with({"base": 1.0})[0], "seed": 0}
-    line["command"] = "python train.py django --data.path ../data --training.epochs 10 --run x --model.no_copy_head"
+    command = "python train.py django --data.path ../data --training.epochs 10 --run x --model.no_copy_head"
+    line = replace(lines_with({"base": 1.0})[0], seed=0, command=command)
     assert options_then(line) == ("django", "--training.epochs", "10", "--model.no_copy_head")
     found = of_single_runs("django", "old", [line]).commands_in(Tree(tmp_path, tmp_path))
     assert [one.options for one in found] == [options_then(line)] * 2
 
 
-def benchmark_line(row: str, minutes: float) -> dict:
+def benchmark_line(row: str, minutes: float) -> Measured:
     """A figure of a benchmark."""
-    return {"row": row, "minutes": minutes, "commit": "a"}
+    return Measured(
+        suite="benchmarks", row=row, command="c", machine="m", value=1.0, unit="%", commit="a", minutes=minutes
+    )
 
 
 def test_stages_of_benchmarks_are_each_trees_own(monkeypatch, tmp_path):

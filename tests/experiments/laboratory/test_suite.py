@@ -12,11 +12,12 @@ from data.config import DataConfig
 from experiments.laboratory import plan as plan_module
 from experiments.laboratory.analysis import analyse
 from experiments.laboratory.claims import Claim
-from experiments.laboratory.plan import make_plan, make_trial, words
-from experiments.laboratory.suite import BASE, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
+from experiments.laboratory.plan import as_options, make_plan, make_trial
+from experiments.laboratory.suite import BASE_ROW, CONTROL, Suite, definition, load_suite, names, rows_of, seeds_of
 from experiments.record.compact_lines import short_hash
 from experiments.record.lines import read_suite
 from experiments.record.measurement import ROOT
+from experiments.record.records import runs
 from experiments.suites.base import BASE as SETTINGS
 from model.config import ModelConfig
 from training.command_line import read_training_command
@@ -42,7 +43,7 @@ def another(value: Any, kind: Any) -> Any:
 
 def every_factor() -> dict[str, tuple[Any, ...]]:
     """A value that is not the base's of every field."""
-    options = make_trial(Suite("base", "x", SETTINGS), BASE, 1).options
+    options = make_trial(Suite("base", "x", SETTINGS), BASE_ROW, 1).options
     base = read_training_command(train.Settings, [*options, "--run=none"], "")[0]
     factors = {}
     for room, kind in CONFIGURATIONS.items():
@@ -59,8 +60,8 @@ def test_every_setting_is_a_factor():
     plan = make_plan(suite, [], (), seeds=1)
     rows = [trial.row for trial in plan.trials]
     assert {*rows, *plan.refused} == set(rows_of(suite))
-    asked = {trial.asked for trial in plan.trials if trial.row != CONTROL}  # which is one of the factors' rows
-    assert len(asked) == len(rows) - 1, "every row must be another run"
+    hashes = {trial.request_hash for trial in plan.trials if trial.row != CONTROL}  # which is one of the factors' rows
+    assert len(hashes) == len(rows) - 1, "every row must be another run"
     for row, reason in plan.refused.items():
         assert row.partition("=")[0].rpartition(".")[2] in reason.replace("_", " ").replace(" ", "_"), (row, reason)
     assert len(plan.refused) <= 9 < 60 <= len(rows)
@@ -69,7 +70,7 @@ def test_every_setting_is_a_factor():
 def test_settings_become_options():
     changes = {"corpus": "django", "model.causal": False, "model.copy_head": True, "training.steps": 5,
                "data.packages": ("a", "b")}  # fmt: skip
-    assert words(changes) == [
+    assert as_options(changes) == [
         "django", "--model.no_causal", "--model.copy_head", "--training.steps=5", "--data.packages", "a", "b"
     ]  # fmt: skip
 
@@ -77,7 +78,9 @@ def test_settings_become_options():
 def test_the_same_run_is_known_by_its_settings_whatever_its_row_is_called():
     first = Suite("one", "x", SETTINGS, rows={"wide": {"model.d_ff": 1024}})
     second = Suite("two", "x", {**SETTINGS, "model.d_ff": 1024})
-    assert make_trial(first, "wide", 3).asked == make_trial(second, BASE, 3).asked != make_trial(first, BASE, 3).asked
+    rows = ((first, "wide"), (second, BASE_ROW), (first, BASE_ROW))
+    wide, same, base = (make_trial(suite, row, 3).request_hash for suite, row in rows)
+    assert wide == same != base
 
 
 @pytest.mark.parametrize("name", names())
@@ -86,7 +89,7 @@ def test_a_suite_can_be_run_and_has_its_controls(name):
     plan = make_plan(suite, [], ())
     rows = rows_of(suite)
     assert suite.name == name and not plan.refused
-    assert CONTROL in rows and len(seeds_of(suite, BASE)) == 10
+    assert CONTROL in rows and len(seeds_of(suite, BASE_ROW)) == 10
     per_row = len(suite.tuned and next(iter(suite.tuned.values())))
     assert len(plan.trials) == (per_row * len(rows) if per_row else sum(len(seeds_of(suite, row)) for row in rows))
 
@@ -100,7 +103,7 @@ def test_no_two_claims_have_the_same_id():
 def test_strategies_were_compared_at_equal_cost(name):
     suite = load_suite(name)
     lines = analyse(suite, read_suite(ROOT / "docs" / "results", name)).lines
-    spent = {row: {line["seed"]: line["budget"]["training_flops"] for line in of_row} for row, of_row in lines.items()}
+    spent = {row: {line.seed: line.budget["training_flops"] for line in of_row} for row, of_row in lines.items()}
     for row in suite.rows:
         for seed, flops in spent[row].items():
             if (beside := spent[suite.against(row)].get(seed)) is not None:
@@ -125,7 +128,8 @@ def first_commit_of(name: str, row: str) -> str | None:
 def claims_with_lines(name: str) -> list[Claim]:
     """The claims of a suite about rows that have result lines, as they are defined now."""
     suite = load_suite(name)
-    rows = {(line["row"], line.get("definition")) for line in read_suite(ROOT / "docs" / "results", name)}
+    made = runs(read_suite(ROOT / "docs" / "results", name))
+    rows = {(line.row, line.trial.definition) for line in made if line.trial}
     return [claim for claim in suite.claims if (claim.row, definition(suite, claim.row)) in rows]
 
 
@@ -148,12 +152,12 @@ def test_claims_were_stated_before_their_first_result(name):
 def test_a_recipe_that_changes_changes_no_suite(name, monkeypatch):
     suite = load_suite(name)
     tuned = {setting: values[0] for setting, values in suite.tuned.items()}
-    before = [make_trial(suite, row, 1, tuned).asked for row in rows_of(suite)]
+    before = [make_trial(suite, row, 1, tuned).request_hash for row in rows_of(suite)]
     other = LoopConfig(steps=7, learning_rate=0.7, ema_decay=0.7, label_smoothing=0.7, patience=7)
     for recipe in ("generated", "django", "chapter-3.3"):
         changed = replace(RECIPES[recipe], training=other, pretraining=other, data=DataConfig(vocab_size=777))
         monkeypatch.setitem(RECIPES, recipe, changed)
-    assert [make_trial(suite, row, 1, tuned).asked for row in rows_of(suite)] == before
+    assert [make_trial(suite, row, 1, tuned).request_hash for row in rows_of(suite)] == before
 
 
 def test_a_new_name_of_a_setting_keeps_a_rows_lines(monkeypatch):
@@ -167,14 +171,15 @@ def test_a_new_name_of_a_setting_keeps_a_rows_lines(monkeypatch):
 
 def test_a_new_setting_at_its_default_is_no_other_run(monkeypatch):
     suite = Suite("tiny", "Tiny", SETTINGS)
-    before = make_trial(suite, BASE, 1).asked
+    before = make_trial(suite, BASE_ROW, 1).request_hash
     written = plan_module.to_dict
     monkeypatch.setattr(plan_module, "to_dict", lambda settings: written(settings) | {"brand_new": {"setting": 3}})
-    assert make_trial(suite, BASE, 1).asked == before
+    assert make_trial(suite, BASE_ROW, 1).request_hash == before
 
 
 def test_what_has_no_effect_is_no_other_run():
-    base = make_trial(Suite("tiny", "Tiny", SETTINGS), BASE, 1).asked
+    base = make_trial(Suite("tiny", "Tiny", SETTINGS), BASE_ROW, 1).request_hash
     idle = {"pretraining.learning_rate": 0.5, "pretraining.objectives.mlm": 0.5, "training.epochs": 3.0}
-    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, **idle}), BASE, 1).asked == base
-    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, "training.learning_rate": 0.5}), BASE, 1).asked != base
+    assert make_trial(Suite("tiny", "Tiny", {**SETTINGS, **idle}), BASE_ROW, 1).request_hash == base
+    other = Suite("tiny", "Tiny", {**SETTINGS, "training.learning_rate": 0.5})
+    assert make_trial(other, BASE_ROW, 1).request_hash != base

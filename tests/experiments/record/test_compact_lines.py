@@ -16,7 +16,7 @@ import train
 from evaluation.metrics import pack_bits
 from experiments.record import compact_lines
 from experiments.record.compact_lines import compact, defaults, expand, settings_that_count
-from experiments.record.lines import append_line, read_suite
+from experiments.record.lines import append_line, read_lines
 from experiments.record.measurement import ROOT
 from system.errors import UserError
 from training.run.old_settings import SCHEMA
@@ -157,7 +157,7 @@ def test_what_lines_have_in_common_is_written_once(tmp_path):
     assert [("shared" in record, record.get("machine")) for record in records] == [
         (True, None), (True, "2 cores"), (False, None), (False, None), (False, None), (True, "4 cores"), (False, None)
     ]  # fmt: skip
-    assert read_suite(tmp_path, "some") == [*map(a_run, (1, 2, 3)), a_run(4, machine="4 cores")]
+    assert read_lines(tmp_path, "some") == [*map(a_run, (1, 2, 3)), a_run(4, machine="4 cores")]
 
 
 def test_whole_lines_of_before_are_read_and_left_as_they_are(tmp_path):
@@ -166,7 +166,7 @@ def test_whole_lines_of_before_are_read_and_left_as_they_are(tmp_path):
     file.write_text(json.dumps(old))  # without an end of line, as an editor may leave it
     assert append_line(tmp_path, a_run(2)) and not append_line(tmp_path, a_run())
     assert file.read_text().splitlines()[0] == json.dumps(old)
-    line = read_suite(tmp_path, "some")[0]
+    line = read_lines(tmp_path, "some")[0]
     later = defaults()
     later["corpus"], later["training"]["steps"] = "django", 7
     assert line == old | {"config": later}, "what a line lacks was added later and was at its default"
@@ -186,7 +186,7 @@ def test_an_interrupted_append_leaves_the_file_as_it_was(tmp_path, monkeypatch):
             append_line(tmp_path, a_run(2, machine="4 cores"))
     assert file.read_bytes() == before
     assert append_line(tmp_path, a_run(2, machine="4 cores"))
-    assert read_suite(tmp_path, "some") == [a_run(), a_run(2, machine="4 cores")]
+    assert read_lines(tmp_path, "some") == [a_run(), a_run(2, machine="4 cores")]
 
 
 def test_lines_that_are_appended_at_once_all_stand_there(tmp_path):
@@ -195,7 +195,7 @@ def test_lines_that_are_appended_at_once_all_stand_there(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(line["seed"] for line in read_suite(tmp_path, "some")) == [*range(8)]
+    assert sorted(line["seed"] for line in read_lines(tmp_path, "some")) == [*range(8)]
     assert (tmp_path / "some.jsonl").read_text().count('"shared":') == 2
 
 
@@ -212,7 +212,7 @@ def test_a_missing_shared_line_is_named_with_file_and_line(tmp_path):
     key = json.loads(file.read_text().splitlines()[1])["shared"]
     file.write_text("".join(file.read_text().splitlines(keepends=True)[::2]))
     with pytest.raises(UserError, match=rf"some\.jsonl:2: no line of this file has the part {key}.*restore it"):
-        read_suite(tmp_path, "some")
+        read_lines(tmp_path, "some")
 
 
 @pytest.mark.parametrize(
@@ -223,4 +223,4 @@ def test_what_cannot_be_read_is_named_with_file_and_line(tmp_path, old, new, sai
     append_line(tmp_path, a_run())
     damaged(tmp_path / "some.jsonl", 3, old, new)
     with pytest.raises(UserError, match=rf"some\.jsonl:3: .*{said}"):
-        read_suite(tmp_path, "some")
+        read_lines(tmp_path, "some")

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from evaluation.finished_run import read_json_lines
-from experiments.record.scorers import altered, figures, first_other_figure, given_predictions, partly_altered
+from experiments.record.scorers import altered, first_other_figure, given_predictions, partly_altered, scored_figures
 from experiments.record.trees import ROOT, Starter, Tree, train
 
 CODE = "def f(xs):\n    return xs[0]"
@@ -65,7 +65,7 @@ def test_a_changed_scorer_is_named_and_an_equal_one_says_the_same(starter, tmp_p
     given.write_text(json.dumps(predictions))
 
     def of(tree: Tree, name: str):
-        return figures(starter, tree, tmp_path / "run", given, tmp_path / name)
+        return scored_figures(starter, tree, tmp_path / "run", given, tmp_path / name)
 
     before = of(here, "here")
     lines = read_json_lines(tmp_path / "here" / "predictions.jsonl")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from experiments.record.lines import read_suites
-from experiments.results.__main__ import ROOT
+from experiments.record.measurement import ROOT
 from experiments.results.front import front_table
 
 

@@ -1,13 +1,17 @@
 """Result lines are kept once, and the pages follow from the lines alone."""
 
+import copy
 import json
+from dataclasses import replace
 
 import pytest
 
 from evaluation.metrics import unpack_bits
 from experiments.record.lines import append_line, command_of, measurement_lines, read_suites, run_line
+from experiments.record.measurement import ROOT
+from experiments.record.records import record_of, stored_line
 from experiments.record.targets import in_target_words
-from experiments.results.__main__ import ROOT, main, targets_page, with_table
+from experiments.results.__main__ import main, targets_page, with_table
 from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
 from experiments.results.readme import effect_rows, readme_table
@@ -71,28 +75,28 @@ def test_a_line_holds_what_a_figure_needs_and_no_path_of_this_machine(run):
     line = run_line(run, "django")
     for name in ("config", "config_hash", "code_hash", "data_hash", "seed", "budget", "threads", "machine", "versions",
                  "wall_seconds", "scores", "baselines"):
-        assert line[name]
-    assert list(unpack_bits(line["bits"]["dev"]["exact"])) == [True, False, True, False]
-    assert line["held_out_loss"] == 0.75
-    assert line["command"] == "python train.py django --data.path PATH --system.cache=PATH"
-    assert str(run.parent) not in json.dumps(line) and "/data/" not in json.dumps(line)
+        assert getattr(line, name)
+    assert list(unpack_bits(line.bits["dev"]["exact"])) == [True, False, True, False]
+    assert line.held_out_loss == 0.75
+    assert line.command == "python train.py django --data.path PATH --system.cache=PATH"
+    assert str(run.parent) not in json.dumps(stored_line(line)) and "/data/" not in json.dumps(stored_line(line))
     assert command_of({"command": ["x.py", "/runs/1", "/runs/2", "/runs/3", "--k", 5]}) == "python x.py PATH... --k 5"
 
 
 def test_seed_threads_and_places_do_not_change_the_configuration_hash_but_settings_do(run):
-    first = run_line(run, "django")["config_hash"]
+    first = run_line(run, "django").config_hash
     change(run, "config.json", run="elsewhere", seed=2, threads=1, data={"path": "/other", "vocab_size": 9})
-    assert run_line(run, "django")["config_hash"] == first
+    assert run_line(run, "django").config_hash == first
     change(run, "config.json", data={"path": "/other", "vocab_size": 10})
-    assert run_line(run, "django")["config_hash"] != first
+    assert run_line(run, "django").config_hash != first
 
 
 def test_a_run_that_was_scored_with_other_settings_has_those_in_its_line(run):
     change(run, "config.json", evaluation={"beam": 1, "limit": 0})
-    assert run_line(run, "django")["config"]["evaluation"] == {"beam": 1, "limit": 0}
+    assert run_line(run, "django").config["evaluation"] == {"beam": 1, "limit": 0}
     change(run, "scores.json", evaluation={"beam": 4, "limit": 0})
     line = run_line(run, "django")
-    assert line["config"]["evaluation"] == {"beam": 4, "limit": 0} and "evaluation" not in line["beside"]
+    assert line.config["evaluation"] == {"beam": 4, "limit": 0} and "evaluation" not in line.beside
 
 
 def test_scores_of_the_first_lines_alone_are_refused(run):
@@ -103,15 +107,15 @@ def test_scores_of_the_first_lines_alone_are_refused(run):
 
 def test_a_run_whose_line_exists_is_not_added_again(run, tmp_path):
     folder = tmp_path / "results"
-    assert append_line(folder, run_line(run, "django"))
+    assert append_line(folder, stored_line(run_line(run, "django")))
     change(run, "budget.json", seconds=91.0)
     before = (folder / "django.jsonl").read_bytes()
-    assert not append_line(folder, run_line(run, "django", row="another name"))
+    assert not append_line(folder, stored_line(run_line(run, "django", row="another name")))
     assert (folder / "django.jsonl").read_bytes() == before
     for name, value in (("seed", 2), ("threads", 1), ("code_hash", "other"), ("data_hash", "other")):
         change(run, "environment.json", **{name: value})
-        assert append_line(folder, run_line(run, "django"))
-    assert append_line(folder, run_line(run, "other_suite"))
+        assert append_line(folder, stored_line(run_line(run, "django")))
+    assert append_line(folder, stored_line(run_line(run, "other_suite")))
 
 
 @pytest.mark.parametrize("name", ["scores.json", "budget.json", "config.json"])
@@ -136,7 +140,7 @@ def test_scores_that_leave_examples_out_are_refused(run):
 
 def test_a_damaged_line_is_named_and_nothing_is_written(run, tmp_path, capsys):
     results = tmp_path / "docs" / "results"
-    append_line(results, run_line(run, "django"))
+    append_line(results, stored_line(run_line(run, "django")))
     with open(results / "django.jsonl", "a") as file:
         file.write('{"suite": "djan')
     before = (results / "django.jsonl").read_bytes()
@@ -148,7 +152,7 @@ def test_a_damaged_line_is_named_and_nothing_is_written(run, tmp_path, capsys):
 
 
 def test_a_line_of_another_suite_is_named(run, tmp_path):
-    append_line(tmp_path, run_line(run, "django"))
+    append_line(tmp_path, stored_line(run_line(run, "django")))
     (tmp_path / "django.jsonl").rename(tmp_path / "speed.jsonl")
     with pytest.raises(UserError, match=r"speed\.jsonl:4: belongs to the suite django"):
         read_suites(tmp_path)
@@ -212,7 +216,7 @@ def test_the_score_without_duplicates_comes_first_and_baselines_stand_beside(run
 def test_one_run_each_is_not_enough_for_a_verdict(run):
     lines = [run_line(run, "django_1000", row) for row in ("pretrained", "not pretrained")]
     assert "**not enough runs**" in results_page({"django_1000": lines})
-    seeds = [line | {"seed": seed} for line in lines for seed in range(5)]
+    seeds = [replace(line, seed=seed) for line in lines for seed in range(5)]
     assert "**not enough runs**" not in results_page({"django_1000": seeds})
 
 
@@ -240,33 +244,33 @@ def test_a_target_is_met_where_the_whole_interval_lies_on_its_right_side(value, 
 def test_the_page_says_undecided_whatever_a_line_said_when_it_was_made():
     row = {"suite": "checks", "row": "matching, network above bag of words", "command": "x", "machine": "2 cores",
            "value": 2.4, "unit": "points", "low": -2.2, "high": 6.6, "functions": 137, "met": True}  # fmt: skip
-    shown = [results_page({"checks": [row | {"target": target}]}) for target in ("above 0", "above -9")]
+    shown = [results_page({"checks": [record_of(row | {"target": target})]}) for target in ("above 0", "above -9")]
     assert "| above 0 | undecided |" in shown[0]
     assert "| above -9 | yes |" in shown[1], "the verdict on an earlier target stays"
-    assert "(-2.2 to 6.6 over 137 functions); **undecided**" in readme_table({"checks": [row]})
+    assert "(-2.2 to 6.6 over 137 functions); **undecided**" in readme_table({"checks": [record_of(row)]})
 
 
 def test_the_interval_of_a_figure_says_nothing_of_the_minutes_it_took():
     line = {"suite": "benchmarks", "row": "django, dev, strict", "command": "x", "machine": "2 cores", "value": 75.4,
             "unit": "%", "low": 72.7, "high": 178.0, "minutes": 86.9, "parameters": 14e6}  # fmt: skip
-    assert "86.9 minutes of two cores; met" in readme_table({"benchmarks": [line]})
+    assert "86.9 minutes of two cores; met" in readme_table({"benchmarks": [record_of(line)]})
 
 
 def test_bf16_stands_beside_float32_seed_by_seed(run):
-    line = run_line(run, "bf16", "float32")
-    line["scores"] = {"in_distribution": {"exact_match": score(0.5)}}
-    bf16 = line | {"row": "bf16", "held_out_loss": 0.9, "scores": {"in_distribution": {"exact_match": score(0.25)}}}
-    page = results_page({"bf16": [line, bf16, line | {"seed": 2}, line | {"code_hash": "older"}, line, bf16]})
+    line = replace(run_line(run, "bf16", "float32"), scores={"in_distribution": {"exact_match": score(0.5)}})
+    scores = {"in_distribution": {"exact_match": score(0.25)}}
+    bf16 = replace(line, row="bf16", held_out_loss=0.9, scores=scores)
+    page = results_page({"bf16": [line, bf16, replace(line, seed=2), replace(line, code_hash="older"), line, bf16]})
     assert "| 1 | 0.7500 | 0.9000 | +20.00% |" in page and "| 1 | 50.0000 | 25.0000 | -50.00% |" in page
     assert "| 2 |" not in page.partition("How these runs")[0]  # a seed that has one of the two only
 
 
 def test_further_seeds_do_not_change_which_run_is_shown_but_newer_code_does(run):
     line = run_line(run, "django", "django, copy head")
-    better = json.loads(json.dumps(line))
-    better["scores"]["dev"]["exact_match"]["value"] = 0.75
-    assert "50.0%" in readme_table({"django": [line, better | {"seed": 2}]})
-    assert "75.0%" in readme_table({"django": [line, better | {"code_hash": "newer"}]})
+    better = copy.deepcopy(line)
+    better.scores["dev"]["exact_match"]["value"] = 0.75
+    assert "50.0%" in readme_table({"django": [line, replace(better, seed=2)]})
+    assert "75.0%" in readme_table({"django": [line, replace(better, code_hash="newer")]})
 
 
 def test_measurements_are_kept_and_a_bar_in_a_command_does_not_break_the_table(tmp_path):
@@ -284,7 +288,7 @@ def test_measurements_are_kept_and_a_bar_in_a_command_does_not_break_the_table(t
 def test_a_measurement_stands_there_once_for_each_machine_with_its_own_verdict():
     slower = SPEED["ratio"] | {"median": 1.1}
     lines = [
-        {"suite": "speed", **SPEED, **changes}
+        record_of({"suite": "speed", **SPEED, **changes})
         for changes in ({"ratio": slower}, {}, {"machine": "1 core", "ratio": slower})
     ]
     row = next(row for row in readme_table({"speed": lines}).splitlines() if "fastest peer" in row)
@@ -304,9 +308,9 @@ def test_a_measurement_that_lacks_a_field_is_refused(tmp_path):
 
 def test_a_suite_cannot_be_written_outside_its_folder(run, tmp_path):
     with pytest.raises(UserError, match="suite's name"):
-        append_line(tmp_path, run_line(run, "../escape"))
+        append_line(tmp_path, stored_line(run_line(run, "../escape")))
 
 
 def test_a_line_that_lacks_a_field_is_named():
     with pytest.raises(UserError, match="suite speed, row 'training, shape A': its line has no machine"):
-        results_page({"speed": [{"suite": "speed", **{k: v for k, v in SPEED.items() if k != "machine"}}]})
+        record_of({"suite": "speed", **{k: v for k, v in SPEED.items() if k != "machine"}})

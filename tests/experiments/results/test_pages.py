@@ -3,7 +3,9 @@
 import pytest
 
 from experiments.record.lines import read_suites
-from experiments.results.__main__ import ROOT, targets_page
+from experiments.record.measurement import ROOT
+from experiments.record.records import CodeVerdict
+from experiments.results.__main__ import targets_page
 from experiments.results.front import front_table
 from experiments.results.pages import index, results_pages
 
@@ -51,7 +53,8 @@ def test_what_a_proof_says_of_the_code_of_lines_stands_on_their_page(verb, said)
     suites = read_suites(ROOT / "docs" / "results")
     before = {page.name: page.text for page in results_pages(suites)}
     for name, code in CODES.items():
-        proof = {"suite": name, "row": "p", "command": "x", verb: code, "for": "today", "reason": f"said of {code}"}
+        verdict = {verb: code, "newer": "today", "reason": f"said of {code}"}
+        proof = CodeVerdict(suite=name, row="p", command="x", **verdict)
         suites[name] = [*suites[name], proof]
     changed = {page.name: page.text for page in results_pages(suites) if page.text != before[page.name]}
     assert set(changed) == {"django", "benchmark_django", "published"}

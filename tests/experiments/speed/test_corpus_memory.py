@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.speed.corpus_memory import STEPS, main
+from experiments.speed.corpus_memory import STAGES, main
 from system.options import run_and_report
 
 
@@ -16,7 +16,7 @@ def measured(tmp_path, *words):
 
 def test_both_steps_are_measured_at_both_sizes(tmp_path, capsys):
     rows = measured(tmp_path, "--small", "100000", "--large", "200000", "--batches", "50")
-    assert set(rows) == {f"corpus, memory of {step}" for step in STEPS}
+    assert set(rows) == {f"corpus, memory of {step}" for step in STAGES}
     for row in rows.values():
         small, large = row["sizes"]["100000"], row["sizes"]["200000"]
         assert small["peak_mib"] > 20 and large["seconds"] > 0

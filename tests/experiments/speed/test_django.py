@@ -2,7 +2,7 @@
 
 from data.example import Example
 from data.tokenizers.tokenizer import train_tokenizer
-from experiments.speed.django import N_PAIRS, Django, Epoch, padding_of
+from experiments.speed.django import PAIRS_A_BATCH, Django, Epoch, padding_of
 from experiments.speed.training import Trainer
 
 
@@ -20,7 +20,7 @@ def test_both_plans_hold_every_pair_once_and_as_many_batches():
     lengths = random.lengths()
     plans = [django.plan(lengths)[0] for django in (random, ours)]
     assert all(sorted(index for batch in plan for index in batch) == list(range(300)) for plan in plans)
-    assert len(plans[0]) == -(-300 // N_PAIRS) and abs(len(plans[1]) - len(plans[0])) <= 2
+    assert len(plans[0]) == -(-300 // PAIRS_A_BATCH) and abs(len(plans[1]) - len(plans[0])) <= 2
     assert padding_of(lengths, plans[1]) < padding_of(lengths, plans[0])
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import train
-from experiments.record.lines import read_suite
+from experiments.record.lines import read_lines, read_suite
 from experiments.record.measurement import ROOT
 from experiments.results.pages import measurement_page
 from experiments.speed import dropout_check
@@ -29,7 +29,7 @@ def tiny(monkeypatch):
     """The recipe in small, and the threads as they were."""
     threads = torch.get_num_threads()
     monkeypatch.delenv("CI_STEPS", raising=False)
-    monkeypatch.setattr(dropout_check, "OPTIONS", [*dropout_check.OPTIONS, *TINY])
+    monkeypatch.setattr(dropout_check, "DROPOUT_OPTIONS", [*dropout_check.DROPOUT_OPTIONS, *TINY])
     yield
     torch.set_num_threads(threads)
 
@@ -57,7 +57,7 @@ def seen(monkeypatch):
 
 def losses(folder):
     return {
-        (line["seed"], line["row"]): line["scores"]["held_out"]["held_out_loss"]["value"]
+        (line.seed, line.row): line.scores["held_out"]["held_out_loss"]["value"]
         for line in read_suite(folder, "dropout")
     }
 
@@ -111,7 +111,7 @@ def test_the_runs_of_a_seed_begin_with_the_same_weights_and_see_the_same_batches
 
 def test_without_dropout_both_runs_of_a_seed_are_the_same_to_the_bit(tmp_path, monkeypatch):
     off = [word for name in ("", "_attention", "_feed_forward") for word in (f"--model.dropout{name}", "0")]
-    monkeypatch.setattr(dropout_check, "OPTIONS", [*dropout_check.OPTIONS, *off])
+    monkeypatch.setattr(dropout_check, "DROPOUT_OPTIONS", [*dropout_check.DROPOUT_OPTIONS, *off])
     main([*ASKED], tmp_path)
     found = losses(tmp_path)
     assert found[0, "torch"] == found[0, "fast"] != found[1, "fast"] == found[1, "torch"]
@@ -142,7 +142,7 @@ def test_the_second_seed_alone_is_the_second_of_two(tmp_path):
 
 def test_a_line_says_what_it_was_made_of_and_no_path(tmp_path):
     main([*ASKED, "--seeds", "1"], tmp_path)
-    torchs, fast = read_suite(tmp_path, "dropout")
+    torchs, fast = read_lines(tmp_path, "dropout")
     for name in ("config", "config_hash", "code_hash", "data_hash", "budget", "threads", "machine", "versions",
                  "wall_seconds", "command", "pieces"):
         assert torchs[name]

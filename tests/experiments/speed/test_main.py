@@ -45,7 +45,7 @@ def test_the_table_lines_up(capsys):
 
 def test_a_peer_that_is_not_installed_is_a_line(monkeypatch, capsys):
     monkeypatch.setattr(train, "find_spec", lambda name: None if name == "x_transformers" else object())
-    assert "x-transformers" not in train.installed(train.PACKAGES)
+    assert "x-transformers" not in train.installed_peers(train.TRAINING_PACKAGES)
     assert capsys.readouterr().out.startswith("x-transformers: x_transformers is not installed (pip install")
 
 
@@ -67,7 +67,7 @@ def test_bad_settings_are_one_line(capsys, tmp_path, monkeypatch):
 
 def test_a_trial_goes_the_whole_way_and_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("CI_STEPS", "20")
-    monkeypatch.setattr(train, "PACKAGES", {"nn.Transformer": "torch"})
+    monkeypatch.setattr(train, "TRAINING_PACKAGES", {"nn.Transformer": "torch"})
     file, picture = tmp_path / "rows.json", tmp_path / "length.png"
     arguments = ["--only", "memory", "length", "--json", str(file), "--plot", str(picture), "--threads", "1"]
     assert speed.main(arguments) == 0
@@ -80,6 +80,6 @@ def test_a_trial_goes_the_whole_way_and_says_so(monkeypatch, capsys, tmp_path):
     assert str(tmp_path) not in file.read_text()
 
 
-@pytest.mark.parametrize("part", speed.PARTS)
+@pytest.mark.parametrize("part", speed.SPEED_PARTS)
 def test_every_part_can_be_asked_for(part):
     assert part in str(speed.Part)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.speed.shape import Shape, our_config, step_flops
-from experiments.speed.training import PAD_ID, TRAINERS, Pairs, random_pairs
+from experiments.speed.training import PEERS_PAD_ID, TRAINERS, Pairs, random_pairs
 from training.flops import forward_flops
 
 TINY = Shape(
@@ -62,9 +62,9 @@ def test_padding_of_a_source_changes_no_step(name):
     shape = Shape(**{**vars(TINY), "dropout": 0.0})
     pairs = random_pairs(shape)
     padded = Pairs(
-        torch.cat((pairs.source, torch.full((2, 3), PAD_ID)), dim=1),
+        torch.cat((pairs.source, torch.full((2, 3), PEERS_PAD_ID)), dim=1),
         torch.cat((pairs.source_mask, torch.zeros(2, 3, dtype=torch.bool)), dim=1),
-        torch.cat((pairs.decoder_input, torch.full((2, 2), PAD_ID)), dim=1),
+        torch.cat((pairs.decoder_input, torch.full((2, 2), PEERS_PAD_ID)), dim=1),
         torch.cat((pairs.labels, torch.full((2, 2), -100)), dim=1),
     )
     changed = []

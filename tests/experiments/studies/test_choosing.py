@@ -11,6 +11,7 @@ from evaluation.config import EvaluationConfig
 from evaluation.n_best import Reverse
 from evaluation.predict import Candidate
 from experiments.record.lines import measurement_lines
+from experiments.record.records import record_of
 from experiments.results.pages import measurement_page
 from experiments.studies import choosing
 from system.atomic_files import write_json
@@ -77,7 +78,8 @@ def test_rows_tell_every_way_of_one_network_and_of_all(runs, capsys):
     assert [row["row"] for row in rows] == [f"{who}, {way}" for who in ("one network", "2 networks") for way in ways]
     values = [row["value"] for row in rows]
     assert values[5] >= max(values[:5]) and values[:6] == values[6:]  # beside itself a network says what it says alone
-    page = measurement_page({"choosing": measurement_lines(runs / "rows.json", "choosing")}, "choosing").text
+    lines = [record_of(line) for line in measurement_lines(runs / "rows.json", "choosing")]
+    page = measurement_page({"choosing": lines}, "choosing").text
     assert f"| one network, oracle | {values[5]:.1f} % (" in page
     assert "3 lines of test" in capsys.readouterr().out
     assert run_and_report(choosing.main, [*map(str, given[:4]), "--reverse", str(runs / "writer")]) == 2

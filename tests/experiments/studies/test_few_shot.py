@@ -12,9 +12,9 @@ import train
 from data.batches import collate
 from data.example import Example
 from data.objectives.pairs import pairs
-from experiments.record.cells import measured
+from experiments.record.cells import measurement_in_words
 from experiments.record.lines import measurement_lines
-from experiments.record.records import record
+from experiments.record.records import record_of
 from experiments.results.pages import measurement_page
 from experiments.studies import few_shot
 from experiments.suites.strategies import SUITE as STRATEGIES
@@ -60,7 +60,8 @@ def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp
     ]  # fmt: skip
     assert set(rows["plain, k 2"]["seeds"]) == {"0", "1"} and rows["fomaml against plain, k 4"]["over"] == "2 seeds"
     assert "k = 4" in capsys.readouterr().out
-    page = measurement_page({"few_shot": measurement_lines(tmp_path / "rows.json", "few_shot")}, "few_shot").text
+    lines = [record_of(line) for line in measurement_lines(tmp_path / "rows.json", "few_shot")]
+    page = measurement_page({"few_shot": lines}, "few_shot").text
     assert "| fomaml against plain, k 4 | " in page and " corrected" not in page  # k 20 alone was claimed
 
 
@@ -70,7 +71,7 @@ def test_the_claimed_comparison_alone_is_corrected():
     few, claimed = few_shot.compare(found, ["experiments.studies.few_shot"], {})
     assert "p_corrected" not in few and 0 < claimed["p"] < 0.001
     assert claimed["p_corrected"] == pytest.approx(8 * claimed["p"]) and STRATEGIES.family == 8
-    assert "; p < 0.001, " in measured(record({**claimed, "suite": "few_shot", "machine": "2 cores"}))
+    assert "; p < 0.001, " in measurement_in_words(record_of({**claimed, "suite": "few_shot", "machine": "2 cores"}))
 
 
 def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
@@ -120,11 +121,11 @@ def test_what_others_began_with_is_measured_where_no_other_is_of_its_kind(runs):
     start, other = runs / "a", runs / "a-again"
     begun = go_on(runs, "a", "a-then", "--seed", "0")
 
-    def measured(*named):
+    def measurement_in_words(*named):
         return [*few_shot.without_beginnings({run: read_config(run, train.Settings)[0] for run in named})]
 
-    assert measured(start, begun) == [start, begun]
-    assert measured(start, other, begun) == [other, begun]
+    assert measurement_in_words(start, begun) == [start, begun]
+    assert measurement_in_words(start, other, begun) == [other, begun]
 
 
 @pytest.mark.parametrize("options", [["--k", "0"], ["--draws", "0"], ["--tasks", "0"], ["--learning_rate", "0"]])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from experiments.studies.files_entered import PLAIN, ROOT, SMALL, files_entered
+from experiments.studies.files_entered import PLAIN_NETWORK, ROOT, SMALL_DATA, files_entered
 
 LONGEST_FILE = 400  # lines
 
@@ -14,9 +14,11 @@ def of_strategies(files):
     return [file for file in files if "strategies" in file or file == "training/fine_tuning.py"]
 
 
-@pytest.mark.parametrize(("options", "phases", "most"), [(PLAIN, 1, 10), ([], 2, 15)], ids=["plain", "train.py"])
+@pytest.mark.parametrize(
+    ("options", "phases", "most"), [(PLAIN_NETWORK, 1, 10), ([], 2, 15)], ids=["plain", "train.py"]
+)
 def test_a_step_enters_few_files_and_no_strategy(options, phases, most):
-    found = files_entered([*SMALL, *options])
+    found = files_entered([*SMALL_DATA, *options])
     assert len(found) == phases
     for files in found.values():
         assert {"train.py", "training/batch_loss.py", "model/transformer.py", "model/attention.py"} <= {*files}
@@ -25,7 +27,7 @@ def test_a_step_enters_few_files_and_no_strategy(options, phases, most):
 
 
 def test_a_strategy_that_is_on_is_entered():
-    (files,) = files_entered([*SMALL, *PLAIN, "--strategies.adversary.kind", "fgm"]).values()
+    (files,) = files_entered([*SMALL_DATA, *PLAIN_NETWORK, "--strategies.adversary.kind", "fgm"]).values()
     assert {"training/fine_tuning.py", "training/strategies/adversarial.py"} <= {*files}
 
 

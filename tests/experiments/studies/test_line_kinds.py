@@ -6,7 +6,7 @@ import pytest
 
 from data.example import Example
 from evaluation.metrics import pack_bits
-from experiments.record.records import runs
+from experiments.record.records import record_of
 from experiments.studies import line_kinds
 from experiments.studies.line_kinds import kinds_of, lines_of, main, share_right
 from system.options import run_and_report
@@ -31,13 +31,13 @@ def test_kinds_go_by_what_training_has_and_by_length():
 
 def test_a_row_is_the_mean_of_its_seeds(run_line_fields):
     lines = [run_line_fields | {"bits": {"dev": {"exact": pack_bits(bits)}}} for bits in ([1, 0, 1], [1, 0, 0])]
-    assert share_right(runs(lines), "dev").tolist() == [1.0, 0.0, 0.5]
+    assert share_right([record_of(line) for line in lines], "dev").tolist() == [1.0, 0.0, 0.5]
 
 
 @pytest.mark.parametrize("codes, kept", [("aab", "aa"), ("ab", "b"), ("abba", "aa"), ("abbb", "bbb")])
 def test_the_code_that_has_most_lines_counts_and_the_newest_of_several(codes, kept, run_line_fields):
     line = run_line_fields | {"row": "plain", "bits": {"dev": {"exact": "AA"}}}
-    found = lines_of(runs(line | {"code_hash": code} for code in codes), "plain", "dev")
+    found = lines_of([record_of(line | {"code_hash": code}) for code in codes], "plain", "dev")
     assert "".join(line.code_hash for line in found) == kept
 
 
