@@ -5,9 +5,10 @@
 
 The commit whose tree has the code of the lines stands in a worktree of git. 50 steps of a short, a middle and a long
 row are made there and here on one thread (the network that a run begins with, or its teacher, 50 steps too), and
-losses, final weights and greedy outputs compared; then the scores that both give to the same predictions
-(experiments/record/scorers.py); then a whole run of the shortest row. What comes out is one line beside the others,
-which lets the older lines in, or says where the two codes part.
+losses, final weights and outputs compared; a benchmark's networks also write as its recipe has it, together and by
+beam search. Then come the scores that both give to the same predictions (experiments/record/scorers.py), and a whole
+run of the shortest row. The outcome is one line beside the others, which lets the older lines in, or says where the two
+codes part.
 
 Whoever is stopped goes on: runs stay in a folder until their proof is written down, and go on from their checkpoint.
 """
@@ -29,11 +30,21 @@ from experiments.laboratory.counting import lines_that_count
 from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_single_runs, of_suite
 from experiments.laboratory.suite import Suite
 from experiments.record.compact_lines import Line, without_place
-from experiments.record.differences import first_difference
+from experiments.record.differences import difference_of_predictions, first_difference
 from experiments.record.records import CodeVerdict, Figure, Record, ResultLine, figures
-from experiments.record.scorers import first_other_figure, given_predictions, scored_figures
-from experiments.record.tree_runs import FEW_STEPS, Command, compute
-from experiments.record.trees import ROOT, Computed, Starter, Tree, git, make_cache, sigterm_as_exit, tree_of
+from experiments.record.scorers import eval_in_copy, first_other_figure, given_predictions, scored_figures
+from experiments.record.tree_runs import FEW_LINES, FEW_STEPS, Command, compute
+from experiments.record.trees import (
+    ROOT,
+    Computed,
+    Starter,
+    Tree,
+    git,
+    make_cache,
+    read_run,
+    sigterm_as_exit,
+    tree_of,
+)
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
@@ -152,6 +163,8 @@ def compare(part: Provable, trees: Trees) -> tuple[list[Line], list[Line], str]:
         computed = compute_both(trees, of_sample, sample.whole, number)
         runs.append(facts_of(sample, computed[1]))
         found = [first_difference(*computed)]
+        if of_sample[0].scoring and not (parted or found[0] or sample.whole):
+            found.append(compare_writing(trees, part, of_sample, number))
         if sample.scored:
             scorers.append(compare_scorers(trees, part, sample, number))
             found.append(scorers[-1]["difference"])
@@ -166,6 +179,21 @@ def compute_both(trees: Trees, commands: Sequence[Command], whole: bool, number:
         compute(trees.starter, tree, command, steps, trees.folder / f"{side}-{number}")
         for (side, tree), command in zip(trees.sides, commands, strict=True)
     ]
+
+
+def compare_writing(trees: Trees, part: Provable, commands: Sequence[Command], number: int) -> str:
+    """The first prediction that differs where a benchmark's networks write as its recipe has it. Raises TreeError."""
+    written, benchmark = [], part.samples[number].benchmark
+    for (side, tree), command in zip(trees.sides, commands, strict=True):
+        places = {
+            one.row.partition(", ")[2]: trees.folder / f"{side}-{place}" / "run"
+            for place, one in enumerate(part.samples) if one.benchmark == benchmark and not one.whole
+        }  # fmt: skip
+        options = [option.format(**places) for option in command.scoring]
+        run, folder = trees.folder / f"{side}-{number}" / "run", trees.folder / f"written-{side}-{number}"
+        eval_in_copy(trees.starter, tree, run, folder, [*options, "--limit", str(FEW_LINES)])
+        written.append(read_run(folder))
+    return difference_of_predictions(*written)
 
 
 def compare_scorers(trees: Trees, part: Provable, sample: Sample, number: int) -> Line:

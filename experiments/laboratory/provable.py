@@ -9,6 +9,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,7 +42,10 @@ RECIPES = """
 import json
 from experiments.benchmarks.recipes import BENCHMARKS
 
-print(json.dumps({name: {stage.name: stage.options for stage in one.stages} for name, one in BENCHMARKS.items()}))
+print(json.dumps({
+    name: {"stages": {stage.name: stage.options for stage in one.stages}, "scored": one.scored, "scoring": one.scoring}
+    for name, one in BENCHMARKS.items()
+}))
 """
 
 
@@ -67,7 +71,7 @@ class Provable:
     samples: tuple[Sample, ...]
     commands_in: Callable[[Tree], list[Command]]  # of the samples; raises TreeError
     code_in: Callable[[Starter, Tree, Path], str]  # the code that these runs have in a tree; what it makes, in a folder
-    scoring: tuple[str, ...] = ()  # more options of eval.py
+    scoring: tuple[str, ...] = ()  # more options of eval.py, where it scores given predictions
 
 
 def of_suite(name: str, code: str, lines: Sequence[ResultLine]) -> Provable:
@@ -100,7 +104,7 @@ def of_single_runs(name: str, code: str, lines: Sequence[ResultLine]) -> Provabl
         spell = options_today if tree.root == ROOT else options_then
         return [Command(spell(line)) for line in of_sample]
 
-    return Provable(name, code, commits_of(lines), samples, commands_in, code_of_first_sample(commands_in))
+    return Provable(name, code, commits_of(lines), samples, commands_in, code_of_sample(commands_in))
 
 
 def options_then(line: ResultLine) -> tuple[str, ...]:
@@ -133,45 +137,49 @@ def of_benchmarks(name: str, code: str, lines: Sequence[Measured], run_untrusted
         raise UserError(f"the scorers of {untrusted[0]} run the corpus's programs, without a sandbox; add "
                         "--run_untrusted where that is all right")  # fmt: skip
     samples = [sample for one in names for sample in stages_to_run(one)]
-    samples.append(replace(samples[0], whole=True, scored=False))
+    first_scored = next(number for number, sample in enumerate(samples) if sample.scored)
+    samples.append(replace(samples[first_scored], whole=True, scored=False))
 
     def commands_in(tree: Tree) -> list[Command]:
         recipes = ask(tree, RECIPES)
         return [command_of_stage(tree, recipes, *sample.row.split(", ")) for sample in samples]
 
-    code_in = code_of_first_sample(commands_in)
+    code_in = code_of_sample(commands_in, first_scored)
     scoring = ("--run_untrusted",) if untrusted else ()
     return Provable(name, code, commits_of(lines), tuple(samples), commands_in, code_in, scoring)
 
 
 def stages_to_run(name: str) -> list[Sample]:
-    """A benchmark's stages, the one that writes the code first, without those that others begin with."""
+    """A benchmark's stages, the one that writes the code last, without those that others begin with."""
     recipe = BENCHMARKS[name]
     needed = {stage.name for stage in recipe.stages if any(f"{{{stage.name}}}" in one.options for one in recipe.stages)}
-    stages = sorted(recipe.stages, key=lambda stage: stage.name != recipe.scored)
+    stages = sorted(recipe.stages, key=lambda stage: stage.name == recipe.scored)
     return [
         Sample(f"{name}, {stage.name}", scored=stage.name == recipe.scored, benchmark=name)
         for stage in stages if stage.name not in needed
     ]  # fmt: skip
 
 
-def command_of_stage(tree: Tree, recipes: Mapping[str, Mapping[str, Sequence[str]]], name: str, stage: str) -> Command:
+def command_of_stage(tree: Tree, recipes: Mapping[str, Mapping[str, Any]], name: str, stage: str) -> Command:
     """A stage with those that it begins with. Raises TreeError where a tree's recipe has no such stage."""
-    if stage not in recipes.get(name, {}):
+    recipe = recipes.get(name, {"stages": {}})
+    if stage not in recipe["stages"]:
         raise TreeError(f"the recipe of {name} at {tree.name} has no stage {stage}")
-    options = [name, *recipes[name][stage]]
-    needs = {}
-    for setting, word in zip(options, options[1:]):
-        if word.startswith("{"):
-            needs[setting.removeprefix("--")] = command_of_stage(tree, recipes, name, word.strip("{}"))
-    return Command(tuple(options), needs)
+    options = [name, *recipe["stages"][stage]]
+    needs = {
+        setting.removeprefix("--"): command_of_stage(tree, recipes, name, word.strip("{}"))
+        for setting, word in pairwise(options) if word.startswith("{")
+    }  # fmt: skip
+    return Command(tuple(options), needs, tuple(recipe["scoring"]) if stage == recipe["scored"] else ())
 
 
-def code_of_first_sample(commands_in: Callable[[Tree], list[Command]]) -> Callable[[Starter, Tree, Path], str]:
-    """What finds the code of runs that only they themselves know: by one step of the first sample."""
+def code_of_sample(
+    commands_in: Callable[[Tree], list[Command]], number: int = 0
+) -> Callable[[Starter, Tree, Path], str]:
+    """What finds the code of runs that only they themselves know: by one step of a sample."""
 
     def code_in(starter: Starter, tree: Tree, folder: Path) -> str:
-        compute(starter, tree, commands_in(tree)[0], 1, folder)
+        compute(starter, tree, commands_in(tree)[number], 1, folder)
         return read_json(folder / "run" / "environment.json")["code_hash"]
 
     return code_in

@@ -85,10 +85,7 @@ def scored_figures(
 
     benchmark: whose own columns are asked for too; options: more of eval.py's. Raises TreeError.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints"))
-    words = ["--run", str(folder), "--limit", str(SCORED_LINES), *options, *ONE_THREAD]
-    starter.run(tree, "eval", words, given=given)
+    eval_in_copy(starter, tree, run, folder, ["--limit", str(SCORED_LINES), *options], given)
     found = read_run_folder(folder, {})
     parts = {
         "scores": found.scores, "baselines": found.baselines,
@@ -101,6 +98,15 @@ def scored_figures(
     if benchmark:  # it refuses to leave lines out, but in a trial
         parts["benchmark"] = ask(tree, SCORE_ROWS, benchmark, str(folder.resolve()), CI_STEPS="1")
     return flat(parts)
+
+
+def eval_in_copy(
+    starter: Starter, tree: Tree, run: Path, folder: Path, options: Sequence[str], given: Path | None = None
+) -> None:
+    """Let a tree's eval.py write and score in a copy of one of its runs. Raises TreeError."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    starter.run(tree, "eval", ["--run", str(folder), *options, *ONE_THREAD], given=given)
 
 
 def first_other_figure(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

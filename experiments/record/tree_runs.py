@@ -20,6 +20,7 @@ class Command:
 
     options: tuple[str, ...]
     needs: Mapping[str, Command] = field(default_factory=dict)  # setting -> the run whose folder it names
+    scoring: tuple[str, ...] = ()  # options of eval.py that writes code anew; `{name}`: the folder of another run
 
 
 def compute(starter: Starter, tree: Tree, command: Command, steps: int, folder: Path) -> Computed:

@@ -1,8 +1,6 @@
 """Which runs stand for the lines of a code, and how each tree spells them."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -87,23 +85,27 @@ def benchmark_line(row: str, minutes: float) -> Measured:
 
 
 def test_stages_of_benchmarks_are_each_trees_own(monkeypatch, tmp_path):
+    stages = {"first": ["--seed", "1"], "second": [], "third": [], "reverse": ["--data.reverse"]}
+    of_bash = {"pretrained": ["--training.steps", "0"], "tuned": ["--init.from", "{pretrained}"]}
     recipes = {
-        "django": {"first": ["--seed", "1"], "second": [], "third": [], "reverse": ["--data.reverse"]},
-        "nl2bash": {"pretrained": ["--training.steps", "0"], "tuned": ["--init.from", "{pretrained}"]},
+        "django": {"stages": stages, "scored": "first", "scoring": ["--ensemble", "{second}"]},
+        "nl2bash": {"stages": of_bash, "scored": "tuned", "scoring": ["--beam", "4"]},
     }
-    monkeypatch.setattr(provable, "ask", lambda tree, script: json.loads(json.dumps(recipes)))
+    monkeypatch.setattr(provable, "ask", lambda tree, script: recipes)
     lines = [benchmark_line("django, dev, strict", 87.0), benchmark_line("nl2bash, test, exact", 66.0)]
     found = of_benchmarks("benchmarks", "old", lines, run_untrusted=False)
-    assert [one.row for one in found.samples if not one.whole] == [
-        "nl2bash, tuned", "django, first", "django, second", "django, third", "django, reverse",
+    assert [one.row for one in found.samples] == [
+        "nl2bash, tuned", "django, second", "django, third", "django, reverse", "django, first", "nl2bash, tuned",
     ]  # fmt: skip
-    assert [one.row for one in found.samples if one.whole] == ["nl2bash, tuned"]
     assert [one.row for one in found.samples if one.scored] == ["nl2bash, tuned", "django, first"]
-    tuned, first, *_ = found.commands_in(Tree(tmp_path, tmp_path))
+    assert [one.whole for one in found.samples] == [False] * 5 + [True]
+    tuned, *_, first, _ = found.commands_in(Tree(tmp_path, tmp_path))
     assert tuned.needs["init.from"].options == ("nl2bash", "--training.steps", "0") and not first.needs
-    recipes["django"].pop("third")
+    assert (tuned.scoring, first.scoring) == (("--beam", "4"), ("--ensemble", "{second}"))
+    assert not tuned.needs["init.from"].scoring
+    stages.pop("third")
     with pytest.raises(TreeError, match="the recipe of django at old has no stage third"):
-        found.commands_in(Tree(Path(tmp_path), tmp_path, "old"))
+        found.commands_in(Tree(tmp_path, tmp_path, "old"))
 
 
 def test_a_benchmark_whose_scorers_run_programs_asks_for_the_users_word():
