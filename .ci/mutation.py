@@ -225,7 +225,8 @@ class Bench:
         sys.dont_write_bytecode = mutated
         code = 3
         try:
-            code = int(pytest.main(["-x", "-q", "--tb=line", "-rfE", "-p", "no:cacheprovider", *tests]))
+            left_out = [f"--deselect={name}" for name in self.settings["left_out"]]
+            code = int(pytest.main(["-x", "-q", "--tb=line", "-rfE", "-p", "no:cacheprovider", *left_out, *tests]))
             own = {path.stem for path in self.folder.iterdir()} | {"__main__"}
             names = [name for name in sys.modules if name.split(".")[0] not in own]
             (self.folder / "imported").write_text("\n".join(names))

@@ -24,6 +24,31 @@ def test_presets_have_the_norms_positions_and_activations_of_their_papers():
     assert [name for name, c in PRESETS.items() if c.biases] == ["vaswani2017", "bart"]
 
 
+def test_each_preset_has_the_quirks_of_its_paper_and_no_other():
+    """Vaswani et al. 2017, 3.4; BART's layernorm_embedding; Raffel et al. 2020 (T5 v1.1 unties the output)."""
+    t5s = ["t5", "t5_v1_1"]
+    quirks = {
+        "scale_embeddings": ["vaswani2017"], "norm_embeddings": ["bart"], "scale_initial_queries": t5s,
+        "scale_output": ["t5"], "learn_padding": t5s, "final_norm": [], "logits_bias": [], "position_offset": [],
+        "d_kv": [], "copy_head": [], "mlm_head": [], "tag_head": [], "match_head": [],
+    }  # fmt: skip
+    assert quirks == {quirk: [name for name, c in PRESETS.items() if getattr(c, quirk)] for quirk in quirks}
+
+
+def test_every_preset_has_all_pieces_and_what_is_taken_out_is_named():
+    assert all(config.removed == () for config in PRESETS.values())
+    taken_out = {"residual": False, "cross_attention": False, "causal": False, "norm": "none", "feed_forward": "none"}
+    for name, without in taken_out.items():
+        assert ModelConfig(**{name: without}).removed == (name,)
+    assert ModelConfig(**taken_out).removed == tuple(taken_out)
+
+
+def test_a_pre_norm_stack_ends_with_a_norm_and_a_post_norm_one_where_it_is_asked_for():
+    asked = {(position, final): ModelConfig(norm_position=position, final_norm=final).has_final_norm
+             for position in ("pre", "post") for final in (False, True)}  # fmt: skip
+    assert [choice for choice, has_norm in asked.items() if not has_norm] == [("post", False)]
+
+
 def test_the_epsilons_of_the_norms_are_those_of_the_published_code():
     """BART and the Transformer of 2017 as PyTorch has them: nn.LayerNorm's default; T5 and its kin: 1e-6."""
     of_layer_norm = inspect.signature(nn.LayerNorm).parameters["eps"].default

@@ -35,6 +35,26 @@ def test_frozen_weights_are_not_touched():
     assert {id(p) for p in trained} == {id(model.embedding.weight), id(model.output.bias)}
 
 
+def test_every_share_of_the_rate_has_two_groups_the_largest_share_first():
+    model = nn.ModuleDict({"low": nn.Linear(2, 3), "high": nn.Linear(3, 2)})
+    shares = {name: 0.25 if name.startswith("low") else 1.0 for name, _ in model.named_parameters()}
+    groups = parameter_groups(model, 0.1, shares)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    told = [(group["share"], group["weight_decay"], [names[id(p)] for p in group["params"]]) for group in groups]
+    assert told == [
+        (1.0, 0.1, ["high.weight"]), (1.0, 0.0, ["high.bias"]), (0.25, 0.1, ["low.weight"]), (0.25, 0.0, ["low.bias"])
+    ]  # fmt: skip
+    optimizer = torch.optim.SGD(groups, lr=9.0)
+    set_learning_rate(optimizer, 0.4)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.4, 0.4, 0.1, 0.1]
+
+
+def test_a_group_that_has_no_share_has_the_whole_rate():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=9.0)
+    set_learning_rate(optimizer, 0.4)
+    assert optimizer.param_groups[0]["lr"] == 0.4
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_a_step_is_the_one_of_the_paper(name):
     """The first step, by hand: m / (1 - b1) = g and v / (1 - b2) = g^2, so it is lr * g / (|g| + epsilon)."""
@@ -56,6 +76,8 @@ def test_the_gradient_is_clipped_as_a_whole():
     assert model[1].grad.tolist() == [3.0, 6.0]
     assert clip_gradient(model, 3.5).item() == pytest.approx(7.0)
     torch.testing.assert_close(torch.cat([model[0].grad, model[1].grad]), torch.tensor([1.0, 1.5, 3.0]))
+    assert clip_gradient(model, 0.5).item() == pytest.approx(3.5)
+    torch.testing.assert_close(torch.cat([model[0].grad, model[1].grad]), torch.tensor([1.0, 1.5, 3.0]) / 7)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -59,6 +59,13 @@ def test_cosine_is_that_of_torch():
         assert ours == pytest.approx(schedule.get_last_lr()[0])
 
 
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_last_step_has_the_final_share_and_so_has_every_step_beyond_it(schedule):
+    loop = LoopConfig(learning_rate=1.0, schedule=schedule, warmup_steps=4, final_share=0.2)
+    for step, total in ((5, 5), (6, 6), (9, 6), (10, 6)):
+        assert learning_rate(step, total, loop) == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("schedule", EVERY)
 @pytest.mark.parametrize(("total", "warmup"), [(1, 0), (1, 1), (5, 5), (3, 500), (7, 0)])
 def test_short_runs_and_long_warm_ups_have_a_rate_at_every_step(schedule, total, warmup):

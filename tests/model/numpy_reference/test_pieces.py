@@ -13,11 +13,13 @@ from model.config import ModelConfig
 from model.numpy_reference import positions
 from model.numpy_reference.attention import attention, attention_backward, join, split
 from model.numpy_reference.feed_forward import ACTIVATIONS
+from model.numpy_reference.heads import copy_loss
 from model.numpy_reference.linear import embedding_backward, linear_backward
 from model.numpy_reference.losses import cross_entropy
 from model.numpy_reference.normalization import norm, norm_backward
 from model.numpy_reference.optimizer import clip
 from model.numpy_reference.softmax import log_softmax, softmax, softmax_backward
+from model.numpy_reference.transformer import Batch
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_a_query_that_may_attend_to_nothing_gives_and_takes_nothing(draw):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_and_their_slopes_equal_pytorchs(name, draw):
-    u = draw.normal(scale=3, size=50)
+    u = np.append(draw.normal(scale=3, size=50), 0.0)  # at ReLU's kink the slope is 0
     truths = {"relu": F.relu, "gelu": F.gelu, "swish": F.silu, "swiglu": F.silu}
     truth_of = truths.get(name, lambda x: F.gelu(x, approximate="tanh"))
     tensor = torch.tensor(u, requires_grad=True)
@@ -127,6 +129,44 @@ def test_cross_entropy_counts_real_tokens_alone(label_smoothing, draw):
     assert abs(loss - truth.item()) < 1e-14
     np.testing.assert_allclose(d_logits, tensor.grad.numpy(), atol=1e-15)
     np.testing.assert_allclose(d_logits.sum(axis=-1), 0, atol=1e-15)
+
+
+def test_the_loss_of_a_mixture_worked_by_hand():
+    """The source is "7 2 7", pointed at with 1/2, 1/3 and 1/6; of ten tokens the softmax gives 0.1 to each.
+
+    P(7) = 0.4 * 0.1 + 0.6 * (1/2 + 1/6) = 0.44, P(5) = 0.04, and the third target is padding.
+    """
+    pointed = np.broadcast_to([1 / 2, 1 / 3, 1 / 6], (1, 3, 3))
+    pointer = {"pointed": pointed, "generate": np.full((1, 3), 0.4)}
+    source, target = np.array([[7, 2, 7]]), np.array([[7, 5, 2]])
+    batch = Batch(source, np.ones((1, 3), bool), target, target, np.array([[True, True, False]]))
+    exact = -(math.log(0.44) + math.log(0.04)) / 2
+    assert copy_loss(np.zeros((1, 3, 10)), pointer, batch)[0] == pytest.approx(exact)
+    smoothed = copy_loss(np.zeros((1, 3, 10)), pointer, batch, 0.1)[0]
+    assert smoothed == pytest.approx(0.9 * exact + 0.1 * math.log(10))
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_the_gradients_of_a_mixtures_loss_are_central_differences_of_it(label_smoothing, draw):
+    """By the logits, and by the scores that the pointer and the gate are made of."""
+    source, target = draw.integers(0, 5, (2, 4)), draw.integers(0, 5, (2, 3))
+    mask = np.array([[True, True, True], [True, False, False]])
+    batch = Batch(source, np.ones((2, 4), bool), target, target, mask)
+    inputs = [draw.normal(size=shape) for shape in ((2, 3, 5), (2, 3), (2, 3, 4))]
+
+    def loss_of(logits, gate, scores):
+        pointer = {"pointed": softmax(scores), "generate": 1 / (1 + np.exp(-gate))}
+        return copy_loss(logits, pointer, batch, label_smoothing)
+
+    loss, *gradients = loss_of(*inputs)
+    for x, gradient in zip(inputs, gradients, strict=True):
+        for place in np.ndindex(x.shape):
+            ends = []
+            for step in (1e-5, -1e-5):
+                x[place] += step
+                ends.append(loss_of(*inputs)[0])
+                x[place] -= step
+            assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(gradient[place], abs=1e-8)
 
 
 def test_clipping_keeps_the_direction_of_the_whole_gradient():
