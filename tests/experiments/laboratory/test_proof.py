@@ -1,5 +1,6 @@
 """Which runs a proof makes, where it looks for the older code, and what it says."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,9 +8,18 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock
+from safetensors.torch import save_file
 
 from experiments.laboratory import proof
-from experiments.laboratory.proof import facts_of, line_of_proof, provable_lines, provable_of_suite, prove
+from experiments.laboratory.proof import (
+    Trees,
+    compare_writing,
+    facts_of,
+    line_of_proof,
+    provable_lines,
+    provable_of_suite,
+    prove,
+)
 from experiments.laboratory.provable import Provable, Sample
 from experiments.laboratory.suite import Suite
 from experiments.record.records import CodeVerdict, Measured
@@ -92,6 +102,31 @@ def test_where_bits_part_the_scorers_are_compared_all_the_same_and_no_further_ru
     (line,) = prove([of_old], [], tmp_path / "proofs")
     assert line["rejects"] == "old" and "base, seed 0: training step 1: loss 2.0 instead of 1.0" in line["reason"]
     assert [run["row"] for run in line["runs"]] == [one["row"] for one in line["scorers"]] == ["base", "bash"]
+
+
+def test_networks_of_a_benchmark_write_together_and_the_first_other_line_is_said(tmp_path, monkeypatch):
+    samples = (Sample("django, second", benchmark="django"), Sample("django, first", benchmark="django"),
+               Sample("nl2bash, tuned", benchmark="nl2bash"))  # fmt: skip
+    trees = Trees(None, Tree(tmp_path, tmp_path, "old"), Tree(tmp_path, tmp_path), tmp_path)
+    commands = [Command((), scoring=("--ensemble", "{second}")), Command((), scoring=("--ensemble", "{second}"))]
+    asked, written = [], {"there": "pass", "here": "pass"}
+
+    def eval_in_copy(starter, tree, run, folder, options):
+        asked.append((run, options))
+        side = folder.name.split("-")[1]
+        folder.mkdir(exist_ok=True)
+        (folder / "metrics.jsonl").touch()
+        save_file({}, folder / "model.safetensors")
+        line = {"split": "dev", "id": "1", "prediction": written[side]}
+        (folder / "predictions.jsonl").write_text(json.dumps(line) + "\n")
+
+    monkeypatch.setattr(proof, "eval_in_copy", eval_in_copy)
+    part = provable(samples=samples)
+    assert compare_writing(trees, part, commands, 1) == ""
+    second = str(tmp_path / "here-0" / "run")
+    assert asked[1] == (tmp_path / "here-1" / "run", ["--ensemble", second, "--limit", "20"])
+    written["here"] = "return"
+    assert compare_writing(trees, part, commands, 1) == "dev 1: prediction 'return' instead of 'pass'"
 
 
 def test_two_processes_do_not_prove_in_one_folder(tmp_path):
