@@ -202,11 +202,12 @@ def append_line(folder: Path, line: Line) -> bool:
             before += "\n"
         short, shared = compact(line)
         known = shared_of(entry for _, entry in numbered_json_lines(path))
-        write_atomically(path, before + as_text([part for key, part in shared.items() if key not in known] + [short]))
+        added = [part for key, part in shared.items() if key not in known]
+        write_atomically(path, before + as_json_lines([*added, short]))
     return True
 
 
-def as_text(entries: Iterable[Mapping[str, Any]]) -> str:
+def as_json_lines(entries: Iterable[Mapping[str, Any]]) -> str:
     """Lines as they stand in a file."""
     return "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
 

@@ -49,7 +49,7 @@ class Add:
 
 
 @dataclass(frozen=True)
-class Measured:
+class AddMeasured:
     """Append the rows of a measuring command's JSON file."""
 
     file: Annotated[Path, tyro.conf.Positional]  # written with --json
@@ -63,7 +63,7 @@ class Pages:
 
 Command = (
     Annotated[Add, tyro.conf.subcommand("add")]
-    | Annotated[Measured, tyro.conf.subcommand("measured")]
+    | Annotated[AddMeasured, tyro.conf.subcommand("measured")]
     | Annotated[Pages, tyro.conf.subcommand("pages")]
 )
 
@@ -74,7 +74,7 @@ def add(command: Add, folder: Path) -> None:
     append([stored_line(run_line(command.run, suite, command.row, command.command))], folder, suite)
 
 
-def add_measured(command: Measured, folder: Path) -> None:
+def add_measured(command: AddMeasured, folder: Path) -> None:
     """Append the rows of a measurement. Raises UserError."""
     append(measurement_lines(command.file, command.suite), folder, command.suite)
 
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if isinstance(command, Add):
             add(command, root / "docs" / "results")
-        elif isinstance(command, Measured):
+        elif isinstance(command, AddMeasured):
             add_measured(command, root / "docs" / "results")
         else:
             make_pages(root)

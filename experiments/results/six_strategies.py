@@ -29,7 +29,7 @@ CLAIMS_OF_STRATEGIES = {  # strategy -> its claims in the suite `strategies`
     "6 distillation": ("a-teacher-helps-a-small-student",),
 }
 WANTED_STRATEGIES = 3  # strategies that gain
-META_LEARNING = Claim(
+META_LEARNING_CLAIM = Claim(
     "meta-learning-learns-from-few", "Meta-learning learns an unseen family from few examples.", "Finn et al. 2017",
     CLAIMED[0], "in_distribution", "higher", SMALLEST_GAIN, "", "", against="plain",
 )  # fmt: skip
@@ -91,7 +91,7 @@ def answer_of_few_shot(lines: list[Measured]) -> ClaimAnswer:
     difference = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}) points"
     p, seeds = found.p_corrected, int(found.over.split()[0])
     effect = effect_of_interval(seeds, found.value, found.low, found.high, p)
-    said = answer(META_LEARNING, in_words(effect, p, SMALLEST_GAIN))
+    said = answer(META_LEARNING_CLAIM, in_words(effect, p, SMALLEST_GAIN))
     return ClaimAnswer([compared, *means, difference, p_in_words(p), said], said, effect.decides)
 
 
