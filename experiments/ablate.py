@@ -113,9 +113,13 @@ def add_proofs(settings: Settings) -> None:
         name, lines = suite.name, read_suite(settings.results, suite.name)
         known_as = str(Path(settings.suite).resolve()) if settings.suite.endswith(".py") else name
         parts = provable_of_suite(suite, known_as, lines)
+    proved = False
     for line in prove(parts, lines, settings.runs.resolve() / "proofs" / name):
         append_line(settings.results, {"suite": name, **line})
         print(line["reason"])
+        proved = True
+    if not proved:
+        print(f"{name}: nothing to prove; its lines are today's code's, or a proof speaks of them already")
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from model.normalization import make_norm
 class EncoderHead(nn.Module):
     """A head of the encoder's, which a pretraining objective teaches; ENCODER_HEADS names all of them.
 
-    It gives one logit, of a yes, or V logits for each of the N labelled positions of a batch.
+    For each of the N labelled positions of a batch it gives the logit of a yes, or one logit a class.
     """
 
     def of_labelled(
         self, states: Tensor, labelled: Tensor, source: Tensor, source_mask: Tensor, embedding: nn.Module
     ) -> Tensor:
-        """states (B, S, d_model), labelled, source and source_mask (B, S) -> logits (N) or (N, V)."""
+        """states (B, S, d_model), labelled, source and source_mask (B, S) -> logits (N) or (N, classes)."""
         return self(states[labelled])
 
     @staticmethod

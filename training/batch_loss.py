@@ -38,8 +38,8 @@ def pair_loss(model: Transformer, batch: Batch, memory: Tensor, label_smoothing:
 
 
 def encoder_loss(model: Transformer, batch: Batch) -> tuple[Tensor, int]:
-    """-log P of the labels under what the head of the batch's kind says: of two classes, or of V."""
-    logits, labels = head_logits(model, batch), batch.labels[batch.labels != IGNORE]  # (N) or (N, V), (N)
+    """-log P of the labels under what the head of the batch's kind says: of a yes, or of several classes."""
+    logits, labels = head_logits(model, batch), batch.labels[batch.labels != IGNORE]  # (N) or (N, classes), (N)
     return binary_loss(logits, labels) if logits.dim() == 1 else mlm_loss(logits, labels)
 
 

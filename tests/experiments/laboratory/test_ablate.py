@@ -109,15 +109,21 @@ def test_the_code_of_a_suite_has_what_reading_a_built_corpus_imports():
     assert {node.module for node in nodes if isinstance(node, ast.ImportFrom)} == {*READ_SHARDS}
 
 
-def test_the_suite_that_the_docs_show_works(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "options", "left"),
+    [("mine", ["--seeds", "2"], {"10 left", "model.feed_forward=swiglu, seed 2"}),
+     ("norms", [], {"20 left", "LayerNorm, seed 5", "base, seed 10"})],
+)  # fmt: skip
+def test_the_suites_that_the_docs_show_work(tmp_path, capsys, name, options, left):
     page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
-    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "SUITE = Suite(" in block]
-    file = tmp_path / "mine.py"
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (example,) = [block for block in blocks if f'name="{name}"' in block]
+    file = tmp_path / f"{name}.py"
     file.write_text(example)
-    assert "python -m experiments.ablate mine.py --seeds 2" in page
-    assert main([str(file), "--seeds", "2", "--dry_run", "--results", str(tmp_path)]) == 0
+    assert " ".join(["python -m experiments.ablate", file.name, *options]) in page
+    assert main([str(file), *options, "--dry_run", "--results", str(tmp_path)]) == 0
     said = capsys.readouterr()
-    assert "0 runs done, 10 left" in said.out and "model.feed_forward=swiglu, seed 2" in said.out
+    assert all(words in said.out for words in left)
     assert not said.err, "no row of it may be refused"
 
 

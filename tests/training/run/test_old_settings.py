@@ -2,13 +2,25 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import train
 from system.errors import UserError
 from training.run.folder import CONFIG_FILE, read_config, write_config
-from training.run.old_settings import Change, differing, first_name, flat, in_first_names, nested, read_old
+from training.run.old_settings import (
+    SCHEMA,
+    SETTING_CHANGES,
+    UNCHANGED,
+    Change,
+    differing,
+    first_name,
+    flat,
+    in_first_names,
+    nested,
+    read_old,
+)
 from training.run.settings_file import to_dict
 
 CHANGES = (
@@ -44,6 +56,16 @@ def test_what_tells_a_run_apart_is_not_touched_by_names_new_settings_and_other_d
     today = {"strategies.low_rank.rank": 8, "training.clip": 5.0, "data.new": False}
     assert differing(today, defaults, CHANGES) == then == {"strategies.rank": 8}
     assert differing({**today, "training.clip": 1.0}, defaults, CHANGES) == {"strategies.rank": 8, "training.clip": 1.0}
+
+
+def test_a_default_that_is_another_one_today_has_its_row():
+    """first_defaults.json has every setting with the default that it came with; a new setting gets its line there."""
+    first = json.loads(Path(__file__).with_name("first_defaults.json").read_text(encoding="utf-8"))
+    today = flat(to_dict(train.Settings()))
+    assert first.keys() == today.keys()
+    changed = {name for name, value in first.items() if json.dumps(value) != json.dumps(today[name])}
+    assert changed == {change.new for change in SETTING_CHANGES if change.default is not UNCHANGED}
+    assert max(change.until for change in SETTING_CHANGES) < SCHEMA
 
 
 def test_nested_settings_and_dotted_names_are_two_ways_to_write_one_thing():
