@@ -1,5 +1,7 @@
-"""What a model has to beat: the most common code, and the code of the nearest training description, as it is or with
-the query's words put in. None of them learns anything but counts.
+"""Baselines that a model has to beat, which learn nothing but counts.
+
+The most common code of the training lines, and the code of the nearest training description, as it is or with the
+query's words put in.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ _BLANKED_DOTS = r"\s*\.\s*"  # corpora write dots in code with blanks around the
 
 
 def baseline_predictions(train: Sequence[Example], queries: Sequence[str]) -> dict[str, list[str]]:
-    """What each baseline predicts for the descriptions `queries`: name of the baseline -> one code per query."""
+    """The predictions of each baseline for the descriptions `queries`: name of the baseline -> one code per query."""
     neighbours = nearest_code(train, queries)
     alike = nearest_code(train, queries, rare_words_first=False)
     return {

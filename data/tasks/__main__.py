@@ -30,7 +30,7 @@ def operation_shares(examples: list[Example]) -> dict[str, float]:
 
 
 def split_statistics(examples: list[Example]) -> dict[str, Any]:
-    """What one split looks like, in numbers."""
+    """The statistics of one split."""
     shares = operation_shares(examples)
     rarest = next(iter(shares))
     numbers = {

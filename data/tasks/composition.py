@@ -1,4 +1,4 @@
-"""How operations become a task: pipelines, two results combined, two pipelines behind a condition.
+"""The composition of operations to a task: a pipeline, two combined results, or two pipelines behind a condition.
 
     pipeline   A                    one step feeds the next
     combine    A and B, joined      the sum of xs minus the largest number in xs

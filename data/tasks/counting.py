@@ -1,4 +1,4 @@
-"""How many different tasks the grammar holds once names and constants are taken out.
+"""The number of different tasks in the grammar, names and constants aside.
 
 Counted exactly, by dynamic programming over the typed forms, for tasks of up to LONGEST_TASK operations:
 
@@ -63,7 +63,7 @@ class Family(NamedTuple):
 
     @property
     def tasks(self) -> int:
-        """How many choices of forms it holds."""
+        """The number of choices of forms in the family."""
         return math.prod(pipelines(self.argument, self.gives, size) for size in self.sizes)
 
 

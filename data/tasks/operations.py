@@ -1,4 +1,4 @@
-"""What an operation is: types, code template, reference semantics and phrasings. The tables stand in on_*.py.
+"""The parts of an operation: types, code template, reference semantics and phrasings. The tables are in on_*.py.
 
 Types: "ints" and "words" are lists, "text" and "int" scalars, "dict" maps words to ints; "bool" and "groups" only end
 a task. A row may take "list" (ints or words alike) and then give "list" or "item".

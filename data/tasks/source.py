@@ -85,7 +85,7 @@ def as_columns(examples: Iterator[Example]) -> dict[str, list[Any]]:
 
 
 def as_examples(columns: dict[str, list[Any]]) -> list[Example]:
-    """What `as_columns` wrote down."""
+    """The examples that `as_columns` wrote as columns."""
     ops = [tuple(names) for names in columns["table of ops"]]
     normalised = columns["table of normalised"]
     places = zip(columns["ops"], columns["normalised"], strict=True)

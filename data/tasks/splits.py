@@ -1,4 +1,4 @@
-"""Which tasks belong to training and which to the tests, decided by stable hashes so that no list is needed.
+"""The division of tasks between training and tests, by stable hashes so that no list is needed.
 
 Every exact program and every description stands on one side only. The pairs of operations in `held_pairs` never stand
 together in a training program, in either order and whatever stands between them.

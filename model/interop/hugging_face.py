@@ -1,4 +1,4 @@
-"""The same network under other names: weights to and from Hugging Face's T5, BART, PLBART and Marian.
+"""Conversion of settings and weights to and from Hugging Face's T5, BART, PLBART and Marian.
 
 No file is read here and nothing of Hugging Face is imported: a model of theirs is the dictionary of its config.json and
 its name -> tensor. T5 v1.1 and Flan-T5 are T5 with a gate and without a tied output, CodeT5 is T5. What the families

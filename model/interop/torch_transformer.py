@@ -1,4 +1,4 @@
-"""The same stacks as `torch.nn.Transformer`: weights to and from PyTorch's own module.
+"""Conversion of weights to and from PyTorch's own module, `torch.nn.Transformer`.
 
 It has no embeddings, positions or output layer, so a conversion covers the two stacks, and the caller gives or gets the
 rest under our names. Its quirk is a norm behind a post-norm stack, which has ended with one already: the field

@@ -34,7 +34,7 @@ class Record:
 
 
 def work_file(folder: Path, page: Page) -> Path:
-    """Where a student's copy of an exercise is."""
+    """The path of a student's copy of an exercise."""
     return folder / f"{page.folder.name}.py"
 
 

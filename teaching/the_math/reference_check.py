@@ -74,7 +74,7 @@ def numpy_weights(model: Transformer) -> Weights:
 
 
 def numpy_batch(batch: Batch) -> reference.Batch:
-    """The same ids and masks as arrays."""
+    """A batch's ids and masks as arrays."""
     return reference.Batch(*(getattr(batch, name).numpy() for name in reference.Batch._fields))
 
 

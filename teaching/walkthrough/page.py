@@ -113,7 +113,7 @@ def is_derived(step: Operation | None, name: str, part: str) -> bool:
 
 
 def rank(name: str, part: str) -> int:
-    """How early an array is left out when there is no room; 0 last."""
+    """The rank in which arrays are left out when there is no room; 0 is left out last."""
     leaf = name.rpartition(".")[2]
     if leaf in WIDE and ".feed_forward." in name:
         return 5 if part == "gradient" else 4

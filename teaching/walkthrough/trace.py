@@ -32,7 +32,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class ParameterNorms:
-    """How large a parameter and the gradient that reaches it are, by the Euclidean norm."""
+    """The Euclidean norms of a parameter and of the gradient that reaches it."""
 
     name: str
     shape: tuple[int, ...]
@@ -191,7 +191,7 @@ def activations_of(recorder: Recorder) -> dict[str, Activation]:
 
 
 def positions_of(model: Transformer, source: Tensor, target: Tensor) -> dict[str, Activation]:
-    """What the network knows of positions: vectors that are added, or cosines and sines of a rotation."""
+    """The network's positions: vectors that are added, or cosines and sines of a rotation."""
     result = {}
     for stack, ids in (("encoder", source), ("decoder", target)):
         positions = torch.arange(ids.shape[1], device=ids.device)
