@@ -33,7 +33,7 @@ class Batch:
     decoder_input: torch.Tensor  # (B, T) long, the target shifted right by one start token
     labels: torch.Tensor | None  # (B, S) long, IGNORE where nothing is to be learnt; (B, T) ranks of "permutation"
     n_tokens: int  # real tokens of sources and targets
-    beside: Batch | None = None  # of the items that stand beside these
+    auxiliary: Batch | None = None  # of the items' auxiliary ones
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
@@ -59,9 +59,11 @@ def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:
     if kind == "permutation":  # model/two_streams.py reads a mask where a token is to be predicted
         decoder_input = torch.cat((decoder_input, torch.full_like(target, special.mask_id)), dim=1)  # (B, 2T)
     n_tokens = sum(len(item.source) + len(item.target) for item in items)
-    pairs = [(item.beside, id) for item, id in zip(items, ids, strict=True) if item.beside is not None]
-    beside = collate(*zip(*pairs, strict=True), special) if pairs else None
-    return Batch(list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens, beside)
+    pairs = [(item.auxiliary, id) for item, id in zip(items, ids, strict=True) if item.auxiliary is not None]
+    auxiliary = collate(*zip(*pairs, strict=True), special) if pairs else None
+    return Batch(
+        list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens, auxiliary
+    )
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -78,4 +78,4 @@ class Item:
     target: list[int] = field(default_factory=list)
     labels: list[int] | None = None
     kind: str = "seq2seq"
-    beside: Item | None = None  # what the encoder learns of the same example in the same step
+    auxiliary: Item | None = None  # what the encoder learns of the same example in the same step

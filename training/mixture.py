@@ -72,19 +72,21 @@ class Mixture:
             chosen = self.functions["rename"](example, self.words, generator)
         if is_drawn(self.strategies.perturb, generator):
             chosen = perturb(chosen, PERTURBATIONS[int(generator.integers(len(PERTURBATIONS)))], generator)
-        yield self.beside(self.functions["pairs"](chosen, self.tokenizer, generator), chosen, generator), example
+        item = self.functions["pairs"](chosen, self.tokenizer, generator)
+        yield self.with_auxiliary(item, chosen, generator), example
+
         if "tae" in on and is_drawn(self.objectives.tae, generator):
             code = self.code_alone(example.language, generator)
             if code is not None:
                 yield self.functions["tae"](code, self.tokenizer, generator), code
 
-    def beside(self, item: Item, example: Example, generator: numpy.random.Generator) -> Item:
+    def with_auxiliary(self, item: Item, example: Example, generator: numpy.random.Generator) -> Item:
         """The pair's item with the auxiliary task's beside it."""
         name = self.strategies.auxiliary.task
         if name == "none":
             return item
         task = objective(name)(example, self.tokenizer, generator, **self.arguments(name, example))
-        return replace(item, beside=task)
+        return replace(item, auxiliary=task)
 
     def code_alone(self, language: str, generator: numpy.random.Generator) -> Example | None:
         """A mined example in this language; None where it was not met in a few draws."""

@@ -179,9 +179,9 @@ class Stream:
         A task beside it that is longer, as it may read description and code, is counted and left out.
         """
         longest = self.data.max_source_length, self.data.max_target_length
-        if item.beside is not None and len(item.beside.source) > longest[0]:
+        if item.auxiliary is not None and len(item.auxiliary.source) > longest[0]:
             self.bad.add(f"without strategies.auxiliary.task: longer than {longest[0]} tokens", example.id)
-            item = replace(item, beside=None)
+            item = replace(item, auxiliary=None)
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item
         reason = f"longer than {longest[0]} + {longest[1]} tokens"

@@ -91,7 +91,7 @@ def one_network(suites: Suites) -> list[str]:
     if not found or not looked_up:
         return not_run(question)
     line = found[-1]
-    answer = f"{line.value:.1f}% ({line.low:.1f} to {line.high:.1f}): one network of the next row's, one seed, greedy"
+    answer = f"{line.value:.1f}% ({line.low:.1f} to {line.high:.1f}): one network of those below, one seed, greedy"
     return [question, answer, f"look-up {looked_up[-1].value:.1f}%", code("python -m experiments.studies.choosing")]
 
 

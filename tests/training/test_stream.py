@@ -96,13 +96,13 @@ def test_a_task_beside_a_pair_is_left_out_where_it_is_too_long(tokenizer):
     """Tags are of description and code in one text."""
     strategies = StrategiesConfig(auxiliary=AuxiliaryConfig("tag"))
     mixture = Mixture(ObjectivesConfig(), tokenizer, 0, EXAMPLES, strategies=strategies)
-    lengths = [len(item.beside.source) for example in EXAMPLES for item, _ in mixture.items(example, 0)]
+    lengths = [len(item.auxiliary.source) for example in EXAMPLES for item, _ in mixture.items(example, 0)]
     longest = max(lengths) - 1
     stream = Stream(mixture, DataConfig(max_source_length=longest), BadRecords())
     batches = list(stream.one_epoch())
-    pairs, beside = (sum(len(one.ids) for one in made) for made in (batches, [batch.beside for batch in batches]))
+    pairs, beside = (sum(len(one.ids) for one in made) for made in (batches, [batch.auxiliary for batch in batches]))
     assert pairs == len(EXAMPLES) > beside == sum(length <= longest for length in lengths) > 0
-    assert all(batch.beside.source.shape[1] <= longest for batch in batches)
+    assert all(batch.auxiliary.source.shape[1] <= longest for batch in batches)
     assert stream.bad.counts == {f"without strategies.auxiliary.task: longer than {longest} tokens": pairs - beside}
 
 

@@ -19,13 +19,13 @@ from training.batch_loss import batch_loss, n_predicted
 
 
 def with_auxiliary(pairs: Callable[[Batch], Tensor], model: Transformer, weight: float) -> Callable[[Batch], Tensor]:
-    """The sum of a batch's loss, that of the task added which its `beside` holds; `pairs` gives the loss without it."""
+    """The sum of a batch's loss and of that of its `auxiliary` batch; `pairs` gives the loss without it."""
 
     def loss(batch: Batch) -> Tensor:
         total = pairs(batch)
-        if batch.beside is None:
+        if batch.auxiliary is None:
             return total
-        beside, n = batch_loss(model, batch.beside, 0.0)
-        return total + weight * n_predicted(batch) / max(1, n) * beside
+        auxiliary, n = batch_loss(model, batch.auxiliary, 0.0)
+        return total + weight * n_predicted(batch) / max(1, n) * auxiliary
 
     return loss

@@ -18,7 +18,7 @@ def step_flops(config: ModelConfig, batch: Batch, strategies: StrategiesConfig, 
     matrix spares outside of the layers, as a tied output's, is not taken off.
     """
     lowest = lowest_trained(strategies.layers, step)
-    parts = [batch] if batch.beside is None else [batch, batch.beside]
+    parts = [batch] if batch.auxiliary is None else [batch, batch.auxiliary]
     one_pass = sum(batch_flops(config, part) for part in parts)
     if lowest is not None:
         # Of a backward pass's two products an adversary needs one, the gradient of what goes in.

@@ -62,8 +62,8 @@ def test_an_adversary_around_a_teacher_and_a_task_beside_is_the_sum_of_all(make_
     taught = config.teacher.weight, config.teacher.temperature
     for share in passes(model, batch, config.adversary):
         pairs = distillation_loss(model, Teacher(teacher), batch, 0.1, *taught)
-        beside, k = batch_loss(model, batch.beside, 0.0)
-        loss = share * (pairs + config.auxiliary.weight * n / k * beside)
+        auxiliary, k = batch_loss(model, batch.auxiliary, 0.0)
+        loss = share * (pairs + config.auxiliary.weight * n / k * auxiliary)
         (loss / n).backward()
         expected += loss.item()
     assert total == pytest.approx(expected)
