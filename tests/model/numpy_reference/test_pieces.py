@@ -197,3 +197,17 @@ def test_clipping_keeps_the_direction_of_the_whole_gradient():
     assert clip(gradients, 1.0) == 5.0
     np.testing.assert_allclose([gradients["a"][0], gradients["b"][0, 1]], [0.6, 0.8], atol=1e-6)
     assert clip(gradients, 10.0) < 1.001 and gradients["a"][0] < 0.61
+
+
+def test_a_small_gradient_is_clipped_as_by_pytorch_and_one_of_the_limit_is_left_alone(draw):
+    """Of norms near the 1e-6 that stands beside the norm, which would not show otherwise."""
+    gradients = {"a": 1e-5 * draw.normal(size=3), "b": 1e-5 * draw.normal(size=(2, 2))}
+    tensors = [torch.zeros(gradient.shape, dtype=torch.float64) for gradient in gradients.values()]
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
+        tensor.grad = torch.from_numpy(gradient.copy())
+    norm = torch.nn.utils.clip_grad_norm_(tensors, 1e-6)
+    assert clip(gradients, 1e-6) == pytest.approx(norm.item())
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
+        np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=1e-12)
+    whole = {"a": np.array([3.0, 4.0])}
+    assert clip(whole, 5.0) == 5.0 and whole["a"].tolist() == [3.0, 4.0]

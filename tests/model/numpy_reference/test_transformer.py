@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from model.numpy_reference.decoding import greedy
 from model.numpy_reference.heads import mlm_loss
 from model.numpy_reference.initialisation import initialise, weight_shapes
 from model.numpy_reference.linear import part
-from model.numpy_reference.training_step import loss_and_gradients
+from model.numpy_reference.training_step import loss_and_gradients, training_step
 from model.numpy_reference.transformer import encode
 from teaching.the_math.reference_check import (
     LIMITS,
@@ -85,6 +86,20 @@ def test_weights_after_ten_steps_are_those_of_the_training_loop(config):
     before = numpy_weights(model)
     assert ten_steps_error(model, batch) < LIMITS["ten steps"]
     assert worst(before, numpy_weights(model)) > 1e-3  # they did move
+
+
+@pytest.mark.parametrize("copy_head", [False, True])
+def test_unless_it_is_told_otherwise_a_step_smooths_nothing_and_clips_the_gradient_to_one(copy_head):
+    config, applied = preset("modern", **{**SMALLEST, "copy_head": copy_head}), {}
+    model, batch = small_model(config), small_batch(config.vocab_size)
+    optimizer = SimpleNamespace(update=lambda weights, gradients, rate: applied.update(gradients))
+    loss, norm = training_step(numpy_batch(batch), numpy_weights(model), optimizer, config, SPECIAL.pad_id, 0.1)
+    log_probs = model(batch.source, batch.source_mask, batch.decoder_input)
+    chosen = log_probs.gather(-1, batch.target[..., None])[..., 0][batch.target_mask]
+    assert loss == pytest.approx(-chosen.mean().item())
+    assert loss == loss_and_gradients(numpy_batch(batch), numpy_weights(model), config, SPECIAL.pad_id)[0]
+    assert norm > 1.1  # so that there is something to clip
+    assert sum((gradient**2).sum() for gradient in applied.values()) ** 0.5 == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", PRESETS)
