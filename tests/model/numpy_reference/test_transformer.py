@@ -81,6 +81,16 @@ def test_every_gradient_equals_autograd(config):
     assert gradient_error(small_model(config), small_batch(config.vocab_size)) < LIMITS["gradients"]
 
 
+@pytest.mark.parametrize("learn_padding", [False, True])
+def test_padding_that_the_decoder_starts_with_is_taught_where_pytorch_teaches_it(learn_padding):
+    """T5's decoder starts with padding; elsewhere padding is never an input that counts."""
+    model = small_model(preset("t5_v1_1", **{**SMALLEST, "learn_padding": learn_padding}))
+    batch = small_batch(model.config.vocab_size)
+    batch.decoder_input[:, 0] = SPECIAL.pad_id
+    assert gradients_of(model, batch)["embedding.weight"][SPECIAL.pad_id].any() == learn_padding
+    assert gradient_error(model, batch) < LIMITS["gradients"]
+
+
 def test_weights_after_ten_steps_are_those_of_the_training_loop(config):
     model, batch = small_model(config), small_batch(config.vocab_size)
     before = numpy_weights(model)
