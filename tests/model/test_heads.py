@@ -117,6 +117,11 @@ def test_the_targets_alone_have_the_log_probabilities_of_the_whole_distribution(
     assert_close(found, model(*inputs).gather(-1, target[..., None])[..., 0][target_mask])
 
 
+def test_the_pointer_has_two_matrices_and_no_biases():
+    names = [name for name, _ in CopyHead(CONFIG).named_parameters()]
+    assert names == ["query.weight", "key.weight", "gate.weight", "gate.bias"]
+
+
 def test_a_new_network_generates_more_than_it_copies():
     """The gate starts at a bias of 1 and no weights: p_gen is sigmoid(1), whatever the states are."""
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from model.numpy_reference.heads import copy_loss
 from model.numpy_reference.linear import embedding_backward, linear_backward
 from model.numpy_reference.losses import cross_entropy
 from model.numpy_reference.normalization import norm, norm_backward
-from model.numpy_reference.optimizer import clip
+from model.numpy_reference.optimizer import AdamW, clip
 from model.numpy_reference.softmax import log_softmax, softmax, softmax_backward
 from model.numpy_reference.transformer import Batch
 
@@ -169,8 +169,45 @@ def test_the_gradients_of_a_mixtures_loss_are_central_differences_of_it(label_sm
             assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(gradient[place], abs=1e-8)
 
 
+def test_three_steps_are_pytorchs_by_its_own_defaults(draw):
+    """A matrix, which decays, and a vector, which does not; gradients of the size of epsilon among them."""
+    weights = {"matrix": draw.normal(size=(2, 3)), "vector": draw.normal(size=3)}
+    tensors = {name: torch.tensor(weight, requires_grad=True) for name, weight in weights.items()}
+    groups = [{"params": tensors["matrix"]}, {"params": tensors["vector"], "weight_decay": 0.0}]
+    ours, theirs = AdamW(), torch.optim.AdamW(groups, lr=0.1)
+    for size in (1.0, 1e-8, 3.0):
+        gradients = {name: size * draw.normal(size=weight.shape) for name, weight in weights.items()}
+        for name, tensor in tensors.items():
+            tensor.grad = torch.from_numpy(gradients[name].copy())
+        ours.update(weights, gradients, 0.1)
+        theirs.step()
+        for name, tensor in tensors.items():
+            np.testing.assert_allclose(weights[name], tensor.detach().numpy(), rtol=1e-12)
+
+
+def test_a_first_step_of_a_tiny_gradient_shows_epsilon():
+    """By hand: m / (1 - beta1) = g and v / (1 - beta2) = g^2, so the step is lr g / (|g| + epsilon) = lr / 2."""
+    weights = {"vector": np.array([1.0])}
+    AdamW().update(weights, {"vector": np.array([1e-8])}, 0.1)
+    assert weights["vector"][0] == pytest.approx(0.95, rel=1e-9)
+
+
 def test_clipping_keeps_the_direction_of_the_whole_gradient():
     gradients = {"a": np.array([3.0]), "b": np.array([[0.0, 4.0]])}
     assert clip(gradients, 1.0) == 5.0
     np.testing.assert_allclose([gradients["a"][0], gradients["b"][0, 1]], [0.6, 0.8], atol=1e-6)
     assert clip(gradients, 10.0) < 1.001 and gradients["a"][0] < 0.61
+
+
+def test_a_small_gradient_is_clipped_as_by_pytorch_and_one_of_the_limit_is_left_alone(draw):
+    """Of norms near the 1e-6 that stands beside the norm, which would not show otherwise."""
+    gradients = {"a": 1e-5 * draw.normal(size=3), "b": 1e-5 * draw.normal(size=(2, 2))}
+    tensors = [torch.zeros(gradient.shape, dtype=torch.float64) for gradient in gradients.values()]
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
+        tensor.grad = torch.from_numpy(gradient.copy())
+    norm = torch.nn.utils.clip_grad_norm_(tensors, 1e-6)
+    assert clip(gradients, 1e-6) == pytest.approx(norm.item())
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
+        np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=1e-12)
+    whole = {"a": np.array([3.0, 4.0])}
+    assert clip(whole, 5.0) == 5.0 and whole["a"].tolist() == [3.0, 4.0]

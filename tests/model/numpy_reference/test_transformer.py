@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from model.numpy_reference.decoding import greedy
 from model.numpy_reference.heads import mlm_loss
 from model.numpy_reference.initialisation import initialise, weight_shapes
 from model.numpy_reference.linear import part
-from model.numpy_reference.training_step import loss_and_gradients
+from model.numpy_reference.training_step import loss_and_gradients, training_step
 from model.numpy_reference.transformer import encode, forward
 from teaching.the_math.reference_check import (
     LIMITS,
@@ -80,11 +81,35 @@ def test_every_gradient_equals_autograd(config):
     assert gradient_error(small_model(config), small_batch(config.vocab_size)) < LIMITS["gradients"]
 
 
+@pytest.mark.parametrize("learn_padding", [False, True])
+def test_padding_that_the_decoder_starts_with_is_taught_where_pytorch_teaches_it(learn_padding):
+    """T5's decoder starts with padding; elsewhere padding is never an input that counts."""
+    model = small_model(preset("t5_v1_1", **{**SMALLEST, "learn_padding": learn_padding}))
+    batch = small_batch(model.config.vocab_size)
+    batch.decoder_input[:, 0] = SPECIAL.pad_id
+    assert gradients_of(model, batch)["embedding.weight"][SPECIAL.pad_id].any() == learn_padding
+    assert gradient_error(model, batch) < LIMITS["gradients"]
+
+
 def test_weights_after_ten_steps_are_those_of_the_training_loop(config):
     model, batch = small_model(config), small_batch(config.vocab_size)
     before = numpy_weights(model)
     assert ten_steps_error(model, batch) < LIMITS["ten steps"]
     assert worst(before, numpy_weights(model)) > 1e-3  # they did move
+
+
+@pytest.mark.parametrize("copy_head", [False, True])
+def test_unless_it_is_told_otherwise_a_step_smooths_nothing_and_clips_the_gradient_to_one(copy_head):
+    config, applied = preset("modern", **{**SMALLEST, "copy_head": copy_head}), {}
+    model, batch = small_model(config), small_batch(config.vocab_size)
+    optimizer = SimpleNamespace(update=lambda weights, gradients, rate: applied.update(gradients))
+    loss, norm = training_step(numpy_batch(batch), numpy_weights(model), optimizer, config, SPECIAL.pad_id, 0.1)
+    log_probs = model(batch.source, batch.source_mask, batch.decoder_input)
+    chosen = log_probs.gather(-1, batch.target[..., None])[..., 0][batch.target_mask]
+    assert loss == pytest.approx(-chosen.mean().item())
+    assert loss == loss_and_gradients(numpy_batch(batch), numpy_weights(model), config, SPECIAL.pad_id)[0]
+    assert norm > 1.1  # so that there is something to clip
+    assert sum((gradient**2).sum() for gradient in applied.values()) ** 0.5 == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -175,6 +200,8 @@ def test_random_weights_have_the_names_shapes_and_sizes_of_pytorchs(config):
     ours = initialise(bigger, 0, np.random.default_rng(1))
     assert ours.keys() == theirs.keys()
     for name, weight in ours.items():
+        if theirs[name].std() == 0:  # gains, biases, and the gate that starts by generating
+            np.testing.assert_array_equal(weight, theirs[name])
         # a uniform or normal draw of n numbers: the root mean square strays by about 1/sqrt(n)
         scale = np.sqrt((theirs[name] ** 2).mean())
         assert abs(np.sqrt((weight**2).mean()) - scale) <= 4 * scale / np.sqrt(weight.size), name
