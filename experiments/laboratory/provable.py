@@ -17,7 +17,7 @@ from typing import Any
 from experiments.benchmarks.recipes import BENCHMARKS
 from experiments.laboratory.plan import NOT_ASKED, options_of
 from experiments.record.compact_lines import Line, defaults
-from experiments.record.tree_runs import Command, compute, without
+from experiments.record.tree_runs import Command, make, without
 from experiments.record.trees import ROOT, Starter, Tree, TreeError, ask
 from system.atomic_files import read_json
 from system.errors import UserError
@@ -178,7 +178,7 @@ def code_of_sample(
     """What finds the code of runs that only they themselves know: by one step of a sample."""
 
     def code_in(starter: Starter, tree: Tree, folder: Path) -> str:
-        compute(starter, tree, commands_in(tree)[number], 1, folder)
+        make(starter, tree, commands_in(tree)[number], 1, folder)
         return read_json(folder / "run" / "environment.json")["code_hash"]
 
     return code_in
