@@ -18,7 +18,7 @@ from experiments.benchmarks.recipes import BENCHMARKS
 from experiments.laboratory.plan import NOT_REQUESTED, options_of
 from experiments.record.compact_lines import defaults
 from experiments.record.records import Figure, Measured, ResultLine
-from experiments.record.tree_runs import Command, compute, without
+from experiments.record.tree_runs import Command, make, without
 from experiments.record.trees import ROOT, Starter, Tree, TreeError, ask
 from system.atomic_files import read_json
 from system.errors import UserError
@@ -179,7 +179,7 @@ def code_of_sample(
     """What finds the code of runs that only they themselves know: by one step of a sample."""
 
     def code_in(starter: Starter, tree: Tree, folder: Path) -> str:
-        compute(starter, tree, commands_in(tree)[number], 1, folder)
+        make(starter, tree, commands_in(tree)[number], 1, folder)
         return read_json(folder / "run" / "environment.json")["code_hash"]
 
     return code_in

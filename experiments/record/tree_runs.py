@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.record.trees import Computed, Starter, Tree, train_or_go_on
+from experiments.record.trees import Computed, Starter, Tree, make_or_go_on, read_run
 from training.run.old_settings import first_name
 
 FEW_STEPS = 50  # of a short run, in each phase that it has
@@ -24,18 +24,26 @@ class Command:
 
 
 def compute(starter: Starter, tree: Tree, command: Command, steps: int, folder: Path) -> Computed:
-    """What a command computes in a tree, in so many steps (0: its own number), in `folder / "run"`.
+    """What a command computes in a tree, in so many steps (0: its own number), in `folder / "run"`. Raises TreeError.
 
-    What it begins with, or learns from, is made first, in few steps. What is there already is not made again. Raises
-    TreeError.
+    What is there already is not made again.
+    """
+    make(starter, tree, command, steps, folder)
+    return read_run(folder / "run")
+
+
+def make(starter: Starter, tree: Tree, command: Command, steps: int, folder: Path) -> None:
+    """Make the run of a command, after those that it begins with, or learns from, these in few steps. TreeError.
+
+    A network to begin with may be an untrained one, whose run leaves no losses to be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     options = shortened(command.options, steps) if steps else list(command.options)
     for setting, needed in command.needs.items():
         place = folder / setting.replace(".", "_")
-        compute(starter, tree, needed, steps or FEW_STEPS, place)
+        make(starter, tree, needed, steps or FEW_STEPS, place)
         options = with_folder(options, setting, place / "run")
-    return train_or_go_on(starter, tree, options, folder / "run")
+    make_or_go_on(starter, tree, options, folder / "run")
 
 
 def shortened(options: Sequence[str], steps: int) -> list[str]:

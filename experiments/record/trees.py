@@ -249,8 +249,8 @@ def train(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> Comp
     return read_run(run)
 
 
-def train_or_go_on(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> Computed:
-    """The same; a run that was begun goes on from its checkpoint, one that was made is only read. Raises TreeError.
+def make_or_go_on(starter: Starter, tree: Tree, words: Sequence[str], run: Path) -> None:
+    """Run the tree's train.py likewise; a run that was begun goes on, one that was made is left. Raises TreeError.
 
     A file beside the folder says that the run was made: which of a run's files is the last one differs over trees.
     """
@@ -258,7 +258,6 @@ def train_or_go_on(starter: Starter, tree: Tree, words: Sequence[str], run: Path
     if not made.exists():
         starter.run(tree, "train", [*(["--resume"] if is_run(run) else words), "--run", str(run), *ONE_THREAD])
         made.touch()
-    return read_run(run)
 
 
 def train_until_killed(starter: Starter, tree: Tree, words: Sequence[str], run: Path, step: int) -> None:

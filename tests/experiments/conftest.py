@@ -23,6 +23,8 @@ def main(words):
     begun, run_steps = run.exists(), 4
     run.mkdir(exist_ok=True)
     (run / "config.json").write_text("{}")
+    if "--untrained" in words:
+        return
     with open(run / "metrics.jsonl", "a") as metrics:
         for step in range(1, run_steps + 1):
             if step % loop.METRICS_EVERY == 0 and (not begun or step > 2):

@@ -48,7 +48,8 @@ def test_what_a_run_begins_with_is_made_first_in_few_steps(toy_libraries, toy_re
     monkeypatch.setattr(Starter, "run", lambda self, tree, program, words: asked.append(words) or run(
         self, tree, program, words
     ))  # fmt: skip
-    command = Command(("--training.steps=9", "--init.from", "{net}"), {"init.from": Command(("--training.steps=8",))})
+    network = Command(("--training.steps=8", "--untrained"))
+    command = Command(("--training.steps=9", "--init.from", "{net}"), {"init.from": network})
     with Starter() as starter:
         compute(starter, Tree(toy_repository.root, tmp_path), command, 0, tmp_path / "whole")
     of_network, of_run = asked
