@@ -93,7 +93,7 @@ def test_no_more_rows_than_a_chunk_has_are_turned_into_logits_at_once(monkeypatc
 
 
 def test_what_fits_into_one_chunk_is_one_part_and_nothing_is_smoothed_unless_it_is_asked_for(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 250 * V)
+    monkeypatch.setattr(module, "LOGITS_AT_ONCE", 250 * V)
     weight, states, targets = inputs(250, copying=False)
     seen = []
     total, _ = chunked_loss(lambda part: seen.append(len(part)) or part @ weight.T, (weight,), states, targets)
