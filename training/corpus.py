@@ -12,7 +12,7 @@ from data.config import DataConfig
 from data.corpora.held_out import data_hash
 from data.example import BadRecords, Example
 from data.multi_task import with_tasks
-from data.slots import SLOT, hide
+from data.slots import hide
 from data.sources import BENCHMARK_NAMES, open_source
 from data.splits import read_splits
 from data.tokenizers.tokenizer import Tokenizer
@@ -37,9 +37,8 @@ class Corpus:
 
     @property
     def words(self) -> list[str]:
-        """The identifiers of the training code, each once, from which made-up names are built; slots are left out."""
-        found = dict.fromkeys(word for example in self.train for word in TRAINING_WORD.findall(example.code))
-        return [word for word in found if not SLOT.fullmatch(word)]
+        """The identifiers of the training code, each once, from which made-up names are built; slots are among them."""
+        return list(dict.fromkeys(word for example in self.train for word in TRAINING_WORD.findall(example.code)))
 
     def mixture(
         self, objectives: ObjectivesConfig, tokenizer: Tokenizer, seed: int,
