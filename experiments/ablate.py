@@ -227,7 +227,7 @@ def complete_in_words(earlier: str, code: Code) -> str:
     """The sentence about a suite that earlier code has made complete, so that no run of it is made."""
     return (
         f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
-        "(--again makes all of them anew)"
+        "(--prove looks whether they count all the same, --again makes all of them anew)"
     )
 
 
