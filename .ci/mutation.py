@@ -1,4 +1,4 @@
-"""Changes the equations a place at a time and asks whether a test notices. Run by hand: it takes an hour and a half.
+"""Changes the equations a place at a time and asks whether a test notices. Run by hand: it takes an hour.
 
     python .ci/mutation.py                        every module of `.ci/mutation.toml`
     python .ci/mutation.py model/positions.py     these modules

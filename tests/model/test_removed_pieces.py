@@ -64,6 +64,12 @@ def test_without_cross_attention_the_source_changes_nothing(tiny, example):
     assert_close(*outputs, rtol=0, atol=0)
 
 
+def test_the_start_token_is_seen_even_where_it_is_paddings(tiny):
+    """T5's decoder starts with padding (Raffel et al. 2020)."""
+    seen = tiny("t5", causal=False).real_tokens(torch.tensor([[0, 0, 5, 0], [3, 5, 6, 0]]))
+    assert seen.tolist() == [[[[True, False, True, False]]], [[[True, True, True, False]]]]
+
+
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary", "alibi", "t5_relative"])
 @pytest.mark.parametrize("speed", ["fast", "readable"])
 def test_without_a_causal_mask_later_tokens_are_seen_and_padding_is_not(tiny, example, speed, positions):
