@@ -114,7 +114,11 @@ def test_the_code_of_a_suite_has_what_reading_a_built_corpus_imports():
     [("mine", ["--seeds", "2"], {"10 left", "model.feed_forward=swiglu, seed 2"}),
      ("norms", [], {"20 left", "LayerNorm, seed 5", "base, seed 10"})],
 )  # fmt: skip
-def test_the_suites_that_the_docs_show_work(tmp_path, capsys, name, options, left):
+def test_the_suites_that_the_docs_show_work(tmp_path, capsys, monkeypatch, name, options, left):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "codegen" / "django").mkdir(parents=True)
+    for kind in ("anno", "code"):  # a dry run looks whether they are there
+        (tmp_path / "codegen" / "django" / f"all.{kind}").write_text("x = 1\n")
     page = (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (example,) = [block for block in blocks if f'name="{name}"' in block]
