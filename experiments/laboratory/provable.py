@@ -32,7 +32,10 @@ from experiments.laboratory.plan import code_of_suite, make_trial
 from experiments.laboratory.suite import load_suite
 
 def told(trial):
-    return trial and {"options": trial.options, "network": told(trial.network), "teacher": told(trial.teacher)}
+    if trial is None:
+        return None
+    teacher = getattr(trial, "teacher", None)  # early trees know no teachers
+    return {"options": trial.options, "network": told(trial.network), "teacher": told(teacher)}
 
 suite, samples = load_suite(sys.argv[1]), json.loads(sys.argv[2])
 runs = [told(make_trial(suite, row, seed, tuned)) for row, seed, tuned in samples]
