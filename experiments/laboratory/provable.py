@@ -86,6 +86,7 @@ def of_suite(name: str, code: str, lines: Sequence[ResultLine]) -> Provable:
         return [command_of_trial(run) for run in ask(tree, SUITE_RUNS, name, rows)["runs"]]
 
     def code_in(starter: Starter, tree: Tree, folder: Path) -> str:
+        commands_in(tree)  # a tree that knows the suite may not know its rows yet
         return ask(tree, SUITE_RUNS, name, "[]")["code"]
 
     return Provable(name, code, commits_of(lines), samples, commands_in, code_in)
