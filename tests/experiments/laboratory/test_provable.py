@@ -17,7 +17,7 @@ from experiments.laboratory.provable import (
 )
 from experiments.record.compact_lines import settings_that_count
 from experiments.record.lines import read_suite
-from experiments.record.records import Measured, ResultLine
+from experiments.record.records import Measured, ResultLine, runs
 from experiments.record.trees import ROOT, Tree, TreeError
 from system.errors import UserError
 from training.run.old_settings import flat
@@ -61,7 +61,7 @@ def test_commits_that_made_most_lines_are_tried_first():
 @pytest.mark.parametrize("name", ["django", "django_1000"])
 def test_the_options_of_today_give_a_recorded_runs_settings(name):
     follow = {"preset", "model.vocab_size"}  # from other settings, or from the data
-    for line in read_suite(ROOT / "docs" / "results", name):
+    for line in runs(read_suite(ROOT / "docs" / "results", name)):
         found, recorded = (
             {name: value for name, value in flat(settings).items() if name not in follow}
             for settings in (settings_that_count(to_dict(settings_of(options_today(line)))), line.config)
