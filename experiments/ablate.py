@@ -199,7 +199,7 @@ def show_plan(suite: Suite, settings: Settings, results: Path) -> None:
     print(f"{suite.name}, code {code.hash}: {done} runs done, {len(missing)} left{f', {about}' if missing else ''}")
 
     if found.code != code.hash:
-        print(complete_in_words(found.code, code))
+        print(f"{complete_in_words(found.code, code)}: {why_not_counted(found.code, code, lines)}")
     elif missing:
         others = Counter(line.code_hash for line in runs(lines) if line.code_hash != code.hash)
         for other, count in others.items():
@@ -227,7 +227,7 @@ def complete_in_words(earlier: str, code: Code) -> str:
     """The sentence about a suite that earlier code has made complete, so that no run of it is made."""
     return (
         f"complete, made by code {earlier}; today's is {code.hash}, so its runs are not mixed with new ones "
-        "(--prove looks whether they count all the same, --again makes all of them anew)"
+        "(--again makes all of them anew)"
     )
 
 
