@@ -175,4 +175,6 @@ def main(copy: Path, chosen: list[Path]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     sys.exit(main(Path(sys.argv[1]), [Path(page) for page in sys.argv[2:]]))
