@@ -7,8 +7,8 @@ The commit whose tree has the code of the lines stands in a worktree of git. 50 
 row are made there and here on one thread (the network that a run begins with, or its teacher, 50 steps too), and
 losses, final weights and outputs compared; a benchmark's networks also write as its recipe has it, together and by
 beam search. Then come the scores that both give to the same predictions (experiments/record/scorers.py), and a whole
-run of the shortest row. The outcome is one line beside the others, which lets the older lines in, or says where the two
-codes part.
+run of the shortest row, of all benchmarks together one. The outcome is one line beside the others, which lets the older
+lines in, or says where the two codes part.
 
 Whoever is stopped goes on: runs stay in a folder until their proof is written down, and go on from their checkpoint.
 """
@@ -77,8 +77,10 @@ def provable_of_suite(suite: Suite, name: str, lines: Sequence[Record]) -> list[
 def provable_lines(name: str, lines: Sequence[Record], run_untrusted: bool) -> list[Provable]:
     """Lines of no suite, code by code. Raises UserError where they are no runs."""
     codes = by_code(figures(lines))
-    if name == BENCHMARKS:
-        return [of_benchmarks(name, code, of_code, run_untrusted) for code, of_code in codes.items()]
+    if name == BENCHMARKS:  # of all codes together one run is whole, as runs take an hour
+        minutes = {code: min(line.minutes for line in of_code) for code, of_code in codes.items()}
+        last = sorted(codes, key=lambda code: minutes[code], reverse=True)  # so that short proofs come first
+        return [of_benchmarks(name, code, codes[code], run_untrusted, whole=code == last[-1]) for code in last]
     if not all(isinstance(line, ResultLine) for of_code in codes.values() for line in of_code):
         raise UserError(f"the lines of {name} are measured figures, no runs; nothing can be proved of them")
     return [of_single_runs(name, code, of_code) for code, of_code in codes.items()]

@@ -129,10 +129,13 @@ def options_today(line: ResultLine) -> tuple[str, ...]:
     return options_of({"corpus": line.config["corpus"], **told}, line.seed)
 
 
-def of_benchmarks(name: str, code: str, lines: Sequence[Measured], run_untrusted: bool) -> Provable:
+def of_benchmarks(
+    name: str, code: str, lines: Sequence[Measured], run_untrusted: bool, whole: bool = False
+) -> Provable:
     """Figures of benchmarks: their stages are the runs, each tree's as its own recipe has them. Raises UserError.
 
-    run_untrusted: the user's word for running the programs of a corpus, which MBPP's columns do.
+    run_untrusted: the user's word for running the programs of a corpus, which MBPP's columns do. whole: one stage is
+    run with all its steps at the end.
     """
     minutes = {line.row.partition(",")[0]: line.minutes for line in lines}
     names = sorted(minutes, key=lambda one: minutes[one])
@@ -142,7 +145,8 @@ def of_benchmarks(name: str, code: str, lines: Sequence[Measured], run_untrusted
                         "--run_untrusted where that is all right")  # fmt: skip
     samples = [sample for one in names for sample in stages_to_run(one)]
     first_scored = next(number for number, sample in enumerate(samples) if sample.scored)
-    samples.append(replace(samples[first_scored], whole=True, scored=False))
+    if whole:
+        samples.append(replace(samples[first_scored], whole=True, scored=False))
 
     def commands_in(tree: Tree) -> list[Command]:
         recipes = ask(tree, RECIPES)

@@ -141,6 +141,17 @@ def test_figures_that_are_no_runs_cannot_be_proved():
         provable_lines("speed", [figure], run_untrusted=False)
 
 
+def test_of_all_benchmarks_the_shortest_alone_is_run_whole_and_it_comes_last():
+    about = {"suite": "benchmarks", "command": "c", "machine": "m", "value": 1.0, "unit": "%"}
+    lines = [
+        Measured(row=f"{name}, dev, exact", code_hash=code, minutes=minutes, **about)
+        for name, code, minutes in (("hearthstone", "a", 28.0), ("django", "b", 87.0))
+    ]
+    parts = provable_lines("benchmarks", lines, run_untrusted=False)
+    assert [part.code for part in parts] == ["b", "a"]
+    assert [sum(sample.whole for sample in part.samples) for part in parts] == [0, 1]
+
+
 def test_a_proof_that_was_stopped_goes_on_with_the_runs_that_were_made(in_toy_repository, tmp_path, monkeypatch):
     of_old = provable(samples=(Sample("base"), Sample("wide"), Sample("base", whole=True)))
     of_old = replace(of_old, code_in=lambda starter, tree, folder: code_by_comment(tree))

@@ -93,7 +93,7 @@ def test_stages_of_benchmarks_are_each_trees_own(monkeypatch, tmp_path):
     }
     monkeypatch.setattr(provable, "ask", lambda tree, script: recipes)
     lines = [benchmark_line("django, dev, strict", 87.0), benchmark_line("nl2bash, test, exact", 66.0)]
-    found = of_benchmarks("benchmarks", "old", lines, run_untrusted=False)
+    found = of_benchmarks("benchmarks", "old", lines, run_untrusted=False, whole=True)
     assert [one.row for one in found.samples] == [
         "nl2bash, tuned", "django, second", "django, third", "django, reverse", "django, first", "nl2bash, tuned",
     ]  # fmt: skip
