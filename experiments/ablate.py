@@ -48,9 +48,9 @@ from experiments.laboratory.suite import names as suite_names
 from experiments.laboratory.worker import Places
 from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
-from experiments.record.lines import append_line, read_suite, read_suites
+from experiments.record.lines import append_line, read_suite, read_suites, said_of_codes
 from experiments.record.measurement import ROOT
-from experiments.record.records import CodeVerdict, Record, ResultLine, runs, stored_line
+from experiments.record.records import CodeVerdict, Record, ResultLine, figures, runs, stored_line
 from system.atomic_files import write_atomically
 from system.cache import cache_folder
 from system.errors import UserError
@@ -84,6 +84,9 @@ def main(arguments: list[str]) -> int:
     if settings.prove:
         add_proofs(settings)
         return 0
+    if settings.dry_run and is_no_suite(settings):
+        show_codes(settings.suite, read_suite(settings.results, settings.suite))
+        return 0
     suite = load_suite(settings.suite)
 
     with tempfile.TemporaryDirectory() as trial:
@@ -105,7 +108,7 @@ def main(arguments: list[str]) -> int:
 def add_proofs(settings: Settings) -> None:
     """Write down which older lines count as today's, or where today's code parts from theirs. Raises UserError."""
     name = settings.suite
-    if name not in suite_names() and (settings.results / f"{name}.jsonl").is_file():
+    if is_no_suite(settings):
         lines = read_suite(settings.results, name)
         parts = provable_lines(name, lines, settings.run_untrusted)
     else:
@@ -120,6 +123,18 @@ def add_proofs(settings: Settings) -> None:
         proved = True
     if not proved:
         print(f"{name}: nothing to prove; its lines are today's code's, or a proof speaks of them already")
+
+
+def is_no_suite(settings: Settings) -> bool:
+    """Whether the name is that of recorded lines which no suite has asked for: django, django_1000, benchmarks."""
+    return settings.suite not in suite_names() and (settings.results / f"{settings.suite}.jsonl").is_file()
+
+
+def show_codes(name: str, lines: list[Record]) -> None:
+    """Print what proofs say of each code that has made lines of no suite."""
+    for code, count in Counter(line.code_hash for line in figures(lines) if line.code_hash).items():
+        said = said_of_codes(lines, [code]) or ["No proof speaks of it; --prove makes one."]
+        print(f"{name}, {count} lines of code {code}: {said[0]}")
 
 
 @dataclass(frozen=True)

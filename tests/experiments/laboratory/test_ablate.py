@@ -131,6 +131,14 @@ def test_the_suites_that_the_docs_show_work(tmp_path, capsys, monkeypatch, name,
     assert not said.err, "no row of it may be refused"
 
 
+def test_a_dry_run_of_lines_of_no_suite_says_what_proofs_say_of_their_codes(capsys):
+    assert main(["django_1000", "--dry_run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and all("Made by earlier code than" in line for line in said)
+    assert main(["choosing", "--dry_run"]) == 0
+    assert "No proof speaks of it; --prove makes one." in capsys.readouterr().out
+
+
 def test_more_seeds_than_the_suite_has_are_refused_and_not_cut(command):
     command[command.index("2")] = "20"
     with pytest.raises(UserError, match=r"--seeds 20: suite tiny gives fewer to some rows \(base 10, wide 5\)"):
