@@ -50,7 +50,7 @@ from experiments.record.cells import as_text
 from experiments.record.cells import table as markdown
 from experiments.record.lines import append_line, read_suite, read_suites, said_of_codes
 from experiments.record.measurement import ROOT
-from experiments.record.records import CodeVerdict, Record, ResultLine, figures, runs, stored_line
+from experiments.record.records import Record, ResultLine, figures, runs, stored_line, verdicts
 from system.atomic_files import write_atomically
 from system.cache import cache_folder
 from system.errors import UserError
@@ -62,7 +62,7 @@ from system.trial import step_cap
 class Settings:
     """What is run, and where."""
 
-    suite: Annotated[str, tyro.conf.Positional]  # name of a file in experiments/suites; with --prove, of docs/results
+    suite: Annotated[str, tyro.conf.Positional]  # a file of experiments/suites; to prove, of docs/results
     seeds: int = 0  # only the first so many seeds of each row; 0: all (10 of the base, 5 of the others)
     rows: tuple[str, ...] = ()  # only these rows; empty: all
     jobs: int = 2  # runs at once, one thread each; 0: none, only the table
@@ -233,8 +233,7 @@ def is_on_mined(trial: Trial) -> bool:
 
 def why_not_counted(older: str, code: Code, lines: list[Record]) -> str:
     """The reason why lines of older code do not count as today's."""
-    verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
-    said = [line.reason for line in verdicts if (line.rejects, line.newer) == (older, code.hash)]
+    said = [line.reason for line in verdicts(lines) if (line.rejects, line.newer) == (older, code.hash)]
     return said[-1] if said else "nothing proves that it computes the same (--prove looks)"
 
 

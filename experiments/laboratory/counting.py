@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from experiments.laboratory.plan import refused_rows
 from experiments.laboratory.suite import Suite, definition, rows_of, seeds_of
-from experiments.record.records import CodeVerdict, Record, ResultLine, runs
+from experiments.record.records import CodeVerdict, Record, ResultLine, runs, verdicts
 
 RunKey = tuple[str, int]  # row, seed
 
 
 def accepting_verdicts(code: str, lines: Iterable[Record]) -> list[CodeVerdict]:
     """The verdicts by which other code counts as `code`, directly or through a third; the newest stands first."""
-    said = [line for line in lines if isinstance(line, CodeVerdict) and line.accepts is not None]
+    said = [line for line in verdicts(lines) if line.accepts is not None]
     found: list[CodeVerdict] = []
     reached = {code}
     while new := [line for line in reversed(said) if line.newer in reached and line.accepts not in reached]:

@@ -31,7 +31,7 @@ from experiments.laboratory.provable import Provable, Sample, of_benchmarks, of_
 from experiments.laboratory.suite import Suite
 from experiments.record.compact_lines import Line, without_place
 from experiments.record.differences import difference_of_predictions, first_difference
-from experiments.record.records import CodeVerdict, Figure, Record, ResultLine, figures
+from experiments.record.records import Figure, Record, ResultLine, figures, verdicts
 from experiments.record.scorers import eval_in_copy, first_other_figure, given_predictions, scored_figures
 from experiments.record.tree_runs import FEW_LINES, FEW_STEPS, Command, compute
 from experiments.record.trees import (
@@ -131,8 +131,7 @@ def only_one_in(folder: Path) -> Iterator[None]:
 
 def is_said(code: str, today: str, lines: Iterable[Record]) -> bool:
     """Whether a line says already how a code stands to today's."""
-    verdicts = [line for line in lines if isinstance(line, CodeVerdict)]
-    return any(line.newer == today and code in (line.accepts, line.rejects) for line in verdicts)
+    return any(line.newer == today and code in (line.accepts, line.rejects) for line in verdicts(lines))
 
 
 def proof_of(part: Provable, here: Tree, lines: Iterable[Record], folder: Path) -> Line | None:

@@ -39,7 +39,7 @@ def told(trial):
 
 suite, samples = load_suite(sys.argv[1]), json.loads(sys.argv[2])
 runs = [told(make_trial(suite, row, seed, tuned)) for row, seed, tuned in samples]
-print(json.dumps({"code": code_of_suite(suite).hash if not samples else None, "runs": runs}))
+print(json.dumps({"code": code_of_suite(suite).hash, "runs": runs}))
 """
 RECIPES = """
 import json
@@ -86,8 +86,7 @@ def of_suite(name: str, code: str, lines: Sequence[ResultLine]) -> Provable:
         return [command_of_trial(run) for run in ask(tree, SUITE_RUNS, name, rows)["runs"]]
 
     def code_in(starter: Starter, tree: Tree, folder: Path) -> str:
-        commands_in(tree)  # a tree that knows the suite may not know its rows yet
-        return ask(tree, SUITE_RUNS, name, "[]")["code"]
+        return ask(tree, SUITE_RUNS, name, rows)["code"]  # with the rows: a tree may know the suite and not yet them
 
     return Provable(name, code, commits_of(lines), samples, commands_in, code_in)
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 from evaluation.finished_run import RunFolder, numbered_json_lines, read_run_folder
 from evaluation.metrics import pack_bits
 from experiments.record.compact_lines import Line, compact, config_hash, expand, settings_that_count, without_place
-from experiments.record.records import CodeVerdict, Pretraining, Record, ResultLine, data_cards, record_of
+from experiments.record.records import Pretraining, Record, ResultLine, data_cards, record_of, verdicts
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.trial import step_cap
@@ -254,7 +254,7 @@ def said_of_codes(lines: Iterable[Record], codes: Collection[str]) -> list[str]:
 
     The last word on a code is taken (`python -m experiments.ablate NAME --prove` writes it beside the code's lines).
     """
-    newest = {line.accepts or line.rejects: line for line in lines if isinstance(line, CodeVerdict)}
+    newest = {line.accepts or line.rejects: line for line in verdicts(lines)}
     return [
         f"Code {code} counts as {newest[code].newer}: {newest[code].reason}." if newest[code].accepts
         else f"Made by earlier code than {newest[code].newer}: {newest[code].reason}."

@@ -195,6 +195,11 @@ def figures(records: Iterable[Record]) -> list[Figure]:
     return [one for one in records if not isinstance(one, CodeVerdict)]
 
 
+def verdicts(records: Iterable[Record]) -> list[CodeVerdict]:
+    """The records that are words on two codes."""
+    return [one for one in records if isinstance(one, CodeVerdict)]
+
+
 def runs(records: Iterable[Record]) -> list[ResultLine]:
     """The records that are runs."""
     return [one for one in records if isinstance(one, ResultLine)]

@@ -61,6 +61,11 @@ class Tree:
     cache: Path  # what its commands keep, in the place of the user's cache
     name: str = "this tree"  # in messages
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables by which its programs find its modules and its cache."""
+        return {"PYTHONPATH": str(self.root), "XDG_CACHE_HOME": str(self.cache.resolve())}
+
 
 @dataclass(frozen=True)
 class Computed:
@@ -205,8 +210,7 @@ class Starter:
         out, errors = (Path(self.folder.name, name) for name in ("out", "errors"))
         for file in (out, errors):
             file.write_text("")
-        variables = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
-        asked = {"root": str(tree.root), "program": program, "words": list(words), "variables": variables,
+        asked = {"root": str(tree.root), "program": program, "words": list(words), "variables": tree.variables,
                  "files": [str(out), str(errors)], "given": str(given or "")}  # fmt: skip
         print(json.dumps(asked), file=self.process.stdin, flush=True)
         status = self.ended(killed_at)
@@ -268,10 +272,9 @@ def train_until_killed(starter: Starter, tree: Tree, words: Sequence[str], run: 
 
 def ask(tree: Tree, script: str, *words: str, **variables: str) -> Any:
     """What a script, run among the tree's modules with these words, prints last, as JSON. Raises TreeError."""
-    own = {"PYTHONPATH": str(tree.root), "XDG_CACHE_HOME": str(tree.cache.resolve())}
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], cwd=tree.root, env=environment(own | variables), capture_output=True,
-        text=True,
+        [sys.executable, "-c", script, *words], cwd=tree.root, env=environment(tree.variables | variables),
+        capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise TreeError(f"{' '.join(words)} at {tree.name}: {last_line(done.stderr)}")

@@ -14,7 +14,7 @@ from experiments.laboratory.suite import Suite, load_suite, names
 from experiments.record.cells import NOTHING
 from experiments.record.cells import table as markdown
 from experiments.record.lines import said_of_codes
-from experiments.record.records import CodeVerdict, Record
+from experiments.record.records import Record, verdicts
 
 IN_THE_MATH = {  # piece -> what section 21 sees, the suite and its row
     "1/sqrt(d_k)": ("saturated softmax, small gradients", "pieces", "no 1/sqrt(d_k)"),
@@ -45,7 +45,7 @@ def suite_section(suite: Suite, lines: list[Record]) -> str:
     picture = f"![{suite.title}: every run, means and intervals](suites/{suite.name}.svg)\n" if analysis.code else ""
     command = f"`python -m experiments.ablate {suite.name}`, one thread a run. Claims: [claims.md](claims.md).\n"
     conclusions = "".join(f"- {sentence}\n" for sentence in suite.conclusions) + "\n" * bool(suite.conclusions)
-    rejections = [line for line in lines if isinstance(line, CodeVerdict) and line.rejects is not None]
+    rejections = [line for line in verdicts(lines) if line.rejects is not None]
     parted = said_of_codes(rejections, [analysis.code])  # tables say the others
     notes = "\n\n".join([*tables.notes(analysis), *parted, tables.hours_note(lines)])
     return f"{body}\n{conclusions}{notes}\n\n{picture}\n{command}"
