@@ -23,6 +23,7 @@ from experiments.record.measurement import ROOT
 from model.fast import make_network
 from system.device import find_device, seed_everything
 from system.options import parse, run_and_report
+from system.own_packages import OWN_PACKAGES
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
@@ -30,6 +31,7 @@ from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
 from training.run.state import Run
 
+OWN = ("train.py", *OWN_PACKAGES)  # at the root, where an environment's packages may lie too
 STEPS_A_PHASE = 6  # of each phase: among them is a batch of every kind
 SMALL_DATA = "--data.generated_train 200 --data.mined_limit 200 --data.vocab_size 400 --data.batch_tokens 512".split()
 PLAIN_NETWORK = "--pretraining.steps 0 --model.preset modern --model.speed readable --model.no_copy_head".split()
@@ -46,7 +48,9 @@ def noting_files(entered: set[str]) -> Iterator[None]:
 
     def note(frame: FrameType, event: str, _: object) -> None:
         path = Path(frame.f_code.co_filename)
-        if event == "call" and path.is_relative_to(ROOT) and path != Path(__file__).resolve():
+        if event != "call" or not path.is_relative_to(ROOT) or path == Path(__file__).resolve():
+            return
+        if path.relative_to(ROOT).parts[0] in OWN:
             entered.add(path.relative_to(ROOT).as_posix())
 
     before = sys.getprofile()
