@@ -36,13 +36,14 @@ setup(
         "scipy>=1.11",
         "filelock>=3.12",
         "datasketch>=2",
+        "psutil>=5.9",
     ],
     extras_require={
         "test": [
-            "pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1", "psutil>=5.9",
+            "pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1",
             "transformers>=5.23", "tokenizers>=0.22", "optuna>=4", "bashlex>=0.18",
         ],
-        "bench": ["transformers>=5.23", "x-transformers>=2.0", "ctranslate2>=4.5", "psutil>=5.9"],
+        "bench": ["transformers>=5.23", "x-transformers>=2.0", "ctranslate2>=4.5"],
         "notebook": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"],
         "pretrained": ["tokenizers>=0.22"],
         "search": ["optuna>=4"],

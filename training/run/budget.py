@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 
 from data.batches import Batch
@@ -48,9 +46,3 @@ class Clock:
             "seconds": self.before["seconds"] + time.monotonic() - self.began[0],
             "cpu_seconds": self.before["cpu_seconds"] + time.process_time() - self.began[1],
         }
-
-
-def peak_memory_mib() -> float:
-    """Largest resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB

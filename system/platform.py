@@ -1,0 +1,163 @@
+"""What Windows does not have or does otherwise than Linux and macOS, each with what stands in its place there.
+
+Nothing else of the project names `resource`, `fcntl`, `os.fork`, `os.killpg`, `os.setsid`, `os.O_NOFOLLOW`, SIGALRM,
+SIGHUP or SIGUSR1, or waits for a folder by `os.fsync`: ruff's banned-api holds it. Only the standard library is
+imported at first, as the server of generated programs starts without any package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None
+
+WINDOWS = sys.platform == "win32"
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows' for Ctrl-Break and a closed window
+PATIENCE = 2.0  # seconds for which a file may be in somebody else's hands: a virus scanner's, an indexer's
+NO_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}  # from file systems that cannot sync a folder
+FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
+DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """The signals that ask this process to end, as far as the system has them; SIGHUP unless it is ignored (nohup)."""
+    there = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    return [number for number in there if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    if resource is None:
+        import psutil
+
+        memory = psutil.Process().memory_info()
+        return getattr(memory, "peak_wset", memory.rss) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where a folder can be waited for. Raises OSError."""
+    if WINDOWS:  # it opens no folders, and NTFS keeps a journal of names
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FOLDERS:  # some network drives, such as those mounted in notebooks
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def patiently(action: Callable[[], Any]) -> Any:
+    """The result of `action`; on Windows, where an open file can be neither replaced nor deleted, tried for 2 s."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file or folder, over the file that has the new name. Raises OSError."""
+    patiently(lambda: os.replace(source, target))
+
+
+def open_without_links(path: Path, flags: int) -> int:
+    """A descriptor of a regular file under just this name, for `os.fdopen`. Raises OSError where it is a link or so."""
+    if not hasattr(os, "O_NOFOLLOW") and os.path.lexists(path) and is_link(path):
+        raise OSError(errno.ELOOP, "is a link", str(path))
+    own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags | own, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return descriptor
+
+
+def is_link(path: Path) -> bool:
+    """Whether a name is a symbolic link, or one of Windows' junctions."""
+    return os.path.islink(path) or bool(getattr(os.path, "isjunction", lambda _: False)(path))
+
+
+def of_own_group() -> dict[str, Any]:
+    """Arguments of `subprocess.Popen` for a process that Ctrl-C does not reach, and `end_group` ends with all its own."""
+    if WINDOWS:
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    return {"start_new_session": True}
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """End a process that was begun with `of_own_group`, and all that it has begun. It has to be waited for yet."""
+    if WINDOWS:
+        end_family(process.pid)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: no permission to end a dead one's group
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_family(pid: int) -> None:
+    """End a process and its descendants, where there are no process groups."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        first = psutil.Process(pid)
+        for process in [first, *first.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has this number. (`os.kill(pid, 0)` asks so elsewhere, and on Windows ends it.)"""
+    import psutil
+
+    return psutil.pid_exists(pid)
+
+
+def parent_of_this() -> int:
+    """The number of the process that began this one, or 0 when that has ended."""
+    if not WINDOWS:
+        return os.getppid()  # init's, or that of a process that takes orphans, when it has ended
+    import psutil
+
+    parent = psutil.Process().parent()  # None where the number is another process' by now
+    return parent.pid if parent is not None else 0
+
+
+def limit_memory(most: int) -> None:
+    """Limit what this process may allocate to `most` bytes, or to less where less is allowed; Linux alone can."""
+    if sys.platform != "linux" or resource is None:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def refused_name(path: Path) -> str:
+    """The reason why Windows cannot have such a path, in words, or ""; asked where a user names a folder."""
+    windows = PureWindowsPath(path)
+    for part in windows.parts[1:] if windows.anchor else windows.parts:
+        if DEVICES.match(part):
+            return f"{part} is the name of a device of Windows"
+        if found := FORBIDDEN.search(part):
+            return f"{part!r} holds {found.group()!r}, which Windows has in no name"
+        if part != ".." and part.endswith((".", " ")):
+            return f"{part!r} ends with {part[-1]!r}, which Windows leaves out"
+    return ""
