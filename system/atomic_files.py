@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
+from system.platform import patiently, replace, sync_folder
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -19,7 +20,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     aside = path.with_name(path.name + ".partial")
     try:
         write_synced(aside, content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(aside, path)
+        replace(aside, path)
         sync_folder(path.parent)
     except OSError as error:
         remove(aside)
@@ -49,15 +50,6 @@ def write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def replace_folder(aside: Path, folder: Path) -> None:
     """Rename the finished folder `aside` to `folder`. Raises OSError.
 
@@ -68,8 +60,8 @@ def replace_folder(aside: Path, folder: Path) -> None:
     replaced = folder.with_name(folder.name + ".replaced")
     if folder.exists():
         remove(replaced)
-        os.rename(folder, replaced)
-    os.rename(aside, folder)
+        replace(folder, replaced)
+    replace(aside, folder)
     sync_folder(folder.parent)
     remove(replaced)
 
@@ -83,10 +75,10 @@ def remove(path: Path) -> None:
         doomed = path if path.suffix == ".deleted" else path.with_name(path.name + ".deleted")
         if doomed != path:
             shutil.rmtree(doomed, ignore_errors=True)
-            os.rename(path, doomed)
+            replace(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        patiently(lambda: path.unlink(missing_ok=True))
 
 
 def reason(error: OSError) -> str:

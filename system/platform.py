@@ -26,7 +26,7 @@ except ModuleNotFoundError:  # Windows
     resource = None
 
 WINDOWS = sys.platform == "win32"
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows' for Ctrl-Break and a closed window
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Ctrl-Break's on Windows
 PATIENCE = 2.0  # seconds for which a file may be in somebody else's hands: a virus scanner's, an indexer's
 NO_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}  # from file systems that cannot sync a folder
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
@@ -99,7 +99,7 @@ def is_link(path: Path) -> bool:
 
 
 def of_own_group() -> dict[str, Any]:
-    """Arguments of `subprocess.Popen` for a process that Ctrl-C does not reach, and `end_group` ends with all its own."""
+    """Arguments of `subprocess.Popen` for a process that Ctrl-C does not reach and `end_group` ends."""
     if WINDOWS:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     return {"start_new_session": True}
