@@ -184,12 +184,12 @@ def ran_out_of_time(number: int) -> bool:
     return number in (signal.SIGXCPU, signal.SIGALRM)
 
 
-def limit_memory(most: int) -> None:
-    """Limit what this process may allocate to `most` bytes, or to less where less is allowed; Linux alone can."""
-    if sys.platform != "linux" or resource is None:
+def limit_memory(pid: int, most: int) -> None:
+    """Limit what a process may allocate to `most` bytes, or to less where less is allowed; Linux alone can."""
+    if not hasattr(resource, "prlimit"):
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+    resource.prlimit(pid, resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def refused_name(path: Path) -> str:

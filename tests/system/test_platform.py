@@ -106,8 +106,8 @@ def test_a_group_ends_with_all_that_it_has_begun(monkeypatch, as_windows):
     command = [sys.executable, "-c", BEGIN_ANOTHER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         grandchild = int(process.stdout.readline())
-        assert platform.is_running(grandchild)
-        platform.end_group(process)
+        assert running(grandchild)
+        platform.end_group(process.pid)
         process.wait(5)
     until = time.monotonic() + 5
     while running(grandchild) and time.monotonic() < until:
