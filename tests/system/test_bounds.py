@@ -236,7 +236,8 @@ def test_an_absurd_number_on_the_command_line_is_refused_in_one_line(kind, words
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, True, "0.5", None, -1, {"a": 1}, [0.5]])
 def test_an_absurd_number_in_a_runs_config_is_refused_with_the_files_name(value):
-    for kind, field in ((DataConfig, "packages"), (LoopConfig, "final_share"), (LoopConfig, "label_smoothing"), (ObjectivesConfig, "mask_rate")):
+    fields_of = {DataConfig: "packages", LoopConfig: "final_share", ObjectivesConfig: "mask_rate"}
+    for kind, field in fields_of.items():
         with pytest.raises(UserError, match="^config.json: ") as error:
             from_dict(kind, {field: value}, "config.json")
         assert field in str(error.value) and "\n" not in str(error.value)

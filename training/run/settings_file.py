@@ -14,7 +14,6 @@ from system.bounds import problem_with
 from system.errors import UserError
 from system.options import Settings, spelled
 
-
 WORDS = tuple[str, ...]
 
 
