@@ -33,6 +33,7 @@ from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
 from model.transformer import Transformer
+from system.bounds import check_bounds
 from system.device import find_device, keep_freed_memory, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
@@ -73,6 +74,7 @@ class Options:
     json: str = ""  # file that gets the scores
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if self.samples < 0:
             raise ValueError(f"samples={self.samples} must be at least 0 (0 searches instead of drawing)")
         if self.prompt is not None and not self.prompt.strip():

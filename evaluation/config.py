@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from system.bounds import Count, FromOne, NotNegative, Positive, check_bounds
+from system.bounds import Count, FromOne, NotNegative, Positive, bounds, check_bounds
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """Settings of decoding and scoring."""
 
-    beam: FromOne = 1  # hypotheses kept by beam search; 1: greedy
-    length_penalty: float = 1.0  # alpha: a hypothesis scores its log-probability / length^alpha
+    beam: Annotated[int, bounds(least=1, most=1000)] = 1  # hypotheses kept by beam search; 1: greedy
+    # alpha: a hypothesis scores its log-probability / length^alpha
+    length_penalty: Annotated[float, bounds(least=-10, most=10)] = 1.0
     parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
     reverse_weight: NotNegative = 0.5  # of what a reverse model says of the beam's hypotheses (eval.py --reverse)
     perturbed: bool = False  # score every split again with typos, with synonyms and with words left out
-    max_new_tokens: FromOne = 128  # longest output in tokens
+    max_new_tokens: Annotated[int, bounds(least=1, most=100_000)] = 128  # longest output in tokens
     batch_examples: FromOne = 128  # sources decoded together
     limit: Count = 0  # score only the first so many lines of each split; 0: all
     run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet

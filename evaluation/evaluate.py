@@ -62,7 +62,7 @@ def evaluate_run(
 
     A corpus without any other split is scored on what training held out of it. Raises UserError.
     """
-    model.eval()
+    model.eval().repack()
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
     check_held_out([run, *map(Path, partners)], reverse, splits, data.path or corpus)

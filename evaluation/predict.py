@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from tqdm import tqdm
@@ -16,6 +16,11 @@ from evaluation.config import EvaluationConfig
 from model.decoding import Sampling, SpecialIds, beam_search, greedy, sample
 from model.ensemble import Ensemble
 from model.transformer import Transformer
+from system.errors import UserError
+
+Outputs = TypeVar("Outputs")
+
+MOST_SAMPLES = 10_000  # each is a row of one batch
 
 
 class Candidate(NamedTuple):
@@ -46,6 +51,7 @@ def predict_candidates(
 ) -> tuple[list[list[Candidate]], int]:
     """At most `n_best` of the beam's hypotheses for each description, likeliest first; how many had to be cut.
 
+    Raises UserError for a network that cannot decode so, as one whose numbers are NaN.
     With `data.slots` the network sees and writes slots, and what comes back has texts in their places.
     Descriptions of similar length are decoded together, so that little is padding.
     """
@@ -63,10 +69,10 @@ def predict_candidates(
             rows = order[start : start + config.batch_examples]
             source, mask = (part.to(device) for part in pad([sources[row] for row in rows], tokenizer.pad_id))
             if config.beam == 1:
-                decoded = greedy(model, source, mask, special, config.max_new_tokens)
+                decoded = reporting(greedy)(model, source, mask, special, config.max_new_tokens)
                 of_rows = [[Candidate(tokenizer.decode(ids), 0.0)] for ids in decoded]
             else:
-                hypotheses = beam_search(
+                hypotheses = reporting(beam_search)(
                     model, source, mask, special, config.max_new_tokens, config.beam, config.length_penalty, n_best
                 )
                 of_rows = [[Candidate(tokenizer.decode(one.ids), one.score) for one in best] for best in hypotheses]
@@ -85,17 +91,31 @@ def sample_programs(
     model: Transformer | Ensemble, tokenizer: Tokenizer, description: str, n: int, sampling: Sampling, seed: int,
     config: EvaluationConfig, data: DataConfig,
 ) -> list[str]:
-    """Draw `n` random programs for one description."""
+    """Draw `n` random programs for one description. Raises UserError."""
+    if n > MOST_SAMPLES:
+        raise UserError(f"samples={n} are more than are drawn at once; choose at most {MOST_SAMPLES}")
     device = next(model.parameters()).device
     text = hide_in_description(description, data)
     ids = torch.tensor([source_ids(text, tokenizer, data.max_source_length)] * n, device=device)  # (n, S)
     generator = torch.Generator(device).manual_seed(seed)
     special = ids_for_decoding(tokenizer)
-    outputs = sample(
+    outputs = reporting(sample)(
         model, ids, torch.ones_like(ids, dtype=torch.bool), special, config.max_new_tokens, sampling, generator,
     )
     codes = [tokenizer.decode(output) for output in outputs]
     return [restore(code, description, data) for code in codes]
+
+
+def reporting(decode: Callable[..., Outputs]) -> Callable[..., Outputs]:
+    """A way of decoding whose refusals are the user's to mend: raises UserError where `decode` raises ValueError."""
+
+    def decode_or_say(*arguments: Any) -> Outputs:
+        try:
+            return decode(*arguments)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    return decode_or_say
 
 
 def ids_for_decoding(tokenizer: Tokenizer) -> SpecialIds:

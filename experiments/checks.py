@@ -37,6 +37,7 @@ from experiments.record.measurement import (
     measured_row,
     write_rows,
 )
+from system.bounds import check_bounds
 from system.errors import UserError
 from system.options import parse, run_and_report
 
@@ -57,6 +58,9 @@ class Settings:
     name: Annotated[Literal["test", "quickstart", "corpus", "matching"], tyro.conf.Positional]  # which check
     run: str = ""  # run folder of a check that trains, empty: runs/ and its name; refused when it holds a run already
     json: Path | None = None  # file for the rows
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def check_tests(arguments: list[str]) -> list[MeasuredRow]:

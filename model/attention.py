@@ -30,6 +30,11 @@ class HookPoint(nn.Module):
         return tensor
 
 
+def is_watched(module: nn.Module) -> bool:
+    """Whether a module has forward hooks, which see or change what goes into it or comes out."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
 def written_out_attention(
     queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None, scale: float,
     dropout: float = 0.0, see: Callable[[str, Tensor], Tensor] = lambda name, step: step,

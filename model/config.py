@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
 FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu", "none"]
+PRESET_NAMES = ("vaswani2017", "bart", "t5", "t5_v1_1", "modern")
+
+# The largest sizes that are taken. No machine holds them; what lies beyond would be built for minutes, or overflow.
+LARGEST_SIZES = {
+    "vocab_size": 2**24, "d_model": 2**20, "n_heads": 2**20, "d_ff": 2**20, "n_encoder_layers": 1000,
+    "n_decoder_layers": 1000, "max_length": 2**31 - 1, "d_kv": 2**20, "position_offset": 2**20,
+    "relative_buckets": 2**20, "relative_max_distance": 2**31 - 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,13 +101,21 @@ PRETRAINING_HEADS = tuple(
 
 
 def check(config: ModelConfig) -> None:
-    """Refuse impossible sizes with one line that says what to change. Raises ValueError."""
+    """Refuse unknown variants and impossible sizes with one line that says what to change. Raises ValueError."""
+    for name, kind in kinds_of_fields().items():
+        if wanted := expected(getattr(config, name), kind):
+            raise ValueError(f"model.{name}={getattr(config, name)!r} must be {wanted}")
+    if config.preset not in PRESET_NAMES:
+        raise ValueError(f"model.preset={config.preset} is unknown; choose one of {', '.join(PRESET_NAMES)}")
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")
     for name in ("d_kv", "position_offset"):
         if getattr(config, name) < 0:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0")
+    for name, most in LARGEST_SIZES.items():
+        if getattr(config, name) > most:
+            raise ValueError(f"model.{name}={getattr(config, name)} must be at most {most}")
 
     if not config.d_kv and config.d_model % config.n_heads:
         nearest = round(config.d_model / config.n_heads) or 1
@@ -125,6 +143,26 @@ def check(config: ModelConfig) -> None:
     for name in ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output"):
         if not 0 <= getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0 and below 1")
+
+
+@cache
+def kinds_of_fields() -> dict[str, Any]:
+    """The types of the fields by name."""
+    return get_type_hints(ModelConfig)
+
+
+def expected(value: Any, kind: Any) -> str:
+    """What a field of this type must be, in words, where the value is not; else nothing.
+
+    system/bounds.py has the same for the settings of other rooms; this room imports none.
+    """
+    if get_origin(kind) is Literal:
+        return "" if value in get_args(kind) else f"one of {', '.join(get_args(kind))}"
+    if kind in (int, float):
+        number = {int: Integral, float: Real}[kind]
+        is_right = isinstance(value, number) and not isinstance(value, bool)
+        return "" if is_right else {int: "a whole number", float: "a number"}[kind]
+    return "" if isinstance(value, kind) else {bool: "True or False", str: "a text"}[kind]
 
 
 PRESETS = {

@@ -13,6 +13,7 @@ the end token (which is not returned) or after `max_new_tokens` tokens, the end 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,9 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.ensemble import Ensemble, EnsembleState
-from model.fast import FastTransformer
+from model.fast import FastTransformer, runs_as_made
 from model.fast_decoding import FastDecodingState
 from model.transformer import Transformer
+
+STEEPEST = 10  # length penalty; with more, float32 would hold no score of a thousand tokens
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,28 @@ def start_decoding(
         )
     if model.training:
         raise ValueError("the model is in training mode, where dropout disturbs decoding; call model.eval() first")
-    # A fast network without one of its pieces steps through its modules too.
-    kind = FastDecodingState if isinstance(model, FastTransformer) and not model.config.removed else DecodingState
+    kind = FastDecodingState if takes_fast_steps(model, source.device.type) else DecodingState
     return kind(model, source, source_mask, max_new_tokens, beam, special.never_ids)
+
+
+def takes_fast_steps(model: Transformer, device: str) -> bool:
+    """Whether a network takes fast steps; else it steps through its modules.
+
+    So does a fast network that lacks one of its pieces, one whose modules are watched or replaced, and under autocast,
+    which changes what modules compute.
+    """
+    if not isinstance(model, FastTransformer) or model.config.removed or not runs_as_made(model):
+        return False
+    return not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
+
+
+def refuse_nan(log_probs: Tensor) -> None:
+    """Refuse log-probabilities that are NaN, of which every choice would be arbitrary. Raises ValueError."""
+    if log_probs.isnan().any():
+        raise ValueError(
+            "the network's probabilities are NaN: its weights hold numbers that are not finite or far too large; "
+            "take an earlier checkpoint, or train again with a lower learning rate"
+        )
 
 
 @torch.inference_mode()
@@ -122,8 +144,10 @@ class Sampling:
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(f"temperature={self.temperature} must be above 0; use greedy decoding for the limit 0")
-        if self.top_k < 0:
-            raise ValueError(f"top_k={self.top_k} must be at least 0 (0 keeps every token)")
+        if self.temperature == math.inf:
+            raise ValueError("temperature=inf must be a finite number")
+        if not isinstance(self.top_k, int) or self.top_k < 0:
+            raise ValueError(f"top_k={self.top_k} must be at least 0, a whole number (0 keeps every token)")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p={self.top_p} must be above 0 and at most 1 (1 keeps every token)")
 
@@ -144,6 +168,7 @@ def sample(
     """
 
     def draw(log_probs: Tensor) -> Tensor:
+        refuse_nan(log_probs)
         return draw_tokens(log_probs, sampling, generator)
 
     return generate(model, source, source_mask, special, max_new_tokens, draw)
@@ -163,7 +188,10 @@ def generate(
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
     token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
     for step in range(max_new_tokens):
-        token = choose(state.log_probs(token))
+        log_probs = state.log_probs(token)
+        if step in (0, max_new_tokens - 1):  # once NaN, a row stays NaN to the end
+            refuse_nan(log_probs)
+        token = choose(log_probs)
         outputs[places, step] = token
         is_open = token != special.end_id
         if not is_open.all():
@@ -183,9 +211,10 @@ def before_end(ids: list[int], end_id: int) -> list[int]:
 def draw_tokens(log_probs: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
     """Draw one token per row from log-probabilities (b, V), reshaped as `sampling` says: (b,)."""
     ordered, tokens = log_probs.sort(dim=-1, descending=True, stable=True)  # (b, V) both
-    # Only differences matter to softmax; with the largest at 0, and a temperature that is not 0 in this precision,
+    # Only differences matter to softmax; with the largest at 0, and a temperature that is not 0 or infinite here,
     # nothing here can be 0/0.
-    temperature = max(sampling.temperature, torch.finfo(ordered.dtype).tiny)
+    limits = torch.finfo(ordered.dtype)
+    temperature = min(max(sampling.temperature, limits.tiny), limits.max)
     probs = ((ordered - ordered[:, :1]) / temperature).softmax(dim=-1)  # (b, V)
     if 0 < sampling.top_k < probs.shape[-1]:
         probs[:, sampling.top_k :] = 0.0
@@ -248,6 +277,8 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     """
     if beam < 1 or not 1 <= n_best <= beam:
         raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
+    if not -STEEPEST <= length_penalty <= STEEPEST:
+        raise ValueError(f"length_penalty={length_penalty} must be from -{STEEPEST} to {STEEPEST}")
     state = start_decoding(model, source, source_mask, special, max_new_tokens, beam)  # of b * K rows
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
     opened, finished = start_beams(source, beam, special, max_new_tokens, state.memory.dtype)
@@ -255,7 +286,10 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
 
     for step in range(max_new_tokens):
-        candidates, parents = extend(opened, state.log_probs(token), step, length_penalty)  # 2 K of each source
+        log_probs = state.log_probs(token)  # (b*K, V)
+        if step in (0, max_new_tokens - 1):
+            refuse_nan(log_probs)
+        candidates, parents = extend(opened, log_probs, step, length_penalty)  # 2 K of each source
         ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
@@ -264,6 +298,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
         if early_stopping:
             done |= finished.score[:, -1] > -torch.inf
         for index in done.nonzero()[:, 0].tolist():
+            refuse_nan(opened.score[index])
             results[int(places[index])] = read_hypotheses(finished, index, special.end_id)[:n_best]
         if done.all():
             break
@@ -300,7 +335,7 @@ def extend(opened: Beams, log_probs: Tensor, step: int, length_penalty: float) -
     parents, tokens = index // vocab_size, index % vocab_size  # (b, 2*K) both
     candidates = opened.take(parents)
     candidates.tokens[:, :, step] = tokens
-    return Beams(candidates.tokens, best, best / (step + 1) ** length_penalty), parents
+    return Beams(candidates.tokens, best, best / float(step + 1) ** length_penalty), parents
 
 
 def add_finished(finished: Beams, candidates: Beams, ended: Tensor) -> Beams:
@@ -324,7 +359,8 @@ def keep_open(candidates: Beams, parents: Tensor, ended: Tensor) -> tuple[Beams,
 
 
 def read_hypotheses(finished: Beams, index: int, end_id: int) -> list[Hypothesis]:
-    """The finished hypotheses of one source as plain numbers, best first."""
+    """The finished hypotheses of one source as plain numbers, best first. Raises ValueError for NaN."""
+    refuse_nan(finished.score[index])
     columns = (finished.tokens[index].tolist(), finished.score[index].tolist(), finished.log_prob[index].tolist())
     return [
         Hypothesis(before_end(ids, end_id), score, log_prob)

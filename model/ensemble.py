@@ -24,6 +24,11 @@ class Ensemble(nn.Module):
         self.networks = nn.ModuleList(networks)
         self.runs = list(runs)
 
+    def repack(self) -> None:
+        """As in `FastTransformer`, of every network."""
+        for network in self.networks:
+            network.repack()
+
 
 class EnsembleState:
     """The decoding state of each network (`DecodingState` of model/decoding.py), stepped and reordered together."""

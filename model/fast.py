@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from torch import nn
+from torch.nn.modules import module as torch_modules
 
-from model.attention import MultiHeadAttention
+from model.attention import MultiHeadAttention, is_watched
 from model.config import ModelConfig
 from model.dropout import DropoutFromBits
 from model.fused_attention import FusedAttention
@@ -27,14 +28,29 @@ from model.transformer import Transformer
 
 
 class FastTransformer(Transformer):
-    """The class by which decoding and loss recognise a fast network; it keeps the weights packed for decoding."""
+    """The class by which decoding and loss recognise a fast network; it keeps the weights packed for decoding.
+
+    Every decoding looks whether the packed weights are still the network's (model/packed_weights.py says what it sees
+    and what it does not), and whether its modules are still those that `make_fast` made. With a forward hook, a
+    parametrization, a module of another class, a `forward` of its own or dropout that is on, wherever a fast step would
+    pass it over, it steps through the modules instead. Unseen stays what is patched into a class, and a number beside
+    the weights, as an attention's `scale` or a norm's `epsilon`: change one and call `repack()`.
+    """
 
     packed_weights: dict[bool, Any]  # see model/packed_weights.py
+    made_of: list[type]  # the classes of the modules that a fast step passes over
+
+    def repack(self) -> None:
+        """Let go of the packed weights: the next decoding packs the weights as they are then.
+
+        Call it after a change of weights that nothing shows (model/packed_weights.py), or to be sure of it.
+        """
+        self.packed_weights.clear()
 
     def train(self, mode: bool = True) -> Self:
-        """As in nn.Module; drops the packed weights, for a fused optimiser changes weights without a trace."""
+        """As in nn.Module; drops the packed weights, which training makes old."""
         if mode:
-            self.packed_weights.clear()
+            self.repack()
         return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -61,7 +77,32 @@ def make_fast(model: Transformer) -> Transformer:
             continue  # a product with one vector, a gate's, has nothing to gain
         module.__class__ = FAST_CLASS.get(type(module), type(module))
     model.packed_weights = {}
+    model.made_of = [type(module) for module in passed_over(model)]
     return model
+
+
+# What a fast step of decoding computes without calling it as a module.
+PASSED_OVER = (
+    "decoder", "decoder_norm", "output", "embedding", "embedding_dropout", "output_dropout", "decoder_positions", "see"
+)
+
+
+def passed_over(model: Transformer) -> list[nn.Module]:
+    """The modules that a fast step passes over, and those inside them. (`modules()` takes three times as long.)"""
+    found = [getattr(model, name) for name in PASSED_OVER]
+    for module in found:  # the list grows while it is read
+        found += [inner for inner in module._modules.values() if inner is not None]
+    return found
+
+
+def runs_as_made(model: FastTransformer) -> bool:
+    """Whether a fast step computes what the modules would: no module is watched, replaced, patched or in training."""
+    found = passed_over(model)
+    return (
+        model.made_of == [type(module) for module in found]
+        and not any(is_watched(module) or module.training or "forward" in vars(module) for module in found)
+        and not (torch_modules._global_forward_hooks or torch_modules._global_forward_pre_hooks)
+    )
 
 
 @contextmanager
@@ -69,11 +110,12 @@ def plain_modules(model: Transformer) -> Iterator[None]:
     """Inside the `with` a network has its plain modules, whose steps hooks can see; after it those it had before."""
     was_fast = isinstance(model, FastTransformer)
     if was_fast:
-        del model.packed_weights
+        model.repack()
+        made_of = model.made_of
     for module in model.modules():
         module.__class__ = PLAIN_CLASS.get(type(module), type(module))
     try:
         yield
     finally:
         if was_fast:
-            make_fast(model)
+            make_fast(model).made_of = made_of  # a module that was replaced by hand stays one

@@ -6,18 +6,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.attention import MultiHeadAttention
+from model.attention import MultiHeadAttention, is_watched
 from model.dropout import FastDropout
 
 
 class FusedAttention(MultiHeadAttention):
-    """Multi-head attention with equation (4) in one kernel: hooks see no steps, and no weights are returned."""
+    """Multi-head attention with equation (4) in one kernel, which returns no weights.
+
+    It has no steps to show: where a hook is on `see`, equation (4) is written out.
+    """
 
     def attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor | None, bias: Tensor | None,
         causal: bool,
-    ) -> tuple[Tensor, None]:
+    ) -> tuple[Tensor, Tensor | None]:
         """As in `MultiHeadAttention`."""
+        if is_watched(self.see):
+            return super().attend(queries, keys, values, may_attend, bias, causal)
         dropout = self.dropout if self.training else 0.0
         return fused_attention(queries, keys, values, may_attend, bias, self.scale, dropout, causal), None
 

@@ -129,6 +129,9 @@ def two_texts(source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
     return first, source_mask & ~before & ~is_end
 
 
+ALWAYS = 1e4  # a gate whose sigmoid is 1 in every precision
+
+
 class CopyAttention(nn.Module):
     """The scores of copying source position j at t: (W_q H_dec_t) . (W_k H_enc_j) / sqrt(d_model)."""
 
@@ -178,6 +181,7 @@ class CopyHead(CopyAttention):
         scores = self.scores(states, memory, source_mask)  # (B, T, S)
         context = scores.softmax(dim=-1) @ memory  # (B, T, d_model)
         gate = self.gate(torch.cat((states, context), dim=-1)).squeeze(-1)  # (B, T)
+        gate = gate.where(source_mask.any(dim=1, keepdim=True), ALWAYS)  # where nothing is, nothing is copied
         # Logarithms are taken of these and subtracted: under autocast, in the states' float32 instead of bfloat16.
         scores, gate = scores.to(states.dtype), gate.to(states.dtype)
         return Pointer(scores, F.logsigmoid(gate), F.logsigmoid(-gate))

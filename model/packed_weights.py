@@ -3,10 +3,18 @@
 Matrices that read the same input stand side by side in one product: W^Q, W^K and W^V; the feed-forward layer's gate and
 inner matrix. Each is laid out once in the order in which its product reads it, and kept with the model until a weight
 changes, for a step of few rows costs little more than reading the weights.
+
+Whether one has changed is looked up before every decoding: by each tensor's address and version, which torch's
+operations change, and by its numbers, for writing through `.data`, NumPy or a fused optimiser changes nothing else.
+Reading all numbers would cost as much as a few tokens. So all of a tensor of up to 2,047 are read, and of a larger one
+every second to every 61st: a change of a whole tensor, or of 61 neighbours (a row, a head), is seen. Unseen stays a
+change of fewer numbers of a large matrix through `.data` or NumPy: call `model.repack()` after it. A phase of training
+ends with that, and scoring begins with it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.attention import MultiHeadAttention
-from model.fast import FastTransformer
+from model.fast import FastTransformer, passed_over
 from model.layers import DecoderLayer
 from model.linear import has_onednn, onednn_linear
 from model.normalization import RMSNorm
 
 PACKED_FOR = 32  # rows that oneDNN's layout is chosen for; it serves 2 rows and 128 rather as well
+READ_WHOLE = 1024  # numbers: of a tensor of twice as many or more only some are looked at,
+FARTHEST = 61  # at least every so manieth
 
 Part = tuple[Tensor, Tensor | None]  # weight (d_out, d_in) and bias (d_out)
 
@@ -89,18 +99,52 @@ class DecoderWeights:
     output: PackedLinear  # W_o of equation (3)
 
 
+class State:
+    """The state of tensors at one time. While it is kept, no other tensor can come to lie where they lie."""
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        self.stamp = stamp_of(weights)
+        self.seen = [some_numbers(weight) for weight in weights]
+        self.numbers = self.read()
+
+    def read(self) -> Tensor:
+        """The numbers that are compared, as they are now."""
+        return torch.cat([part.flatten() for part in self.seen])
+
+    def lasts(self, weights: list[Tensor]) -> bool:
+        """Whether these are the same tensors, unchanged."""
+        return self.stamp == stamp_of(weights) and torch.equal(self.read(), self.numbers)
+
+
+def stamp_of(weights: list[Tensor]) -> list[tuple[int, int]]:
+    """Address and version of each tensor."""
+    return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
+
+
+def some_numbers(weight: Tensor) -> Tensor:
+    """A view of some numbers of a tensor, evenly spread; of one that is no single block of memory, all of it."""
+    if not weight.is_contiguous():
+        return weight.detach()
+    step = min(FARTHEST, max(1, weight.numel() // READ_WHOLE))
+    while math.gcd(step, weight.shape[-1]) > 1:  # or whole columns would be stepped over
+        step -= 1
+    return weight.detach().view(-1)[::step]
+
+
 def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     """The packed weights of `model`, made when there are none or a weight has changed."""
-    stamp = [
-        (weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in model.parameters()
+    weights = [
+        weight for module in passed_over(model) for weight in module._parameters.values() if weight is not None
     ]
-    found, packed = model.packed_weights.get(one_row, (None, None))
-    if found != stamp:
+    state, packed = model.packed_weights.get(one_row, (None, None))
+    if state is None or not state.lasts(weights):
+        if state is not None:
+            model.repack()
         packed = DecoderWeights(
             [pack_layer(layer, one_row) for layer in model.decoder], StepNorm(model.decoder_norm),
             PackedLinear(weight_and_bias(model.output), one_row=one_row),
         )
-        model.packed_weights[one_row] = stamp, packed
+        model.packed_weights[one_row] = State(weights), packed
     return packed
 
 

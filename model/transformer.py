@@ -77,6 +77,9 @@ class Transformer(nn.Module):
             if isinstance(self.copy_head, CopyHead):
                 self.copy_head.start_by_generating()
 
+    def repack(self) -> None:
+        """Let go of copies of the weights. This network keeps none; a fast one does (model/fast.py)."""
+
     def embed(self, ids: Tensor, positions: Positions, at: Tensor, norm: nn.Module | None) -> Tensor:
         """Embed token ids (B, T) at the positions `at` (T): (B, T, d_model)."""
         x = self.embedding(ids)  # (B, T, d_model)

@@ -15,6 +15,7 @@ import torch
 from system.errors import UserError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters in glibc's malloc.h
+MOST_THREADS = 1024
 BF16_INSTRUCTIONS = ("avx512_bf16", "bf16")  # torch's names for what x86 and Arm processors have
 
 
@@ -32,7 +33,12 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def set_threads(threads: int) -> int:
-    """Use `threads` CPU threads (0: torch's own choice), and return how many are in use, which the bits depend on."""
+    """Use `threads` CPU threads (0: torch's own choice), and return how many are in use, which the bits depend on.
+
+    Raises UserError for a number that no machine has: the threads' library ends the process where it cannot make them.
+    """
+    if not 0 <= threads <= MOST_THREADS:
+        raise UserError(f"threads={threads} must be from 0 (torch's choice) to {MOST_THREADS}")
     if threads > 0:
         torch.set_num_threads(threads)
     return torch.get_num_threads()

@@ -6,10 +6,12 @@ import contextlib
 import difflib
 import io
 import sys
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 import tyro
 
+from system.bounds import check_bounds
 from system.errors import UserError
 
 Settings = TypeVar("Settings")
@@ -20,7 +22,8 @@ def parse(
 ) -> Settings:
     """Parse settings from the command line over `default` (None: the class's own defaults).
 
-    Raises UserError, one line, for an option that does not exist and a value that cannot be. --help leaves.
+    Raises UserError, one line, for an option that does not exist and a value that cannot be, be it NaN or a number
+    beyond 64 bits. --help leaves.
     """
     boxed = io.StringIO()  # tyro draws its complaints as a box of many lines
     try:
@@ -35,6 +38,11 @@ def parse(
         raise UserError(unboxed(boxed.getvalue())) from None
     if unknown:
         raise UserError(f"{unknown[0]} is not an option{suggestion(unknown[0], default)}; --help lists them all")
+    if is_dataclass(settings):
+        try:
+            check_bounds(settings)  # for classes that do not check themselves
+        except ValueError as error:
+            raise UserError(str(error)) from error
     return settings
 
 

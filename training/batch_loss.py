@@ -7,6 +7,7 @@ from torch import Tensor
 
 from data.batches import Batch
 from data.example import IGNORE
+from model.attention import is_watched
 from model.fast import FastTransformer
 from model.heads import ENCODER_HEADS, CopyHead
 from model.transformer import Transformer
@@ -24,7 +25,9 @@ def batch_loss(model: Transformer, batch: Batch, label_smoothing: float) -> tupl
     # Of autoencoding the encoder is to learn nothing, or it would learn to hand code on (Norouzi et al. 2021).
     with torch.set_grad_enabled(torch.is_grad_enabled() and batch.kind != "autoencoding"):
         memory = model.encode(batch.source, batch.source_mask)  # (B, S, d_model)
-    loss_of_pairs = fast_pair_loss if isinstance(model, FastTransformer) else pair_loss
+    # The fast loss knows the output's matrix alone: not one that a hook makes anew, as torch's pruning does.
+    takes_fast_loss = isinstance(model, FastTransformer) and not is_watched(model.output)
+    loss_of_pairs = fast_pair_loss if takes_fast_loss else pair_loss
     return loss_of_pairs(model, batch, memory, label_smoothing)
 
 

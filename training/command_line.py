@@ -116,9 +116,6 @@ def parse_over_recipe(kind: type[Settings], argv: list[str], corpus: str, descri
 
 def check_together(settings: Settings) -> None:
     """Refuse settings that are possible alone and not together. Raises UserError."""
-    for name in ("seed", "threads"):
-        if getattr(settings, name) < 0:
-            raise UserError(f"{name}={getattr(settings, name)} must be at least 0")
     if not settings.init.from_:
         check_vocab_size(settings.data.vocab_size)
     for name in ("pretraining", "training"):

@@ -84,7 +84,7 @@ class LoopConfig:
     """One phase of training (pretraining or fine-tuning). A budget of 0 steps and 0 epochs skips the phase."""
 
     steps: Count = 0  # optimiser steps; 0: `epochs` decides
-    epochs: NotNegative = 0.0  # passes over the training examples
+    epochs: Annotated[float, bounds(least=0, most=1e6)] = 0.0  # passes over the training examples
     optimizer: Literal["adam", "adamw"] = "adamw"  # Kingma and Ba 2015; Loshchilov and Hutter 2019
     learning_rate: Positive = 1e-3  # the schedule's peak
     beta1: BelowOne = 0.9  # decay of the gradient's mean
@@ -93,7 +93,7 @@ class LoopConfig:
     weight_decay: NotNegative = 0.01  # decoupled decay, on matrices only (adamw)
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"  # after the warm-up
     warmup_steps: Count = 200  # steps of linear warm-up
-    final_share: float = 0.0  # learning rate at the end, as a share of the peak (linear, cosine)
+    final_share: Share = 0.0  # learning rate at the end, as a share of the peak (linear, cosine)
     label_smoothing: BelowOne = 0.1  # epsilon of Szegedy et al. 2016, chapter 4.1 equation (6)
     clip_norm: NotNegative = 1.0  # largest norm of the whole gradient; 0: no clipping
     accumulate: FromOne = 1  # batches per optimiser step

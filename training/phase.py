@@ -166,6 +166,7 @@ def finish_phase(run: Run, phase: Phase) -> None:
         if phase.strategies.average_checkpoints(phase.name):
             record_kept_loss(run, phase)
         phase.strategies.merge()
+    run.model.repack()
     if phase.loop.objectives.match:
         show_matching(run, phase)
 

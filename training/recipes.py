@@ -10,6 +10,7 @@ import tyro
 from data.config import DataConfig
 from data.sources import CORPUS_NAMES
 from model.config import ModelConfig, preset
+from system.bounds import Seed, Threads, check_bounds
 from system.errors import UserError
 from training.config import InitConfig, LoopConfig, ObjectivesConfig
 from training.strategies.config import StrategiesConfig
@@ -22,15 +23,18 @@ class TrainingSettings:
     corpus: Annotated[str, tyro.conf.Positional] = "generated"  # generated, django, nl2bash, conala, ... or files
     run: str = "runs/quickstart"  # the run folder
     preset: str = ""  # a recipe to start from instead of the corpus's own: chapter-3.3; none: every setting's default
-    seed: int = 0  # of everything random
+    seed: Seed = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or mps
-    threads: int = 0  # CPU threads; 0: torch's choice
+    threads: Threads = 0  # CPU threads; 0: torch's choice
     init: InitConfig = InitConfig()  # a checkpoint to begin with
     data: DataConfig = DataConfig()  # corpus, tokenizer, batches
     model: ModelConfig = ModelConfig()  # the network
     pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
     training: LoopConfig = LoopConfig()  # on pairs of description and code
     strategies: StrategiesConfig = StrategiesConfig()  # how training on pairs differs from the plain form
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     @property
     def pretrains(self) -> bool:

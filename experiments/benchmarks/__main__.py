@@ -29,6 +29,7 @@ from experiments.record.compact_lines import config_hash, settings_that_count
 from experiments.record.measurement import ROOT, MeasuredRow, check_writable, facts_of, measured_row, write_rows
 from experiments.record.records import record_of
 from system.atomic_files import read_json
+from system.bounds import check_bounds
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.command_line import read_training_command
@@ -47,6 +48,9 @@ class Settings:
     data_path: str = ""  # folder of the corpus; empty: the cache, where `python -m data fetch` puts it
     run_untrusted: bool = False  # mbpp: run the programs that the network writes; there is no sandbox yet
     json: Path | None = None  # file for the rows
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.laboratory.statistics import LARGER, NO_EFFECT, OUT_OF_REGIME, SMALLER, THERE
+from system.bounds import check_bounds
 
 REPLICATED, CONTRADICTED = "replicated", "contradicted"
 
@@ -25,6 +26,9 @@ class Claim:
     ours: str  # what is other here
     against: str = "base"  # the row it is compared with
     least_base: float | None = None  # out of regime where the base's mean test score (0 to 1) lies below this
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def answer(claim: Claim, word: str, at_the_edge: bool = False) -> str:

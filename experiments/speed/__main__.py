@@ -28,6 +28,7 @@ from experiments.speed.shape import Shape
 from experiments.speed.start import measure_start
 from experiments.speed.train import measure_forms, measure_memory, measure_training
 from system.atomic_files import write_atomically
+from system.bounds import check_bounds
 from system.errors import UserError
 from system.options import parse, run_and_report
 from system.trial import step_cap
@@ -50,6 +51,9 @@ class Settings:
     gemm_size: int = 1024  # rows of the square matrices of the GEMM peak
     plot: Path | None = None  # file for the picture of time and memory against length and width (svg or png)
     json: Path | None = None  # file for the rows
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def check(settings: Settings) -> None:

@@ -36,6 +36,7 @@ def copy_head(states: ndarray, memory: ndarray, source_mask: ndarray, weights: W
     pointed = softmax(np.where(source_mask[:, None], scores, np.finfo(scores.dtype).min))  # (B, T, S)
     joined = np.concatenate((states, pointed @ memory), axis=-1)  # (B, T, 2 d_model)
     gate = linear(joined, part(weights, "gate"))[..., 0]  # (B, T)
+    gate = np.where(source_mask.any(axis=1, keepdims=True), gate, 1e4)  # where nothing can be copied, P_gen is 1
     generate = 1 / (1 + np.exp(-gate))
     return {"states": states, "memory": memory, "queries": queries, "keys": keys, "pointed": pointed,
             "joined": joined, "gate": gate, "generate": generate}  # fmt: skip

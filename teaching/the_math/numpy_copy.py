@@ -26,6 +26,7 @@ from model.numpy_reference.linear import Weights
 from model.numpy_reference.optimizer import AdamW
 from model.numpy_reference.training_step import training_step
 from model.numpy_reference.transformer import Batch
+from system.bounds import check_bounds
 from system.errors import UserError
 from system.options import parse, run_and_report
 
@@ -41,6 +42,9 @@ class Settings:
     steps: int = 2000  # at most
     learning_rate: float = 3e-3  # after a warm-up of 100 steps
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def small(name: str) -> ModelConfig:

@@ -80,15 +80,16 @@ def test_inside_the_context_a_network_is_plain_and_after_it_what_it_was(speed):
     assert kinds(model) == before and tensors(model) == where
 
 
-def test_hooks_stay_and_see_the_steps_of_the_plain_modules_alone(tiny, example):
+def test_hooks_stay_and_see_the_steps_in_the_fast_network_too(tiny, example):
     model, seen = tiny("modern", speed="fast"), []
-    model.decoder[0].cross_attention.see.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    steps = ["queries", "keys", "values", "scores", "weights", "heads"]
     given = example.source, example.source_mask, example.decoder_input
-    fast = model(*given)
-    assert not seen
+    unwatched = model(*given)
+    model.decoder[0].cross_attention.see.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    assert_close(model(*given), unwatched)
     with plain_modules(model):
-        assert_close(model(*given), fast)
-    assert seen == ["queries", "keys", "values", "scores", "weights", "heads"]
+        assert_close(model(*given), unwatched)
+    assert seen == 2 * steps
 
 
 @pytest.mark.parametrize("name", ["scores", "weights", "heads"])

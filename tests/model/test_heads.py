@@ -9,6 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from model.config import ModelConfig
+from model.decoding import greedy
 from model.heads import CopyHead, MLMHead, Pointer, TagHead, chosen_log_probs, copied_log_probs, mixture_log_probs
 from model.transformer import Transformer
 
@@ -115,6 +116,37 @@ def test_the_targets_alone_have_the_log_probabilities_of_the_whole_distribution(
     target_mask = torch.arange(6) < torch.tensor([6, 2, 1, 4])[:, None]
     found, _ = model.target_log_probs(*inputs, target, target_mask)
     assert_close(found, model(*inputs).gather(-1, target[..., None])[..., 0][target_mask])
+
+
+@pytest.mark.parametrize("speed", ["fast", "readable"])
+@pytest.mark.parametrize("form", ["mixture", "scores"])
+def test_from_a_source_without_a_token_nothing_is_copied(tiny, special, form, speed):
+    """Whatever ids stand under the mask; the other sources of the batch are as they are alone."""
+    model = tiny("modern", copy_head=True, copy_form=form, speed=speed)
+    full, target = torch.randint(4, 19, (1, 4)), torch.tensor([[3, 5, 6]])
+    mask, nothing = torch.ones(1, 4, dtype=torch.bool), torch.zeros(1, 4, dtype=torch.bool)
+    of_nothing = [model(torch.full((1, 4), token), nothing, target) for token in (0, 7)]
+    assert_close(of_nothing[0], of_nothing[1])
+    of_no_positions = model(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool), target)
+    assert_close(of_no_positions, of_nothing[0])
+    assert_close(of_nothing[0].exp().sum(-1), torch.ones(1, 3, dtype=torch.float64))
+
+    both = torch.cat((full, full)), torch.cat((mask, nothing))
+    together = model(*both, target.expand(2, -1))
+    assert_close(together, torch.cat((model(full, mask, target), of_nothing[0])))
+    assert_close(model.target_log_probs(*both, target.expand(2, -1), target.expand(2, -1), torch.ones(2, 3).bool())[0],
+                 together.gather(-1, target.expand(2, -1)[..., None]).flatten())  # fmt: skip
+    assert greedy(model, *both, special, 5)[1] == greedy(model, full[:, :0], mask[:, :0], special, 5)[0]
+
+
+def test_a_source_without_a_token_leaves_gradients_finite(tiny):
+    model = tiny("modern", copy_head=True).float()
+    target = torch.tensor([[5, 6, 7]])
+    mask = torch.zeros(1, 4, dtype=torch.bool)
+    log_probs, _ = model.target_log_probs(torch.full((1, 4), 7), mask, target, target, torch.ones(1, 3).bool())
+    log_probs.sum().backward()
+    assert all(weight.grad is None or weight.grad.isfinite().all() for weight in model.parameters())
+    assert not model.copy_head.gate.weight.grad.any()
 
 
 def test_the_pointer_has_two_matrices_and_no_biases():

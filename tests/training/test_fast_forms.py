@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 import train
 from data.batches import Batch
@@ -117,6 +118,16 @@ def test_loss_and_gradients_are_those_of_the_readable_forms(network, calls_of_th
     rounding = distances(readable, truth)
     for name, distance in distances(fast, truth).items():
         assert distance <= max(3 * rounding[name], 2e-6 * largest[name], 1e-8), name
+
+
+@pytest.mark.parametrize("network", ["modern", "t5_v1_1"])
+def test_a_pruned_output_learns_as_in_the_readable_form(network):
+    batch, models = make_batch(1), [moved(make_model(network, speed)) for speed in ("fast", "readable")]
+    for model in models:
+        prune.l1_unstructured(model.output, "weight", amount=0.5)
+    fast, readable = (loss_and_gradients(model, batch) for model in models)
+    assert max(distances(fast, readable).values()) <= 1e-6 * max(value.abs().max() for value in readable.values())
+    assert fast[{"modern": "embedding.weight", "t5_v1_1": "output.weight_orig"}[network]].any()
 
 
 @pytest.mark.parametrize("network", ["modern", "t5", "modern, copy head"])

@@ -72,7 +72,18 @@ def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer
     tokenizer = load_tokenizer(run)
     model = make_network(config, tokenizer.pad_id)
     load_weights(run / WEIGHT_FILES[0], model)
+    refuse_not_finite(model, run / WEIGHT_FILES[0])
     return model.eval(), tokenizer
+
+
+def refuse_not_finite(model: Transformer, path: Path) -> None:
+    """Refuse a network with weights that are NaN or infinite, of which nothing can be decoded. Raises UserError."""
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise UserError(
+                f"{path}: {name} holds numbers that are NaN or infinite; take an earlier checkpoint's file, or train "
+                "again with a lower learning rate"
+            )
 
 
 def same_vocabulary(one: Tokenizer, other: Tokenizer) -> bool:

@@ -20,12 +20,14 @@ def softmax_over(x: ndarray, axis: int) -> ndarray:
 
 
 def softmax_cases(draw: np.random.Generator) -> list[Case]:
-    """Small numbers, and rows whose exponentials are infinite or all 0."""
+    """Small numbers, rows whose exponentials are infinite or all 0, and rows of numbers far from one another."""
+    one_apart = np.array([[0.0, 0, 0, 2500], [-2500, 0, 0, 0], [2500, 0, 0, 0], [0, 0, 0, 800]])
     far_apart = draw.normal(size=(3, 3)) + np.array([[1000.0], [0.0], [-1000.0]])
     return [
         Case("scores (4, 4)", (draw.normal(size=(4, 4)),)),
         Case("scores (2, 3, 5, 5)", (3 * draw.normal(size=(2, 3, 5, 5)),)),
         Case("rows near 1000, 0 and -1000", (far_apart,)),
+        Case("one number far above or below the others", (one_apart,)),
     ]
 
 
@@ -42,6 +44,9 @@ def slipped_softmax(x: ndarray, slip: str) -> ndarray:
         return np.exp(shifted) / np.exp(shifted).sum()
     if slip == "no maximum":
         return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+    if slip in ("mean", "least"):
+        apart = np.exp(x - getattr(x, {"mean": "mean", "least": "min"}[slip])(axis=-1, keepdims=True))
+        return apart / apart.sum(axis=-1, keepdims=True)
     if slip == "one maximum":
         return np.exp(x - x.max()) / np.exp(x - x.max()).sum(axis=-1, keepdims=True)
     return np.exp(shifted)
@@ -55,6 +60,10 @@ SOFTMAX_SLIPS = [
     ("whole", "one sum for the whole array", ROW_SUMS),
     ("whole, rows shifted", "one sum for the whole array", ROW_SUMS),
     ("no maximum", "no maximum subtracted", "softmax([1000, 1000]) is [0.5, 0.5]: print np.exp(1000.0)"),
+    ("mean", "the mean subtracted, not the maximum",
+     "softmax([0, 0, 0, 2500]) is [0, 0, 0, 1]: print np.exp(2500 - 625.0)"),
+    ("least", "the minimum subtracted, not the maximum",
+     "softmax([-2500, 0]) is [0, 1]: print np.exp(0 + 2500.0)"),
     ("one maximum", "one maximum for the whole array",
      "a row that lies 2000 below another one still sums to 1: print np.exp(-2000.0)"),
     ("undivided", "no division by the sum", ROW_SUMS),

@@ -214,6 +214,7 @@ def nucleus_cases(draw: np.random.Generator) -> list[Case]:
     return [
         case("temperature 1, all tokens", 2, 1.0, 1.0), case("temperature 1, nucleus 0.6", 3, 1.0, 0.6),
         case("temperature 0.5, nucleus 0.9", 3, 0.5, 0.9), case("temperature 2, nucleus 0.3", 3, 2.0, 0.3),
+        case("temperature 0.001, nucleus 0.9", 3, 0.001, 0.9),
     ]  # fmt: skip
 
 

@@ -81,7 +81,7 @@ TEACHER_FORCING = Exercise(
 
 
 def loss_cases(draw: np.random.Generator) -> list[Case]:
-    """Unequal lengths, with and without smoothing, and logits whose exponentials are infinite."""
+    """Unequal lengths, with and without smoothing, and logits whose exponentials are infinite, or one alone is."""
 
     def case(about: str, lengths: list[int], vocab_size: int, epsilon: float, size: float = 2.0) -> Case:
         shape = (len(lengths), max(lengths) + 1)
@@ -89,9 +89,13 @@ def loss_cases(draw: np.random.Generator) -> list[Case]:
         logits = size * draw.normal(size=(*shape, vocab_size))
         return Case(about, (logits, draw.integers(0, vocab_size, shape), is_real, epsilon))
 
+    far = np.array([[[0.0, 0, 0, 2500], [-2500, 0, 0, 0], [2500, 0, 0, 0], [0, 0, 0, 800]]])  # (1, 4, 4)
+    one_far_above = Case(
+        "one logit far above or below the others", (far, np.array([[1, 2, 0, 3]]), np.ones((1, 4), dtype=bool), 0.1)
+    )
     return [
         case("1 sentence, no smoothing", [3], 4, 0.0), case("lengths 5, 1 and 2, smoothing 0.1", [5, 1, 2], 7, 0.1),
-        case("logits in the hundreds, smoothing 0.2", [2, 4], 5, 0.2, 400.0),
+        case("logits in the hundreds, smoothing 0.2", [2, 4], 5, 0.2, 400.0), one_far_above,
     ]  # fmt: skip
 
 

@@ -2,7 +2,11 @@
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const operationOf = Object.fromEntries(data.operations.map((operation) => [operation.name, operation]));
+// Without the names that every object has: an address may be "#constructor".
+const operationOf = Object.assign(
+  Object.create(null),
+  Object.fromEntries(data.operations.map((operation) => [operation.name, operation])),
+);
 const decoded = new Map(); // "name value" or "name gradient" -> {shape, limit, values}
 
 const HALVES = new Float32Array(65536); // every float16 as a number

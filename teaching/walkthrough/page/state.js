@@ -16,8 +16,17 @@ const START = {
 };
 const state = { ...START };
 
+// The address behind the #; one that is cut or mistyped within a %, and so is no text, leads to the map.
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 function readHash() {
-  const [at = "", ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [at = "", ...rest] = addressed().split("/");
   const known = at === "" || layers().includes(at) || Boolean(operationOf[at]);
   Object.assign(state, START, { at: known ? at : "" });
   for (const word of rest) {

@@ -84,7 +84,7 @@ class Browser:
         while not any(event.get("method") == method for event in self.events):
             self.events.append(self.message())
 
-    def read_page(self, file, script="", width=1400):
+    def read_page(self, file, script="", width=1400, address=""):
         """Open a file as wide as this, have the script read it: what it saw. The console must stay silent."""
         self.events.clear()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -93,7 +93,7 @@ class Browser:
             self.call(f"{domain}.enable", session)
         self.call("Emulation.setDeviceMetricsOverride", session, width=width, height=1000, deviceScaleFactor=1,
                   mobile=False)
-        self.call("Page.navigate", session, url=file.as_uri())
+        self.call("Page.navigate", session, url=file.as_uri() + address)
         self.await_event("Page.loadEventFired")
         answer = self.call("Runtime.evaluate", session, expression=READER % script, awaitPromise=True,
                            returnByValue=True)
@@ -113,10 +113,10 @@ def read_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     browser = Browser(folder / "profile")
 
-    def read(page, script="", width=1400):
+    def read(page, script="", width=1400, address=""):
         file = folder / "page.html"
         file.write_text(page, encoding="utf-8")
-        return browser.read_page(file, script, width)
+        return browser.read_page(file, script, width, address)
 
     yield read
     browser.call("Browser.close")
@@ -261,6 +261,42 @@ def test_an_address_restores_the_whole_state(tour):
     assert seen["crumbs"] == "MapDecoder layer 2Cross-attention: weightsrow 4, column 3"
     assert seen["head"].startswith("head 2") and seen["cell"].startswith("Row 4") and "column 3" in seen["cell"]
     assert tour["unknown"] == "map"
+
+
+ODD_ADDRESSES = [
+    "%E0%A4%A", "%", "%zz", "decoder.0%", "decoder.0/%C3", "constructor", "__proto__", "toString/h1/r1/c1",
+    "decoder.0/h99999/t99999", "decoder.0.self_attention.weights/h0/r0/c0/t0", "log_probs/r1e9/c-3",
+    "decoder.0.self_attention.weights/h1e300/r2/c2", "decoder.0.self_attention.weights/hNaN/r1.5/cx/t-1/temperature",
+    "log_probs/temperature0", "log_probs/temperature1e999", "log_probs/temperatureNaN", "////", "/gradient", "#",
+    "decoder.0.self_attention.weights//r1//c1", "decoder.99", "DECODER.0", " decoder.0", "<b>", "\ud83d\ude00",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small_page(tell):
+    return write_page(tell("modern, copy head", n_encoder_layers=1, n_decoder_layers=1), 5)[0]
+
+
+def test_an_address_that_is_none_leads_to_a_view_and_never_to_an_empty_page(small_page, read_page):
+    visit_all = f"""
+  seen.shown = [];
+  for (const hash of {json.dumps(ODD_ADDRESSES)}) {{
+    await visit("#" + hash);
+    seen.shown.push([hash, document.body.dataset.level, text("h1"), document.getElementById("main").children.length]);
+    await visit("#decoder.0");
+  }}"""
+    shown = read_page(small_page, visit_all)["shown"]
+    assert [hash for hash, level, title, parts in shown if not (level and title and parts > 1)] == []
+    levels = {hash: level for hash, level, *_ in shown}
+    assert levels["%E0%A4%A"] == levels["constructor"] == levels["__proto__"] == levels["decoder.99"] == "map"
+    assert levels["decoder.0/h99999/t99999"] == "layer"
+
+
+@pytest.mark.parametrize("address", ["#%E0%A4%A", "#constructor", "#decoder.0/%"])
+def test_a_page_that_is_opened_at_such_an_address_shows_the_map(small_page, read_page, address):
+    read = "seen.level = document.body.dataset.level; seen.title = text('h1');"
+    seen = read_page(small_page, read, address=address)
+    assert seen["level"] == "map" and seen["title"] == "From a description to code"
 
 
 def test_a_cell_lights_its_term_and_its_line(tour):
