@@ -5,8 +5,8 @@
     python train.py django --data.path FOLDER        real pairs of description and code
     python train.py files --data.path pairs.jsonl --data.nl description --data.code code
     python train.py files --preset chapter-3.3 --data.path pairs.csv
-    python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, BART, PLBART or Marian
-                                                     checkpoint, each with its tokenizer
+    python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, mT5, BART, PLBART or
+                                                     Marian checkpoint, each with its tokenizer
     python train.py --run runs/quickstart --resume   go on with a run that was stopped
     python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
