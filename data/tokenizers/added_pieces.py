@@ -21,15 +21,19 @@ Decode = Callable[[list[int]], str]
 def cut_out(added: Mapping[int, str], encode: Encode) -> Encode:
     """The same encoding of the text between added pieces, which have ids of their own."""
     ids = {piece: index for index, piece in added.items()}
-    longest_first = sorted(ids, key=len, reverse=True)
-    pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+    longest_first = sorted({len(piece) for piece in ids}, reverse=True)
+    starts = re.compile(f"[{re.escape(''.join({piece[0] for piece in ids}))}]")
 
     def encode_parts(text: str) -> list[int]:
-        parts = pattern.split(text)  # every second one is an added piece
-        return [
-            index for at, part in enumerate(parts) if part
-            for index in ([ids[part]] if at % 2 else encode(part))
-        ]  # fmt: skip
+        found, done, at = [], 0, 0  # what stands before `done` is in `found`
+        while start := starts.search(text, at):
+            at = start.start()
+            piece = next((text[at : at + n] for n in longest_first if text[at : at + n] in ids), "")
+            if piece:
+                found += [*(encode(text[done:at]) if done < at else ()), ids[piece]]
+                done = at + len(piece)
+            at += max(1, len(piece))
+        return [*found, *(encode(text[done:]) if done < len(text) else ())]
 
     return encode_parts
 

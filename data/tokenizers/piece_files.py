@@ -67,7 +67,9 @@ def read_pieces(folder: Path) -> Pieces:
     for files, read in kinds.items():
         if all((folder / file).is_file() for file in files):
             pieces = read(folder)
-            return pieces if read is read_tokenizers_json else with_added(pieces, plain_added_tokens(folder), folder)
+            if read is read_tokenizers_json:  # whose library cuts added pieces out itself
+                return pieces
+            return with_added(pieces, plain_tokens(added_tokens(folder), folder), folder)
     known = "; ".join(" with ".join(files) for files in kinds)
     raise UserError(f"{folder} has no tokenizer, and a network without its own cannot be used; it needs {known}")
 
@@ -90,9 +92,8 @@ def read_tokenizers_json(folder: Path) -> Pieces:
     prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
     table = {index: piece for piece, index in backend.get_vocab(with_added_tokens=True).items()}
     pieces = backend_pieces(backend, table, prefix, suffix)
-    special = {*special_names(folder).values(), *listed_tokens(folder)}
     added = {index: token.content for index, token in backend.get_added_tokens_decoder().items() if not token.special}
-    added = {index: piece for index, piece in added.items() if piece not in special and not SENTINEL.match(piece)}
+    added = plain_tokens(added, folder)
     if all(pieces.decode(pieces.encode(f"a{piece}a")) == f"a{piece}a" for piece in added.values()):
         return replace(pieces, added=added)
     return replace(pieces, added=added, decode=in_parts(added, pieces.decode))
@@ -294,10 +295,9 @@ def listed_tokens(folder: Path) -> list[str]:
     return listed + [token["content"] for token in added if token.get("special")]
 
 
-def plain_added_tokens(folder: Path) -> dict[int, str]:
-    """The added pieces by id that are text like any other, and no special tokens."""
-    special = {*special_names(folder).values(), *listed_tokens(folder)}
-    added = added_tokens(folder)
+def plain_tokens(added: Mapping[int, str], folder: Path) -> dict[int, str]:
+    """Those of the added pieces that are text like any other: no special tokens, and not the empty one."""
+    special = {*special_names(folder).values(), *listed_tokens(folder), ""}
     return {index: piece for index, piece in added.items() if piece not in special and not SENTINEL.match(piece)}
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from data.tokenizers.piece_files import BLANK
 from data.tokenizers.tokenizer import Tokenizer
 
 RUN_OF_BLANKS = re.compile(r" {2,}|^ | $")  # and a blank at either end of a text
@@ -86,9 +87,12 @@ def comes_back(tokenizer: Tokenizer, text: str) -> bool:
 
 
 def missing_characters(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
-    """The characters of these texts that the tokenizer cannot write, in the order of their numbers."""
+    """The characters of these texts that the tokenizer cannot write and might, in the order of their numbers.
+
+    Not U+2581, with which sentencepiece writes its blanks: as a piece it would stand for two things.
+    """
     lost = LostCharacters(tokenizer)
-    return sorted(char for char in set().union(*texts) if lost[char])
+    return sorted(char for char in set().union(*texts) - {BLANK} if lost[char])
 
 
 def with_blanks(tokenizer: Tokenizer, characters: Sequence[str], texts: Iterable[str]) -> list[str]:

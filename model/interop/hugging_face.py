@@ -62,6 +62,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     family = family_of(values)
     values, contradictions = one_name_each(family, values)
     values = {**family.defaults(values), **values}
+    contradictions += untied_in_name_alone(family, values, tensors)
     tensors = with_embedding(family, with_prefix(family, tensors))
     chosen, problems = our_settings(family, values, contradictions)
 
@@ -176,6 +177,7 @@ def our_settings(
         chosen["feed_forward"] = family.activations[activation]
     else:
         problems.append(f"{family.activation}={activation}")
+        chosen["feed_forward"] = "geglu" if str(activation).startswith("gated") else "relu"  # so many weights at least
     for name, implied in family.implied(values).items():
         if name in values and not same_activation(family, values[name], implied):
             problems.append(f"{name}={values[name]} beside {family.activation}={activation}")
@@ -325,6 +327,14 @@ def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]
         f"{name} differs from {named}" for name in family.copies
         if name in tensors and not same(tensors[name], tensors[named])
     ]  # fmt: skip
+
+
+def untied_in_name_alone(family: Family, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[str]:
+    """A line for each matrix that is missing where the file says that nothing is tied: their class would draw it."""
+    if values.get("tie_word_embeddings") is not False or values["model_type"] in ALWAYS_TIED:
+        return []
+    present = with_prefix(family, tensors)
+    return [f"tie_word_embeddings=False beside no {name}" for name in family.copies if name not in present]
 
 
 def same(one: Tensor, other: Tensor) -> bool:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremo
 LOSSY = ("t5", "plbart", "plbart with languages", "marian")
 CODE = [
     "def f(x):\n\treturn { 'a': 1, \"b\": {2} }\n", "{}\n{ }", "x = {y} if `z` else ~w\r\n", "a\n\nb", "{ {} }~{~ ~\t",
-    "π { 漢 }", "</s> { <pad>",
+    "π { 漢 }", "</s> { <pad>", "x = '…'", "ﬁ\u00a0=\u200b½ e\u0301", "👩\u200d💻 \ufeffＡ_b\u2028", "a\\nb #!",
 ]  # fmt: skip
 
 

@@ -97,6 +97,19 @@ def test_weights_left_over_and_missing_are_listed_on_their_side():
     assert all(name in str(refusal) for name in (*refusal.left_over, *refusal.missing))
 
 
+def test_a_file_that_says_untied_and_has_one_matrix_is_refused():
+    """Their class ties all of the four or none, and draws anew what is missing."""
+    values, tensors = folder_of("bart")
+    tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
+    assert from_hugging_face(values, tensors).config.tie_embeddings
+    refusal = refused(from_hugging_face, {**values, "tie_word_embeddings": False}, tensors)
+    sides = ("encoder", "decoder")
+    expected = [f"tie_word_embeddings=False beside no model.{side}.embed_tokens.weight" for side in sides]
+    assert refusal.cannot_express == expected
+    copies = {f"model.{side}.embed_tokens.weight": tensors["model.shared.weight"].clone() for side in sides}
+    assert from_hugging_face({**values, "tie_word_embeddings": False}, {**tensors, **copies}).weights
+
+
 def test_sizes_that_do_not_fit_are_listed():
     values, tensors = folder_of("t5")
     refusal = refused(from_hugging_face, {**values, "d_ff": 25}, tensors)
