@@ -61,6 +61,7 @@ def run_stats(command: Stats) -> None:
         "splits": {split: split_figures(split, splits) for split in splits},
         "bad": source.bad.counts,
     }
+    print(f"language: {source.language}")
     print(table(figures["splits"]))
     for place in source.bad.places:
         print(f"skipped {place}")

@@ -17,7 +17,7 @@ class DataConfig:
     path: str = ""  # folder or file of the corpus; empty: the user's cache, or made here (generated, mined)
     nl: str = "nl"  # column that holds the description (JSONL, JSON, CSV, TSV)
     code: str = "code"  # column that holds the code
-    language: str = "python"  # language of the code in a user's own files
+    language: str = ""  # language of the code in a user's own files: python, bash, sql...; empty: guessed from it
     reverse: bool = False  # learn to describe code: code is read, its description is written
     prefix: str = ""  # text in front of every description: the name of the task, for a network that knows several
     slots: bool = False  # strings that stand in quotes in a description are put back instead of being spelled

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+PLACE = "place"  # of an example's meta: file and line, where its id does not say them
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Example:
     language: str = "python"
     tests: tuple[str, ...] = ()  # statements that raise when the code is wrong, e.g. "assert f([]) == 0"
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Where a person finds it: "file:line", or its id."""
+        return self.meta.get(PLACE, self.id)
 
 
 @dataclass

@@ -12,12 +12,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from data.config import DataConfig
+from data.corpora.language import guessed_language, language_named
 from data.corpora.records import FileSource, Record, check_parallel, parallel_lines, parallel_record
 from data.corpora.tables import ENDINGS, check_columns, pair_record, rows
+from data.example import PLACE
 from system.errors import UserError
 
 SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
@@ -28,9 +31,22 @@ def files_source(config: DataConfig) -> FileSource:
     """The corpus at `config.path`. Raises UserError with one line when it is missing, empty or does not fit."""
     if not config.path:
         raise UserError(f"your own pairs need --data.path: a file ({', '.join(ENDINGS)}), parallel text, or a folder")
+    config = replace(config, language=language_named(config.language))
+    if not config.language:
+        config = replace(config, language=language_of(parts_at(config), config))
+    return FileSource("files", config.language, parts_at(config), config.strict)
+
+
+def parts_at(config: DataConfig) -> dict[str, Part]:
+    """The splits at `config.path`, a file's or a folder's."""
     path = Path(config.path).expanduser()
-    parts = folder_parts(path, config) if path.is_dir() else {"train": single_part(path, config)}
-    return FileSource("files", config.language, parts, config.strict)
+    return folder_parts(path, config) if path.is_dir() else {"train": single_part(path, config, "train")}
+
+
+def language_of(parts: dict[str, Part], config: DataConfig) -> str:
+    """The language that the training code, or else the first split's, seems to be in."""
+    records = next(iter(parts.values()))()
+    return guessed_language((record.example.code for record in records if record.example is not None), config.code)
 
 
 def folder_parts(folder: Path, config: DataConfig) -> dict[str, Part]:
@@ -42,7 +58,7 @@ def folder_parts(folder: Path, config: DataConfig) -> dict[str, Part]:
             found = " and ".join(sorted(str(path) for path in forms))
             raise UserError(f"{split} is there more than once: {found}; leave one of them")
         if forms:
-            parts[split] = single_part(forms[0], config)
+            parts[split] = single_part(forms[0], config, split)
     if not parts:
         raise UserError(
             f"{folder} holds no train, dev or test file ({', '.join(ENDINGS)}, or .{config.nl} and .{config.code} "
@@ -57,11 +73,11 @@ def forms_of(stem: Path, config: DataConfig) -> list[Path]:
     return tables + ([stem] if any(path.is_file() for path in parallel_paths(stem, config)) else [])
 
 
-def single_part(path: Path, config: DataConfig) -> Part:
+def single_part(path: Path, config: DataConfig, split: str) -> Part:
     """The records of one file or of one parallel text, checked as far as can be without reading every record."""
     if path.suffix.lower() in ENDINGS:
         check_columns(path, (config.nl, config.code), "say which to use with --data.nl and --data.code")
-        return partial(table_records, path, config)
+        return partial(table_records, path, config, split)
     nl_path, code_path = parallel_paths(parallel_stem(path, config), config)
     if not nl_path.exists() and not code_path.exists():
         fault = "is of no known form" if path.exists() else "does not exist"
@@ -70,7 +86,7 @@ def single_part(path: Path, config: DataConfig) -> Part:
             f"({nl_path.name} and {code_path.name}, endings by --data.nl and --data.code)"
         )
     check_parallel(nl_path, code_path, "parallel text needs both files (their endings are --data.nl and --data.code)")
-    return partial(parallel_records, nl_path, code_path, config)
+    return partial(parallel_records, nl_path, code_path, config, split)
 
 
 def parallel_stem(path: Path, config: DataConfig) -> Path:
@@ -88,13 +104,23 @@ def with_ending(stem: Path, ending: str) -> Path:
     return stem.parent / (stem.name + ending)
 
 
-def table_records(path: Path, config: DataConfig) -> Iterator[Record]:
-    """The records of a file of named columns; their ids are file name and line."""
+def table_records(path: Path, config: DataConfig, split: str) -> Iterator[Record]:
+    """The records of a file of named columns.
+
+    Their ids are split and line: the same file under another name is the same data, and draws the same.
+    """
     for row in rows(path):
-        yield pair_record(row, f"{path.name}:{row.line}", config.nl, config.code, config.language)
+        record = pair_record(row, f"{split}:{row.line}", config.nl, config.code, config.language)
+        yield at_place(record, f"{path.name}:{row.line}")
 
 
-def parallel_records(nl_path: Path, code_path: Path, config: DataConfig) -> Iterator[Record]:
-    """The records of parallel text; their ids are the common file name and the line."""
+def parallel_records(nl_path: Path, code_path: Path, config: DataConfig, split: str) -> Iterator[Record]:
+    """The records of parallel text; their ids are split and line, their place the common file name and the line."""
     for line in parallel_lines(nl_path, code_path):
-        yield parallel_record(line, f"{nl_path.stem}:{line.number}", config.language)
+        record = parallel_record(line, f"{split}:{line.number}", config.language)
+        yield at_place(record, f"{nl_path.stem}:{line.number}")
+
+
+def at_place(record: Record, place: str) -> Record:
+    """The record, its example with the place where a person finds it."""
+    return record if record.example is None else replace(record, example=replace(record.example, meta={PLACE: place}))

@@ -87,7 +87,7 @@ def test_parallel_text_has_the_endings_of_the_columns(tmp_path):
     (tmp_path / "train.v1.in").write_text("one\n")
     (tmp_path / "train.v1.out").write_text("1\r\n")
     source = files(tmp_path / "train.v1", nl="in", code="out")
-    assert [(e.id, e.nl, e.code) for e in source.splits()["train"]] == [("train.v1:1", "one", "1")]
+    assert [(e.place, e.nl, e.code) for e in source.splits()["train"]] == [("train.v1:1", "one", "1")]
 
 
 def test_unicode_line_separators_end_no_line(tmp_path):
@@ -180,7 +180,7 @@ def test_a_bad_training_record_is_counted_and_skipped(tmp_path, line, reason):
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(GOOD + b"\n" + line + b"\n" + GOOD)
     source = files(path)
-    assert [example.id for example in source.splits()["train"]] == ["pairs.jsonl:1", "pairs.jsonl:3"]
+    assert [example.id for example in source.splits()["train"]] == ["train:1", "train:3"]
     assert pairs_of(source) == [("one", "1")] * 2  # a second pass counts nothing twice
     assert source.bad.counts == {reason: 1}
     assert source.bad.places == [f"{path}:2: {reason}"]

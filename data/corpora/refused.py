@@ -1,0 +1,89 @@
+"""The rows of a user's files that cannot be used, copied as they stand into files to mend (`train.py ... --check`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from data.config import DataConfig
+from data.corpora.files import with_ending
+from data.corpora.records import FileSource, emptiness, raw_lines
+from data.corpora.tables import ENDINGS
+from data.example import BadRecords
+
+WITH_HEADER = (".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that cannot be used: the lines of its file that it stands on, and why."""
+
+    place: str  # "file:line"
+    problem: str
+    first: int  # its first line, from 1
+    end: int | None  # the first line behind it; None: it reaches to the end of the file
+
+    @property
+    def path(self) -> Path:
+        """Its file; of parallel text that of the descriptions."""
+        return Path(self.place.rpartition(":")[0])
+
+
+def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
+    """The records of a split that training leaves out, or that evaluation refuses.
+
+    A record ends where the next one begins. One behind which its file is not read on reaches to the file's end.
+    """
+    waiting: tuple[str, str, int] | None = None
+    for record in source.parts[split]():
+        line = int(record.place.rpartition(":")[2])
+        if waiting is not None:
+            yield Refused(*waiting, end=line)
+        problem = record.problem or (emptiness(record.example) if split == "train" else "")
+        waiting = (record.place, problem, line) if problem else None
+    if waiting is not None:
+        yield Refused(*waiting, end=None)
+
+
+def copy_refused(source: FileSource, split: str, data: DataConfig, folder: Path) -> tuple[BadRecords, list[Path]]:
+    """Copy a split's refused rows into new files in `folder`. Returns what was wrong, and the files: none, one or two.
+
+    A table's copy has its header, parallel text two copies of the same lines. Raises OSError, and UserError where the
+    rest of a file cannot be read.
+    """
+    bad, rows = BadRecords(), list(refused_records(source, split))
+    for row in rows:
+        bad.add(row.problem, row.place)
+    if not rows:
+        return bad, []
+    path = rows[0].path
+    paths = [path]
+    if path.suffix.lower() not in ENDINGS:
+        paths.append(with_ending(path.parent / path.name.removesuffix(f".{data.nl}"), f".{data.code}"))
+    header = int(next(source.parts[split]()).place.rpartition(":")[2]) - 1 if path.suffix.lower() in WITH_HEADER else 0
+    return bad, [copy_lines(path, header, rows, folder) for path in paths]
+
+
+def copy_lines(path: Path, header: int, rows: Sequence[Refused], folder: Path) -> Path:
+    """Write the first `header` lines of a file and those of some rows into a new file, which is returned."""
+    lines = list(raw_lines(path))
+    wanted = lines[:header]
+    for row in rows:
+        wanted += lines[row.first - 1 : None if row.end is None else max(row.end - 1, row.first)]
+    return write_new(folder, f"{path.stem}.refused", path.suffix, b"".join(wanted))
+
+
+def write_new(folder: Path, stem: str, suffix: str, content: bytes) -> Path:
+    """Write a file under a name that is free, with a number where it must be: what was mended is not written over."""
+    for number in count(1):
+        path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{suffix}"
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+            return path
+        except FileExistsError:
+            if path.is_file() and path.read_bytes() == content:
+                return path
+    raise AssertionError("count() does not end")
