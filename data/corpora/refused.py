@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -9,10 +12,11 @@ from pathlib import Path
 
 from data.config import DataConfig
 from data.corpora.files import with_ending
-from data.corpora.records import FileSource, emptiness, raw_lines
+from data.corpora.records import FileSource, emptiness
 from data.corpora.tables import ENDINGS
 from data.example import BadRecords
 
+PLACE = re.compile(r"(.+?):(\d+)(?::\d+)?")  # file:line, with a column where it is known
 WITH_HEADER = (".csv", ".tsv")
 
 
@@ -22,13 +26,22 @@ class Refused:
 
     place: str  # "file:line"
     problem: str
-    first: int  # its first line, from 1
     end: int | None  # the first line behind it; None: it reaches to the end of the file
 
     @property
     def path(self) -> Path:
         """Its file; of parallel text that of the descriptions."""
-        return Path(self.place.rpartition(":")[0])
+        return Path(PLACE.fullmatch(self.place)[1])
+
+    @property
+    def first(self) -> int:
+        """Its first line, from 1."""
+        return line_of(self.place)
+
+
+def line_of(place: str) -> int:
+    """The line of a place, from 1."""
+    return int(PLACE.fullmatch(place)[2])
 
 
 def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
@@ -36,13 +49,12 @@ def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
 
     A record ends where the next one begins. One behind which its file is not read on reaches to the file's end.
     """
-    waiting: tuple[str, str, int] | None = None
+    waiting: tuple[str, str] | None = None
     for record in source.parts[split]():
-        line = int(record.place.rpartition(":")[2])
         if waiting is not None:
-            yield Refused(*waiting, end=line)
+            yield Refused(*waiting, end=line_of(record.place))
         problem = record.problem or (emptiness(record.example) if split == "train" else "")
-        waiting = (record.place, problem, line) if problem else None
+        waiting = (record.place, problem) if problem else None
     if waiting is not None:
         yield Refused(*waiting, end=None)
 
@@ -62,17 +74,27 @@ def copy_refused(source: FileSource, split: str, data: DataConfig, folder: Path)
     paths = [path]
     if path.suffix.lower() not in ENDINGS:
         paths.append(with_ending(path.parent / path.name.removesuffix(f".{data.nl}"), f".{data.code}"))
-    header = int(next(source.parts[split]()).place.rpartition(":")[2]) - 1 if path.suffix.lower() in WITH_HEADER else 0
+    header = line_of(next(source.parts[split]()).place) - 1 if path.suffix.lower() in WITH_HEADER else 0
     return bad, [copy_lines(path, header, rows, folder) for path in paths]
 
 
 def copy_lines(path: Path, header: int, rows: Sequence[Refused], folder: Path) -> Path:
     """Write the first `header` lines of a file and those of some rows into a new file, which is returned."""
-    lines = list(raw_lines(path))
+    lines = lines_of(path)
     wanted = lines[:header]
     for row in rows:
         wanted += lines[row.first - 1 : None if row.end is None else max(row.end - 1, row.first)]
     return write_new(folder, f"{path.stem}.refused", path.suffix, b"".join(wanted))
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The lines of a file with their ends, as bytes; of a file that begins with UTF-16's mark in UTF-8."""
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", "replace").encode()
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")  # line ends of old Macs
+    return list(io.BytesIO(content))
 
 
 def write_new(folder: Path, stem: str, suffix: str, content: bytes) -> Path:
