@@ -23,7 +23,7 @@ from evaluation.programs.run import Outcome
 
 Score = dict[str, float | int]  # value, low, high, n
 
-WITHOUT_BLEU = "BLEU counts runs of four tokens, and no reference has four: its 0 says nothing about the outputs"
+WITHOUT_BLEU = "BLEU counts runs of four tokens, and no reference has four: it says nothing about the outputs"
 LENGTH_EDGES = (5, 10, 20, 40, 80)  # upper ends, in tokens, of the groups of `length_groups`
 
 

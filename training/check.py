@@ -16,10 +16,7 @@ from training.run.state import Run
 
 
 def show_refused(settings: TrainingSettings) -> None:
-    """Say which rows of the corpus cannot be used, and copy those of a user's own files beside where he works.
-
-    Raises UserError where the rest of a file cannot be read.
-    """
+    """Say which rows of a user's own files cannot be used, and copy them into the folder he works in. OSError."""
     if settings.corpus != "files":
         return
     from data.corpora.files import files_source  # other runs must not import these

@@ -15,6 +15,7 @@ from data.corpora.files import with_ending
 from data.corpora.records import FileSource, emptiness
 from data.corpora.tables import ENDINGS
 from data.example import BadRecords
+from system.errors import UserError
 
 PLACE = re.compile(r"(.+?):(\d+)(?::\d+)?")  # file:line, with a column where it is known
 WITH_HEADER = (".csv", ".tsv")
@@ -62,12 +63,16 @@ def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
 def copy_refused(source: FileSource, split: str, data: DataConfig, folder: Path) -> tuple[BadRecords, list[Path]]:
     """Copy a split's refused rows into new files in `folder`. Returns what was wrong, and the files: none, one or two.
 
-    A table's copy has its header, parallel text two copies of the same lines. Raises OSError, and UserError where the
-    rest of a file cannot be read.
+    A table's copy has its header, and of parallel text there are two, of the same lines. Where the rest of a file
+    cannot be read, those before it are copied, and what reads the file next will say so. Raises OSError.
     """
-    bad, rows = BadRecords(), list(refused_records(source, split))
-    for row in rows:
-        bad.add(row.problem, row.place)
+    bad, rows = BadRecords(), []
+    try:
+        for row in refused_records(source, split):
+            bad.add(row.problem, row.place)
+            rows.append(row)
+    except UserError:
+        pass
     if not rows:
         return bad, []
     path = rows[0].path

@@ -4,7 +4,7 @@ import pytest
 
 from data.config import DataConfig
 from data.corpora.files import files_source
-from data.corpora.refused import copy_refused
+from data.corpora.refused import copy_refused, lines_of
 
 GOOD = b'{"nl": "one", "code": "1"}\n'
 CUT, EMPTY, BYTES = b'{"nl": "tw\n', b'{"nl": "two", "code": ""}\n', b'{"nl": "tw\xff", "code": "2"}\n'
@@ -53,6 +53,21 @@ def test_parallel_text_is_copied_side_by_side(copied, tmp_path):
 def test_rows_of_a_list_are_copied_with_their_lines(copied):
     _, files = copied("pairs.json", b'[\n ' + GOOD[:-1] + b',\n {"nl": "two",\n  "code": ""},\n ' + GOOD + b"]")
     assert files == {"pairs.refused.json": b' {"nl": "two",\n  "code": ""},\n'}
+
+
+def test_what_stands_before_the_end_of_what_can_be_read_is_copied(copied):
+    rows = [b'{"nl": "", "code": "1"}', *[GOOD.strip()] * 2000]
+    _, files = copied("pairs.json", b"[\n " + b",\n ".join(rows) + b', {"nl": "3", "co')
+    assert files["pairs.refused.json"].startswith(b' {"nl": "", "code": "1"},\n')
+
+
+@pytest.mark.parametrize("content", [
+    (GOOD + CUT + GOOD).decode().encode("utf-16"), (GOOD + CUT + GOOD).replace(b"\n", b"\r"),
+])
+def test_files_with_other_line_ends_and_utf_16_lose_nothing(tmp_path, content):
+    (tmp_path / "pairs.jsonl").write_bytes(content)
+    lines = lines_of(tmp_path / "pairs.jsonl")
+    assert lines == [GOOD, CUT, GOOD]
 
 
 def test_what_was_copied_before_and_mended_is_not_written_over(copied, tmp_path):
