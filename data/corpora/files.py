@@ -109,7 +109,9 @@ def single_part(path: Path, config: DataConfig, bad: BadRecords) -> Part:
         return partial(table_records, path, dialect, config)
     nl_path, code_path = parallel_paths(parallel_stem(path, config), config)
     if not nl_path.exists() and not code_path.exists():
-        fault = f"is {mend_of(path) or 'of no known form'}" if path.exists() else "does not exist"
+        if path.exists() and (what := mend_of(path)):
+            raise UserError(f"{path} is {what}")
+        fault = "is of no known form" if path.exists() else "does not exist"
         raise UserError(
             f"{path} {fault}; give a file that ends in {', '.join(ENDINGS)}, a folder, or parallel text "
             f"({nl_path.name} and {code_path.name}, endings by --data.nl and --data.code)"

@@ -9,6 +9,7 @@ from system.errors import UserError
 SHEET = "a spreadsheet; save it as CSV UTF-8 there"
 PACKED = "packed; unpack it first"
 PICKLE = "a pickle, which is never opened because it can run programs; write its records as JSONL"
+PAGE = "an HTML page; download the file itself, not the page that shows it"
 PANDAS = "python -c \"import pandas; pandas.read_{0}('{1}').to_json('{2}.jsonl', orient='records', lines=True)\""
 JSONL = "write its records as JSONL, one object a line"
 
@@ -46,6 +47,11 @@ SIGNATURES = {  # first bytes -> what such a file is, and the mend
 def mend_of(path: Path) -> str:
     """What a file of this ending is and how to mend that; "" for an ending that says nothing."""
     return MENDS.get(path.suffix.lower(), "").format(name=path.name, stem=path.name.split(".")[0])
+
+
+def is_page(text: str) -> bool:
+    """Whether a text begins as an HTML page."""
+    return text.lstrip()[:9].lower().startswith(("<!doctype", "<html"))
 
 
 def check_content(path: Path, head: bytes) -> None:

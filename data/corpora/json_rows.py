@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.corpora.encodings import MARK, MARK_INSIDE, lines, not_decoded, open_text, undecodable
+from data.corpora.foreign import PAGE, is_page
 from data.corpora.records import Row
 from system.errors import UserError
 
@@ -169,6 +170,8 @@ def next_value(path: Path, text: str, position: int) -> tuple[Any, int]:
 
 def mend_of_no_list(text: str) -> str:
     """How to mend a JSON file that is no list."""
+    if is_page(text):
+        return f"it is {PAGE}"
     values = list(values_in(text))
     if len(values) > 1:
         return "it holds one object behind the other; name it .jsonl, with each on a line of its own"

@@ -10,6 +10,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from data.corpora.encodings import MARK, MARK_INSIDE, open_text
+from data.corpora.foreign import PAGE, is_page
 from data.corpora.records import Row
 from data.corpora.trust import Parsed, Problem, cells_of, untrusted
 from system.errors import UserError
@@ -49,6 +50,8 @@ def find_dialect(path: Path, columns: Sequence[str], encoding: str, quoting: str
     blank = next((n for n, line in enumerate(beginning) if line.strip()), None)
     if blank is None:
         raise UserError(f"{path} holds no records")
+    if is_page(beginning[blank]):
+        raise UserError(f"{path} is {PAGE}")
     begin = next((n for n, line in enumerate(beginning) if line.strip() and not is_preamble(line)), blank)
     ways = [replace(plain, delimiter=mark, skipped=n) for mark in (own, *NAMES) for n in dict.fromkeys((blank, begin))]
     chosen = next((way for way in ways if set(columns) <= set(header_of(path, way))), replace(plain, skipped=blank))
@@ -100,26 +103,31 @@ def quotes_are_literal(path: Path, dialect: Dialect) -> bool:
     """Whether the quotes of a file with tabs are characters as others.
 
     They are where a cell begins with one and does not end with one before tab or line end (or no cell begins with one),
-    unless lines then have the wrong number of fields, or most of them hold quoted cells: such a file is a damaged one.
+    unless lines then have the wrong number of fields, most of them hold whole quoted cells, or one ends a cell that no
+    cell of its line has begun: such a file is a damaged one.
     """
     with open_text(path, dialect.encoding, newline="") as file:
         from_header = (line.rstrip("\r\n") for line in islice(file, dialect.skipped, None))
         written = [line.split("\t") for line in from_header if line.strip(" ")]
     quoted = [[cell for cell in cells if cell.startswith('"')] for cells in written]
-    if any(map(any, quoted)) and all(record.fields is not None for record in parse(path, dialect)):
-        return False
-    n_whole = sum(any(map(is_whole, cells)) for cells in quoted)
-    ends_alone = any(
-        cell.endswith('"') and not cell.startswith('"') and cell.count('"') % 2 for cells in written for cell in cells
-    )
-    widths = {len(cells) for cells in written}
-    has_quotes = any('"' in cell for cells in written for cell in cells)
-    return has_quotes and len(widths) == 1 and 2 * n_whole < len(written) and not (ends_alone and any(map(any, quoted)))
+    if any(quoted):
+        n_fields = {len(record.fields or ()) for record in parse(path, dialect)}
+        holds = len(n_fields) == 1 and 0 not in n_fields
+        n_whole = sum(any(map(is_whole, cells)) for cells in quoted)
+        ends = [any(map(is_end, cells)) and not begun for cells, begun in zip(written, quoted, strict=True)]
+        if holds or any(ends) or 2 * n_whole >= len(written):
+            return False
+    return len({len(cells) for cells in written}) == 1 and any('"' in cell for cells in written for cell in cells)
 
 
 def is_whole(cell: str) -> bool:
     """Whether a cell that begins with a quote ends with one, and has only doubled ones between."""
     return len(cell) > 1 and cell.endswith('"') and '"' not in cell[1:-1].replace('""', "")
+
+
+def is_end(cell: str) -> bool:
+    """Whether a cell that does not begin with a quote may be the end of one that does, on a line above."""
+    return cell.endswith('"') and cell.count('"') % 2 == 1
 
 
 def parse(path: Path, dialect: Dialect) -> Iterator[Parsed]:
@@ -190,7 +198,7 @@ def separated(path: Path, dialect: Dialect) -> Iterator[Row]:
             f"{path}:{head.line}: the header goes on over several lines, and line {first.line} does not fit it; "
             "a quote too many or too few?"
         )
-    problems = other_files(records, head.fields, dialect.delimiter) | problems
+    problems |= other_files(records, head.fields, dialect.delimiter)
     if records and not records[-1].raw.endswith(("\n", "\r")):
         problems.setdefault(len(records) - 1, Problem(NO_END))
     remark = long_row(path, [record for n, record in enumerate(records) if n not in problems])

@@ -61,7 +61,7 @@ def column_text(row: Row, column: str) -> tuple[str, str]:
     if value is None:
         return "", ""
     if not isinstance(value, str):
-        return "", f"column {column!r} is not text"
+        return "", f"column {column!r} is {'NaN, ' if value != value else ''}not text"
     if undecodable(value):
         half = f"column {column!r} holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no character"
         return "", half if row.encoding is None else not_decoded(row.encoding)

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 BESIDE = "beside a row with the wrong number of fields, of which it may hold a part"
 STRAY = "a quote too many or too few"
-INSIDE = "perhaps inside a cell: one quote too many or too few stands in a row below"
+INSIDE = "perhaps inside a cell, whose end is a quote in a row below; mend that quote, or give --data.quoting none"
+CHARACTERS = 3  # stray quotes that no single edit makes, in a file without a quoted cell: they are characters
 
 
 @dataclass(slots=True)
@@ -58,6 +59,8 @@ def untrusted(records: Sequence[Parsed], width: int, delimiter: str, quoted: boo
                 problems.setdefault(beside, Problem(BESIDE, records[number].line))
     if quoted:
         strays = [number for number, record in enumerate(records) if has_stray_quote(record, delimiter)]
+        if len(strays) >= CHARACTERS and not has_quoted_cells(records, delimiter):
+            strays = []
         for first, number in zip([0, *strays], strays):
             problems.setdefault(number, Problem(STRAY))
             for before in perhaps_inside(records, first, number, delimiter):
@@ -97,6 +100,12 @@ def has_stray_quote(record: Parsed, delimiter: str) -> bool:
     odd = [cell for cell in cells if not cell.startswith('"') and cell.count('"') % 2]
     first = next(cell for cell in cells if '"' in cell)
     return bool(odd) and not (first is odd[0] and begins_outside(record.raw, delimiter))
+
+
+def has_quoted_cells(records: Sequence[Parsed], delimiter: str) -> bool:
+    """Whether a cell of a file begins with a quote."""
+    with_quotes = (record.raw for record in records if '"' in record.raw)
+    return any(cell.startswith('"') for raw in with_quotes for cell in cells_of(raw, delimiter))
 
 
 def cells_of(raw: str, delimiter: str) -> Iterator[str]:

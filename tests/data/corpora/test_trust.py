@@ -10,8 +10,8 @@ from data.config import DataConfig
 from data.sources import open_source
 from system.errors import UserError
 
-FILLINGS = ("", " ", ",", "\n", '"', '""', ",,", "\n\n", "x,y\n", '"x"', '\n"', '",', '","', "a\nb,c\nd", '5" b', "\r\n",
-            '\n,', '",\n"', '"\n', ",x\"")  # fmt: skip
+FILLINGS = ("", " ", ",", "\n", '"', '""', ",,", "\n\n", "x,y\n", '"x"', '\n"', '",', '","', "a\nb,c\nd", '5" b',
+            "\r\n", '\n,', '",\n"', '"\n', ",x\"")  # fmt: skip
 QUOTINGS = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL}
 FIRST_MARK = ord("\u4e00")  # of a row and a column: a character that stands twice in that cell and nowhere else
 HEADERS = (("nl", "code"), ("id", "nl", "code"), ("code", "nl", "id"), ("nl", "id", "code", "more"))
@@ -66,7 +66,7 @@ def marks(cell):
     return [character for character in cell if ord(character) >= FIRST_MARK]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_one_edit_makes_no_pair_of_two_rows_and_loses_none_without_a_count(tmp_path_factory, data):
     _, rows, text = data.draw(tables())
@@ -81,5 +81,5 @@ def test_one_edit_makes_no_pair_of_two_rows_and_loses_none_without_a_count(tmp_p
     assert all(len(marks(nl)) == 2 for nl, _ in pairs), edited
     assert sum(whole[mark] != pair for mark, pair in zip(found, pairs, strict=True)) <= 1, edited
     assert len(pairs) == len(rows) or lost or text.startswith(edited), edited
-    if edited and not edited.endswith(("\n", "\r")):
+    if text.startswith(edited) and not edited.endswith(("\n", "\r")):
         assert len(pairs) < len(rows), edited
