@@ -23,6 +23,10 @@ MARK_INSIDE = "a byte order mark in the middle of the file (two files put togeth
 NOT_TEXT = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape")  # they change what is written
 EXAMPLES = "the name of one, as utf-16-le, cp1252 or shift_jis"
 HEAD = 4096  # bytes that are looked at
+WIDE = (  # encoding, bytes a character, and of English text the place of a byte that is NUL and of one that is not
+    ("utf-32-le", 4, 2, 0), ("utf-32-be", 4, 1, 3), ("utf-16-le", 2, 1, 0), ("utf-16-be", 2, 0, 1),
+)  # fmt: skip
+FEWEST = 6  # characters from which an encoding shows
 NULS = 0.8  # share of NULs at those places of a file where UTF-16 or UTF-32 of English text has them all
 
 
@@ -58,10 +62,9 @@ def encoding_of(path: Path, given: str = "") -> str:
 
 def wide_encoding(head: bytes) -> str:
     """The encoding of two or four bytes a character that the NULs of a file's beginning show, or ""."""
-    for name, width, place in (("utf-32-le", 4, 2), ("utf-32-be", 4, 1), ("utf-16-le", 2, 1), ("utf-16-be", 2, 0)):
-        shares = [head[start::width].count(0) / max(1, len(head[start::width])) for start in range(width)]
-        of_letters = {"utf-32-le": 0, "utf-32-be": 3, "utf-16-le": 0, "utf-16-be": 1}[name]
-        if shares[place] >= NULS and not shares[of_letters]:
+    for name, width, nul, letter in WIDE:
+        nuls, letters = head[nul::width], head[letter::width]
+        if len(letters) >= FEWEST and nuls.count(0) >= NULS * len(nuls) and not letters.count(0):
             return name
     return ""
 

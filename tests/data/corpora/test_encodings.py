@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data.config import DataConfig
+from data.corpora.encodings import encoding_of, lines
 from data.sources import open_source
 from system.errors import UserError
 
@@ -93,6 +94,17 @@ def test_parallel_text_is_decoded_too(tmp_path):
 def test_line_ends_of_old_macs_are_read(tmp_path, name):
     pairs, _ = read(tmp_path / name, FORMS[name].replace("\r\n", "\n").replace("\n", "\r").encode())
     assert pairs == PAIRS
+
+
+def test_a_cr_among_line_feeds_ends_no_line(tmp_path):
+    (tmp_path / "a").write_bytes("one\r\nt\rw\u2028o\nthree".encode())
+    assert list(lines(tmp_path / "a")) == ["one", "t\rw\u2028o", "three"]
+
+
+@pytest.mark.parametrize("text", ["a\0b\n", "\0", "\0\0\0\0", "abc\0", "id,nl\r\n0,\0\0\0\0\0\0\0\0"])
+def test_a_few_nuls_are_no_other_encoding(tmp_path, text):
+    (tmp_path / "a").write_text(text, newline="")
+    assert encoding_of(tmp_path / "a") == "utf-8"
 
 
 def test_line_ends_of_old_macs_in_parallel_text(tmp_path):

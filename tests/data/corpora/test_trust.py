@@ -3,10 +3,12 @@
 import csv
 import io
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.config import DataConfig
+from data.corpora.trust import Parsed, begins_outside, has_stray_quote
 from data.sources import open_source
 from system.errors import UserError
 
@@ -83,3 +85,39 @@ def test_one_edit_makes_no_pair_of_two_rows_and_loses_none_without_a_count(tmp_p
     assert len(pairs) == len(rows) or lost or text.startswith(edited), edited
     if text.startswith(edited) and not edited.endswith(("\n", "\r")):
         assert len(pairs) < len(rows), edited
+
+
+@pytest.mark.parametrize(
+    ("raw", "outside", "stray"),
+    [
+        ("a,b\n", False, False),
+        ('"a","b"\n', True, False),
+        ('"""a"" b",c\n', True, False),
+        ('a 5" disk,b\n', True, False),
+        ('print(""a""),b\n', False, False),
+        ('a,b"\n', False, True),
+        ('x",b\n', False, True),
+        ('""x"",b"\n', False, True),
+        ('"a,\n",b"\n', True, True),
+    ],
+)
+def test_a_row_whose_first_quotes_neither_double_nor_end_begins_outside(raw, outside, stray):
+    assert begins_outside(raw, ",") == outside
+    assert has_stray_quote(Parsed(1, raw, ["", ""]), ",") == stray
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_an_edit_inside_a_quoted_cell_changes_that_row_alone(tmp_path_factory, data):
+    _, rows, _ = data.draw(tables())
+    number = data.draw(st.integers(0, len(rows) - 1))
+    changed = [dict(row) for row in rows]
+    place = data.draw(st.integers(1, len(rows[number]["code"]) - 1))
+    added = data.draw(st.sampled_from([",", "\n", '""', "x"]))
+    changed[number]["code"] = rows[number]["code"][:place] + added + rows[number]["code"][place:]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows(changed)
+    pairs, lost = read(tmp_path_factory.getbasetemp() / "inside.csv", text.getvalue())
+    assert pairs == [(row["nl"], row["code"]) for row in changed] and not lost
