@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from data.config import DataConfig
+from data.corpora.encodings import encoding_of, open_text
 from data.corpora.files import with_ending
 from data.corpora.records import FileSource, emptiness
 from data.corpora.tables import ENDINGS
@@ -27,6 +26,7 @@ class Refused:
 
     place: str  # "file:line"
     problem: str
+    lost: int  # records, or lines, that are lost with it
     end: int | None  # the first line behind it; None: it reaches to the end of the file
 
     @property
@@ -50,12 +50,12 @@ def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
 
     A record ends where the next one begins. One behind which its file is not read on reaches to the file's end.
     """
-    waiting: tuple[str, str] | None = None
+    waiting: tuple[str, str, int] | None = None
     for record in source.parts[split]():
         if waiting is not None:
             yield Refused(*waiting, end=line_of(record.place))
         problem = record.problem or (emptiness(record.example) if split == "train" else "")
-        waiting = (record.place, problem) if problem else None
+        waiting = (record.place, problem, record.lost) if problem else None
     if waiting is not None:
         yield Refused(*waiting, end=None)
 
@@ -69,7 +69,7 @@ def copy_refused(source: FileSource, split: str, data: DataConfig, folder: Path)
     bad, rows = BadRecords(), []
     try:
         for row in refused_records(source, split):
-            bad.add(row.problem, row.place)
+            bad.add(row.problem, row.place, row.lost)
             rows.append(row)
     except UserError:
         pass
@@ -80,26 +80,22 @@ def copy_refused(source: FileSource, split: str, data: DataConfig, folder: Path)
     if path.suffix.lower() not in ENDINGS:
         paths.append(with_ending(path.parent / path.name.removesuffix(f".{data.nl}"), f".{data.code}"))
     header = line_of(next(source.parts[split]()).place) - 1 if path.suffix.lower() in WITH_HEADER else 0
-    return bad, [copy_lines(path, header, rows, folder) for path in paths]
+    return bad, [copy_lines(path, header, rows, folder, data.encoding) for path in paths]
 
 
-def copy_lines(path: Path, header: int, rows: Sequence[Refused], folder: Path) -> Path:
-    """Write the first `header` lines of a file and those of some rows into a new file, which is returned."""
-    lines = lines_of(path)
+def copy_lines(path: Path, header: int, rows: Sequence[Refused], folder: Path, given: str) -> Path:
+    """Write the first `header` lines of a file and those of some rows into a new file, which is returned.
+
+    It has the encoding of the file, which is `given` or the file's own; a byte that is none stays in UTF-8 alone.
+    """
+    with open_text(path, given, newline="" if path.suffix.lower() in WITH_HEADER else "\n") as file:
+        lines = list(file)
     wanted = lines[:header]
     for row in rows:
         wanted += lines[row.first - 1 : None if row.end is None else max(row.end - 1, row.first)]
-    return write_new(folder, f"{path.stem}.refused", path.suffix, b"".join(wanted))
-
-
-def lines_of(path: Path) -> list[bytes]:
-    """The lines of a file with their ends, as bytes; of a file that begins with UTF-16's mark in UTF-8."""
-    content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        content = content.decode("utf-16", "replace").encode()
-    if b"\n" not in content:
-        content = content.replace(b"\r", b"\n")  # line ends of old Macs
-    return list(io.BytesIO(content))
+    encoding = encoding_of(path, given)
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    return write_new(folder, f"{path.stem}.refused", path.suffix, "".join(wanted).encode(encoding, errors))
 
 
 def write_new(folder: Path, stem: str, suffix: str, content: bytes) -> Path:

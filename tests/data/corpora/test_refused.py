@@ -4,7 +4,7 @@ import pytest
 
 from data.config import DataConfig
 from data.corpora.files import files_source
-from data.corpora.refused import copy_refused, lines_of
+from data.corpora.refused import copy_refused
 
 GOOD = b'{"nl": "one", "code": "1"}\n'
 CUT, EMPTY, BYTES = b'{"nl": "tw\n', b'{"nl": "two", "code": ""}\n', b'{"nl": "tw\xff", "code": "2"}\n'
@@ -61,13 +61,16 @@ def test_what_stands_before_the_end_of_what_can_be_read_is_copied(copied):
     assert files["pairs.refused.json"].startswith(b' {"nl": "", "code": "1"},\n')
 
 
-@pytest.mark.parametrize("content", [
-    (GOOD + CUT + GOOD).decode().encode("utf-16"), (GOOD + CUT + GOOD).replace(b"\n", b"\r"),
-])
-def test_files_with_other_line_ends_and_utf_16_lose_nothing(tmp_path, content):
-    (tmp_path / "pairs.jsonl").write_bytes(content)
-    lines = lines_of(tmp_path / "pairs.jsonl")
-    assert lines == [GOOD, CUT, GOOD]
+@pytest.mark.parametrize(("encoding", "given"), [("utf-16", ""), ("utf-16-le", "utf-16-le"), ("cp1252", "cp1252")])
+def test_the_copy_has_the_encoding_of_the_file(copied, encoding, given):
+    good, cut = GOOD.decode().replace("one", "né"), CUT.decode().replace("tw", "é")
+    _, files = copied("pairs.jsonl", (good + cut + good).encode(encoding), encoding=given)
+    assert {name: content.decode(encoding) for name, content in files.items()} == {"pairs.refused.jsonl": cut}
+
+
+def test_old_line_ends_lose_nothing(copied):
+    _, files = copied("pairs.jsonl", (GOOD + CUT + GOOD).replace(b"\n", b"\r"))
+    assert files == {"pairs.refused.jsonl": CUT}
 
 
 def test_what_was_copied_before_and_mended_is_not_written_over(copied, tmp_path):
