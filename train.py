@@ -7,6 +7,7 @@
     python train.py files --preset chapter-3.3 --data.path pairs.csv
     python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, mT5, BART, PLBART or
                                                      Marian checkpoint, each with its tokenizer
+    python train.py files ... --check                what is wrong with the data: said, and nothing is trained
     python train.py --run runs/quickstart --resume   go on with a run that was stopped
     python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
@@ -38,7 +39,8 @@ from evaluation.summary import show_results
 from model.fast import make_network
 from system.device import collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
 from training.batch_loss import batch_loss, n_predicted
-from training.command_line import read_training_command
+from training.check import show_check, show_refused
+from training.command_line import read_training_command, with_language
 from training.config import LoopConfig
 from training.corpus import read_corpora
 from training.ema import update_average
@@ -71,7 +73,12 @@ def main(argv: list[str]) -> int:
     """Train and score a run: settings, data, tokenizer, model, two phases of training, scores."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     folder = Path(settings.run)
-    check_run(folder, resume, overwrite)
+    check = "--check" in argv
+    if not check:
+        check_run(folder, resume, overwrite)
+    settings = with_language(settings)
+    if check:
+        show_refused(settings)
     device = find_device(settings.device)
     set_threads(settings.threads)
     keeps_memory = keep_freed_memory()
@@ -84,6 +91,8 @@ def main(argv: list[str]) -> int:
     model = make_network(settings.model, tokenizer.pad_id).to(device)
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     prepare(run, corpora)  # what cannot be trained is refused here
+    if check:
+        return show_check(run, corpora, keeps_memory)
     open_run(folder, resume, overwrite)  # from here on the folder is written to
     if not resume:
         tokenizer.save(folder / tokenizer.file_name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
+from data.corpora.encodings import check_encoding
 from system.bounds import Count, FromOne, bounds, check_bounds
 
 FEWEST_OPERATIONS = 10  # of generated tasks
@@ -17,7 +18,9 @@ class DataConfig:
     path: str = ""  # folder or file of the corpus; empty: the user's cache, or made here (generated, mined)
     nl: str = "nl"  # column that holds the description (JSONL, JSON, CSV, TSV)
     code: str = "code"  # column that holds the code
-    language: str = "python"  # language of the code in a user's own files
+    encoding: str = ""  # encoding of a user's own files, as cp1252; empty: UTF-8, or UTF-16 where a mark says so
+    quoting: Literal["auto", "csv", "none"] = "auto"  # whether quotes in CSV and TSV hold cells together
+    language: str = ""  # language of the code in a user's own files: python, bash, sql...; empty: guessed from it
     reverse: bool = False  # learn to describe code: code is read, its description is written
     prefix: str = ""  # text in front of every description: the name of the task, for a network that knows several
     slots: bool = False  # strings that stand in quotes in a description are put back instead of being spelled
@@ -44,6 +47,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "data")
+        check_encoding(self.encoding)
         if 0 < self.generated_operations < FEWEST_OPERATIONS or self.generated_operations < 0:
             raise ValueError(
                 f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "

@@ -13,8 +13,14 @@ from data.code.tokens import split_tokens
 
 
 def exact_match(reference: str, prediction: str, language: str = "python") -> bool:
-    """Whether both are the same tokens (see `split_tokens`)."""
-    return split_tokens(reference, language) == split_tokens(prediction, language)
+    """Whether both are the same tokens (see `split_tokens`). An empty output is never exact.
+
+    Where neither has a token (a comment in Python), the texts are compared, whatever their blanks.
+    """
+    tokens = split_tokens(prediction, language)
+    if not tokens and prediction.split() != reference.split():
+        return False
+    return bool(prediction.strip()) and split_tokens(reference, language) == tokens
 
 
 def parses(code: str, single_line: bool = False) -> bool:

@@ -8,7 +8,7 @@ on the text as it is; ROUGE is Lin 2004 by rouge-score, the mean of the lines' F
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from evaluation.programs.run import Outcome
 
 Score = dict[str, float | int]  # value, low, high, n
 
+WITHOUT_BLEU = "BLEU counts runs of four tokens, and no reference has four: it says nothing about the outputs"
 LENGTH_EDGES = (5, 10, 20, 40, 80)  # upper ends, in tokens, of the groups of `length_groups`
 
 
@@ -86,6 +87,12 @@ def text_scores(references: Sequence[Example], predictions: Sequence[str | None]
     for column, name in enumerate(("rouge_1", "rouge_2", "rouge_l")):
         scores[name] = mean_score(rouge[:, column])
     return scores
+
+
+def too_short_for_bleu(codes: Iterable[str]) -> bool:
+    """Whether no reference has four of BLEU's tokens, runs of which it counts: it is 0 then, even if all is right."""
+    bleu = _bleu()
+    return all(len(bleu.tokenizer(code).split()) < bleu.max_ngram_order for code in codes)
 
 
 def corpus_score(metric: BLEU | CHRF, references: Sequence[str], texts: Sequence[str]) -> Score:

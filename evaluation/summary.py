@@ -8,6 +8,7 @@ from typing import Any
 from evaluation.evaluate import EXAMPLES_SHOWN, Scored
 from evaluation.exact_match import exact_match
 from evaluation.finished_run import RunFolder, read_run_folder
+from evaluation.metrics import WITHOUT_BLEU, too_short_for_bleu
 from system.atomic_files import write_atomically
 
 METRIC_TITLES = {
@@ -88,6 +89,9 @@ def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> No
     if results:
         print("\nScores (in brackets: 95% interval over examples)\n")
         print(score_table(results, folder))
+        for scored in results:
+            if too_short_for_bleu(example.code for example in scored.references):
+                print(f"{scored.split}: {WITHOUT_BLEU}")
     else:
         print("\nNo scores: there is no line to score; give a folder with a test file, or hold lines out")
     for scored in results[:1]:

@@ -14,6 +14,7 @@ from data.tokenizers.tokenizer import train_tokenizer
 from evaluation.predict import predict
 from model.fast import FastTransformer, make_network
 from model.transformer import Transformer
+from system.errors import UserError
 from system.options import run_and_report
 from training.run.folder import read_config
 from training.run.load import load_trained
@@ -31,9 +32,14 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("eval")
     lines = [{"nl": f"add {i} to y", "code": f"y += {i}"} for i in range(40)]
     (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "test.jsonl").write_text('{"nl": "cut in ha\n')
+
+    def broken_since(*_):
+        (folder / "test.jsonl").write_text('{"nl": "cut in ha\n')
+        raise UserError("a record was broken while the network was trained")
+
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI_STEPS", raising=False)
+        patch.setattr(train, "evaluate_run", broken_since)
         options = ["files", "--data.path", str(folder), "--run", str(folder / "run"), *TINY]
         assert run_and_report(train.main, options) == 2
     return folder
@@ -226,7 +232,8 @@ def test_the_forms_that_decode_are_chosen_without_training_again(run, data, monk
 @pytest.fixture(scope="module")
 def described(trained):
     """A run of the other direction: it describes code."""
-    options = ["files", "--data.path", str(trained), "--data.reverse", "--run", str(trained / "reverse"), *TINY]
+    path = str(trained / "train.jsonl")
+    options = ["files", "--data.path", path, "--data.reverse", "--run", str(trained / "reverse"), *TINY]
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI_STEPS", raising=False)
         run_and_report(train.main, options)

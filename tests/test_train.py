@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import train
+from data.config import DataConfig
+from data.corpora.held_out import older_data_hash
+from data.splits import read_splits
 from system.options import run_and_report
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +97,37 @@ def test_a_run_does_not_go_on_with_other_data(trained, tmp_path, capsys):
     assert (tmp_path / "run" / "model.safetensors").exists()
     write_pairs(tmp_path / "a.jsonl", 60)
     assert "the data of training are not those" in refused(capsys, "--run", tmp_path / "run", "--resume")
+
+
+def test_the_same_pairs_under_another_name_are_the_same_data(trained, tmp_path):
+    folder, _ = trained
+    renamed = tmp_path / "renamed" / "mine.jsonl"
+    renamed.parent.mkdir()
+    shutil.copy(folder / "pairs.jsonl", renamed)
+    before = json.loads((folder / "run" / "environment.json").read_text())
+    result = run_train("files", "--data.path", renamed, "--run", tmp_path / "run", *TINY, "--training.bf16")
+    after = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert before["data"] == after["data"], result.stderr
+    for name in ("predictions.jsonl", "model.safetensors"):
+        assert (folder / "run" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_a_run_goes_on_with_its_data_under_another_name_and_with_the_hash_of_older_code(tmp_path, capsys):
+    options = ["files", "--data.path", write_pairs(tmp_path / "a.jsonl"), "--run", tmp_path / "run", *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train", lambda *_: None)
+        patch.setattr(train, "evaluate_run", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        assert "No space left" in capsys_line(capsys, options)
+        (tmp_path / "a.jsonl").rename(tmp_path / "b.jsonl")
+        go_on = ["--run", tmp_path / "run", "--resume", "--data.path", tmp_path / "b.jsonl"]
+        assert "No space left" in capsys_line(capsys, go_on)
+        environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+        data = DataConfig(path=str(tmp_path / "b.jsonl"), language="python")
+        environment["data"]["training"]["data_hash"] = older_data_hash(read_splits("files", data, 0).train)
+        del environment["data"]["training"]["pairs_hash"]
+        (tmp_path / "run" / "environment.json").write_text(json.dumps(environment))
+        assert "No space left" in capsys_line(capsys, go_on)
+        assert "pairs_hash" in json.loads((tmp_path / "run" / "environment.json").read_text())["data"]["training"]
 
 
 def capsys_line(capsys, options):

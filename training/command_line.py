@@ -9,6 +9,7 @@ from typing import Any
 from data.corpora.published import CORPUS_LANGUAGES
 from data.multi_task import SUMMARY
 from data.objectives.table import OBJECTIVES
+from data.sources import open_source
 from data.tokenizers.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from system.errors import UserError
@@ -37,9 +38,11 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
     A run that goes on has the settings it was started with, but for those that say where it runs.
     """
     resume, overwrite = "--resume" in argv, "--overwrite" in argv
+    if resume and "--check" in argv:
+        raise UserError("--check looks at the data of a run that is to begin; leave --resume or --check out")
     if resume and overwrite:
         raise UserError("--resume goes on with a run and --overwrite deletes it; give one of them")
-    argv = [argument for argument in argv if argument not in ("--resume", "--overwrite")]
+    argv = [argument for argument in argv if argument not in ("--resume", "--overwrite", "--check")]
     check_names(argv)
     try:
         settings = parse_over_recipe(kind, argv, "", description)
@@ -162,6 +165,19 @@ def check_added_pieces(settings: Settings) -> None:
                             "to it that have to be learned; leave one of them out")  # fmt: skip
 
 
+def with_language(settings: Settings) -> Settings:
+    """Settings in which the language of a user's own code stands, guessed from it where he has not said it. UserError.
+
+    It is written into config.json with the others, and whoever opens the run reads the code the same way.
+    """
+    if settings.corpus != "files":
+        return settings
+    language = open_source("files", settings.data, settings.seed).language
+    settings = replace(settings, data=replace(settings.data, language=language))
+    check_auxiliary(settings)
+    return settings
+
+
 def check_auxiliary(settings: Settings) -> None:
     """Refuse an auxiliary task that nothing could be learned from. Raises UserError."""
     task, data, model = settings.strategies.auxiliary.task, settings.data, settings.model
@@ -171,7 +187,7 @@ def check_auxiliary(settings: Settings) -> None:
         raise UserError(f"strategies.auxiliary.task={task} needs a head of its own; add --model.{HEAD_OF[task]}")
     languages = {SUMMARY: "text", "files": data.language, **CORPUS_LANGUAGES}
     written = [languages.get(name, "python") for name in (settings.corpus, *settings.strategies.tasks.names)]
-    if task == "tag" and (data.reverse or "python" not in written):
+    if task == "tag" and (data.reverse or not {"python", ""} & {*written}):  # "": not guessed yet
         raise UserError(
             "strategies.auxiliary.task=tag asks about Python code, which this run does not write; leave it out"
         )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data.config import DataConfig
-from data.corpora.held_out import data_hash
+from data.corpora.held_out import data_hash, older_data_hash, pairs_hash
 from data.example import BadRecords, Example
 from data.multi_task import with_tasks
+from data.oddities import oddities
 from data.slots import hide
 from data.sources import BENCHMARK_NAMES, open_source
 from data.splits import read_splits
@@ -34,6 +35,9 @@ class Corpus:
     bad: BadRecords
     about: dict[str, Any]
     monolingual: Sequence[Example] = ()  # mined code: for the objective tae, and for the vocabulary
+    tests: Mapping[str, Sequence[Example]] = field(default_factory=dict)  # what is scored later, where it is in files
+    notes: list[str] = field(default_factory=list)  # what is odd about the data, to be said before the first step
+    older_hash: str = ""  # the data_hash that older code gave, of a user's own files
 
     @property
     def words(self) -> list[str]:
@@ -65,7 +69,7 @@ def read_corpora(settings: TrainingSettings) -> dict[str, Corpus]:
 
 
 def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
-    """The pairs to fine-tune on. Raises UserError when there are none."""
+    """The pairs to fine-tune on. Raises UserError when there are none, or when one that is scored later is broken."""
     splits = read_splits(name, data, seed)
     if not splits.train:
         raise UserError(f"{name}: there is no training split among {', '.join(splits.tests)}; add a train file")
@@ -73,8 +77,15 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
         "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
         "data_hash": data_hash(splits.train),
     }
+    own_files, older_hash = name == "files", ""
+    if own_files:
+        about["pairs_hash"], older_hash = pairs_hash(splits.published), older_data_hash(splits.train)
+    tests, notes = {}, []
+    if name != "generated":  # what is made here cannot be broken
+        tests = {split: list(examples) for split, examples in splits.tests.items()}
+        notes = oddities(splits, tests, data)
     train, held_out = ([hide(pair, data) for pair in part] for part in (splits.train, splits.held_out))
-    return Corpus(train, held_out, splits.bad, about)
+    return Corpus(train, held_out, splits.bad, about, tests=tests, notes=notes, older_hash=older_hash)
 
 
 def add_tasks(corpus: Corpus, settings: TrainingSettings) -> Corpus:

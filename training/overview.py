@@ -14,6 +14,7 @@ from data.tokenizers.pretrained import PretrainedTokenizer
 from model.interop.families import FAMILIES
 from model.interop.hugging_face import unsayable
 from model.transformer import Transformer
+from system.atomic_files import read_json
 from system.device import has_bf16, warn_without_bf16
 from training.config import LoopConfig
 from training.corpus import Corpus
@@ -39,6 +40,8 @@ def show_overview(
     rows = {"run": settings.run}
     for name, corpus in corpora.items():
         rows[name] = f"{corpus_in_words(corpus)}; {budget_in_words(getattr(settings, name))}"
+    if settings.corpus == "files":
+        rows["language"] = language_in_words(settings.data.language, corpora["training"])
     if settings.init.from_:
         rows["begins with"] = settings.init.from_
 
@@ -56,7 +59,9 @@ def show_overview(
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
         show_bad_records(name, corpus.bad)
-    warn_of_known_lines(settings)
+        for note in corpus.notes:
+            print(note, file=sys.stderr, flush=True)
+    warn_of_known_lines(settings, corpora["training"])
     warn_of_no_way_back(settings)
 
 
@@ -64,6 +69,20 @@ def corpus_in_words(corpus: Corpus) -> str:
     """The corpus of a phase in a few words: examples, name, how many are held out."""
     held_out = f", {len(corpus.held_out):,} more held out" if corpus.held_out else ""
     return f"{len(corpus.train):,} examples of {corpus.about.get('corpus', 'text')}{held_out}"
+
+
+def language_in_words(language: str, corpus: Corpus) -> str:
+    """The language of a user's own code, and what the code looks like where that is another one."""
+    from data.corpora.language import TEXT, looked_at, most_alike  # which other runs must not import
+
+    codes = looked_at(example.code for example in corpus.train if example.language == language)
+    alike = most_alike(codes)
+    if not codes:  # the code is read here, and descriptions are written
+        return f"{language} (another: --data.language NAME)"
+    if alike == language:
+        return f"{language}, as {len(codes):,} pairs looked at seem to be (another: --data.language NAME)"
+    seems = "" if alike == TEXT else f", but its code looks like {alike}"
+    return f"{language}{seems} (another: --data.language NAME)"
 
 
 def memory_in_words(kept: bool) -> str:
@@ -81,8 +100,10 @@ def budget_in_words(loop: LoopConfig) -> str:
 def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | None = None) -> None:
     """Print one line for each kind of bad record: how many, and where the first ones stand.
 
-    known: counts that were printed before; a kind of which there are no more is left out.
+    known: counts that were printed before; a kind of which there are no more is left out, and so are remarks on files.
     """
+    for remark in bad.remarks if known is None else ():
+        print(f"{phase}: {remark}", file=sys.stderr, flush=True)
     for reason, count in bad.counts.items():
         if count != (known or {}).get(reason):
             end = f": {reason}"
@@ -106,12 +127,12 @@ def warn_of_no_way_back(settings: TrainingSettings) -> None:
         )
 
 
-def warn_of_known_lines(settings: TrainingSettings) -> None:
+def warn_of_known_lines(settings: TrainingSettings, corpus: Corpus) -> None:
     """Say so where a network that the run learns from may know by heart what the run holds out.
 
     The seed says which lines of a corpus are held out, and of the same seed more are where more are asked for.
     """
-    held_out, path = settings.data.held_out, settings.data.path
+    held_out = settings.data.held_out
     teacher = settings.strategies.teacher.run
     for name, given in (("init.from", settings.init.from_), ("strategies.teacher.run", teacher)):
         if not given or not held_out or not is_own_run(Path(given)):
@@ -119,10 +140,20 @@ def warn_of_known_lines(settings: TrainingSettings) -> None:
         values = {name: value for name, value in read_config_values(Path(given)).items() if name not in NOT_TRAINING}
         other = from_dict(TrainingSettings, values, Path(given) / CONFIG_FILE)
         learnt = (other.corpus, *other.strategies.tasks.names) if other.fine_tunes else ()
-        same_lines = settings.corpus in learnt and (settings.corpus != "files" or other.data.path == path)
+        same_lines = settings.corpus in learnt and (
+            settings.corpus != "files" or other.data.path == settings.data.path
+            or learnt_pairs(given) == corpus.about.get("pairs_hash", "")
+        )  # fmt: skip
         if same_lines and (other.seed != settings.seed or other.data.held_out < held_out):
             print(
                 f"warning: {name}={given} may have learnt lines that are held out here, and the held-out loss flatters "
                 f"then; with its own --seed {other.seed} and --data.held_out {other.data.held_out} it does not",
                 file=sys.stderr,
             )
+
+
+def learnt_pairs(run: str) -> str | None:
+    """The hash of the pairs that a run on a user's own files was given, which is the same under any path."""
+    path = Path(run) / "environment.json"
+    known = read_json(path) if path.exists() else {}
+    return known.get("data", {}).get("training", {}).get("pairs_hash")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 from data.batches import Batch
+from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
@@ -29,23 +31,41 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
 
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
-    """Refuse impossible training before the run's folder is written to. Raises UserError."""
+    """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     run.teacher = teacher_of(run)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
-        Stream(mixture, run.settings.data, corpus.bad).check_lengths()
+        stream = Stream(mixture, run.settings.data, corpus.bad)
+        stream.check_lengths()
+        if corpus.tests:  # what others have is made here
+            if run.settings.training.steps and run.settings.training.objectives.pairs:
+                stream.count_too_long()  # with epochs they are counted as their batches are
+            longest = run.settings.evaluation.max_new_tokens
+            corpus.notes.extend(too_long(corpus.tests, run.tokenizer, run.settings.data, longest))
+
+
+def plan_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus) -> tuple[Stream, int]:
+    """The batches of a phase and the number of its steps. Says what is too long, and when a warm-up is."""
+    settings, known = run.settings, dict(corpus.bad.counts)
+    config = settings.strategies if name == "training" else StrategiesConfig()
+    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
+    total = loop.steps
+    if loop.epochs and not loop.steps:
+        total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+    show_bad_records(name, corpus.bad, known)
+    if 0 < total <= loop.warmup_steps:
+        print(
+            f"{name}: all of its {total:,} steps are warm-up: --{name}.warmup_steps is {loop.warmup_steps:,}; lower it",
+            file=sys.stderr,
+        )  # fmt: skip
+    return stream, total
 
 
 def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoint: Checkpoint | None) -> Phase:
     """Begin a phase, or resume it from a checkpoint that was saved in it."""
-    settings, position, read = run.settings, run.position, dict(corpus.bad.counts)
-    loop = replace(loop, bf16=loop.bf16 and has_bf16(run.device))
-    config = settings.strategies if name == "training" else StrategiesConfig()
-    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
-
-    total = loop.steps
-    if loop.epochs and not loop.steps:
-        total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
+    position, loop = run.position, replace(loop, bf16=loop.bf16 and has_bf16(run.device))
+    stream, total = plan_phase(run, name, loop, corpus)
+    config, read = stream.mixture.strategies, dict(corpus.bad.counts)
 
     strategies = None if config == StrategiesConfig() else Strategies(run, loop)
     optimizer = make_optimizer(run.model, loop, None if strategies is None else strategies.rates())

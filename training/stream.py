@@ -162,11 +162,18 @@ class Stream:
                 return
             if self.data.strict and not fits:
                 raise UserError(
-                    f"{example.id} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
+                    f"{example.place} has {lengths[0]} + {lengths[1]} tokens, data.max_source_length and "
                     f"data.max_target_length are {longest[0]} and {longest[1]}; raise them, or leave out --data.strict"
                 )
         if self.mixture.examples and not self.data.strict:
             raise UserError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
+
+    def count_too_long(self) -> None:
+        """Count the described examples that are too long as plain pairs, in `bad`."""
+        pairs = self.mixture.functions["pairs"]
+        for example in self.mixture.examples:
+            if example.nl is not None:
+                self.fit(pairs(example, self.mixture.tokenizer, None), example)
 
     def items(self, example: Example, epoch: int) -> list[tuple[Item, str]]:
         """The example under each objective, as far as it is short enough, with the id of what it was made of."""
@@ -180,19 +187,19 @@ class Stream:
         """
         longest = self.data.max_source_length, self.data.max_target_length
         if item.auxiliary is not None and len(item.auxiliary.source) > longest[0]:
-            self.bad.add(f"without strategies.auxiliary.task: longer than {longest[0]} tokens", example.id)
+            self.bad.add(f"without strategies.auxiliary.task: longer than {longest[0]} tokens", example.place)
             item = replace(item, auxiliary=None)
         if len(item.source) <= longest[0] and len(item.target) <= longest[1]:
             return item
         reason = f"longer than {longest[0]} + {longest[1]} tokens"
         if self.data.truncate:
-            self.bad.add(f"truncated: {reason}", example.id)
+            self.bad.add(f"truncated: {reason}", example.place)
             closing, target_closing = len(self.mixture.tokenizer.suffix), len(self.mixture.tokenizer.target_suffix)
             source, target = cut(item.source, longest[0], closing), cut(item.target, longest[1], target_closing)
             of_labels = (longest[1], target_closing) if item.kind == "permutation" else (longest[0], closing)
             labels = None if item.labels is None else cut(item.labels, *of_labels)
             return replace(item, source=source, target=target, labels=labels)
-        self.bad.add(f"skipped: {reason}", example.id)
+        self.bad.add(f"skipped: {reason}", example.place)
         return None
 
 

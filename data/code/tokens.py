@@ -47,6 +47,14 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
         return _without_trailing_structure(_regular_lines(code))
 
 
+def has_tokens(code: str, language: str = "python") -> bool:
+    """Whether `split_tokens` finds anything: it does not in blanks, nor in Python's comments alone."""
+    lines = (line.strip() for line in code.splitlines())
+    if language != "python" or any(line and not line.startswith("#") for line in lines):  # nearly all, and fast
+        return bool(code.strip())
+    return bool(split_tokens(code, language))
+
+
 def token_lines(code: str, language: str = "python") -> list[list[str]]:
     """The tokens of `code` line by line (of Python: logical lines), without those of the indentation."""
     lines: list[list[str]] = [[]]

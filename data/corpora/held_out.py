@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from data.example import Example
 
-LARGEST_SHARE = 0.1  # of the training examples, so that a small corpus is not held out whole
+TENTH = 10  # one in so many is held out at most: neither a small corpus nor one of few pairs is held out whole
 
 
 def normalised_pair(example: Example) -> str:
@@ -30,19 +30,22 @@ def hold_out(examples: Sequence[Example], n: int, seed: int) -> tuple[list[Examp
     """(training, held out): about `n` examples, at most a tenth of all, chosen by a hash of their normalised pair.
 
     Every pair has its rank from (seed, pair) alone, and the pairs of the lowest ranks are held out until they make up
-    `n` examples. Hence neither the order of the examples nor what else is read changes a pair's rank, no pair stands
-    on both sides, and an example more or less moves only the pairs at the boundary. Both parts keep the order given.
+    `n` examples. A pair of so many copies that with it they would be more than a tenth, rounded up, is passed over.
+    Hence neither the order of the examples nor what else is read changes a pair's rank, no pair stands on both sides,
+    and an example more or less moves only the pairs at the boundary. Both parts keep the order given.
     """
     pairs = [normalised_pair(example) for example in examples]
     copies = Counter(pairs)
-    wanted = min(n, int(len(examples) * LARGEST_SHARE))
+    wanted = min(n, len(examples) // TENTH)
+    most = -(-len(examples) // TENTH)  # rounded up
     chosen: set[str] = set()
     n_chosen = 0
     for pair in sorted(copies, key=lambda pair: rank(pair, seed)):
         if n_chosen >= wanted:
             break
-        chosen.add(pair)
-        n_chosen += copies[pair]
+        if n_chosen + copies[pair] <= most:
+            chosen.add(pair)
+            n_chosen += copies[pair]
     training = [example for example, pair in zip(examples, pairs, strict=True) if pair not in chosen]
     held_out = [example for example, pair in zip(examples, pairs, strict=True) if pair in chosen]
     return training, held_out
@@ -66,7 +69,22 @@ def duplicates(train: Iterable[Example], examples: Iterable[Example]) -> set[str
 
 def data_hash(examples: Iterable[Example]) -> str:
     """A hash of training data in 16 hexadecimal digits: SHA-256 over ids, descriptions and code, in order."""
+    return hash_of(f"{example.id}\0{example.nl}\0{example.code}\0" for example in examples)
+
+
+def older_data_hash(examples: Iterable[Example]) -> str:
+    """The hash that `data_hash` gave of a user's own files when their names were part of the ids."""
+    return hash_of(f"{example.place}\0{example.nl}\0{example.code}\0" for example in examples)
+
+
+def pairs_hash(examples: Iterable[Example]) -> str:
+    """A hash of the pairs alone, whatever they are called, however often they stand there and in whatever order."""
+    return hash_of(sorted({f"{normalised_pair(example)}\0" for example in examples}))
+
+
+def hash_of(texts: Iterable[str]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of texts."""
     digest = hashlib.sha256()
-    for example in examples:
-        digest.update(f"{example.id}\0{example.nl}\0{example.code}\0".encode("utf-8", "surrogatepass"))
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.finished_run import RunFolder
+from evaluation.metrics import WITHOUT_BLEU, too_short_for_bleu
 from evaluation.report.diff import escape
 
 INTERVAL_NOTE = "95% interval over examples"
@@ -145,13 +146,23 @@ def score_table(run: RunFolder) -> str:
 
 
 def footnotes(run: RunFolder) -> str:
-    """The share of the references that parses, and what exactly BLEU and chrF are."""
+    """The share of the references that parses, where BLEU says nothing, and what exactly BLEU and chrF are."""
     gold = run.beside.get("gold_parses", {})
     shares = ", ".join(f"{escape(split_name(split))} {METRICS['parses'].write(gold[split])}" for split in gold)
     signed = run.beside.get("signatures", {})
     lines = [f"Of the references themselves parse: {shares}."] if shares else []
+    lines += [f"{escape(split_name(split))}: {WITHOUT_BLEU}." for split in splits_without_bleu(run)]
     lines += [f"<code>{escape(text)}</code>" for text in signed.values()]
     return "".join(f'<p class="note foot">{line}</p>' for line in lines)
+
+
+def splits_without_bleu(run: RunFolder) -> list[str]:
+    """The splits whose references are all too short for BLEU."""
+    references: dict[str, list[str]] = {}
+    for line in run.predictions:
+        references.setdefault(str(line.get("split")), []).append(str(line.get("reference", "")))
+    scored = (split for split, scores in run.scores.items() if is_score(scores.get("bleu")))
+    return [split for split in scored if split in references and too_short_for_bleu(references[split])]
 
 
 def length_table(run: RunFolder) -> str:
@@ -163,7 +174,8 @@ def length_table(run: RunFolder) -> str:
     head = "".join(f'<th scope="col" title="{METRICS[name].meaning}">{METRICS[name].name}</th>' for name in metrics)
     bodies = "".join(length_rows(split, found, metrics) for split, found in by_length.items())
     return (
-        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL_NOTE}.</p>'
+        f'<h2>By length of the reference</h2><p class="note">In tokens. Small figures: the {INTERVAL_NOTE}. '
+        "BLEU counts runs of four tokens and is 0 where no reference has four.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Scores by length"><table class="scores">'
         f'<thead><tr><th scope="col">Split</th><th scope="col">Tokens</th><th scope="col">n</th>{head}</tr></thead>'
         f"{bodies}</table></div>"

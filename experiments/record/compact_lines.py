@@ -9,7 +9,7 @@ one line there, and with more scores):
      "config":{"corpus":"django","training":{"steps":750}}}
     {"shared":"f3cb3718","device":"cpu","machine":"2 cores, AMD EPYC",
      "versions":{"python":"3.11.7","torch":"2.13.0"}}
-    {"schema":1,"suite":"published","row":"base","config_hash":"1b885341ff11fdf4","code_hash":"ab6511dd3461caab",
+    {"schema":2,"suite":"published","row":"base","config_hash":"1b885341ff11fdf4","code_hash":"ab6511dd3461caab",
      "data_hash":"0739d953495e6a0d","seed":1,"threads":1,"commit":"1b1fb198","budget":{"steps":750,"wall_seconds":236.9},
      "held_out_loss":4.21,"scores":{"dev":{"exact_match":[0.213,0.188,0.240025,1000]}},
      "bits":[{"dev":{"exact":5}},"c-q?l006N7u>"],"shares":["9307c043","f3cb3718"]}

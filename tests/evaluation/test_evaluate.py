@@ -68,10 +68,10 @@ def test_every_line_is_scored_and_written_down(score, tmp_path, monkeypatch):
     results, scores = score()
     assert [scored.split for scored in results] == ["test"]
     assert scores["test"]["exact_match"]["n"] == 3
-    assert scores["test"]["exact_match"]["value"] == pytest.approx(2 / 3)
+    assert scores["test"]["exact_match"]["value"] == pytest.approx(1 / 3), "nothing is never right, not even there"
     assert scores["test"]["exact_match_without_duplicates"]["n"] == 2  # "add 1" stands in training
     lines = [json.loads(line) for line in (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()]
-    assert [(line["exact"], line["passed"]) for line in lines] == [(True, None), (True, None), (False, None)]
+    assert [(line["exact"], line["passed"]) for line in lines] == [(True, None), (False, None), (False, None)]
     assert scores["baselines"]["nearest description"]["test"]["exact_match"]["n"] == 3
     assert (tmp_path / "run" / "attention.json").exists()
 

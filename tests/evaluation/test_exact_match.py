@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.code.tokens import DEDENT, INDENT, NEW_LINE, split_tokens
+from data.code.tokens import DEDENT, INDENT, NEW_LINE, has_tokens, split_tokens
 from evaluation.exact_match import exact_match, parses
 
 DJANGO = Path(os.environ.get("CODEGEN_DATA", "../shared/data")) / "django" / "all.code"
@@ -18,6 +18,28 @@ def test_blanks_between_tokens_do_not_count():
 
 def test_tokens_of_a_line_are_the_languages():
     assert split_tokens("x [ 1 : ] **= 'a b'  # why") == ["x", "[", "1", ":", "]", "**=", "'a b'"]
+
+
+@pytest.mark.parametrize("language", ["python", "bash", "sql", "text"])
+@pytest.mark.parametrize("reference", ["", " \n", "#001eef", "# why", "x"])
+def test_an_empty_output_is_never_exact(reference, language):
+    assert not any(exact_match(reference, nothing, language) for nothing in ("", " ", "\n", "\t\n"))
+
+
+def test_where_nothing_is_a_token_the_texts_are_compared():
+    assert exact_match("#include <stdio.h>", "#include  <stdio.h>")
+    assert not exact_match("#include <stdio.h>", "#include <math.h>")
+    assert not exact_match("#001eef", "# another comment") and not exact_match("x", "# a comment")
+    assert exact_match("x  # one comment", "x  # another")
+
+
+@pytest.mark.parametrize(("code", "found"), [
+    ("", False), (" \n ", False), ("# a\n  # b", False), ("x", True), ("# a\nx", True), ("'#'", True), ("#", False),
+])
+def test_whether_a_code_has_tokens_is_whether_they_can_be_counted(code, found):
+    for language in ("python", "bash", "text"):
+        assert has_tokens(code, language) == bool(split_tokens(code, language))
+    assert has_tokens(code) == found
 
 
 @pytest.mark.parametrize(
@@ -80,7 +102,7 @@ def test_other_languages_are_split_into_regular_tokens():
 
 
 @settings(deadline=None)
-@given(st.text(), st.sampled_from(["python", "bash", "sql"]))
+@given(st.text().filter(str.strip), st.sampled_from(["python", "bash", "sql"]))
 def test_any_text_matches_itself_and_no_text_is_an_error(text, language):
     assert exact_match(text, text, language)
 

@@ -1,10 +1,14 @@
 """What a person reads in the terminal."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from data.example import Example
 from evaluation.evaluate import Scored
 from evaluation.finished_run import RunFolder
+from evaluation.metrics import WITHOUT_BLEU, score_predictions
 from evaluation.programs.run import Outcome
 from evaluation.summary import examples_shown, score_table, show_results, write_scores_json
 
@@ -54,6 +58,21 @@ def test_a_run_without_scores_says_why(tmp_path, capsys):
     show_results(tmp_path, [], {})
     said = capsys.readouterr().out
     assert "No scores" in said and str(tmp_path / "report.html") in said
+
+
+@pytest.mark.parametrize(("codes", "said"), [
+    (["pass"] * 3, True), (["a b c", "x"], True), (["a b c d"], False), (["pass", "f(x, y)"], False), (["x + 1"], True),
+])
+def test_a_bleu_of_references_that_are_too_short_for_it_gets_a_word(tmp_path, capsys, codes, said):
+    references = [Example(f"e:{i}", "do it", code) for i, code in enumerate(codes)]
+    scores = score_predictions(references, codes)
+    (tmp_path / "scores.json").write_text(json.dumps({"dev": scores}))
+    lines = [json.dumps({"split": "dev", "reference": code, "prediction": code}) for code in codes]
+    (tmp_path / "predictions.jsonl").write_text("\n".join(lines))
+    assert scores["exact_match"]["value"] == 1 and (scores["bleu"]["value"] < 1) == said
+    show_results(tmp_path, [Scored("dev", references, codes, None, scores)], {})
+    assert (f"dev: {WITHOUT_BLEU}" in capsys.readouterr().out) == said
+    assert (f"dev: {WITHOUT_BLEU}" in (tmp_path / "report.html").read_text()) == said
 
 
 def test_the_table_is_also_there_as_json(tmp_path):

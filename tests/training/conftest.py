@@ -74,7 +74,7 @@ def run():
         with pytest.MonkeyPatch.context() as patch:
             for name, stand_in in {
                 "take_step": step, "batch_loss": loss, "evaluate_run": evaluate, "read_corpora": corpora,
-                "show_results": lambda *_: None,
+                "show_results": lambda *_: None, "with_language": lambda settings: settings,
             }.items():
                 patch.setattr(train, name, stand_in)
             patch.setattr("training.run.record.imported_files", lambda _: [])  # slower than the training here

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ import eval as eval_program
 import train
 from system.errors import UserError
 from system.options import dotted_names, parse, run_and_report, unboxed
-from training.command_line import read_training_command
+from training.command_line import read_training_command, with_language
 from training.recipes import recipe
 from training.run.folder import write_config
 from training.run.old_settings import SETTING_CHANGES, newer_name
@@ -259,3 +260,18 @@ def test_what_a_user_can_mend_is_one_line_and_no_traceback(raised, status, said,
 def test_a_fault_of_the_program_is_not_hidden():
     with pytest.raises(RuntimeError):
         run_and_report(lambda argv: (_ for _ in ()).throw(RuntimeError("shapes differ")), [])
+
+
+def test_the_language_of_own_files_is_guessed_before_anything_is_refused_for_it(tmp_path):
+    tag = "--model.tag_head --strategies.auxiliary.task tag".split()
+    for code, language in (("x + 1", "python"), ("SELECT 1", "sql")):
+        (tmp_path / "pairs.jsonl").write_text(json.dumps({"nl": "do it", "code": code}) + "\n")
+        plain = read("files", "--data.path", str(tmp_path / "pairs.jsonl"))
+        assert with_language(plain).data.language == language
+        tagged = read("files", "--data.path", str(tmp_path / "pairs.jsonl"), *tag)
+        if language == "python":
+            assert with_language(tagged) == replace(tagged, data=replace(tagged.data, language="python"))
+        else:
+            with pytest.raises(UserError, match="which this run does not write"):
+                with_language(tagged)
+    assert with_language(read("django")) == read("django"), "published corpora know their own"

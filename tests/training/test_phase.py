@@ -103,13 +103,28 @@ def test_a_run_is_not_lost_because_nothing_held_out_fits(make_run, held_out):
     assert phase.corpus.bad.counts == {}
 
 
-def test_what_is_too_long_is_said_when_the_phase_ends(make_run, capsys):
+def test_what_is_too_long_is_said_once_and_before_the_first_step(make_run, capsys):
     run = make_run()
     text = Corpus([*EXAMPLES, LONG], [], BadRecords({"not UTF-8": 2}), {})
-    phase = start_phase(run, "training", LoopConfig(epochs=1), text, None)
-    finish_phase(run, phase)
+    phase = start_phase(run, "training", LoopConfig(epochs=1, warmup_steps=1), text, None)
     said = capsys.readouterr().err.splitlines()
     assert said == ["training: 1 records skipped: longer than 40 + 256 tokens (first: e:long)"]
+    finish_phase(run, phase)
+    assert not capsys.readouterr().err
+
+
+def test_what_turns_out_to_be_too_long_later_is_said_when_the_phase_ends(make_run, capsys):
+    run = make_run()
+    phase = start_phase(run, "training", LoopConfig(steps=9, warmup_steps=1), corpus([]), None)
+    phase.corpus.bad.add("skipped: longer than 40 + 256 tokens", "e:long")
+    finish_phase(run, phase)
+    assert capsys.readouterr().err == "training: 1 records skipped: longer than 40 + 256 tokens (first: e:long)\n"
+
+
+def test_a_warm_up_that_never_ends_is_said(make_run, capsys):
+    for steps, said in ((200, True), (199, True), (201, False)):
+        start_phase(make_run(), "training", LoopConfig(steps=steps), corpus([]), None)
+        assert ("steps are warm-up: --training.warmup_steps is 200" in capsys.readouterr().err) == said
 
 
 def test_a_strict_run_does_not_begin_with_an_example_that_is_too_long(make_run):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 UNCHANGED = object()
 
 Flat = dict[str, Any]  # dotted name -> value, "model.d_model": 256
@@ -27,6 +27,7 @@ class Change:
     old: str  # its dotted name then
     new: str  # its dotted name today
     default: Any = UNCHANGED  # what it was then where nothing was said, if that was not today's default
+    same: bool = False  # whether today's default means the same to every run that said nothing then
 
 
 SETTING_CHANGES: tuple[Change, ...] = (  # by `until`, the lowest first
@@ -50,6 +51,8 @@ SETTING_CHANGES: tuple[Change, ...] = (  # by `until`, the lowest first
     Change(0, "strategies.temperature", "strategies.teacher.temperature"),
     Change(0, "strategies.lora_rank", "strategies.lora.rank"),
     Change(0, "strategies.lora_alpha", "strategies.lora.alpha"),
+    # Read by runs on a user's own files alone, and these write it down; Python's is what they guess today.
+    Change(1, "data.language", "data.language", default="python", same=True),
 )
 
 # What the first runs wrote before schemas were counted: another name and other values, and what is an entry of a list.
@@ -68,7 +71,7 @@ def read_old(values: Mapping[str, Any], schema: int, changes: Sequence[Change] |
             continue
         if change.old in found:
             found[change.new] = found.pop(change.old)
-        elif change.default is not UNCHANGED:
+        elif change.default is not UNCHANGED and not change.same:
             found.setdefault(change.new, change.default)
     return found
 
@@ -108,13 +111,17 @@ def newer_name(name: str, changes: Sequence[Change] | None = None) -> str:
 
 
 def differing(values: Mapping[str, Any], defaults: Mapping[str, Any], changes: Sequence[Change] | None = None) -> Flat:
-    """The settings that set a run apart: those whose value is not their first default.
+    """The settings that set a run apart: those whose value is not their first default, or one that means the same.
 
     `values` and `defaults`: all settings and today's defaults, dotted name -> value. The names are those of schema 0.
     """
     table = SETTING_CHANGES if changes is None else changes
     first = {change.new: change.default for change in reversed(table) if change.default is not UNCHANGED}
-    changed = {name: value for name, value in values.items() if value != {**defaults, **first}[name]}
+    same = {change.new for change in table if change.same}
+    changed = {
+        name: value for name, value in values.items()
+        if value != {**defaults, **first}[name] and not (name in same and value == defaults[name])
+    }  # fmt: skip
     return in_first_names(changed, changes)
 
 

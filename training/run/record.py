@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from system.atomic_files import read_json, write_json
 from system.errors import UserError
@@ -48,16 +49,27 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         before = read_json(path)
         if before.get("teacher_sha256") != content.get("teacher_sha256"):
             raise UserError(f"the weights in {teacher} are not those that {run.folder} was begun with; bring them back")
-        if before["data"] != json.loads(json.dumps(about)):
-            changed = next(name for name in about if about[name] != before["data"].get(name))
+        names = {**before["data"], **about}
+        changed = [name for name in names if not is_same(before["data"].get(name), corpora.get(name))]
+        if changed:
             raise UserError(
-                f"the data of {changed} are not those that {run.folder} was started with; bring them back, or start "
+                f"the data of {changed[0]} are not those that {run.folder} was started with; bring them back, or start "
                 "again with --overwrite"
             )
         content |= {name: before[name] for name in ("command", "date", "init_sha256") if name in before}
     elif run.settings.init.from_:
         content["init_sha256"] = weights_hash(Path(run.settings.init.from_))
     write_json(path, content)
+
+
+def is_same(before: dict[str, Any] | None, corpus: Corpus | None) -> bool:
+    """Whether a corpus is the one of which the facts `before` were written down, by this code or by older code."""
+    if before is None or corpus is None:
+        return False
+    about = json.loads(json.dumps(corpus.about))
+    if "pairs_hash" not in before and about.pop("pairs_hash", None):
+        about |= {"data_hash": corpus.older_hash}
+    return before == about
 
 
 def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | None:

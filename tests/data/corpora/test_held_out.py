@@ -1,5 +1,6 @@
 """What is held out, and which pairs stand in two splits."""
 
+import math
 import os
 import random
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.config import DataConfig
-from data.corpora.held_out import duplicates, hold_out, normalised_pair
+from data.corpora.held_out import data_hash, duplicates, hold_out, normalised_pair, older_data_hash, pairs_hash
 from data.example import Example
 from data.sources import open_source
 
@@ -38,6 +39,31 @@ def test_about_as_many_are_held_out_as_asked_for():
 def test_at_most_a_tenth_is_held_out_of_a_small_corpus():
     train, held = hold_out(corpus(100, repeat=1), 1000, seed=1)
     assert (len(train), len(held)) == (90, 10)
+
+
+@given(st.lists(st.integers(1, 30), max_size=30), st.integers(0, 50), st.integers(0, 3))
+def test_however_many_copies_there_are_at_most_a_tenth_is_held_out(copies, n, seed):
+    examples = [Example(f"{i}:{j}", f"do {i}", "f()") for i, number in enumerate(copies) for j in range(number)]
+    train, held = hold_out(examples, n, seed)
+    assert len(held) <= math.ceil(len(examples) / 10) and len(train) + len(held) == len(examples)
+    assert not {normalised_pair(e) for e in train} & {normalised_pair(e) for e in held}
+
+
+def test_a_pair_that_would_be_more_than_a_tenth_is_passed_over_for_the_next():
+    often = [Example(f"often:{i}", "do it", "f()") for i in range(50)]
+    once = [Example(f"once:{i}", f"do {i}", "f()") for i in range(50)]
+    for seed in range(5):
+        assert hold_out(often, 500, seed) == (often, [])
+        held = hold_out([*often, *once], 500, seed)[1]
+        assert len(held) == 10 and all(example in once for example in held)
+
+
+def test_a_users_data_are_the_same_under_another_name_and_in_another_order_but_for_their_hash():
+    one = [Example(f"train:{i}", f"do {i}", "f()", meta={"place": f"one.csv:{i}"}) for i in range(5)]
+    other = [Example(f"train:{i}", f"do {i}", "f()", meta={"place": f"other.csv:{i}"}) for i in range(5)]
+    assert data_hash(one) == data_hash(other) and older_data_hash(one) != older_data_hash(other)
+    assert pairs_hash(one) == pairs_hash([*one[::-1], one[2]]) and data_hash(one) != data_hash(one[::-1])
+    assert pairs_hash(one) != pairs_hash(one[1:])
 
 
 def test_nothing_is_held_out_when_none_is_asked_for():

@@ -58,6 +58,14 @@ def test_what_tells_a_run_apart_is_not_touched_by_names_new_settings_and_other_d
     assert differing({**today, "training.clip": 1.0}, defaults, CHANGES) == {"strategies.rank": 8, "training.clip": 1.0}
 
 
+def test_a_default_that_means_the_same_today_sets_no_run_apart_and_is_put_into_none():
+    changes = (Change(1, "data.language", "data.language", default="python", same=True),)
+    for value in ("python", ""):
+        assert differing({"data.language": value}, {"data.language": ""}, changes) == {}
+    assert differing({"data.language": "sql"}, {"data.language": ""}, changes) == {"data.language": "sql"}
+    assert read_old({}, 1, changes) == {} and read_old({"data.language": "sql"}, 0, changes) == {"data.language": "sql"}
+
+
 def test_a_default_that_is_another_one_today_has_its_row():
     """first_defaults.json has every setting with the default that it came with; a new setting gets its line there."""
     first = json.loads(Path(__file__).with_name("first_defaults.json").read_text(encoding="utf-8"))

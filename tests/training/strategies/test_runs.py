@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from data.example import BadRecords
 from system.errors import UserError
+from training.corpus import Corpus
 from training.overview import warn_of_known_lines
 from training.recipes import InitConfig, TrainingSettings
 
@@ -111,7 +113,7 @@ def test_a_run_that_learnt_the_corpus_beside_its_own_is_named_too(teacher, tmp_p
     for corpus, tasks, said in (("nl2bash", [], False), ("nl2bash", [settings.corpus], True)):
         values |= {"corpus": corpus, "strategies": {"tasks": {"names": tasks}}}
         (before / "config.json").write_text(json.dumps(values))
-        warn_of_known_lines(settings)
+        warn_of_known_lines(settings, Corpus([], [], BadRecords(), {}))
         assert (f"init.from={before} may have learnt lines" in capsys.readouterr().err) == said
 
 
