@@ -140,7 +140,7 @@ def with_ending(stem: Path, ending: str) -> Path:
 def table_records(path: Path, dialect: Dialect, config: DataConfig) -> Iterator[Record]:
     """The records of a file of named columns; their ids are file name and line."""
     for row in rows(path, dialect):
-        yield pair_record(row, f"{path.name}:{row.line}", config.nl, config.code, config.language)
+        yield pair_record(row, f"{path.name}:{row.where}", config.nl, config.code, config.language)
 
 
 def parallel_records(nl_path: Path, code_path: Path, config: DataConfig, cut: int) -> Iterator[Record]:
