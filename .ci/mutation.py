@@ -20,8 +20,8 @@ import contextlib
 import itertools
 import json
 import os
+import runpy
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +33,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LIST = Path(".ci") / "mutation.toml"
+# Not imported by name: the copy has one of its own.
+PLATFORM = runpy.run_path(str(Path(__file__).resolve().parents[1] / "system" / "platform.py"))
 PATIENCE = 4  # times what the tests take without a mutant, and
 GRACE = 20  # seconds more
 REPLACED = {
@@ -200,9 +202,9 @@ class Bench:
     def fork(self, tests: tuple[str, ...], limit: float, mutated: bool = True) -> tuple[str, str]:
         """pytest on these files in a process of its own: the outcome and what was printed."""
         output = self.folder / "output"
-        child = os.fork()
+        child = PLATFORM["fork"]()
         if not child:
-            os.setsid()
+            PLATFORM["lead_group"]()
             with output.open("w") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
@@ -213,7 +215,7 @@ class Bench:
             if done:
                 return "survived" if status == 0 else "killed", output.read_text(errors="replace")
             if time.monotonic() > end:
-                os.killpg(child, signal.SIGKILL)
+                PLATFORM["end_group"](child)
                 os.waitpid(child, 0)
                 return "timed out", output.read_text(errors="replace")
             time.sleep(0.02)

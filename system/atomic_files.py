@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
-from system.platform import is_link, open_without_links, replace, sync_folder
+from system.platform import is_link, open_without_links, patiently, replace, sync_folder
 
 PARTIAL = re.compile(r"(.+?)(\.[0-9a-f]{8})?\.partial")  # older code wrote aside under the plain name
 
@@ -102,7 +102,7 @@ def remove(path: Path) -> None:
             replace(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        patiently(lambda: path.unlink(missing_ok=True))
 
 
 def reason(error: OSError) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from system.platform import replace
+
 
 def cache_folder(*parts: str) -> Path:
     """The project's folder in the user's cache, or a subfolder of it; it need not exist yet.
@@ -79,7 +81,7 @@ def write_cache(place: Path, value: Any) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         aside.write_bytes(gzip.compress(content.encode(), compresslevel=1))
-        aside.replace(place)
+        replace(aside, place)
     except OSError as error:
         print(f"{place.parent} cannot be written ({error.strerror}); the next run makes this again", file=sys.stderr)
         with contextlib.suppress(OSError):

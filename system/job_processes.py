@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -18,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
+from system.platform import parent_of_this
 
-PARENT = os.getppid()
+PARENT = parent_of_this()
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -78,7 +78,7 @@ def ask(process: subprocess.Popen, job: str, failed: Callable[[str], str]) -> st
 
 def stop_if_alone() -> None:
     """End this program when the process that started it is gone: another may have begun the same job."""
-    if os.getppid() != PARENT:
+    if parent_of_this() != PARENT:
         raise SystemExit(1)
 
 

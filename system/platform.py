@@ -1,14 +1,15 @@
 """What Windows does not have or does otherwise than Linux and macOS, each with what stands in its place there.
 
 Nothing else of the project names `resource`, `fcntl`, `os.fork`, `os.killpg`, `os.setsid`, `os.O_NOFOLLOW`, SIGALRM,
-SIGHUP or SIGUSR1, or waits for a folder by `os.fsync`: ruff's banned-api holds it. Only the standard library is
-imported at first, as the server of generated programs starts without any package.
+SIGHUP or SIGUSR1: ruff's banned-api holds it. Of the project nothing is imported, and only the standard library at
+first: the server of generated programs, and processes that become another commit's programs, begin with this file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import re
 import signal
@@ -26,8 +27,10 @@ except ModuleNotFoundError:  # Windows
     resource = None
 
 WINDOWS = sys.platform == "win32"
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows' for Ctrl-Break and a closed window
+CAN_FORK = hasattr(os, "fork")
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Ctrl-Break's on Windows
 PATIENCE = 2.0  # seconds for which a file may be in somebody else's hands: a virus scanner's, an indexer's
+STATM = "/proc/self/statm"  # Linux: sizes of this process in pages, the address space first
 NO_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}  # from file systems that cannot sync a folder
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
@@ -99,19 +102,37 @@ def is_link(path: Path) -> bool:
 
 
 def of_own_group() -> dict[str, Any]:
-    """Arguments of `subprocess.Popen` for a process that Ctrl-C does not reach, and `end_group` ends with all its own."""
+    """Arguments of `subprocess.Popen` for a process that Ctrl-C does not reach and `end_group` ends."""
     if WINDOWS:
         return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     return {"start_new_session": True}
 
 
-def end_group(process: subprocess.Popen) -> None:
-    """End a process that was begun with `of_own_group`, and all that it has begun. It has to be waited for yet."""
+def require_fork() -> None:
+    """Raise OSError where processes cannot be copied."""
+    if not CAN_FORK:
+        raise OSError("this needs copies of a process, which Windows cannot make; use WSL, Linux or macOS")
+
+
+def fork() -> int:
+    """0 in a copy of this process, and here the copy's number. Raises OSError on Windows."""
+    require_fork()
+    return os.fork()
+
+
+def lead_group() -> None:
+    """Make this process the first of a group of its own, for `end_group`; no terminal's Ctrl-C reaches it."""
+    os.setsid()
+
+
+def end_group(pid: int) -> None:
+    """End a process that leads a group, and all that it has begun. It has to be waited for yet."""
     if WINDOWS:
-        end_family(process.pid)
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: no permission to end a dead one's group
-            os.killpg(process.pid, signal.SIGKILL)
+        end_family(pid)
+        return
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: no permission to end a zombie's group
+            kill(pid, signal.SIGKILL)
 
 
 def end_family(pid: int) -> None:
@@ -125,13 +146,6 @@ def end_family(pid: int) -> None:
                 process.kill()
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process has this number. (`os.kill(pid, 0)` asks so elsewhere, and on Windows ends it.)"""
-    import psutil
-
-    return psutil.pid_exists(pid)
-
-
 def parent_of_this() -> int:
     """The number of the process that began this one, or 0 when that has ended."""
     if not WINDOWS:
@@ -140,6 +154,34 @@ def parent_of_this() -> int:
 
     parent = psutil.Process().parent()  # None where the number is another process' by now
     return parent.pid if parent is not None else 0
+
+
+def program_limits(seconds: float, memory_mib: int) -> dict[int, int]:
+    """The kernel's limits on a generated program: time, and on Linux memory beyond what this process takes now."""
+    limits = {resource.RLIMIT_CPU: math.ceil(seconds) + 1, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    limits[resource.RLIMIT_NPROC] = 0
+    if os.path.exists(STATM):
+        with open(STATM, encoding="ascii") as statm:
+            pages = int(statm.read().split()[0])
+        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_mib * 2**20
+    return limits
+
+
+def limits_memory(limits: dict[int, int]) -> bool:
+    """Whether one of `program_limits` is on memory."""
+    return resource is not None and resource.RLIMIT_AS in limits
+
+
+def limit_program(limits: dict[int, int]) -> None:
+    """Hold this process to `program_limits`, whatever becomes of the process that began it."""
+    signal.setitimer(signal.ITIMER_REAL, limits[resource.RLIMIT_CPU])
+    for kind, value in limits.items():
+        resource.setrlimit(kind, (value, value))
+
+
+def ran_out_of_time(number: int) -> bool:
+    """Whether a process that a signal of this number has ended was over its limit on time."""
+    return number in (signal.SIGXCPU, signal.SIGALRM)
 
 
 def limit_memory(most: int) -> None:

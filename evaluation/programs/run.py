@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import IO, Literal, get_args
 
 from evaluation.programs.check import GRAMMAR_NAMES, reason_to_refuse
+from system.errors import UserError
+from system.platform import CAN_FORK, of_own_group
 
 Status = Literal["passed", "failed", "refused", "time", "memory", "error"]
 Job = tuple[str, Sequence[str]]  # code, and the statements that raise when it is wrong
 
 SERVER = Path(__file__).with_name("server.py")
-KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")  # what starting Python may need; a program sees nothing else
+ROOT = Path(__file__).resolve().parents[2]
+KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")  # what starting Python may need; programs see no more
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,11 @@ def run_programs(
     A program passes when neither it nor any of its tests raises within `time_limit` seconds and `memory_limit` MiB
     above what a bare Python takes. `untrusted` runs everything, also what could reach files and the network.
     `workers` programs run at a time; 0: one per core. Raises ValueError for a job without tests, which every program
-    would pass, and RuntimeError when the server breaks down.
+    would pass, UserError for `untrusted` where the kernel sets no limits, and RuntimeError when the server breaks down.
     """
+    if untrusted and not CAN_FORK:
+        raise UserError("programs of others run only under limits of the kernel, which Windows does not have; "
+                        "leave run_untrusted out, or use WSL, Linux or macOS")  # fmt: skip
     for index, (_, tests) in enumerate(jobs):
         if not tests:
             raise ValueError(f"program {index} has no tests, so running it shows nothing; leave it out")
@@ -83,13 +89,14 @@ def _work(
 ) -> None:
     """Fill in the outcomes of pending jobs with a server of this thread's own until none is left."""
     environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    environment["PYTHONPATH"] = str(ROOT)  # for system/platform.py; the server takes it away
     environment["PYTHONHASHSEED"] = "0"  # the order of a set, and so an outcome, must not depend on the run
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
-            [*command, folder], stdin=pipe, stdout=pipe, stderr=complaints, env=environment, start_new_session=True
+            [*command, folder], stdin=pipe, stdout=pipe, stderr=complaints, env=environment, **of_own_group()
         ) as server,
     ):
         if not _answer(server, complaints)["memory_limited"]:

@@ -1,7 +1,8 @@
 """The server that run.py starts: it runs programs one after another, each in a fresh process forked from this one.
 
-It is a program of its own and imports the standard library only: small, so that a fork takes a millisecond, and of
-one thread, so that a fork is safe. Neither holds for a process that has imported torch.
+It is a program of its own and imports the standard library and system/platform.py only: small, so that a fork takes a
+millisecond, and of one thread, so that a fork is safe. Neither holds for a process that has imported torch. Windows
+cannot fork: there each program has a Python started for it, with a limit on time alone.
 It reads one JSON object a line from standard input, {"code", "tests", "restricted"}, and answers each with one line,
 {"status", "message"}. The line before says whether this system can limit memory. It ends with its input.
 """
@@ -10,17 +11,27 @@ import builtins
 import contextlib
 import ctypes
 import json
-import math
 import os
-import resource
 import select
 import signal
+import subprocess
 import sys
 import time
 
+from system.platform import (
+    CAN_FORK,
+    end_group,
+    fork,
+    lead_group,
+    limit_program,
+    limits_memory,
+    program_limits,
+    ran_out_of_time,
+)
+
 LONGEST_MESSAGE = 300  # characters of an error that are passed on
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-STATM = "/proc/self/statm"  # Linux: sizes of this process in pages, the address space first
+ONE_PROGRAM = "one"  # in the place of the folder, where a process runs one program
 
 
 def main() -> None:
@@ -29,15 +40,23 @@ def main() -> None:
     Arguments: seconds, MiB, the builtins of a restricted program, and a folder that the parent will remove.
     """
     time_limit, memory_limit, names, folder = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
-    limits = resource_limits(time_limit, memory_limit)
+    project = os.environ.pop("PYTHONPATH")
+    sys.path.remove(project)  # programs find no folder of ours
     allowed = {name: getattr(builtins, name) for name in names if hasattr(builtins, name)}
+    if folder == ONE_PROGRAM:
+        answer(run_program(json.load(sys.stdin), allowed))
+        return
+    limits = program_limits(time_limit, memory_limit) if CAN_FORK else {}
     adopt_orphans()
     compile("", "", "exec")  # the first call makes the types of syntax trees, 3 ms that every fork would pay again
-    answer({"memory_limited": resource.RLIMIT_AS in limits})
+    answer({"memory_limited": limits_memory(limits)})
     for number, line in enumerate(sys.stdin.buffer):
         own_folder = os.path.join(folder, str(number))
         os.mkdir(own_folder)
-        answer(run_in_fork(json.loads(line), own_folder, time_limit, limits, allowed))
+        if CAN_FORK:
+            answer(run_in_fork(json.loads(line), own_folder, time_limit, limits, allowed))
+        else:
+            answer(run_in_python(line, own_folder, time_limit, project))
 
 
 def answer(message: dict) -> None:
@@ -46,22 +65,11 @@ def answer(message: dict) -> None:
     sys.stdout.flush()
 
 
-def resource_limits(time_limit: float, memory_limit: int) -> dict:
-    """The limits that the kernel enforces on a program; the server's own deadline comes before the one on time."""
-    seconds = math.ceil(time_limit) + 1
-    limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_NPROC: 0}
-    if os.path.exists(STATM):
-        with open(STATM) as statm:
-            pages = int(statm.read().split()[0])
-        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_limit * 2**20
-    return limits
-
-
 def run_in_fork(job: dict, folder: str, time_limit: float, limits: dict, allowed: dict) -> dict:
     """Run one job in a process of its own and end everything that it started."""
     read_end, write_end = os.pipe()
     deadline = time.monotonic() + time_limit
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         be_the_program(job, write_end, folder, limits, allowed)
     os.close(write_end)
@@ -75,15 +83,27 @@ def run_in_fork(job: dict, folder: str, time_limit: float, limits: dict, allowed
     return parse_report(report) or cause_of_death(status)
 
 
+def run_in_python(job: bytes, folder: str, time_limit: float, project: str) -> dict:
+    """Run one job (a line of JSON) in a Python that is started for it, where there is no fork."""
+    command = [sys.executable, *sys.orig_argv[1:-1], ONE_PROGRAM]
+    environment = {**os.environ, "PYTHONPATH": project}
+    try:
+        report = subprocess.run(
+            command, input=job, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=folder, env=environment,
+            timeout=time_limit,
+        ).stdout
+    except subprocess.TimeoutExpired:
+        return {"status": "time", "message": f"still running after {time_limit:g} seconds"}
+    return parse_report(report) or {"status": "error", "message": "the process ended before its tests did"}
+
+
 def be_the_program(job: dict, write_end: int, folder: str, limits: dict, allowed: dict) -> None:
     """Be the forked process: limit itself, run, report, and end without returning."""
     outcome = {"status": "error", "message": "the limits could not be set"}
     try:
-        os.setsid()
+        lead_group()
         detach(write_end, folder)
-        signal.setitimer(signal.ITIMER_REAL, limits[resource.RLIMIT_CPU])  # ends it if the server is killed meanwhile
-        for kind, value in limits.items():
-            resource.setrlimit(kind, (value, value))
+        limit_program(limits)
         outcome = run_program(job, allowed)
     finally:
         os.write(write_end, json.dumps(outcome).encode())
@@ -139,17 +159,15 @@ def parse_report(report: bytes) -> dict | None:
 def cause_of_death(status: int) -> dict:
     """The cause of death of a process that did not report, by its wait status."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if number in (signal.SIGXCPU, signal.SIGALRM):
+    if ran_out_of_time(number):
         return {"status": "time", "message": "out of processor time"}
     how = f"signal {number}" if number else f"exit status {os.WEXITSTATUS(status)}"
     return {"status": "error", "message": f"the process ended before its tests did ({how})"}
 
 
 def end(pid: int) -> int:
-    """Kill the process and its group, whatever they are doing; returns the wait status."""
-    for kill in (os.kill, os.killpg):
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: no permission to kill a zombie's group
-            kill(pid, signal.SIGKILL)
+    """End the process and its group, whatever they are doing; returns the wait status."""
+    end_group(pid)
     return os.waitpid(pid, 0)[1]
 
 

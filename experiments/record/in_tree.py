@@ -1,10 +1,11 @@
 """Runs `train.py` or `eval.py` of any tree, a process for each, and begins them quickly.
 
-The text of this file is given to `python -c`, with names of libraries that take long to load. It loads them, waits for
-commands on standard input, a line of JSON each, and forks for each: the child goes to the tree, whose modules come
-before all others, and becomes the program. Of the project nothing is imported by name but the program, as modules may
-lie elsewhere in another commit. Printed are the number of the child's process and, when it has ended, its exit status.
-`eval.py` may be given the predictions that it scores, in the place of what the network writes.
+The text of this file is given to `python -c`, with the path of system/platform.py of the tree that compares others and
+names of libraries that take long to load. It loads them, waits for commands on standard input, a line of JSON each, and
+forks for each: the child goes to the tree, whose modules come before all others, and becomes the program. Of the
+project nothing is imported by name but the program, as modules may lie elsewhere in another commit. Printed are the
+number of the child's process and, when it has ended, its exit status. `eval.py` may be given the predictions that it
+scores, in the place of what the network writes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import runpy
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +89,13 @@ def become(
     run(Path(root).resolve(), program, words, given)
 
 
-def status_of(child: int, asker: int) -> int:
+def status_of(child: int, asker: int, parent: Callable[[], int]) -> int:
     """The exit status of the child when it has ended. It is killed when the process that asked for it is gone."""
     while True:
         number, status = os.waitpid(child, os.WNOHANG)
         if number:
             return os.waitstatus_to_exitcode(status)
-        if os.getppid() != asker:
+        if parent() != asker:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.01)
 
@@ -101,16 +103,18 @@ def status_of(child: int, asker: int) -> int:
 def main() -> None:
     """Load the libraries that are named, and fork for each line; the end of the input is the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the programs
-    for name in sys.argv[1:]:
+    platform = runpy.run_path(sys.argv[1])
+    for name in sys.argv[2:]:
         importlib.import_module(name)
-    asker = os.getppid()
+    parent = platform["parent_of_this"]
+    asker = parent()
     for line in sys.stdin:
-        child = os.fork()
+        child = platform["fork"]()
         if child == 0:
             become(**json.loads(line))
             return
         print(child, flush=True)
-        print(status_of(child, asker), flush=True)
+        print(status_of(child, asker, parent), flush=True)
 
 
 if __name__ == "__main__":

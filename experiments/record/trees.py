@@ -33,6 +33,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from system import platform
 from system.cache import cache_folder
 from system.errors import UserError
 from training.run.folder import is_run
@@ -177,11 +178,13 @@ class Starter:
     """A process that begins programs of trees, one at a time (in_tree.py). To be closed, or used in a `with`."""
 
     def __init__(self) -> None:
+        platform.require_fork()
         self.folder = tempfile.TemporaryDirectory()
         self.child = 0  # the number of the program that runs
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), *LIBRARIES], cwd=self.folder.name, text=True,
-            env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), platform.__file__, *LIBRARIES],
+            cwd=self.folder.name, text=True, env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def __enter__(self) -> Starter:

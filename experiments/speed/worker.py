@@ -25,7 +25,7 @@ from torch import nn
 from experiments.record.measurement import ROOT
 from experiments.speed.shape import Shape
 from model.linear import linear_as_convolution
-from training.run.budget import peak_memory_mib
+from system.platform import peak_memory_mib
 
 GEMM_REPEATS = 5
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from system.atomic_files import read_json, write_json
 from system.errors import UserError
+from system.platform import peak_memory_mib
 from training.corpus import Corpus
 from training.fine_tuning import fine_tuning_corpus
 from training.mixture import import_objectives
 from training.pretrained import weights_hash
-from training.run.budget import COUNTERS, peak_memory_mib
+from training.run.budget import COUNTERS
 from training.run.checkpoints import Checkpoint, find_checkpoint
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment

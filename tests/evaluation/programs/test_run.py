@@ -12,6 +12,7 @@ from data.config import DataConfig
 from data.sources import open_source
 from evaluation.programs import run as programs
 from evaluation.programs.run import Outcome, run_programs
+from system.errors import UserError
 
 EVEN = "def f(xs):\n    return [x for x in xs if x % 2 == 0]\n"
 TESTS = ("assert f([1, 2]) == [2]", "assert f([]) == []")
@@ -190,10 +191,27 @@ def test_a_program_may_not_kill_its_server_unnoticed():
 
 def test_a_system_without_a_limit_on_memory_says_so(monkeypatch, tmp_path):
     server = tmp_path / "server.py"
-    server.write_text(programs.SERVER.read_text().replace("/proc/self/statm", str(tmp_path / "nothing")))
+    server.write_text("import system.platform\nsystem.platform.STATM = 'nothing'\n" + programs.SERVER.read_text())
     monkeypatch.setattr(programs, "SERVER", server)
     with pytest.warns(UserWarning, match="does not limit the memory"):
         assert run_programs([(EVEN, TESTS)]) == [Outcome(True, "passed")]
+
+
+def test_a_system_without_forks_runs_programs_that_were_checked(monkeypatch, tmp_path):
+    server = tmp_path / "server.py"
+    server.write_text("import os\ndel os.fork\n" + programs.SERVER.read_text())
+    monkeypatch.setattr(programs, "SERVER", server)
+    with pytest.warns(UserWarning, match="does not limit the memory"):
+        outcomes = run_programs([(EVEN, TESTS), (EVEN, ["assert f([2]) == []"]), ("while True:\n    pass", TESTS)])
+        assert [outcome.status for outcome in outcomes] == ["passed", "failed", "time"]
+        monkeypatch.setattr(programs, "reason_to_refuse", lambda code: None)
+        assert statuses(["import os", "open('x')", "import data"]) == ["failed"] * 3
+
+
+def test_a_system_without_forks_runs_no_strangers_programs(monkeypatch):
+    monkeypatch.setattr(programs, "CAN_FORK", False)
+    with pytest.raises(UserError, match="Windows"):
+        run_programs([(EVEN, TESTS)], untrusted=True)
 
 
 def test_the_server_needs_the_standard_library_only_and_has_not_seen_torch():
