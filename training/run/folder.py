@@ -25,12 +25,12 @@ from system.options import Settings
 from system.platform import is_link, open_without_links
 from training.run.lock import LOCK_FILE, check_free, only_writer
 from training.run.old_settings import SCHEMA, flat, nested, read_old
-from training.run.own import CONFIG_FILE, is_own, new_id, refuse_links_of_strangers
+from training.run.own import is_own, new_id, refuse_links_of_strangers
 from training.run.settings_file import from_dict, to_dict
 
 VERSION = 2  # of the layout of a run folder; a change that older code cannot read raises it
 READ = (1, 2)  # layouts that this code reads: 1 says no schema of its settings
-METRICS_FILE, SCORES_FILE = "metrics.jsonl", "scores.json"
+CONFIG_FILE, METRICS_FILE, SCORES_FILE = "config.json", "metrics.jsonl", "scores.json"
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
     "environment.json", *TOKENIZERS, "taught.json", "model.safetensors", "checkpoints", METRICS_FILE, "budget.json",

@@ -22,7 +22,6 @@ from system.links import refuse_links
 from system.platform import open_without_links
 from system.state import state_folder
 
-CONFIG_FILE = "config.json"
 ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -51,7 +50,7 @@ def adopt(run: Path) -> None:
 def mark_of(run: Path) -> str:
     """The run's id, of older ones the hash of config.json; "" where that is no file of the folder."""
     try:
-        with os.fdopen(open_without_links(run / CONFIG_FILE, os.O_RDONLY), "rb") as file:
+        with os.fdopen(open_without_links(run / "config.json", os.O_RDONLY), "rb") as file:
             content = file.read()
     except OSError:
         return ""
