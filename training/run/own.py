@@ -106,8 +106,8 @@ def check_places(run: Path, places: dict[str, str], mend: str) -> None:
     named = [f"{name}={path}" for name, path in places.items() if path]
     if named and not is_own(run):
         raise UserError(
-            f"{run} was not begun here, and it names {', '.join(named)}, which is not read unasked; {mend}, or add "
-            "--trust once where the run is your own (copied, moved, or older than this question)"
+            f"{run} was not begun here, and it names {', '.join(named)}, which is not read unasked; {mend}, or "
+            "--trust once to eval.py or train.py where the run is your own (copied, moved, older than this question)"
         )
 
 
