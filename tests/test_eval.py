@@ -73,7 +73,7 @@ def refused(capsys, run, *options):
 
 
 def test_scoring_that_failed_after_training_can_be_done_again(trained, run, data, tmp_path, capsys):
-    assert "test.jsonl:1" in refused(capsys, run)
+    assert "test.jsonl:1" in refused(capsys, run, "--trust")
     shutil.copy(trained / "train.jsonl", data)
     scores = tmp_path / "given" / "scores.json"
     assert call(run, "--data_path", data, "--json", scores) == 0

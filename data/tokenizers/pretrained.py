@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from data.tokenizers.added_pieces import files_with
-from data.tokenizers.piece_files import SENTINEL, TOKENIZER_FILES, listed_tokens, read_pieces, special_names
+from data.tokenizers.piece_files import SENTINEL, files_read, listed_tokens, read_pieces, special_names
 from data.tokenizers.tokenizer import Tokenizer
 from system.atomic_files import write_atomically
 from system.errors import UserError
@@ -44,7 +44,7 @@ class PretrainedTokenizer(Tokenizer):
         self.pad_id, self.end_id, self.decoder_start_id = pad_id, end_id, decoder_start_id
         self.never_ids = tuple(never_ids)
 
-        names = (*TOKENIZER_FILES, *SETTINGS)
+        names = (*files_read(folder), *SETTINGS)
         self.files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
         by_piece = {piece: index for index, piece in self.table.items()}
