@@ -39,7 +39,7 @@ from evaluation.summary import show_results
 from model.fast import make_network
 from system.device import collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
 from training.batch_loss import batch_loss, n_predicted
-from training.check import show_check, show_refused
+from training.check import check_data
 from training.command_line import read_training_command, with_language
 from training.config import LoopConfig
 from training.corpus import Corpus, read_corpora
@@ -72,13 +72,11 @@ class Settings(TrainingSettings):
 def main(argv: list[str]) -> int:
     """Train and score a run: settings, data, tokenizer, model; then, in the run's folder, `make_run`."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
+    if "--check" in argv:
+        return check_data(settings)
     folder = Path(settings.run)
-    check = "--check" in argv
-    if not check:
-        check_run(folder, resume, overwrite)
+    check_run(folder, resume, overwrite)
     settings = with_language(settings)
-    if check:
-        show_refused(settings)
     device = find_device(settings.device)
     set_threads(settings.threads)
     keeps_memory = keep_freed_memory()
@@ -91,8 +89,6 @@ def main(argv: list[str]) -> int:
     model = make_network(settings.model, tokenizer.pad_id).to(device)
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     prepare(run, corpora)  # what cannot be trained is refused here
-    if check:
-        return show_check(run, corpora, keeps_memory)
     with opened(folder, resume, overwrite):  # from here on the folder is written to, by this process alone
         return make_run(run, corpora, resume, keeps_memory)
 
