@@ -63,14 +63,17 @@ def files_with(files: Mapping[str, bytes], pieces: Mapping[str, int]) -> dict[st
     """
     changed = {name: json.loads(files[name]) for name in CHANGED if name in files}
     config = changed.get("tokenizer_config.json", {})
+    has_list = config.get("added_tokens_decoder") is not None
     if "tokenizer.json" in changed:
         tokens = [{"id": index, **added_token(piece)} for piece, index in pieces.items()]
-        changed["tokenizer.json"]["added_tokens"] += tokens
-    elif "spiece.model" in files and "added_tokens_decoder" not in config:
+        before = changed["tokenizer.json"].get("added_tokens") or ()
+        changed["tokenizer.json"]["added_tokens"] = [*before, *tokens]
+    elif "spiece.model" in files and not has_list:
         config = changed["tokenizer_config.json"] = with_list(config, changed)
-    elif "added_tokens_decoder" not in config:
+        has_list = True
+    elif not has_list:
         changed["added_tokens.json"] = {**changed.get("added_tokens.json", {}), **pieces}
-    if "added_tokens_decoder" in config:
+    if has_list:
         config["added_tokens_decoder"] |= {str(index): added_token(piece) for piece, index in pieces.items()}
     written = {name: json.dumps(value, ensure_ascii=False).encode() for name, value in changed.items()}
     return {**files, **written}
