@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from data.corpora.encodings import check_encoding
 from system.bounds import Count, FromOne, bounds, check_bounds
 
 FEWEST_OPERATIONS = 10  # of generated tasks
@@ -46,7 +45,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "data")
-        check_encoding(self.encoding)
+        if self.encoding:
+            from data.corpora.encodings import check_encoding  # of runs on a user's own files alone
+
+            check_encoding(self.encoding)
         if 0 < self.generated_operations < FEWEST_OPERATIONS or self.generated_operations < 0:
             raise ValueError(
                 f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "

@@ -57,6 +57,8 @@ def encoding_of(path: Path, given: str = "") -> str:
         raise UserError(
             f"{path} holds NULs, as {wide} without a mark does; give --data.encoding {wide}, or save it as UTF-8"
         )
+    if not marked and given and (name := codecs.lookup(given).name) in ("utf-16", "utf-32"):
+        raise UserError(f"{path} has no mark of {name}; give --data.encoding {name}-le or {name}-be")
     return marked or given or "utf-8"
 
 

@@ -157,8 +157,8 @@ def table_records(path: Path, dialect: Dialect, config: DataConfig, split: str) 
     Their ids are split and line: the same file under another name is the same data, and draws the same.
     """
     for row in rows(path, dialect):
-        record = pair_record(row, f"{split}:{row.line}", config.nl, config.code, config.language)
-        yield at_place(record, f"{path.name}:{row.line}")
+        record = pair_record(row, f"{split}:{row.where}", config.nl, config.code, config.language)
+        yield at_place(record, f"{path.name}:{row.where}")
 
 
 def parallel_records(nl_path: Path, code_path: Path, config: DataConfig, split: str, cut: int) -> Iterator[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def fault(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
 
 
 def json_list(path: Path, encoding: str = "") -> Iterator[Row]:
-    """Read a JSON list of objects, one by one so that each row knows its line.
+    """Read a JSON list of objects, one by one so that each row knows its line, and its column behind another one.
 
     A file whose JSON is broken has no readable rest: UserError with the line, after the rows before it.
     """
@@ -135,12 +136,15 @@ def json_list(path: Path, encoding: str = "") -> Iterator[Row]:
     if text[position : position + 1] != "[":
         raise UserError(f"{path} does not begin with [: {mend_of_no_list(text)}")
 
-    line, counted = 1, 0
+    line, begin, counted, before = 1, 0, 0, 0  # of the row: its line, where that begins; counted up to; the last row's
     position = after_blanks(text, position + 1)
     while text[position : position + 1] != "]":
-        line, counted = line + text.count("\n", counted, position), position
+        line += text.count("\n", counted, position)
+        begin = max(begin, text.rfind("\n", counted, position) + 1)
+        counted, column = position, position - begin + 1 if line == before else 0
         value, position = next_value(path, text, position)
-        yield object_row(path, line, value)
+        yield replace(object_row(path, line, value), column=column)
+        before = line
         position = after_blanks(text, position)
         if text[position : position + 1] == ",":
             position = after_blanks(text, position + 1)

@@ -20,16 +20,21 @@ class Row:
     line: int  # from 1, where the row begins
     values: dict[str, Any] | None
     problem: str = ""
-    column: int = 0  # from 1, where in the line the problem stands, if that is known
+    column: int = 0  # from 1, where in the line the problem is, or the row begins behind another one; 0: not needed
     cause: int = 0  # the line of another row that is to blame for the problem
     lost: int = 1  # records that are lost with it when it has a problem
     remark: str = ""  # what is to be said of the row although it is taken
     encoding: str | None = None  # of its file, where a value with a lone surrogate is one of undecodable bytes
 
     @property
+    def where(self) -> str:
+        """"line" or "line:column", which no other row of the file has."""
+        return f"{self.line}" + (f":{self.column}" if self.column else "")
+
+    @property
     def place(self) -> str:
         """"file:line" or "file:line:column"."""
-        return f"{self.path}:{self.line}" + (f":{self.column}" if self.column else "")
+        return f"{self.path}:{self.where}"
 
 
 @dataclass(frozen=True)

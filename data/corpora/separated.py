@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -80,6 +81,12 @@ def is_preamble(line: str) -> bool:
 def header_of(path: Path, dialect: Dialect) -> list[str]:
     """The columns that a file has when it is read so; none where its header is broken."""
     return next((record.fields or [] for record in parse(path, dialect)), [])
+
+
+def has_records(path: Path, dialect: Dialect) -> bool:
+    """Whether anything stands behind the header, or in the place of one that is broken."""
+    head, *records = islice(parse(path, dialect), 2)
+    return bool(records) or head.fields is None
 
 
 def check_lines_before(path: Path, dialect: Dialect, columns: Sequence[str], n_lines: int) -> None:
@@ -218,7 +225,8 @@ def other_files(records: Sequence[Parsed], header: Sequence[str], delimiter: str
         fields = record.fields or []
         if MARK in record.raw and (record.raw.startswith(MARK) or len(fields) != len(header)):
             problems[number] = Problem(MARK_INSIDE)
-            fields = next(csv.reader([record.raw.split(MARK, 1)[1]], delimiter=delimiter), [])
+            behind = io.StringIO(record.raw.split(MARK, 1)[1], newline="")
+            fields = next(csv.reader(behind, delimiter=delimiter), [])
         elif sorted(fields) == sorted(header):
             problems[number] = Problem(HEADER_AGAIN)
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from data.corpora.encodings import not_decoded, undecodable
 from data.corpora.json_rows import json_lines, json_list
 from data.corpora.records import Record, Row, check_file
-from data.corpora.separated import Dialect, find_dialect, separated
+from data.corpora.separated import Dialect, find_dialect, has_records, header_of, separated
 from data.example import Example
 from system.errors import UserError
 
@@ -34,16 +34,15 @@ def check_columns(
     Raises UserError when it is missing, empty or holds a wanted column in none of its first rows.
     """
     check_file(path)
-    dialect = Dialect(encoding)
     if path.suffix.lower() in (".csv", ".tsv"):
         dialect = find_dialect(path, columns, encoding, quoting)
-    found: dict[str, None] = {}
-    n_rows = 0
-    for row in islice(rows(path, dialect), ROWS_LOOKED_AT):
-        n_rows += 1
-        found.update(dict.fromkeys(row.values or ()))
+        found, has_rows = header_of(path, dialect), has_records(path, dialect)
+    else:
+        dialect = Dialect(encoding)
+        first = list(islice(rows(path, dialect), ROWS_LOOKED_AT))
+        found, has_rows = list(dict.fromkeys(name for row in first for name in row.values or ())), bool(first)
     missing = [column for column in columns if column not in found]
-    if not n_rows:
+    if not has_rows:
         raise UserError(f"{path} holds no records")
     if missing and found:
         if any(column in CHATS for column in found):

@@ -47,6 +47,11 @@ def test_two_and_four_bytes_a_character_are_named_and_read_by_that_name(tmp_path
     assert len(read(tmp_path / name, content, encoding=encoding)[0]) == 3
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF_32"])
+def test_an_encoding_with_a_mark_needs_it(tmp_path, encoding):
+    assert "-le or utf-" in refusal(tmp_path / "pairs.csv", FORMS["pairs.csv"].encode(), encoding=encoding)
+
+
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-7", "UTF8", "utf_8_sig"])
 def test_any_encoding_is_read_by_its_name(tmp_path, name, encoding):

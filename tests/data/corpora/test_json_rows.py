@@ -75,6 +75,12 @@ def test_blanks_behind_the_list_are_nothing(tmp_path, end):
     assert [row.values["code"] for row in json_list(tmp_path / "a.json")] == ["1"]
 
 
+def test_rows_on_one_line_have_places_of_their_own(tmp_path):
+    (tmp_path / "a.json").write_text(f"[{GOOD}, {GOOD},\n{GOOD}, [], []]")
+    places = [row.place.removeprefix(f"{tmp_path / 'a.json'}:") for row in json_list(tmp_path / "a.json")]
+    assert places == ["1", "1:30", "2", "2:29", "2:33"]
+
+
 def test_objects_that_share_a_line_are_counted(tmp_path):
     (tmp_path / "a.jsonl").write_text(f"{GOOD}{GOOD} {GOOD}\n{GOOD}\n")
     bad, good = json_lines(tmp_path / "a.jsonl")

@@ -94,6 +94,13 @@ def test_two_files_put_together(tmp_path, separator):
     assert pairs == PAIRS and sum(bad.counts.values()) == 1 + len(PAIRS)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\n\ufeff", ""])
+def test_two_files_put_together_whose_last_line_has_no_end(tmp_path, end):
+    second = "\ufeff" + written().replace("\n", "\r\n")
+    pairs, bad = read(tmp_path / "a.csv", written().rstrip("\n") + end + second)
+    assert set(pairs) == set(PAIRS) and len(pairs) + sum(bad.counts.values()) >= 16 and "byte order" in str(bad.counts)
+
+
 def test_nothing_behind_a_broken_cell_is_taken_and_the_lines_are_counted(tmp_path):
     spilled = '"print it","print(\\"a, b\\")\nresult = join(left, right)\nreturn result, 0"\n'
     pairs, bad = read(tmp_path / "a.csv", written(quote='"') + spilled + written(quote='"'))

@@ -68,7 +68,7 @@ def marks(cell):
     return [character for character in cell if ord(character) >= FIRST_MARK]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(st.data())
 def test_one_edit_makes_no_pair_of_two_rows_and_loses_none_without_a_count(tmp_path_factory, data):
     _, rows, text = data.draw(tables())
