@@ -90,9 +90,11 @@ def copy_lines(path: Path, header: int, rows: Sequence[Refused], folder: Path, g
     """
     with open_text(path, given, newline="" if path.suffix.lower() in WITH_HEADER else "\n") as file:
         lines = list(file)
-    wanted = lines[:header]
+    wanted, copied = lines[:header], header
     for row in rows:
-        wanted += lines[row.first - 1 : None if row.end is None else max(row.end - 1, row.first)]
+        end = len(lines) if row.end is None else max(row.end - 1, row.first)
+        wanted += lines[max(row.first - 1, copied) : end]  # rows of a JSON list may stand on one line
+        copied = max(copied, end)
     encoding = encoding_of(path, given)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     return write_new(folder, f"{path.stem}.refused", path.suffix, "".join(wanted).encode(encoding, errors))

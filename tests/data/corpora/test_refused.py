@@ -55,6 +55,11 @@ def test_rows_of_a_list_are_copied_with_their_lines(copied):
     assert files == {"pairs.refused.json": b' {"nl": "two",\n  "code": ""},\n'}
 
 
+def test_a_line_of_many_rows_is_copied_once(copied):
+    line = b'[{"nl": "", "code": "1"}, {"nl": "2", "code": ""}, {"nl": "3", "code": "3"}]'
+    assert copied("pairs.json", line) == ({"empty description": 1, "empty code": 1}, {"pairs.refused.json": line})
+
+
 def test_what_stands_before_the_end_of_what_can_be_read_is_copied(copied):
     rows = [b'{"nl": "", "code": "1"}', *[GOOD.strip()] * 2000]
     _, files = copied("pairs.json", b"[\n " + b",\n ".join(rows) + b', {"nl": "3", "co')
