@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from system.bounds import Count, FromOne, NotNegative, Positive, bounds, check_bounds
+from system.bounds import Count, FromOne, NotNegative, bounds, check_bounds
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class EvaluationConfig:
     batch_examples: FromOne = 128  # sources decoded together
     limit: Count = 0  # score only the first so many lines of each split; 0: all
     run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet
-    time_limit: Positive = 2.0  # seconds a generated program may run
-    memory_limit: FromOne = 256  # MiB a generated program may use above what its process starts with
+    time_limit: Annotated[float, bounds(above=0, most=3600)] = 2.0  # seconds a generated program may run
+    # MiB a generated program may use above what its process starts with
+    memory_limit: Annotated[int, bounds(least=1, most=2**20)] = 256
 
     def __post_init__(self) -> None:
         check_bounds(self)

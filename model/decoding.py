@@ -112,6 +112,19 @@ def takes_fast_steps(model: Transformer, device: str) -> bool:
     return not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
 
 
+def next_log_probs(
+    state: DecodingState | FastDecodingState | EnsembleState, token: Tensor, step: int, max_new_tokens: int
+) -> Tensor:
+    """The state's next log-probabilities (b*K, V). Raises ValueError where they are NaN in the first step or the last.
+
+    A row that is NaN once is NaN to the end, so the steps between need not be looked at.
+    """
+    log_probs = state.log_probs(token)
+    if step in (0, max_new_tokens - 1):
+        refuse_nan(log_probs)
+    return log_probs
+
+
 def refuse_nan(log_probs: Tensor) -> None:
     """Refuse log-probabilities that are NaN, of which every choice would be arbitrary. Raises ValueError."""
     if log_probs.isnan().any():
@@ -188,10 +201,7 @@ def generate(
     outputs = source.new_full((len(source), max_new_tokens), special.pad_id)  # (B, max_new_tokens)
     token = source.new_full((len(source),), special.decoder_start_id)  # (b,)
     for step in range(max_new_tokens):
-        log_probs = state.log_probs(token)
-        if step in (0, max_new_tokens - 1):  # once NaN, a row stays NaN to the end
-            refuse_nan(log_probs)
-        token = choose(log_probs)
+        token = choose(next_log_probs(state, token, step, max_new_tokens))
         outputs[places, step] = token
         is_open = token != special.end_id
         if not is_open.all():
@@ -275,10 +285,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     there, as BART's and Marian's `forced_eos_token_id` does. Shapes and errors as in `greedy`; fewer than `n_best` come
     back only where fewer outputs exist.
     """
-    if beam < 1 or not 1 <= n_best <= beam:
-        raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
-    if not -STEEPEST <= length_penalty <= STEEPEST:
-        raise ValueError(f"length_penalty={length_penalty} must be from -{STEEPEST} to {STEEPEST}")
+    check_search(beam, length_penalty, n_best)
     state = start_decoding(model, source, source_mask, special, max_new_tokens, beam)  # of b * K rows
     places = torch.arange(len(source), device=source.device)  # (b,) the source of each open group of K rows
     opened, finished = start_beams(source, beam, special, max_new_tokens, state.memory.dtype)
@@ -286,10 +293,7 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
 
     for step in range(max_new_tokens):
-        log_probs = state.log_probs(token)  # (b*K, V)
-        if step in (0, max_new_tokens - 1):
-            refuse_nan(log_probs)
-        candidates, parents = extend(opened, log_probs, step, length_penalty)  # 2 K of each source
+        candidates, parents = extend(opened, next_log_probs(state, token, step, max_new_tokens), step, length_penalty)
         ended = (candidates.tokens[:, :, step] == special.end_id) | (step == max_new_tokens - 1)  # (b, 2*K)
         finished = add_finished(finished, candidates, ended)
         opened, parents = keep_open(candidates, parents, ended)  # K of each source
@@ -310,6 +314,14 @@ def beam_search(  # noqa: PLR0913 - one argument more than the house allows: eac
             state.keep(left)
         token = opened.tokens[:, :, step].flatten()
     return results
+
+
+def check_search(beam: int, length_penalty: float, n_best: int) -> None:
+    """Refuse an impossible beam search. Raises ValueError."""
+    if beam < 1 or not 1 <= n_best <= beam:
+        raise ValueError(f"beam={beam} and n_best={n_best}: both must be at least 1, and n_best at most beam")
+    if not -STEEPEST <= length_penalty <= STEEPEST:
+        raise ValueError(f"length_penalty={length_penalty} must be from -{STEEPEST} to {STEEPEST}")
 
 
 def start_beams(

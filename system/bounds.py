@@ -70,7 +70,7 @@ Threads = Annotated[int, bounds(least=0, most=1024)]
 Seed = Annotated[int, bounds(least=0, most=2**64 - 1, words="a whole number from 0 to 2^64 - 1")]  # of 64 bits
 
 
-PLAIN = {int: "a whole number of 64 bits", float: "a finite number", bool: "True or False", str: "a text"}
+PLAIN = {int: "a whole number of at most 64 bits", float: "a finite number", bool: "True or False", str: "a text"}
 LONGEST = 60  # letters of a refused value that are shown
 
 
@@ -129,7 +129,7 @@ def expected(value: Any, hint: Any) -> str:
         wanted = next(filter(None, (expected(part, parts[0]) for part in value)), "")
         return wanted and f"a list whose parts are each {wanted}"
     if hint is int:
-        return "" if is_number(value, Integral) and abs(value) < 2**64 else PLAIN[int]
+        return "" if is_number(value, Integral) and -(2**63) <= value < 2**64 else PLAIN[int]
     if hint is float:
         return "" if is_number(value, Real) and is_finite(value) else PLAIN[float]
     if hint in (bool, str):

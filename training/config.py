@@ -96,7 +96,7 @@ class LoopConfig:
     final_share: Share = 0.0  # learning rate at the end, as a share of the peak (linear, cosine)
     label_smoothing: BelowOne = 0.1  # epsilon of Szegedy et al. 2016, chapter 4.1 equation (6)
     clip_norm: NotNegative = 1.0  # largest norm of the whole gradient; 0: no clipping
-    accumulate: FromOne = 1  # batches per optimiser step
+    accumulate: Annotated[int, bounds(least=1, most=10_000)] = 1  # batches per optimiser step
     ema_decay: BelowOne = 0.0  # moving average of the weights, used for evaluation and saved; 0: off
     patience: Count = 0  # evaluations without improvement of the held-out loss before stopping; 0: never
     evaluate_every: Count = 0  # steps between held-out losses; 0: only at the end

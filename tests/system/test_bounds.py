@@ -89,13 +89,13 @@ def test_a_field_without_bounds_has_none():
 # What the types of fields allow
 
 RIGHT = {
-    int: [0, -3, 2**63, numpy.int64(4)], float: [0.5, 1, numpy.float32(0.5), -1e300], bool: [True, False],
+    int: [0, -(2**63), 2**64 - 1, numpy.int64(4)], float: [0.5, 1, numpy.float32(0.5), -1e300], bool: [True, False],
     str: ["", "text"], int | None: [None, 4], tuple[str, ...]: [(), ("a", "b"), ["a"]],
     Literal["relu", "gelu"]: ["gelu"], Literal["a", "b"] | None: [None, "b"], tuple[Literal["a"], ...]: [("a",)],
     Path | None: [None, Path("x")], Seed: [0, 2**64 - 1], ModelConfig: [ModelConfig()], Any: [object()],
 }  # fmt: skip
 WRONG = {
-    int: [2.5, 2.0, "2", True, None, math.nan, 2**64, 10**400, (1,), numpy.float64(2)],
+    int: [2.5, 2.0, "2", True, None, math.nan, 2**64, -(2**63) - 1, 10**400, (1,), numpy.float64(2)],
     float: [math.nan, math.inf, -math.inf, "0.5", True, None, 10**400, 1j, numpy.float32("nan")],
     bool: [1, 0, "True", None, "false"],
     str: [None, 3, b"text", Path("x"), ("a",)],
@@ -215,6 +215,8 @@ ABSURD = {
         "--threads 1000000": "threads=1000000", "--model.n_decoder_layers 10000000": "at most 1000",
         "--evaluation.length_penalty nan": "length_penalty=nan", "--evaluation.length_penalty 2000": "at most 10",
         "--evaluation.beam 1000000000": "at most 1000", "--evaluation.max_new_tokens 1000000000": "at most 100000",
+        "--data.vocab_size 1000000000000": "at most 1,000,000", "--evaluation.time_limit 1e300": "at most 3600",
+        "--training.accumulate 1000000000000": "at most 10000", "--evaluation.memory_limit 1000000000000": "at most",
         "--evaluation.time_limit inf": "time_limit=inf", "--strategies.teacher.temperature inf": "temperature=inf",
         "--training.objectives.mean_span inf": "mean_span=inf", "--training.beta2 nan": "beta2=nan",
     },
