@@ -41,7 +41,7 @@ from training.overview import memory_in_words
 from training.recipes import TrainingSettings
 from training.run.folder import check_writable, ran_untrusted, read_config, read_config_values
 from training.run.load import check_positions, differing_text_setting, load_trained, same_vocabulary
-from training.run.lock import only_writer
+from training.run.lock import check_free, only_writer
 from training.run.own import adopt, check_consent, check_places
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
@@ -156,6 +156,7 @@ def check_scoring(folder: Path, data: DataConfig, options: Options, argv: list[s
     """Refuse, before any work, what the run's folder asks for and the user has not. Raises UserError."""
     check_consent(folder, argv, "run_untrusted", ran_untrusted(folder))
     check_places(folder, {"data.path": "" if options.data_path else data.path}, "give --data_path FOLDER")
+    check_free(folder)
     check_writable(folder)
 
 
