@@ -139,7 +139,7 @@ def train_run(trial: Trial, places: Places) -> int:
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
     if not goes_on:
         shutil.rmtree(folder, ignore_errors=True)
-    with open(begun_file(folder), "a", encoding="utf-8") as begun:
+    with open(begun_file(folder), "a", encoding="utf-8", newline="\n") as begun:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
         resume = ["--resume"] if goes_on else []

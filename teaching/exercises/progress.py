@@ -53,7 +53,7 @@ def make_folder(folder: Path) -> None:
     try:
         if not folder.exists():
             folder.mkdir(parents=True)
-            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(f"{folder} cannot be made ({error.strerror}); choose another with --folder") from error
 

@@ -120,7 +120,7 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint without its tensors."""
-    state = json.loads((folder / "state.json").read_text())
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
 
 
@@ -151,7 +151,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 def find_damage(folder: Path) -> str | None:
     """The damage of a checkpoint in words, or None when every file is as it was written."""
     try:
-        digests = json.loads((folder / "manifest.json").read_text())
+        digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         for name, digest in digests.items():
             with open(folder / name, "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != digest:

@@ -142,7 +142,7 @@ def append_metrics(run: Path, values: dict[str, Any]) -> None:
     """Add one line to metrics.jsonl. Raises UserError on a full disk, and leaves no half line then."""
     size = metrics_size(run)
     try:
-        with open(run / METRICS_FILE, "a", encoding="utf-8") as file:
+        with open(run / METRICS_FILE, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(values) + "\n")
     except OSError as error:
         truncate_metrics(run, size)
