@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
-from system.platform import patiently, replace, sync_folder
+from system.platform import WINDOWS, patiently, refused_name, replace, sync_folder
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -25,6 +25,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except OSError as error:
         remove(aside)
         raise UserError(f"{path} could not be written ({reason(error)}); nothing was changed there") from error
+
+
+def check_name(path: Path) -> None:
+    """Refuse a path that Windows cannot have, on Windows. Raises UserError."""
+    problem = refused_name(path) if WINDOWS else ""
+    if problem:
+        raise UserError(f"{path}: {problem}; choose another name")
 
 
 def write_json(path: Path, value: Any) -> None:

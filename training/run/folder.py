@@ -16,7 +16,7 @@ from typing import Any
 
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
-from system.atomic_files import read_json, reason, remove, write_json
+from system.atomic_files import check_name, read_json, reason, remove, write_json
 from system.errors import UserError
 from system.options import Settings
 from training.run.old_settings import SCHEMA, flat, nested, read_old
@@ -40,6 +40,7 @@ def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
     A folder that holds a run is refused unless the caller asked to go on with it or to overwrite it, and one that
     holds other things always is. Raises UserError.
     """
+    check_name(run)
     if not is_run(run):
         if run.exists() and not is_barely_begun(run):
             raise UserError(f"{run} is there and is no run folder (it has no {CONFIG_FILE}); choose another --run")

@@ -18,7 +18,7 @@ ROOT = str(Path(__file__).resolve().parents[3])
 MODULES = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "readline"}
 NAMES = {
     os: ("fork", "forkpty", "killpg", "setsid", "getpgid", "O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "mkfifo",
-         "sysconf", "getuid", "geteuid", "chown", "sched_getaffinity"),
+         "sysconf", "chown", "sched_getaffinity"),
     signal: ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGCHLD", "setitimer", "alarm", "pause"),
 }  # fmt: skip
 really_import, really_open = builtins.__import__, os.open
