@@ -120,7 +120,7 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint without its tensors."""
-    state = json.loads((folder / "state.json").read_text())
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
 
 
