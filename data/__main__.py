@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ import tyro
 from data.config import DataConfig
 from data.corpora.fetch import PUBLISHED_FILES, fetch
 from data.corpora.held_out import duplicates, normalised_pair
-from data.example import Example
+from data.example import BadRecords, Example
 from data.shards.command import Build, run_build
 from data.shards.describe import Describe, run_describe
 from data.sources import CORPUS_NAMES, open_source
@@ -60,16 +61,28 @@ def run_stats(command: Stats) -> None:
         "language": source.language,
         "splits": {split: split_figures(split, splits) for split in splits},
         "bad": source.bad.counts,
+        "remarks": source.bad.remarks,
     }
     print(table(figures["splits"]))
-    for place in source.bad.places:
-        print(f"skipped {place}")
+    for line in skipped_in_words(source.bad):
+        print(line)
     print(f"skipped in all: {sum(source.bad.counts.values())}")
     for split, examples in splits.items():
         for example in examples[: command.examples]:
             print(f"\n{split} {example.id}: {example.nl}\n{example.code}")
     if command.json:
         Path(command.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def skipped_in_words(bad: BadRecords) -> Iterator[str]:
+    """Remarks on files, then the first places of each kind of bad record, and how many more there are of it."""
+    yield from bad.remarks
+    for reason, count in bad.counts.items():
+        places = [place for place in bad.places if place.endswith(f": {reason}")]
+        yield from (f"skipped {place}" for place in places)
+        told = sum(n for (kind, place), n in bad.seen.items() if kind == reason and f"{place}: {reason}" in places)
+        if count > told:
+            yield f"skipped {count - told:,} more: {reason}"
 
 
 def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any]:

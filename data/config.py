@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from system.bounds import Count, FromOne, bounds, check_bounds
 
@@ -17,6 +17,8 @@ class DataConfig:
     path: str = ""  # folder or file of the corpus; empty: the user's cache, or made here (generated, mined)
     nl: str = "nl"  # column that holds the description (JSONL, JSON, CSV, TSV)
     code: str = "code"  # column that holds the code
+    encoding: str = ""  # encoding of a user's own files, as cp1252; empty: UTF-8, or UTF-16 where a mark says so
+    quoting: Literal["auto", "csv", "none"] = "auto"  # whether quotes in CSV and TSV hold cells together
     language: str = "python"  # language of the code in a user's own files
     reverse: bool = False  # learn to describe code: code is read, its description is written
     prefix: str = ""  # text in front of every description: the name of the task, for a network that knows several
@@ -43,6 +45,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "data")
+        if self.encoding:
+            from data.corpora.encodings import check_encoding  # of runs on a user's own files alone
+
+            check_encoding(self.encoding)
         if 0 < self.generated_operations < FEWEST_OPERATIONS or self.generated_operations < 0:
             raise ValueError(
                 f"data.generated_operations={self.generated_operations} must be at least {FEWEST_OPERATIONS}, or 0 for "

@@ -21,22 +21,46 @@ class Example:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+PLACES_KEPT = 10  # of each kind of bad record
+
+
 @dataclass
 class BadRecords:
-    """Training records that were skipped or truncated: the number of each kind, and the places of the first ones."""
+    """Training records that were skipped or truncated: the number of each kind, and the places of the first ones.
+
+    `remarks` are lines about files that were read otherwise than their names say, or not at all.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)  # reason -> number of records
-    places: list[str] = field(default_factory=list)  # "file:line: reason", the first 20
-    seen: set[tuple[str, str]] = field(default_factory=set, repr=False)  # what another pass must not count again
+    places: list[str] = field(default_factory=list)  # "file:line: reason", the first ones of each reason
+    seen: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)  # what must not be counted again
+    remarks: list[str] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict, repr=False)  # reason -> its places among `places`
 
-    def add(self, reason: str, place: str) -> None:
-        """Count one record, however often it comes; `place` is "file:line" or an example's id."""
+    def add(self, reason: str, place: str, n: int = 1) -> None:
+        """Count one record, however often it comes, or the `n` that are lost there.
+
+        `place` is "file:line" or an example's id.
+        """
         if (reason, place) in self.seen:
             return
-        self.seen.add((reason, place))
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        if len(self.places) < 20:
+        self.seen[reason, place] = n
+        self.counts[reason] = self.counts.get(reason, 0) + n
+        if self.kept.setdefault(reason, 0) < PLACES_KEPT:
+            self.kept[reason] += 1
             self.places.append(f"{place}: {reason}")
+
+    def remark(self, text: str) -> None:
+        """Keep a remark, however often it comes; "" is none."""
+        if text and text not in self.remarks:
+            self.remarks.append(text)
+
+    def add_all(self, other: BadRecords) -> None:
+        """Count what another corpus has counted."""
+        for (reason, place), n in sorted(other.seen.items()):
+            self.add(reason, place, n)
+        for text in other.remarks:
+            self.remark(text)
 
 
 class Source(Protocol):

@@ -73,8 +73,7 @@ def with_tasks(
             own = replace(data, path="", prefix=f"{task}: ", train_limit=0)
             splits = read_splits(task, own, seed)
             found[task] = [hide(example, own) for example in splits.train]
-            for reason, place in sorted(splits.bad.seen):
-                bad.add(reason, place)
+            bad.add_all(splits.bad)
         if not found[task]:
             raise UserError(f"strategies.tasks.names: {task} has nothing to train on; leave it out")
     return Tasks(found, temperature)

@@ -76,8 +76,10 @@ def budget_in_words(loop: LoopConfig) -> str:
 def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | None = None) -> None:
     """Print one line for each kind of bad record: how many, and where the first ones stand.
 
-    known: counts that were printed before; a kind of which there are no more is left out.
+    known: counts that were printed before; a kind of which there are no more is left out, and so are remarks on files.
     """
+    for remark in bad.remarks if known is None else ():
+        print(f"{phase}: {remark}", file=sys.stderr, flush=True)
     for reason, count in bad.counts.items():
         if count != (known or {}).get(reason):
             end = f": {reason}"

@@ -5,8 +5,8 @@
   scored on when there is no dev or test file;
 - parallel text, two files of one name whose endings are the names of the columns: with `--data.nl nl --data.code code`
   that is `pairs.nl` and `pairs.code`, given as `pairs`, `pairs.nl` or `pairs.code`; all of it is training;
-- a folder with `train`, `dev` (or `valid`, `validation`) and `test`, each in one of these forms; at least one
-  must be there.
+- a folder with `train`, `dev` and `test` (or another name of SPLIT_NAMES, in any case), each in one of these forms; at
+  least one must be there.
 """
 
 from __future__ import annotations
@@ -16,11 +16,27 @@ from functools import partial
 from pathlib import Path
 
 from data.config import DataConfig
-from data.corpora.records import FileSource, Record, check_parallel, parallel_lines, parallel_record
+from data.corpora.foreign import mend_of
+from data.corpora.records import (
+    FileSource,
+    Record,
+    check_parallel,
+    has_last_line_end,
+    parallel_lines,
+    parallel_record,
+)  # fmt: skip
+from data.corpora.separated import NO_END, Dialect
 from data.corpora.tables import ENDINGS, check_columns, pair_record, rows
+from data.example import BadRecords
 from system.errors import UserError
 
-SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val", "eval", "development"),
+    "test": ("test", "testing"),
+}
+NO_DATA = ("readme", "license", "licence", "citation")  # files that stand beside data
+NAMED = 5  # files of a folder that are named when they are left out
 Part = Callable[[], Iterator[Record]]
 
 
@@ -29,48 +45,81 @@ def files_source(config: DataConfig) -> FileSource:
     if not config.path:
         raise UserError(f"your own pairs need --data.path: a file ({', '.join(ENDINGS)}), parallel text, or a folder")
     path = Path(config.path).expanduser()
-    parts = folder_parts(path, config) if path.is_dir() else {"train": single_part(path, config)}
-    return FileSource("files", config.language, parts, config.strict)
+    bad = BadRecords()
+    parts = folder_parts(path, config, bad) if path.is_dir() else {"train": single_part(path, config, bad)}
+    return FileSource("files", config.language, parts, config.strict, bad)
 
 
-def folder_parts(folder: Path, config: DataConfig) -> dict[str, Part]:
+def folder_parts(folder: Path, config: DataConfig, bad: BadRecords) -> dict[str, Part]:
     """The splits of the corpus in a folder."""
-    parts = {}
+    parts, read = {}, set()
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     for split, names in SPLIT_NAMES.items():
-        forms = [form for name in names for form in forms_of(folder / name, config)]
+        forms = forms_of(files, names, config)
         if len(forms) > 1:
             found = " and ".join(sorted(str(path) for path in forms))
             raise UserError(f"{split} is there more than once: {found}; leave one of them")
-        if forms:
-            parts[split] = single_part(forms[0], config)
+        for form, used in forms.items():
+            parts[split] = single_part(form, config, bad)
+            read.update(used)
+            if form.name.split(".")[0] != split:
+                bad.remark(f"{form} is read as the split {split}")
+    left_out = [path for path in files if path not in read and path.stem.lower() not in NO_DATA]
     if not parts:
         raise UserError(
             f"{folder} holds no train, dev or test file ({', '.join(ENDINGS)}, or .{config.nl} and .{config.code} "
-            "side by side); name them so, or give one file with --data.path"
+            f"side by side){in_words(left_out)}; name them so, or give one file with --data.path"
         )
+    if left_out:
+        bad.remark(f"{folder}: not read{in_words(left_out)}; the names of splits are train, dev and test")
     return parts
 
 
-def forms_of(stem: Path, config: DataConfig) -> list[Path]:
-    """The files, or the common name of two parallel files, that hold the split `stem`."""
-    tables = [table for ending in ENDINGS if (table := with_ending(stem, ending)).is_file()]
-    return tables + ([stem] if any(path.is_file() for path in parallel_paths(stem, config)) else [])
+def forms_of(files: list[Path], names: tuple[str, ...], config: DataConfig) -> dict[Path, list[Path]]:
+    """The tables of a folder that hold a split of these names, and the common names of two parallel files -> files."""
+    forms: dict[Path, list[Path]] = {}
+    for path in files:
+        if path.stem.lower() not in names:
+            continue
+        if path.suffix.lower() in ENDINGS:
+            forms[path] = [path]
+        elif path.suffix in (f".{config.nl}", f".{config.code}"):
+            forms.setdefault(path.with_suffix(""), []).append(path)
+    return forms
 
 
-def single_part(path: Path, config: DataConfig) -> Part:
-    """The records of one file or of one parallel text, checked as far as can be without reading every record."""
+def in_words(files: list[Path]) -> str:
+    """The first of some files by name, with what they are where no such file is read."""
+    if not files:
+        return ""
+    named = [path.name + (f" ({what})" if (what := mend_of(path)) else "") for path in files[:NAMED]]
+    return ": " + ", ".join(named) + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
+
+
+def single_part(path: Path, config: DataConfig, bad: BadRecords) -> Part:
+    """The records of one file or of one parallel text, checked as far as can be without reading every record.
+
+    What is to be said of the way it is read becomes a remark in `bad`.
+    """
     if path.suffix.lower() in ENDINGS:
-        check_columns(path, (config.nl, config.code), "say which to use with --data.nl and --data.code")
-        return partial(table_records, path, config)
+        mend = "say which to use with --data.nl and --data.code"
+        dialect = check_columns(path, (config.nl, config.code), mend, config.encoding, config.quoting)
+        for remark in dialect.remarks:
+            bad.remark(remark)
+        return partial(table_records, path, dialect, config)
     nl_path, code_path = parallel_paths(parallel_stem(path, config), config)
     if not nl_path.exists() and not code_path.exists():
+        if path.exists() and (what := mend_of(path)):
+            raise UserError(f"{path} is {what}")
         fault = "is of no known form" if path.exists() else "does not exist"
         raise UserError(
             f"{path} {fault}; give a file that ends in {', '.join(ENDINGS)}, a folder, or parallel text "
             f"({nl_path.name} and {code_path.name}, endings by --data.nl and --data.code)"
         )
-    check_parallel(nl_path, code_path, "parallel text needs both files (their endings are --data.nl and --data.code)")
-    return partial(parallel_records, nl_path, code_path, config)
+    mend = "parallel text needs both files (their endings are --data.nl and --data.code)"
+    n_lines = check_parallel(nl_path, code_path, mend, config.encoding)
+    ended = [has_last_line_end(side, config.encoding) for side in (nl_path, code_path)]
+    return partial(parallel_records, nl_path, code_path, config, 0 if ended[0] == ended[1] else n_lines)
 
 
 def parallel_stem(path: Path, config: DataConfig) -> Path:
@@ -88,13 +137,19 @@ def with_ending(stem: Path, ending: str) -> Path:
     return stem.parent / (stem.name + ending)
 
 
-def table_records(path: Path, config: DataConfig) -> Iterator[Record]:
+def table_records(path: Path, dialect: Dialect, config: DataConfig) -> Iterator[Record]:
     """The records of a file of named columns; their ids are file name and line."""
-    for row in rows(path):
-        yield pair_record(row, f"{path.name}:{row.line}", config.nl, config.code, config.language)
+    for row in rows(path, dialect):
+        yield pair_record(row, f"{path.name}:{row.where}", config.nl, config.code, config.language)
 
 
-def parallel_records(nl_path: Path, code_path: Path, config: DataConfig) -> Iterator[Record]:
-    """The records of parallel text; their ids are the common file name and the line."""
-    for line in parallel_lines(nl_path, code_path):
-        yield parallel_record(line, f"{nl_path.stem}:{line.number}", config.language)
+def parallel_records(nl_path: Path, code_path: Path, config: DataConfig, cut: int) -> Iterator[Record]:
+    """The records of parallel text; their ids are the common file name and the line.
+
+    cut: the number of the last line where one file alone has no end of it; 0: none.
+    """
+    for line in parallel_lines(nl_path, code_path, config.encoding):
+        if line.number == cut:
+            yield Record(line.place, None, NO_END)
+        else:
+            yield parallel_record(line, f"{nl_path.stem}:{line.number}", config.language, config.encoding)

@@ -11,8 +11,8 @@ from pathlib import Path
 from data.code.bash_template import command_template
 from data.config import DataConfig
 from data.corpora.held_out import part_of
-from data.corpora.records import FileSource, Record, check_file, check_parallel, parallel_lines, parallel_record
-from data.corpora.tables import Row, check_columns, pair_record, rows
+from data.corpora.records import FileSource, Record, Row, check_file, check_parallel, parallel_lines, parallel_record
+from data.corpora.tables import check_columns, pair_record, rows
 from system.cache import cache_folder
 from system.errors import UserError
 
@@ -65,7 +65,8 @@ def nl2bash(folder: Path, mend: str) -> Parts:
 
     def records(split: str) -> Iterator[Record]:
         """One pass over a split."""
-        chosen = (line for line in parallel_lines(nl_path, code_path) if split_by_hash(line.code) == split)
+        both = parallel_lines(nl_path, code_path)
+        chosen = (line for line in both if split_by_hash(line.code.encode("utf-8", "surrogateescape")) == split)
         for number, line in enumerate(chosen, 1):
             yield parallel_record(line, f"nl2bash:{split}:{number}", "bash")
 

@@ -1,19 +1,40 @@
-"""From the lines of files to examples: records that are skipped and counted, and errors with their place.
-
-Files are read as bytes and split at b"\\n" alone: `str.splitlines` would also split at U+2028, form feeds and other
-characters that may stand inside a description or a string literal.
-"""
+"""From the lines of files to examples: records that are skipped and counted, and errors with their place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from data.corpora.encodings import MARK, MARK_INSIDE, lines, not_decoded, raw_lines, undecodable
 from data.example import BadRecords, Example
 from system.errors import UserError
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a file of named columns: its values by column, or the problem that makes it unreadable."""
+
+    path: Path
+    line: int  # from 1, where the row begins
+    values: dict[str, Any] | None
+    problem: str = ""
+    column: int = 0  # from 1, where in the line the problem is, or the row begins behind another one; 0: not needed
+    cause: int = 0  # the line of another row that is to blame for the problem
+    lost: int = 1  # records that are lost with it when it has a problem
+    remark: str = ""  # what is to be said of the row although it is taken
+    encoding: str | None = None  # of its file, where a value with a lone surrogate is one of undecodable bytes
+
+    @property
+    def where(self) -> str:
+        """"line" or "line:column", which no other row of the file has."""
+        return f"{self.line}" + (f":{self.column}" if self.column else "")
+
+    @property
+    def place(self) -> str:
+        """"file:line" or "file:line:column"."""
+        return f"{self.path}:{self.where}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,13 @@ class Record:
     place: str  # "file:line"
     example: Example | None
     problem: str = ""
+    cause: int = 0  # the line of another record that is to blame for the problem
+    lost: int = 1  # records, or lines, that are lost with it when it has a problem
+    remark: str = ""  # what is to be said of it although it is taken
+
+    def in_words(self, problem: str) -> str:
+        """The problem, and the line that is to blame where that is another one."""
+        return problem + (f" (see line {self.cause})" if self.cause else "")
 
 
 @dataclass
@@ -43,15 +71,17 @@ class FileSource:
         """The usable training examples; the others are counted in `bad`."""
         n_records = n_good = 0
         for record in self.parts["train"]():
-            n_records += 1
+            self.bad.remark(record.remark)
+            n_records += record.lost if record.problem else 1
             problem = record.problem or emptiness(record.example)
             if not problem:
                 n_good += 1
                 yield record.example
             elif self.strict:
+                problem = record.in_words(problem)
                 raise UserError(f"{record.place}: {problem}; mend it, or leave out --data.strict to skip such records")
             else:
-                self.bad.add(problem, record.place)
+                self.bad.add(problem, record.place, record.lost)
         if not n_good:
             first = f", the first is {self.bad.places[0]}" if self.bad.places else ""
             raise UserError(f"{self.name}: none of its {n_records} training records is usable{first}")
@@ -59,8 +89,10 @@ class FileSource:
     def evaluation(self, split: str) -> Iterator[Example]:
         """Every example of an evaluation split, empty ones included."""
         for record in self.parts[split]():
+            self.bad.remark(record.remark)
             if record.problem:
-                raise UserError(f"{record.place}: {record.problem}; mend this {split} record, evaluation skips nothing")
+                problem = record.in_words(record.problem)
+                raise UserError(f"{record.place}: {problem}; mend this {split} record, evaluation skips nothing")
             yield record.example
 
 
@@ -83,37 +115,24 @@ def check_file(path: Path, mend: str = "") -> None:
         raise UserError(f"{path} {reason}{hint}") from None
 
 
-def raw_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file with their ends; a byte order mark at the start is dropped."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file):
-            yield line.removeprefix(BYTE_ORDER_MARK) if number == 0 else line
-
-
-def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file without their ends (LF or CR LF)."""
-    for line in raw_lines(path):
-        yield line.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def utf8(line: bytes) -> str | None:
-    """The line as text, or None when it is not UTF-8."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def check_parallel(nl_path: Path, code_path: Path, mend: str = "") -> int:
+def check_parallel(nl_path: Path, code_path: Path, mend: str = "", encoding: str = "") -> int:
     """The number of lines. Raises UserError unless both files are there, not empty, and equally long."""
     check_file(nl_path, mend)
     check_file(code_path, mend)
-    n_nl, n_code = (sum(1 for _ in lines(path)) for path in (nl_path, code_path))
+    n_nl, n_code = (sum(1 for _ in lines(path, encoding)) for path in (nl_path, code_path))
     if n_nl != n_code:
         raise UserError(
             f"{nl_path} has {n_nl} lines but {code_path} has {n_code}; line i of one must describe line i of the other"
         )
     return n_nl
+
+
+def has_last_line_end(path: Path, encoding: str = "") -> bool:
+    """Whether the last line of a file has its end."""
+    last = ""
+    for line in raw_lines(path, encoding):
+        last = line
+    return last.endswith("\n")
 
 
 @dataclass(frozen=True)
@@ -122,19 +141,24 @@ class ParallelLine:
 
     number: int
     place: str
-    nl: bytes
-    code: bytes
+    nl: str
+    code: str
 
 
-def parallel_lines(nl_path: Path, code_path: Path) -> Iterator[ParallelLine]:
-    """The lines of two files side by side, as bytes."""
-    for number, (nl, code) in enumerate(zip(lines(nl_path), lines(code_path), strict=True), 1):
+def parallel_lines(nl_path: Path, code_path: Path, encoding: str = "") -> Iterator[ParallelLine]:
+    """The lines of two files side by side; bytes that cannot be decoded are lone surrogates."""
+    both = zip(lines(nl_path, encoding), lines(code_path, encoding), strict=True)
+    for number, (nl, code) in enumerate(both, 1):
         yield ParallelLine(number, f"{nl_path}:{number}", nl, code)
 
 
-def parallel_record(line: ParallelLine, example_id: str, language: str) -> Record:
+def parallel_record(line: ParallelLine, example_id: str, language: str, encoding: str = "") -> Record:
     """The pair on a line, stripped of the blanks around both sides (their indentation is not described anywhere)."""
-    nl, code = utf8(line.nl), utf8(line.code)
-    if nl is None or code is None:
-        return Record(line.place, None, f"{'description' if nl is None else 'code'} is not UTF-8")
-    return Record(line.place, Example(example_id, nl.strip(), code.strip(), language))
+    for side, text in (("description", line.nl), ("code", line.code)):
+        if undecodable(text):
+            return Record(line.place, None, f"{side} is {not_decoded(encoding)}")
+        if "\0" in text:
+            return Record(line.place, None, f"{side} holds NULs (is the file damaged?)")
+        if text.startswith(MARK):
+            return Record(line.place, None, f"{side} begins with {MARK_INSIDE}")
+    return Record(line.place, Example(example_id, line.nl.strip(), line.code.strip(), language))

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.__main__ import main
 from data.config import DataConfig
 from data.sources import open_source
 from system.errors import UserError
@@ -79,8 +81,17 @@ def test_the_language_is_the_users(tmp_path):
 @pytest.mark.parametrize("given_path", ["pairs", "pairs.nl", "pairs.code"])
 def test_parallel_text_is_two_files_of_one_name(tmp_path, given_path):
     (tmp_path / "pairs.nl").write_text("one \ntwo\n", encoding="utf-8")
-    (tmp_path / "pairs.code").write_text("  1\n2", encoding="utf-8")
+    (tmp_path / "pairs.code").write_text("  1\n2\n", encoding="utf-8")
     assert pairs_of(files(tmp_path / given_path)) == [("one", "1"), ("two", "2")]
+
+
+@pytest.mark.parametrize("ends", [("", ""), ("\n", "\n"), ("\n", ""), ("", "\n")])
+def test_the_last_line_is_refused_where_one_of_two_parallel_files_is_cut(tmp_path, ends):
+    (tmp_path / "pairs.nl").write_text("one\ntwo" + ends[0])
+    (tmp_path / "pairs.code").write_text("1\n2" + ends[1])
+    source = files(tmp_path / "pairs")
+    assert len(pairs_of(source)) == 1 + (ends[0] == ends[1])
+    assert sum(source.bad.counts.values()) == (ends[0] != ends[1])
 
 
 def test_parallel_text_has_the_endings_of_the_columns(tmp_path):
@@ -108,7 +119,7 @@ def test_half_of_a_parallel_text_is_refused(tmp_path):
     assert "pairs.code does not exist" in refusal(tmp_path / "pairs.nl")
 
 
-@pytest.mark.parametrize("dev", ["dev", "valid", "validation"])
+@pytest.mark.parametrize("dev", ["dev", "valid", "validation", "val", "eval", "Dev", "VALID"])
 def test_a_folder_holds_splits_in_any_form(tmp_path, dev):
     write(tmp_path / "train.jsonl", PAIRS)
     write(tmp_path / f"{dev}.csv", PAIRS[:1])
@@ -125,6 +136,83 @@ def test_a_split_that_is_there_twice_is_refused(tmp_path):
     write(tmp_path / "train.jsonl", PAIRS)
     write(tmp_path / "train.csv", PAIRS)
     assert "train.csv and" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("names", ["training.jsonl val.csv Test.CSV", "Train.JSONL EVAL.csv testing.tsv"])
+def test_other_names_of_splits_are_read_and_said(tmp_path, names):
+    for name in names.split():
+        write(tmp_path / name.lower(), PAIRS)
+        (tmp_path / name.lower()).rename(tmp_path / name)
+    source = files(tmp_path)
+    assert [len(pairs_of(source, split)) for split in ("train", "dev", "test")] == [3, 3, 3]
+    assert len(source.bad.remarks) == 3 and all(name in " ".join(source.bad.remarks) for name in names.split())
+
+
+def test_parallel_text_of_a_folder_may_have_other_names_too(tmp_path):
+    write(tmp_path / "train.jsonl", PAIRS)
+    (tmp_path / "Val.nl").write_text("one\n")
+    (tmp_path / "Val.code").write_text("1\n")
+    assert pairs_of(files(tmp_path), "dev") == [("one", "1")]
+    (tmp_path / "Val.code").unlink()
+    assert "Val.code does not exist" in refusal(tmp_path)
+
+
+def test_what_a_folder_holds_beside_its_splits_is_named(tmp_path):
+    write(tmp_path / "train.jsonl", PAIRS)
+    for name in ("README.md", ".hidden", "LICENSE"):
+        (tmp_path / name).write_text("x")
+    assert not files(tmp_path).bad.remarks
+    for name in ("test.parquet", "dev.jsonl.gz", "extra.csv"):
+        (tmp_path / name).write_text("x")
+    (remark,) = files(tmp_path).bad.remarks
+    assert "extra.csv" in remark and "dev.jsonl.gz (packed" in remark and "test.parquet (Parquet" in remark
+
+
+def test_a_folder_of_nothing_but_other_forms_says_what_they_are(tmp_path):
+    (tmp_path / "train.xlsx").write_bytes(b"PK\x03\x04")
+    line = refusal(tmp_path)
+    assert "no train, dev or test file" in line and "train.xlsx (a spreadsheet; save it as CSV" in line
+
+
+OTHER_FORMS = {
+    "pairs.xlsx": "spreadsheet", "pairs.parquet": "read_parquet('pairs.parquet').to_json('pairs.jsonl'",
+    "pairs.jsonl.gz": "unpack", "pairs.zip": "unpack", "pairs.ndjson": "rename it to pairs.jsonl", "pairs.pkl": "never",
+    "pairs.feather": "read_feather", "pairs.tab": "pairs.tsv", "pairs.XLS": "spreadsheet",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "words"), OTHER_FORMS.items())
+def test_other_forms_are_named_with_the_mend(tmp_path, name, words):
+    (tmp_path / name).write_bytes(b"x")
+    assert words in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("column", ["messages", "conversations"])
+def test_chats_are_named_with_the_mend(tmp_path, column):
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({column: [{"role": "user", "content": "sort"}]}) + "\n")
+    line = refusal(tmp_path / "pairs.jsonl")
+    assert f"only {column!r}" in line and "chats are not read" in line and "'nl'" in line
+
+
+def test_each_kind_of_bad_record_has_its_first_places_however_late_it_comes(tmp_path):
+    lines = ['{"nl": "a", "code": ""}'] * 30 + ['{"nl": "a", "co', '{"nl": "a", "code": "b"}']
+    (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
+    source = files(tmp_path / "pairs.jsonl")
+    assert pairs_of(source) == pairs_of(source) == [("a", "b")]
+    assert source.bad.counts == {"empty code": 30, "not JSON (cut in half?)": 1}
+    assert any(":31: not JSON" in place for place in source.bad.places)
+    assert sum(place.endswith("empty code") for place in source.bad.places) < 30
+
+
+def test_the_command_says_what_is_read_otherwise_and_every_kind_of_bad_record(tmp_path, capsys, monkeypatch):
+    (tmp_path / "pairs.csv").write_text("nl;code\n" + "a;\n" * 30 + "a;b\nc;d\ne;f\ng;h;i\nj;k")
+    command = ["data", "stats", "files", "--data.path", str(tmp_path / "pairs.csv"), "--json", str(tmp_path / "o.json")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0
+    printed = capsys.readouterr().out
+    assert "semicolons" in printed and "skipped 20 more: empty code" in printed and "pairs.csv:35: 3 fields" in printed
+    assert "skipped in all: 33" in printed
+    assert "semicolons" in json.loads((tmp_path / "o.json").read_text())["remarks"][0]
 
 
 def test_a_folder_without_splits_is_refused(tmp_path):
@@ -160,10 +248,12 @@ def test_a_file_without_records_is_refused(tmp_path, ending, content):
     assert "no records" in refusal(tmp_path / f"pairs.{ending}")
 
 
+NOT_UTF8 = "not UTF-8 (files in another encoding need its name: --data.encoding cp1252)"
+HALF = "column 'nl' holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no character"
 GOOD = b'{"nl": "one", "code": "1"}'
 BAD_LINES = {
-    b'{"nl": "tw\xff", "code": "2"}': "not UTF-8",
-    b'{"nl": "tw\\ud800", "code": "2"}': "not UTF-8",
+    b'{"nl": "tw\xff", "code": "2"}': NOT_UTF8,
+    b'{"nl": "tw\\ud800", "code": "2"}': HALF,
     b'{"nl": "two", "co': "not JSON (cut in half?)",
     b'["two", "2"]': "not a JSON object",
     b'{"nl": " ", "code": "2"}': "empty description",
@@ -171,7 +261,10 @@ BAD_LINES = {
     b'{"nl": "two", "code": ""}': "empty code",
     b'{"nl": "two"}': "no column 'code'",
     b'{"nl": 2, "code": "2"}': "column 'nl' is not text",
-    b"[" * 100_000: "not JSON (cut in half?)",
+    b"[" * 100_000: "not JSON that can be read: nested too deeply",
+    b'{"nl": "two", "code": NaN}': "column 'code' is NaN, not text",
+    b'{"nl": "two", "code": "2", "code": "3"}': "a JSON object in which 'code' stands twice",
+    b'\xef\xbb\xbf{"nl": "two", "code": "2"}': "a byte order mark in the middle of the file (two files put together?)",
 }
 
 
@@ -208,11 +301,12 @@ def test_evaluation_skips_nothing(tmp_path, line, reason):
 
 def test_bad_rows_of_a_table_are_counted(tmp_path):
     path = tmp_path / "pairs.csv"
-    path.write_bytes(b'nl,code\none,1\n"two\nlines",2\nthr\xffee,3\nfour\n,5\nsix,"6" x\nseven,7\n"eight,8\n')
+    path.write_bytes(b'nl,code\none,1\n"two\nlines",2\nthr\xffee,3\n,5\nfive,5\nsix\nseven,7\neight,8\n"nine,9\nten,10\n')
     source = files(path)
-    assert pairs_of(source) == [("one", "1"), ("two\nlines", "2"), ("seven", "7")]
-    assert [place.removeprefix(f"{path}:").split(":")[0] for place in source.bad.places] == ["5", "6", "7", "8", "10"]
-    assert source.bad.counts["not UTF-8"] == source.bad.counts["empty description"] == 1
+    assert pairs_of(source) == [("one", "1"), ("two\nlines", "2"), ("eight", "8")]
+    places = [place.removeprefix(f"{path}:").split(":")[0] for place in source.bad.places]
+    assert places == ["5", "6", "7", "8", "9", "11"]
+    assert list(source.bad.counts.values()) == [1, 1, 2, 1, 2] and source.bad.counts[NOT_UTF8] == 1
 
 
 def test_bad_lines_of_parallel_text_are_counted(tmp_path):
@@ -220,11 +314,11 @@ def test_bad_lines_of_parallel_text_are_counted(tmp_path):
     (tmp_path / "p.code").write_bytes(b"1\n2\n3\n\xfe\n")
     source = files(tmp_path / "p")
     assert pairs_of(source) == [("one", "1")]
-    assert source.bad.counts == {"description is not UTF-8": 1, "empty description": 1, "code is not UTF-8": 1}
+    assert source.bad.counts == {f"description is {NOT_UTF8}": 1, "empty description": 1, f"code is {NOT_UTF8}": 1}
 
 
 def test_a_file_in_which_nothing_is_usable_is_refused(tmp_path):
-    (tmp_path / "pairs.jsonl").write_bytes("{}\n".encode("utf-16"))
+    (tmp_path / "pairs.jsonl").write_bytes(b"{}\n")
     assert "none of its" in refusal(tmp_path / "pairs.jsonl")
 
 
