@@ -5,8 +5,8 @@
     python train.py django --data.path FOLDER        real pairs of description and code
     python train.py files --data.path pairs.jsonl --data.nl description --data.code code
     python train.py files --preset chapter-3.3 --data.path pairs.csv
-    python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, BART, PLBART or Marian
-                                                     checkpoint, each with its tokenizer
+    python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, mT5, BART, PLBART or
+                                                     Marian checkpoint, each with its tokenizer
     python train.py --run runs/quickstart --resume   go on with a run that was stopped
     python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
@@ -43,6 +43,7 @@ from training.config import LoopConfig
 from training.corpus import read_corpora
 from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
+from training.lossy_text import show_lossy_text
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
 from training.phase import finish_phase, next_batches, prepare, record_step, save, start_phase
@@ -89,6 +90,7 @@ def main(argv: list[str]) -> int:
         write_config(folder, settings, tokenizer.special_ids())
     write_environment(run, corpora)
     show_overview(settings, corpora, model, device, keeps_memory)
+    show_lossy_text(settings, tokenizer, corpora)
     checkpoint = begin(run, corpora, resume)
     with stopping_on_signals(run):
         for name in dropwhile(lambda name: name != run.position.phase, corpora):

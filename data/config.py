@@ -31,6 +31,7 @@ class DataConfig:
     max_source_length: Annotated[int, bounds(least=2)] = 256  # tokens of a source, end token included
     max_target_length: Annotated[int, bounds(least=2)] = 256  # tokens of a target, end token included
     vocab_size: int = 4000  # pieces that the tokenizer learns
+    add_pieces: bool = False  # characters that a checkpoint's tokenizer (init.from) cannot write become pieces of it
     batch_tokens: Count = 4096  # padded source + target tokens in a batch; 0: count examples instead
     batch_examples: Count = 0  # examples in a batch when batch_tokens is 0
     train_limit: Count = 0  # use only the first so many training examples; 0: all

@@ -31,7 +31,7 @@ from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
 from training.phase import next_batches, start_phase
 from training.run.checkpoints import Position
-from training.run.load import load_network
+from training.run.load import added_ids, load_network
 from training.run.state import Run
 
 SMOOTHING = 0.9  # of the loss: an exponential mean
@@ -67,7 +67,9 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
     training = replace(training, model=replace(training.model, vocab_size=tokenizer.vocab_size))
     model = make_network(training.model, tokenizer.pad_id)
     if training.init.from_:
-        load_network(model, Path(training.init.from_))
+        folder = Path(training.init.from_)
+        new_ids = added_ids(tokenizer, folder) if training.data.add_pieces else ()
+        load_network(model, folder, new_ids, training.seed)
     model.to(device).train()
 
     with tempfile.TemporaryDirectory() as folder:

@@ -136,6 +136,7 @@ def check_together(settings: Settings) -> None:
         raise UserError(
             "perturbed changes descriptions that are read; with data.reverse they are written, so leave it out"
         )
+    check_added_pieces(settings)
     check_auxiliary(settings)
     check_tasks(settings)
     loop, averaged = settings.training, settings.strategies.average_checkpoints
@@ -148,6 +149,20 @@ def check_together(settings: Settings) -> None:
     sizes["evaluation.max_new_tokens"] = settings.evaluation.max_new_tokens
     mend = "; lower it" if settings.init.from_ else "; lower it or raise --model.max_length"
     check_positions(settings.model, sizes, mend)
+
+
+def check_added_pieces(settings: Settings) -> None:
+    """Refuse to add pieces where none can be missing, or where their rows would not be learned. Raises UserError."""
+    if not settings.data.add_pieces:
+        return
+    if not settings.init.from_:
+        raise UserError("data.add_pieces adds what a checkpoint's tokenizer cannot write; give --init.from, or leave "
+                        "it out: a tokenizer that is learned here lacks nothing")  # fmt: skip
+    strategies = settings.strategies
+    for name, value in (("lora.rank", strategies.lora.rank), ("layers.last", strategies.layers.last)):
+        if value:
+            raise UserError(f"strategies.{name}={value} leaves the embedding as it is, and data.add_pieces adds rows "
+                            "to it that have to be learned; leave one of them out")  # fmt: skip
 
 
 def check_auxiliary(settings: Settings) -> None:

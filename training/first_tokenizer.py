@@ -11,6 +11,7 @@ from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
 from system.errors import UserError
 from training.corpus import Corpus
+from training.lossy_text import with_missing_pieces
 from training.pretrained import read_tokenizer
 from training.recipes import TrainingSettings
 from training.run.load import is_own_run, load_tokenizer
@@ -34,6 +35,8 @@ def first_tokenizer(settings: TrainingSettings, corpora: dict[str, Corpus]) -> T
     tokenizer = load_tokenizer(folder) if is_own_run(folder) else read_tokenizer(folder)
     if isinstance(tokenizer, PretrainedTokenizer):
         check_objectives(settings, tokenizer)
+        if settings.data.add_pieces:
+            return with_missing_pieces(tokenizer, corpora)
     return tokenizer
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 import torch
 
 from data.example import BadRecords
+from data.tokenizers.piece_files import read_table
+from data.tokenizers.pretrained import PretrainedTokenizer
+from model.interop.families import FAMILIES
+from model.interop.hugging_face import unsayable
 from model.transformer import Transformer
 from system.device import has_bf16, warn_without_bf16
 from training.config import LoopConfig
@@ -53,6 +57,7 @@ def show_overview(
     for name, corpus in corpora.items():
         show_bad_records(name, corpus.bad)
     warn_of_known_lines(settings)
+    warn_of_no_way_back(settings)
 
 
 def corpus_in_words(corpus: Corpus) -> str:
@@ -86,6 +91,21 @@ def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | Non
             places = [place.removesuffix(end) for place in bad.places if place.endswith(end)][:PLACES_SHOWN]
             where = f" (first: {', '.join(places)})" if places else ""
             print(f"{phase}: {count:,} records {reason}{where}", file=sys.stderr, flush=True)
+
+
+def warn_of_no_way_back(settings: TrainingSettings) -> None:
+    """Say so where a run that begins with somebody else's checkpoint could not be exported as one."""
+    folder = Path(settings.init.from_)
+    name = f"{PretrainedTokenizer.file_name}/{CONFIG_FILE}" if is_own_run(folder) else CONFIG_FILE
+    if not settings.init.from_ or not (folder / name).is_file():
+        return
+    kind = read_table(folder / name).get("model_type")
+    if kind in FAMILIES and (settings_left := unsayable(kind, settings.model)):
+        print(
+            f"warning: python -m training.export cannot make a {kind} checkpoint of this run: none has "
+            f"{', '.join(settings_left)}; leave that out where transformers is to read it",
+            file=sys.stderr,
+        )
 
 
 def warn_of_known_lines(settings: TrainingSettings) -> None:

@@ -7,19 +7,21 @@
     source.spm, target.spm, vocab.json  Marian: a model for each side cuts, one list of pieces gives the ids
 
 Names of special tokens inside a text (`</s>`, `<mask>`) are text here: code may hold them. In that alone the ids differ
-from those of transformers, which makes the special tokens of them.
+from those of transformers, which makes the special tokens of them. Pieces that somebody added: added_pieces.py beside.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
 
+from data.tokenizers.added_pieces import cut_out, in_parts
 from system.atomic_files import read_json
 from system.errors import UserError
 
@@ -27,7 +29,8 @@ TOKENIZER_FILES = (  # all that these kinds consist of: what a run folder keeps 
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
 )  # fmt: skip
-N_SENTINELS = 100
+N_SENTINELS, MOST_SENTINELS = 100, 10_000  # of T5, where its files say nothing else; a limit for what they say
+SENTINEL = re.compile(r"<extra_id_(\d+)>$")
 BLANK = "▁"  # U+2581, sentencepiece's blank
 PLBART_LANGUAGES = {  # by `language_codes` of tokenizer_config.json, in the order of their ids
     "base": ("java", "python", "en_XX"),
@@ -49,6 +52,7 @@ class Pieces:
     suffix: tuple[int, ...]  # and behind it
     target_suffix: tuple[int, ...]  # and behind a target
     languages: tuple[int, ...] = ()  # special ids that name a language
+    added: Mapping[int, str] = field(default_factory=dict)  # id -> piece that was added and is no special one
 
 
 def read_pieces(folder: Path) -> Pieces:
@@ -62,7 +66,10 @@ def read_pieces(folder: Path) -> Pieces:
     }
     for files, read in kinds.items():
         if all((folder / file).is_file() for file in files):
-            return read(folder)
+            pieces = read(folder)
+            if read is read_tokenizers_json:  # whose library cuts added pieces out itself
+                return pieces
+            return with_added(pieces, plain_tokens(added_tokens(folder), folder), folder)
     known = "; ".join(" with ".join(files) for files in kinds)
     raise UserError(f"{folder} has no tokenizer, and a network without its own cannot be used; it needs {known}")
 
@@ -84,7 +91,26 @@ def read_tokenizers_json(folder: Path) -> Pieces:
         raise UserError(f"{path} does not say what stands around a text; its post_processor is missing")
     prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
     table = {index: piece for piece, index in backend.get_vocab(with_added_tokens=True).items()}
-    return backend_pieces(backend, table, prefix, suffix)
+    pieces = backend_pieces(backend, table, prefix, suffix)
+    added = {index: token.content for index, token in backend.get_added_tokens_decoder().items() if not token.special}
+    added = plain_tokens(added, folder)
+    if all(pieces.decode(pieces.encode(f"a{piece}a")) == f"a{piece}a" for piece in added.values()):
+        return replace(pieces, added=added)
+    return replace(pieces, added=added, decode=in_parts(added, pieces.decode))
+
+
+def with_added(pieces: Pieces, added: dict[int, str], folder: Path) -> Pieces:
+    """A tokenizer that cuts added pieces out of the text first. Raises UserError where an id has two pieces."""
+    if not added:
+        return pieces
+    for index, piece in added.items():
+        if pieces.table.get(index, piece) != piece:
+            raise UserError(f"{folder}: id {index} is both {pieces.table[index]!r} and {piece!r}, which was added; "
+                            "fetch the checkpoint again")  # fmt: skip
+    return replace(
+        pieces, encode=cut_out(added, pieces.encode), encode_target=cut_out(added, pieces.encode_target),
+        decode=in_parts(added, pieces.decode), table=pieces.table | added, added=added,
+    )  # fmt: skip
 
 
 def read_byte_level(folder: Path) -> Pieces:
@@ -106,11 +132,13 @@ def read_byte_level(folder: Path) -> Pieces:
 
 
 def read_t5(folder: Path) -> Pieces:
-    """Read T5's kind; CodeT5 and files that say `extra_ids` differently have a tokenizer.json or other files."""
+    """Read T5's kind, and mT5's, whose tokenizer_config.json says that there are no sentinels (`extra_ids`)."""
     processor = read_processor(folder / "spiece.model")
     table = table_of(processor)
-    n = len(table)
-    table |= {n + N_SENTINELS - 1 - i: f"<extra_id_{i}>" for i in range(N_SENTINELS)}
+    n, n_sentinels = len(table), settings_of(folder).get("extra_ids", N_SENTINELS)
+    if n_sentinels not in range(MOST_SENTINELS):
+        raise UserError(f"{folder}: extra_ids={n_sentinels} is no number of sentinels; fetch the checkpoint again")
+    table |= {n + n_sentinels - 1 - i: f"<extra_id_{i}>" for i in range(n_sentinels)}
     end = (index_of(table, special_names(folder)["eos_token"], folder),)
 
     def decode(ids: list[int]) -> str:
@@ -256,6 +284,21 @@ def added_tokens(folder: Path) -> dict[int, str]:
     older = {index: piece for piece, index in read_table(path).items()} if path.is_file() else {}
     newer = settings_of(folder).get("added_tokens_decoder", {})
     return older | {int(index): token["content"] for index, token in newer.items()}
+
+
+def listed_tokens(folder: Path) -> list[str]:
+    """Further special tokens that the files list, under the names of different versions."""
+    settings = settings_of(folder)
+    lists = (settings.get(name, ()) for name in ("additional_special_tokens", "extra_special_tokens"))
+    listed = [token["content"] if isinstance(token, dict) else token for tokens in lists for token in tokens]
+    added = settings.get("added_tokens_decoder", {}).values()
+    return listed + [token["content"] for token in added if token.get("special")]
+
+
+def plain_tokens(added: Mapping[int, str], folder: Path) -> dict[int, str]:
+    """Those of the added pieces that are text like any other: no special tokens, and not the empty one."""
+    special = {*special_names(folder).values(), *listed_tokens(folder), ""}
+    return {index: piece for index, piece in added.items() if piece not in special and not SENTINEL.match(piece)}
 
 
 def index_of(table: dict[int, str], piece: str, folder: Path) -> int:

@@ -7,18 +7,20 @@ byte-level ones are lossless: sentencepiece makes one blank of any white space.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from data.tokenizers.piece_files import TOKENIZER_FILES, read_pieces, settings_of, special_names
+from data.tokenizers.added_pieces import files_with
+from data.tokenizers.piece_files import SENTINEL, TOKENIZER_FILES, listed_tokens, read_pieces, special_names
 from data.tokenizers.tokenizer import Tokenizer
 from system.atomic_files import write_atomically
 from system.errors import UserError
 
 SETTINGS = ("config.json", "generation_config.json")  # the network's: with them a run can go back to its family
-SENTINEL = re.compile(r"<extra_id_(\d+)>$")
-READABLE = str.maketrans({"▁": "␣", "Ġ": "␣", "Ċ": "↵", "ĉ": "⇥"})  # of sentencepiece and of byte-level BPE
+READABLE = str.maketrans({  # of sentencepiece, of byte-level BPE and of added pieces
+    "▁": "␣", "Ġ": "␣", " ": "␣", "Ċ": "↵", "\n": "↵", "ĉ": "⇥", "\t": "⇥",
+})  # fmt: skip
 
 
 class PretrainedTokenizer(Tokenizer):
@@ -100,20 +102,31 @@ class PretrainedTokenizer(Tokenizer):
         """One id as `pieces` shows it."""
         return self.table.get(i, f"<{i}>").translate(READABLE)
 
+    def with_pieces(self, pieces: Sequence[str]) -> PretrainedTokenizer:
+        """The tokenizer with further pieces, whose ids follow the last one that it has. Raises UserError.
+
+        A piece that it has and never writes (Marian: only the other side's model cuts it) keeps its id.
+        """
+        ids = {piece: index for index, piece in self.table.items() if piece in {*pieces}}
+        first = max(self.table) + 1
+        ids |= {piece: first + i for i, piece in enumerate(piece for piece in pieces if piece not in ids)}
+        with TemporaryDirectory() as folder:
+            for name, content in files_with(self.files, ids).items():
+                (Path(folder) / name).write_bytes(content)
+            vocab_size = max(self.n_ids, *(index + 1 for index in ids.values()))
+            made = PretrainedTokenizer(
+                Path(folder), vocab_size, self.pad_id, self.end_id, self.decoder_start_id, self.never_ids
+            )
+        if any(made.table.get(index) != piece for piece, index in ids.items()):
+            raise UserError("data.add_pieces: the checkpoint's tokenizer has gaps among its ids, so that no piece can "
+                            "be added behind them; leave it out")  # fmt: skip
+        return made
+
     def save(self, path: Path) -> None:
         """Write the checkpoint's tokenizer files, and its settings, into the folder `path`."""
         path.mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
             write_atomically(path / name, content)
-
-
-def listed_tokens(folder: Path) -> list[str]:
-    """Further special tokens that the files list, under the names of different versions."""
-    settings = settings_of(folder)
-    lists = (settings.get(name, ()) for name in ("additional_special_tokens", "extra_special_tokens"))
-    listed = [token["content"] if isinstance(token, dict) else token for tokens in lists for token in tokens]
-    added = settings.get("added_tokens_decoder", {}).values()
-    return listed + [token["content"] for token in added if token.get("special")]
 
 
 def readable_by_all(text: str) -> str:

@@ -47,6 +47,8 @@ class Family:
     copies: tuple[str, ...]  # their further names of the embedding
     default_start: str  # their setting that gives the decoder's first token where decoder_start_token_id is not given
     unread: frozenset[str] = field(default=frozenset())  # weights in old files that their class leaves unread too
+    aliases: Mapping[str, str] = field(default_factory=dict)  # further names that their class obeys before the setting
+    implied: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda values: {}  # settings that the activation decides
 
 
 def t5_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +58,18 @@ def t5_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-6,
         "scale_decoder_outputs": values.get("tie_word_embeddings") is not False,
     }
+
+
+def t5_implied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What feed_forward_proj means (configuration_t5.py): T5's class obeys these where a file has them."""
+    kind, _, activation = str(values.get("feed_forward_proj")).rpartition("-")
+    activation = "gelu_new" if (kind, activation) == ("gated", "gelu") else activation
+    return {"is_gated_act": kind == "gated", "dense_act_fn": activation}
+
+
+def mt5_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """MT5Config's: a gate unless the file says otherwise. Its class never scales the output."""
+    return {**t5_defaults(values), "feed_forward_proj": "gated-gelu"}
 
 
 def t5_rules(config: ModelConfig) -> Rules:
@@ -99,12 +113,27 @@ T5 = Family(
     activations={
         "relu": "relu", "gated-gelu": "geglu", "gated-silu": "swiglu", "gelu": "gelu", "gelu_new": "gelu_tanh",
         "silu": "swish", "swish": "swish", "gated-gelu_new": "geglu", "gated-swish": "swiglu",
+        "gelu_pytorch_tanh": "gelu_tanh", "gated-gelu_pytorch_tanh": "geglu",
     },
     defaults=t5_defaults,
     rules=t5_rules,
     copies=("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"),
     default_start="pad_token_id",
     unread=frozenset({"decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"}),
+    aliases={
+        "hidden_size": "d_model", "num_attention_heads": "num_heads", "num_hidden_layers": "num_layers",
+        "head_dim": "d_kv",
+    },
+    implied=t5_implied,
+)  # fmt: skip
+
+# mT5 (Xue et al. 2021) is T5 v1.1 with another vocabulary; its class never scales the output.
+MT5 = replace(
+    T5,
+    architecture="MT5ForConditionalGeneration",
+    settings=tuple(setting for setting in T5.settings if setting.ours != "scale_output"),
+    fixed={**T5.fixed, "scale_output": False},
+    defaults=mt5_defaults,
 )
 
 
@@ -163,7 +192,11 @@ BART = Family(
     copies=("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"),
     default_start="eos_token_id",
     unread=frozenset({"model.encoder.version", "model.decoder.version"}),
-)
+    aliases={
+        "hidden_size": "d_model", "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+    },
+)  # fmt: skip
 
 # PLBartConfig's own defaults; its class has no fixed start token and puts the target's last token, the end, in front.
 PLBART = replace(
@@ -186,7 +219,7 @@ MARIAN = replace(
     default_start="pad_token_id",
 )
 
-FAMILIES = {"t5": T5, "bart": BART, "plbart": PLBART, "marian": MARIAN}  # by config.json's model_type
+FAMILIES = {"t5": T5, "mt5": MT5, "bart": BART, "plbart": PLBART, "marian": MARIAN}  # by config.json's model_type
 
 # torch.nn.Transformer numbers its norms; the three input projections are one matrix, here in three parts.
 TORCH_RULES: Rules = (

@@ -1,4 +1,4 @@
-"""Conversion of settings and weights to and from Hugging Face's T5, BART, PLBART and Marian.
+"""Conversion of settings and weights to and from Hugging Face's T5, mT5, BART, PLBART and Marian.
 
 No file is read here and nothing of Hugging Face is imported: a model of theirs is the dictionary of its config.json and
 its name -> tensor. T5 v1.1 and Flan-T5 are T5 with a gate and without a tied output, CodeT5 is T5. What the families
@@ -26,6 +26,8 @@ from model.positions import sinusoidal_positions
 from model.transformer import Transformer
 
 Tensors = dict[str, Tensor]
+ALWAYS_TIED = ("t5", "mt5")  # their classes tie whatever the file says, unless the output is there and another matrix
+DROPOUTS = ("dropout", "dropout_attention", "dropout_feed_forward", "dropout_output")
 NAMES_SHOWN = 6  # names of a list that stand in an error's line; the error's attributes hold all of them
 
 
@@ -58,14 +60,16 @@ class Imported(NamedTuple):
 def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Imported:
     """Convert the values of a config.json and the model's weights. Raises ConversionError."""
     family = family_of(values)
-    values = {**family.defaults(values), **{name: value for name, value in values.items() if value is not None}}
+    values, contradictions = one_name_each(family, values)
+    values = {**family.defaults(values), **values}
+    contradictions += untied_in_name_alone(family, values, tensors)
     tensors = with_embedding(family, with_prefix(family, tensors))
-    chosen, problems = our_settings(family, values)
+    chosen, problems = our_settings(family, values, contradictions)
 
     named = original_name(family)
     if named in tensors:
         output = tensors.get("lm_head.weight")
-        tied = values["model_type"] == "t5" or values.get("tie_word_embeddings", True)  # T5's classes always tie
+        tied = values["model_type"] in ALWAYS_TIED or values.get("tie_word_embeddings", True)
         chosen["tie_embeddings"] = tied if output is None else same(output, tensors[named])
         chosen["logits_bias"] = "final_logits_bias" in tensors
         problems += differing_copies(family, tensors)
@@ -99,7 +103,7 @@ def from_hugging_face(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
 def to_hugging_face(
     kind: str, config: ModelConfig, weights: Mapping[str, Tensor], special: SpecialIds
 ) -> tuple[dict[str, Any], Tensors]:
-    """A config.json and weights that the class of `kind` (t5, bart, plbart, marian) accepts. Raises ConversionError.
+    """A config.json and weights that the class of `kind`, a name in FAMILIES, accepts. Raises ConversionError.
 
     `weights` are what `weights_of` gives, a tied output left out.
     """
@@ -118,15 +122,15 @@ def to_hugging_face(
     embedding = tensors[original_name(family)]
     if not config.tie_embeddings:  # BART's classes tie all of the four or none
         tensors |= {name: embedding.clone() for name in family.copies}
-    if kind == "t5" and config.tie_embeddings and not config.scale_output:
+    if kind in ALWAYS_TIED and config.tie_embeddings and not config.scale_output:
         tensors["lm_head.weight"] = embedding.clone()  # older T5 classes take an unscaled output for an untied one
 
     ids = {
         "pad_token_id": special.pad_id, "eos_token_id": special.end_id,
         "decoder_start_token_id": special.decoder_start_id,
     }  # fmt: skip
-    tie = config.scale_output if kind == "t5" else config.tie_embeddings
-    unforced = {} if kind == "t5" else {"forced_eos_token_id": None, "bos_token_id": None}
+    tie = config.scale_output if kind in ALWAYS_TIED else config.tie_embeddings
+    unforced = {} if kind in ALWAYS_TIED else {"forced_eos_token_id": None, "bos_token_id": None}
     about = {"model_type": kind, "architectures": [family.architecture], "tie_word_embeddings": tie}
     return {**values, **ids, **unforced, **about}, tensors
 
@@ -139,10 +143,22 @@ def family_of(values: Mapping[str, Any]) -> Family:
     return FAMILIES[kind]
 
 
-def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def one_name_each(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The values that are given, with a setting's further names under its own, and a line for each contradiction."""
+    given = {name: value for name, value in values.items() if value is not None}
+    problems = []
+    for alias, name in family.aliases.items():
+        if alias in given and given.setdefault(name, given[alias]) != given[alias]:
+            problems.append(f"{alias}={given[alias]} beside {name}={given[name]}")
+    return given, problems
+
+
+def our_settings(
+    family: Family, values: Mapping[str, Any], contradictions: Iterable[str]
+) -> tuple[dict[str, Any], list[str]]:
     """The fields of ModelConfig, and the values that they cannot express. Raises ConversionError for bad sizes."""
     chosen: dict[str, Any] = {}
-    problems, unreadable = [], []
+    problems, unreadable = [*contradictions], []
     for theirs, ours in family.settings:
         value = values.get(theirs)
         if value is None:
@@ -161,6 +177,10 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         chosen["feed_forward"] = family.activations[activation]
     else:
         problems.append(f"{family.activation}={activation}")
+        chosen["feed_forward"] = "geglu" if str(activation).startswith("gated") else "relu"  # so many weights at least
+    for name, implied in family.implied(values).items():
+        if name in values and not same_activation(family, values[name], implied):
+            problems.append(f"{name}={values[name]} beside {family.activation}={activation}")
 
     if unreadable:
         raise ConversionError(unreadable + problems)
@@ -168,6 +188,12 @@ def our_settings(family: Family, values: Mapping[str, Any]) -> tuple[dict[str, A
         d_k = chosen.pop("d_k")
         chosen["d_kv"] = 0 if d_k * chosen["n_heads"] == chosen["d_model"] else d_k
     return chosen | family.fixed, problems
+
+
+def same_activation(family: Family, one: Any, other: Any) -> bool:
+    """Whether two values are equal or two names of one activation."""
+    ours = [family.activations.get(name) if isinstance(name, str) else None for name in (one, other)]
+    return one == other or (ours[0] is not None and ours[0] == ours[1])
 
 
 def is_of_kind(value: Any, example: Any) -> bool:
@@ -178,24 +204,41 @@ def is_of_kind(value: Any, example: Any) -> bool:
 
 
 def their_settings(family: Family, config: ModelConfig) -> tuple[dict[str, Any], list[str]]:
-    """The values of a config.json, and the settings in `config` that they cannot express."""
+    """The values of a config.json, and the settings in `config` that they cannot express.
+
+    Dropout is no part of the function: where they have fewer rates than we do, the first one goes (`lost_dropout`).
+    """
     if config.d_k * config.n_heads == config.d_model:
         config = replace(config, d_kv=0)
     values: dict[str, Any] = {}
     problems = []
     for theirs, ours in family.settings:
         value = getattr(config, ours)
-        if values.setdefault(theirs, value) != value:
+        if values.setdefault(theirs, value) != value and ours not in DROPOUTS:
             first = next(setting.ours for setting in family.settings if setting.theirs == theirs)
             problems.append(f"{ours}={value} beside {first}={values[theirs]}")
     for ours, value in family.fixed.items():
-        if getattr(config, ours) != value:
+        if getattr(config, ours) != value and ours not in DROPOUTS:
             problems.append(f"{ours}={getattr(config, ours)}")
     activation = [theirs for theirs, ours in family.activations.items() if ours == config.feed_forward]
     if not activation:
         problems.append(f"feed_forward={config.feed_forward}")
     values[family.activation] = activation[0] if activation else None
     return values | family.fixed_theirs, problems
+
+
+def unsayable(kind: str, config: ModelConfig) -> list[str]:
+    """The settings of a network that a config.json of `kind` cannot say, so that it cannot become one."""
+    return their_settings(family_of({"model_type": kind}), config)[1]
+
+
+def lost_dropout(kind: str, config: ModelConfig) -> list[str]:
+    """The rates of dropout that a config.json of `kind` has no place for, or says another value of."""
+    family = family_of({"model_type": kind})
+    values = their_settings(family, config)[0]
+    said = {ours: values[theirs] for theirs, ours in family.settings if ours in DROPOUTS}
+    said |= {ours: value for ours, value in family.fixed.items() if ours in DROPOUTS}
+    return [f"{ours}={getattr(config, ours)}" for ours, value in said.items() if getattr(config, ours) != value]
 
 
 def special_ids(values: Mapping[str, Any]) -> SpecialIds:
@@ -284,6 +327,14 @@ def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]
         f"{name} differs from {named}" for name in family.copies
         if name in tensors and not same(tensors[name], tensors[named])
     ]  # fmt: skip
+
+
+def untied_in_name_alone(family: Family, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[str]:
+    """A line for each matrix that is missing where the file says that nothing is tied: their class would draw it."""
+    if values.get("tie_word_embeddings") is not False or values["model_type"] in ALWAYS_TIED:
+        return []
+    present = with_prefix(family, tensors)
+    return [f"tie_word_embeddings=False beside no {name}" for name in family.copies if name not in present]
 
 
 def same(one: Tensor, other: Tensor) -> bool:

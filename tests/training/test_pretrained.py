@@ -177,7 +177,7 @@ def test_folders_that_are_no_checkpoint_are_refused(make_checkpoint, tmp_path, c
 
 def test_other_architectures_and_sizes_are_refused(make_checkpoint, tmp_path, capsys):
     folder = spoilt(make_checkpoint("bart"), tmp_path, model_type="gpt2")
-    assert "model_type=gpt2; known are t5, bart, plbart, marian" in refused(capsys, folder, tmp_path)
+    assert "model_type=gpt2; known are t5, mt5, bart, plbart, marian" in refused(capsys, folder, tmp_path)
     shutil.rmtree(folder)
     folder = spoilt(make_checkpoint("bart"), tmp_path, encoder_layers=2, decoder_ffn_dim=31)
     line = refused(capsys, folder, tmp_path)
@@ -360,7 +360,8 @@ def test_a_run_without_a_checkpoint_goes_out_only_where_a_family_can_say_it(tmp_
     assert "cannot become marian: cannot be expressed: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert run_and_report(export.main, [*command, "--kind", "bart"]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"config.json", "model.safetensors"}
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"config.json", "generation_config.json", "model.safetensors"}
     transformers.BartForConditionalGeneration.from_pretrained(tmp_path / "out")
     assert run_and_report(export.main, [*command, "--kind", "bart"]) == 2
     assert "not there yet or is empty" in capsys.readouterr().err

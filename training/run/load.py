@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from data.config import DataConfig
 from data.tokenizers.piece_files import read_table
@@ -14,7 +17,7 @@ from model.fast import make_network
 from model.interop.hugging_face import ConversionError, fill
 from model.transformer import Transformer
 from system.errors import UserError
-from training.pretrained import WEIGHT_FILES, read_network, read_weights
+from training.pretrained import WEIGHT_FILES, read_network, read_tokenizer, read_weights
 from training.recipes import TrainingSettings
 from training.run.folder import CONFIG_FILE, is_run, read_config_values
 from training.run.settings_file import from_dict
@@ -23,6 +26,8 @@ from training.weights import load_weights
 # Parts of our network that a checkpoint may lack: they start anew.
 LOADED_HEADS = ("copy_head", *PRETRAINING_HEADS)
 NEW_PREFIXES = tuple(f"{head}." for head in LOADED_HEADS)
+VOCABULARY_ROWS = ("embedding.weight", "output.weight", "logits_bias", "mlm_head.bias")  # a row or a number a piece
+NEW_ROWS = 0.1  # size of the rows of added pieces, as a share of the others'
 
 
 def is_own_run(folder: Path) -> bool:
@@ -39,23 +44,53 @@ def network_config(folder: Path) -> ModelConfig:
     return from_dict(ModelConfig, read_config_values(folder)["model"], folder / CONFIG_FILE)
 
 
-def load_network(model: Transformer, folder: Path) -> None:
+def load_network(model: Transformer, folder: Path, new_ids: Sequence[int] = (), seed: int = 0) -> None:
     """Put the weights of a run or a checkpoint into the network that its configuration made. Raises UserError.
 
-    Of a run's heads, those that the network has not are left behind.
+    Of a run's heads, those that the network has not are left behind. new_ids: pieces that were added to the folder's
+    vocabulary, whose rows are drawn.
     """
     try:
         if not is_own_run(folder):
-            fill(model, read_network(folder).weights, NEW_PREFIXES)
-            return
-        own = model.state_dict().keys()
-        weights = {
-            name: tensor for name, tensor in read_weights(folder).items()
-            if name in own or not name.startswith(NEW_PREFIXES)
-        }
-        fill(model, weights, NEW_PREFIXES)
+            weights = read_network(folder).weights
+        else:
+            own = model.state_dict().keys()
+            weights = {
+                name: tensor for name, tensor in read_weights(folder).items()
+                if name in own or not name.startswith(NEW_PREFIXES)
+            }
+        fill(model, with_new_rows(weights, new_ids, seed) if new_ids else weights, NEW_PREFIXES)
     except ConversionError as error:
         raise UserError(f"{folder} does not hold the network that the run was begun with: {error}") from error
+
+
+def with_new_rows(weights: Mapping[str, Tensor], new_ids: Sequence[int], seed: int) -> dict[str, Tensor]:
+    """The weights with rows for added pieces: matrices with a row a piece get small random ones, vectors zeros.
+
+    Small is a tenth of the other rows' root mean square; the same seed draws the same rows.
+    """
+    before = len(weights["embedding.weight"])
+    after = max(before, max(new_ids) + 1)
+    generator = torch.Generator().manual_seed(seed)
+    grown = dict(weights)
+    for name in sorted(weights):
+        if name not in VOCABULARY_ROWS or len(weights[name]) != before:
+            continue
+        old = weights[name].float()  # (V, d_model) or (V)
+        rows = old.new_zeros(after, *old.shape[1:])
+        rows[:before] = old
+        size = NEW_ROWS * old.square().mean().sqrt() if old.dim() == 2 else 0.0
+        rows[list(new_ids)] = size * torch.randn(len(new_ids), *old.shape[1:], generator=generator)
+        grown[name] = rows
+    return grown
+
+
+def added_ids(tokenizer: Tokenizer, folder: Path) -> list[int]:
+    """The ids of the pieces that a run's tokenizer has and that of the folder which it begins with has not."""
+    if not isinstance(tokenizer, PretrainedTokenizer):
+        return []
+    before = load_tokenizer(folder) if is_own_run(folder) else read_tokenizer(folder)
+    return sorted(tokenizer.table.keys() - before.table.keys())
 
 
 def new_heads(settings: TrainingSettings) -> list[str]:

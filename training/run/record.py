@@ -18,7 +18,7 @@ from training.run.checkpoints import Checkpoint, find_checkpoint
 from training.run.code_hash import code_hash, imported_files
 from training.run.environment import describe_environment
 from training.run.folder import SCORES_FILE, truncate_metrics
-from training.run.load import load_network
+from training.run.load import added_ids, load_network
 from training.run.state import Run
 
 
@@ -84,7 +84,8 @@ def begin_from_checkpoint(run: Run) -> None:
     folder = Path(run.settings.init.from_)
     if weights_hash(folder) != read_json(run.folder / "environment.json")["init_sha256"]:
         raise UserError(f"the weights in {folder} are not those that {run.folder} was begun with; bring them back")
-    load_network(run.model, folder)
+    new_ids = added_ids(run.tokenizer, folder) if run.settings.data.add_pieces else ()
+    load_network(run.model, folder, new_ids, run.settings.seed)
 
 
 def finish_record(run: Run) -> None:

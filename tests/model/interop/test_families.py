@@ -10,9 +10,18 @@ from model.config import ModelConfig, preset
 from model.decoding import SpecialIds
 from model.fast import make_network
 from model.interop.families import FAMILIES
-from model.interop.hugging_face import ConversionError, fill, from_hugging_face, own_tensors, to_hugging_face
+from model.interop.hugging_face import (
+    ConversionError,
+    fill,
+    from_hugging_face,
+    lost_dropout,
+    own_tensors,
+    to_hugging_face,
+    unsayable,
+)
 from model.positions import sinusoidal_positions
 
+UNSAID = {"preset": "t5", "scale_initial_queries": False}  # a name, and what decides about first weights alone
 SPECIAL = SpecialIds(pad_id=0, end_id=1, decoder_start_id=3)
 SIZES = {"vocab_size": 19, "d_model": 16, "n_heads": 2, "d_ff": 24, "n_encoder_layers": 2, "n_decoder_layers": 3}
 NETWORKS = {
@@ -57,8 +66,21 @@ def refused(convert, *arguments) -> ConversionError:
         ("t5", {"pad_token_id": 19, "bad_words_ids": [[3, 4]]}, {"pad_token_id=19", "bad_words_ids=[[3, 4]]"}),
         ("t5", {"d_ff": "24", "num_layers": True, "d_kv": None, "num_heads": 1.5},
          {"d_ff='24' is no int", "num_layers=True is no int", "d_kv is not given", "num_heads=1.5 is no int"}),
+        ("t5", {"dense_act_fn": "gelu_new", "is_gated_act": True},
+         {"dense_act_fn=gelu_new beside feed_forward_proj=relu", "is_gated_act=True beside feed_forward_proj=relu"}),
+        ("t5", {"feed_forward_proj": "gated-gelu", "dense_act_fn": "gelu"},  # gelu_new is what gated-gelu means
+         {"dense_act_fn=gelu beside feed_forward_proj=gated-gelu"}),
+        ("t5", {"dense_act_fn": ["relu"], "hidden_size": 32, "num_hidden_layers": 1, "head_dim": 4},
+         {"dense_act_fn=['relu'] beside feed_forward_proj=relu", "hidden_size=32 beside d_model=16",
+          "num_hidden_layers=1 beside num_layers=2", "head_dim=4 beside d_kv=8"}),
+        ("bart", {"hidden_size": 8, "num_attention_heads": 4, "num_hidden_layers": 3},
+         {"hidden_size=8 beside d_model=16", "num_attention_heads=4 beside encoder_attention_heads=2",
+          "num_hidden_layers=3 beside encoder_layers=2"}),
+        ("marian", {"num_hidden_layers": 6, "scale_embedding": "yes", "activation_function": ["relu", "gelu"]},
+         {"num_hidden_layers=6 beside encoder_layers=2", "scale_embedding='yes' is no bool",
+          "activation_function=['relu', 'gelu']"}),
         ("bart", {"encoder_layers": 10**9}, {"1000000000 + 3 layers"}),
-        ("t5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, bart, plbart, marian"}),
+        ("t5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, mt5, bart, plbart, marian"}),
     ],
 )  # fmt: skip
 def test_settings_that_ours_cannot_say_are_all_listed(kind, changes, expected):
@@ -73,6 +95,19 @@ def test_weights_left_over_and_missing_are_listed_on_their_side():
     assert refusal.left_over == ["model.encoder.layers.7.fc1.weight"]
     assert refusal.missing == ["lm_head.weight", "model.decoder.layers.2.fc2.bias"]
     assert all(name in str(refusal) for name in (*refusal.left_over, *refusal.missing))
+
+
+def test_a_file_that_says_untied_and_has_one_matrix_is_refused():
+    """Their class ties all of the four or none, and draws anew what is missing."""
+    values, tensors = folder_of("bart")
+    tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
+    assert from_hugging_face(values, tensors).config.tie_embeddings
+    refusal = refused(from_hugging_face, {**values, "tie_word_embeddings": False}, tensors)
+    sides = ("encoder", "decoder")
+    expected = [f"tie_word_embeddings=False beside no model.{side}.embed_tokens.weight" for side in sides]
+    assert refusal.cannot_express == expected
+    copies = {f"model.{side}.embed_tokens.weight": tensors["model.shared.weight"].clone() for side in sides}
+    assert from_hugging_face({**values, "tie_word_embeddings": False}, {**tensors, **copies}).weights
 
 
 def test_sizes_that_do_not_fit_are_listed():
@@ -128,15 +163,12 @@ def test_weights_that_their_own_class_leaves_unread_are_left_unread():
     ("kind", "config", "expected"),
     [
         ("t5", preset("modern", copy_head=True),
-         {"scale_attention=True", "positions=rotary", "learn_padding=False", "copy_head=True",
-          "dropout_attention=0.0 beside dropout=0.1", "dropout_feed_forward=0.0 beside dropout=0.1",
-          "dropout_output=0.0 beside dropout=0.1"}),
+         {"scale_attention=True", "positions=rotary", "learn_padding=False", "copy_head=True"}),
         ("bart", preset("bart"), {"position_offset=0"}),
         ("marian", preset("bart"), {"norm_embeddings=True", "positions=learned", "sinusoid_layout=interleaved"}),
         ("plbart", preset("t5"),
          {"norm=rms", "norm_position=pre", "norm_epsilon=1e-06", "norm_embeddings=False", "positions=t5_relative",
-          "position_offset=0", "biases=False", "scale_attention=False", "scale_output=True", "learn_padding=True",
-          "dropout_output=0.1"}),
+          "position_offset=0", "biases=False", "scale_attention=False", "scale_output=True", "learn_padding=True"}),
     ],
 )  # fmt: skip
 def test_settings_that_theirs_cannot_say_are_all_listed(kind, config, expected):
@@ -157,3 +189,43 @@ def test_filling_a_network_leaves_nothing_over_on_either_side():
     refusal = refused(fill, model, weights, ("copy_head.",))
     assert refusal.left_over == ["nothing.weight"]
     assert refusal.cannot_express == ["embedding.weight is (3, 16), the network's is (19, 16)"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("t5", {"dense_act_fn": "relu", "is_gated_act": False}),
+        ("t5", {"d_model": None, "hidden_size": 16, "num_hidden_layers": 2}),  # a further name alone
+        ("marian", {"activation_function": "silu", "num_attention_heads": 2}),
+    ],
+)
+def test_settings_that_are_said_twice_and_agree_are_read(kind, changes):
+    values, tensors = folder_of(kind)
+    assert from_hugging_face({**values, **changes}, tensors).config == from_hugging_face(values, tensors).config
+
+
+def test_dropout_does_not_keep_a_network_from_leaving_and_what_has_no_name_there_is_told():
+    for kind, network in NETWORKS.items():
+        rates = {"dropout": 0.2, "dropout_attention": 0.3, "dropout_feed_forward": 0.4, "dropout_output": 0.5}
+        model = make_network(replace(network, **rates), 0)
+        values, tensors = to_hugging_face(kind, model.config, own_tensors(model), SPECIAL)
+        assert values["dropout_rate" if kind == "t5" else "dropout"] == 0.2
+        said = {"t5": 0.2, "bart": 0.3, "marian": 0.3}[kind]
+        found = from_hugging_face(values, tensors).config
+        assert found.dropout_attention == said and replace(found, **rates, **UNSAID) == replace(model.config, **UNSAID)
+        expected = ["dropout_output=0.5"]
+        if kind == "t5":
+            expected = ["dropout_attention=0.3", "dropout_feed_forward=0.4", *expected]
+        assert lost_dropout(kind, model.config) == expected and not unsayable(kind, model.config)
+
+
+def test_mt5_is_t5s_table_with_a_gate_and_an_unscaled_output():
+    config = preset("t5_v1_1", **SIZES)
+    model = make_network(config, 0)
+    values, tensors = to_hugging_face("mt5", config, own_tensors(model), SPECIAL)
+    assert values["model_type"] == "mt5" and values["architectures"] == ["MT5ForConditionalGeneration"]
+    del values["feed_forward_proj"]  # MT5Config's own default
+    found = from_hugging_face(values, tensors)
+    assert replace(found.config, **UNSAID) == replace(config, **UNSAID)
+    assert all(found.weights[name].equal(tensor) for name, tensor in own_tensors(model).items())
+    assert refused(to_hugging_face, "mt5", preset("t5"), {}, SPECIAL).cannot_express == ["scale_output=True"]

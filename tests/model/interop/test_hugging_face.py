@@ -35,6 +35,7 @@ PEERS = {
                 {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 6, "num_heads": 4}),
     "T5, gated SiLU, narrow heads": ("T5ForConditionalGeneration", "T5Config",
                                      {**T5, "feed_forward_proj": "gated-silu", "d_kv": 4}),
+    "mT5": ("MT5ForConditionalGeneration", "MT5Config", {**T5, "d_kv": 6}),
     "BART": ("BartForConditionalGeneration", "BartConfig", {**BART, "activation_function": "gelu"}),
     "PLBART": ("PLBartForConditionalGeneration", "PLBartConfig", {**BART, "scale_embedding": True}),
     "Marian": ("MarianMTModel", "MarianConfig",
@@ -42,7 +43,8 @@ PEERS = {
     "BART, tanh GELU": ("BartForConditionalGeneration", "BartConfig", {**BART, "activation_function": "gelu_new"}),
 }  # fmt: skip
 ENDS = {"T5": (1.5, 4.5), "T5 v1.1": (2, 4.5), "T5, gated SiLU, narrow heads": (1.5, 1), "BART": (1.5, 3),
-        "PLBART": (1.5, 3), "Marian": (1, 1.5), "BART, tanh GELU": (1.5, 3)}  # sharpness, how likely the end is
+        "PLBART": (1.5, 3), "Marian": (1, 1.5), "BART, tanh GELU": (1.5, 3),
+        "mT5": (1, -2)}  # sharpness, how likely the end is
 WORST = {torch.float64: 1e-10, torch.float32: 1e-4}
 SPEEDS = ("fast", "readable")
 
@@ -67,10 +69,10 @@ def make_peer(name: str, dtype: torch.dtype = torch.float64, **changes: object):
     torch.manual_seed(3)
     config = getattr(transformers, config_name)(**{**settings, **changes}, attn_implementation="eager")
     peer = getattr(transformers, class_name)(config).to(dtype).eval()
-    if name == "T5 v1.1":
+    if name in ("T5 v1.1", "mT5"):
         peer.lm_head.weight = torch.nn.Parameter(torch.randn_like(peer.shared.weight))
     for module in peer.modules():
-        if isinstance(module, transformers.models.t5.modeling_t5.T5LayerNorm) and dtype == torch.float64:
+        if type(module).__name__ in ("T5LayerNorm", "MT5LayerNorm") and dtype == torch.float64:
             module.__class__ = FullPrecisionT5LayerNorm
         if isinstance(module, transformers.models.marian.modeling_marian.MarianSinusoidalPositionalEmbedding):
             module.weight.data = sines_then_cosines(*module.weight.shape).to(dtype)
@@ -169,7 +171,7 @@ def test_the_librarys_rounding_is_all_that_the_float64_comparison_takes_away():
 def test_dropout_falls_on_the_same_numbers_in_the_same_order(name):
     """With one seed both draw the same masks, if every dropout has its place, its shape and its probability."""
     dropout = {"dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.1}
-    peer = make_peer(name, **({"dropout_rate": 0.3} if name.startswith("T5") else dropout)).train()
+    peer = make_peer(name, **({"dropout_rate": 0.3} if "T5" in name else dropout)).train()
     config, special, weights = from_hugging_face(peer.config.to_dict(), peer.state_dict())
     model = make_network(replace(config, speed="readable"), special.pad_id).double().train()
     fill(model, weights)

@@ -235,3 +235,101 @@ def test_three_projections_stand_in_pytorchs_order():
     weights = (queries @ W_q.T @ (keys @ W_k.T).transpose(1, 2) / 2).softmax(-1)
     expected = weights @ (values @ W_v.T) @ attention.out_proj.weight.T
     assert error(attention(queries, keys, values)[0], expected) < 1e-6
+
+
+# Layers that differ from one another
+
+
+def stacks(encoder=None, decoder=None, **both) -> nn.Transformer:
+    """PyTorch's module with an encoder and a decoder of their own kinds."""
+    common = {"d_model": 16, "nhead": 2, "dim_feedforward": 24, "dropout": 0.0, "batch_first": True, **both}
+    layers = nn.TransformerEncoderLayer(**{**common, **(encoder or {})}), nn.TransformerDecoderLayer(
+        **{**common, **(decoder or {})}
+    )
+    eps = {**common, **(encoder or {})}.get("layer_norm_eps", 1e-5)
+    return nn.Transformer(
+        16, 2, 2, 2, 24, 0.0, batch_first=True,
+        custom_encoder=nn.TransformerEncoder(layers[0], 2, nn.LayerNorm(16, eps), enable_nested_tensor=False),
+        custom_decoder=nn.TransformerDecoder(layers[1], 2, nn.LayerNorm(16, eps)),
+    ).eval()  # fmt: skip
+
+
+def changed(setting: str, value: object, **both) -> nn.Transformer:
+    """PyTorch's module in which one setting, by its dotted name, is another one."""
+    module = stacks(**both)
+    *path, name = setting.split(".")
+    part = module.get_submodule(".".join(path))
+    setattr(part, name, value)
+    return module
+
+
+class OwnLayer(nn.TransformerEncoderLayer):
+    def forward(self, src, **more):
+        return 2 * super().forward(src, **more)
+
+
+def with_own_layer() -> nn.Transformer:
+    module = stacks()
+    module.encoder.layers[1] = OwnLayer(16, 2, 24, 0.0, batch_first=True)
+    return module
+
+
+MIXED = {
+    "decoder.layers.0.norm_first=True beside encoder.layers.0.norm_first=False": stacks(decoder={"norm_first": True}),
+    "decoder.layers.0.norm_first=False beside encoder.layers.0.norm_first=True": stacks(encoder={"norm_first": True}),
+    "encoder.layers.1.norm_first=True beside encoder.layers.0.norm_first=False":
+        changed("encoder.layers.1.norm_first", True),
+    "decoder.layers.0.self_attn.num_heads=4 beside encoder.layers.0.self_attn.num_heads=2":
+        stacks(decoder={"nhead": 4}),
+    "decoder.layers.1.multihead_attn.num_heads=8 beside encoder.layers.0.self_attn.num_heads=2":
+        changed("decoder.layers.1.multihead_attn.num_heads", 8),
+    "decoder.layers.0.activation=gelu beside encoder.layers.0.activation=relu": stacks(decoder={"activation": "gelu"}),
+    "decoder.layers.1.activation=silu beside encoder.layers.0.activation=relu":
+        changed("decoder.layers.1.activation", F.silu),
+    "encoder.layers.1.activation_relu_or_gelu=2 beside activation=relu":
+        changed("encoder.layers.1.activation_relu_or_gelu", 2),
+    "decoder.layers.0.norm1.eps=0.01 beside encoder.layers.0.norm1.eps=1e-05": stacks(decoder={"layer_norm_eps": 1e-2}),
+    "decoder.layers.1.norm3.eps=0.1 beside encoder.layers.0.norm1.eps=1e-05":
+        changed("decoder.layers.1.norm3.eps", 0.1),
+    "encoder.norm.eps=0.5 beside encoder.layers.0.norm1.eps=1e-05": changed("encoder.norm.eps", 0.5),
+    "decoder.norm=LayerNorm beside encoder.norm=NoneType": changed("encoder.norm", None),
+    "decoder.layers.0.linear1.out_features=32 beside encoder.layers.0.linear1.out_features=24":
+        stacks(decoder={"dim_feedforward": 32}),
+    "decoder.layers.0.bias=False beside encoder.layers.0.bias=True": stacks(decoder={"bias": False}),
+    "decoder.layers.0.self_attn adds keys of its own (add_zero_attn, add_bias_kv)":
+        changed("decoder.layers.0.self_attn.add_zero_attn", True),
+    "encoder.layers.1 is a OwnLayer": with_own_layer(),
+    "encoder.layers.0.norm2 is a RMSNorm": changed("encoder.layers.0.norm2", nn.RMSNorm(16)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("expected", MIXED)
+def test_layers_of_different_kinds_are_refused_by_layer_and_setting(expected):
+    with pytest.raises(ConversionError) as refusal:
+        from_torch(MIXED[expected], {"embedding.weight": torch.ones(19, 16)}, SPECIAL, positions="none")
+    assert expected in refusal.value.cannot_express and "\n" not in str(refusal.value)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("both", [{}, {"norm_first": True}, {"activation": "gelu"}, {"layer_norm_eps": 1e-2}], ids=str)
+@pytest.mark.parametrize("with_norms", [True, False])
+def test_stacks_of_one_kind_are_read_with_and_without_their_last_norms(both, with_norms, batch):
+    module = stacks(**both)
+    for parameter in module.parameters():
+        parameter += 0.3 * torch.randn_like(parameter)
+    embedding = torch.randn(19, 16)
+    if not with_norms:
+        module.encoder.norm = module.decoder.norm = None
+    if not with_norms and both.get("norm_first"):  # ours always has them
+        with pytest.raises(ConversionError, match="encoder.norm=None behind norm_first=True"):
+            from_torch(module, {"embedding.weight": embedding}, SPECIAL)
+        return
+    config, _, weights = from_torch(module, {"embedding.weight": embedding}, SPECIAL, positions="none",
+                                    scale_embeddings=False)  # fmt: skip
+    model = make_network(config, 0).eval()
+    fill(model, weights)
+    source, source_mask, target, _ = batch
+    future = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
+    theirs = module(embedding[source], embedding[target], tgt_mask=future, src_key_padding_mask=~source_mask,
+                    memory_key_padding_mask=~source_mask)  # fmt: skip
+    assert error(model.decode(target, model.encode(source, source_mask), source_mask), theirs) < 1e-4
