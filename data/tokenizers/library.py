@@ -32,6 +32,29 @@ def import_tokenizers() -> Any:
     return tokenizers
 
 
+def load(path: Path) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+    """The tokenizer in a tokenizer.json, and the special ids before and behind a text. Raises UserError."""
+    tokenizers, fault = import_tokenizers(), f"{path} cannot be used"
+    with silent():
+        named = f"{path} is no file of the tokenizers library"
+        backend = guarded(tokenizers.Tokenizer.from_file, str(path), fault=named)
+        backend.no_padding()
+        backend.no_truncation()
+        backend.encode_special_tokens = True
+        inside, framed = (
+            guarded(backend.encode, "a", add_special_tokens=special, fault=fault).ids for special in (False, True)
+        )
+        guarded(lambda: backend.decode(backend.encode(PROBE).ids), fault=fault)
+    starts = [at for at in range(len(framed)) if framed[at : at + len(inside)] == inside]
+    if not inside or not starts:
+        raise UserError(f"{path} does not say what stands around a text; its post_processor is missing")
+    prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
+    n_around = len(prefix) + len(suffix)
+    if n_around > MOST_AROUND:
+        raise UserError(f"{path} puts {n_around} special ids around a text; fetch the checkpoint again")
+    return backend, prefix, suffix
+
+
 def guarded(call: Callable[..., Result], *arguments: Any, fault: str, **named: Any) -> Result:
     """`call(*arguments, **named)`. Raises UserError that begins with `fault` where the library refuses or panics."""
     try:
@@ -51,6 +74,11 @@ def check_growth(path: Path, values: Any) -> None:
                 f"{path}: its {part} makes up to {growth:.0e} letters of one, {MOST_GROWTH} are allowed; "
                 "fetch the checkpoint again"
             )
+
+
+def blows_up(encode: Callable[[str], list[int]]) -> bool:
+    """Whether far more ids come out than letters go in."""
+    return len(encode(PROBE)) > MOST_GROWTH * len(PROBE)
 
 
 def growth_of(step: Any) -> float:

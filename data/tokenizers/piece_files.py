@@ -22,15 +22,7 @@ from typing import Any
 import sentencepiece
 
 from data.tokenizers.added_pieces import cut_out, in_parts
-from data.tokenizers.library import (
-    MOST_AROUND,
-    MOST_GROWTH,
-    PROBE,
-    check_growth,
-    guarded,
-    import_tokenizers,
-    silent,
-)  # fmt: skip
+from data.tokenizers.library import blows_up, check_growth, guarded, import_tokenizers, load, silent
 from system.atomic_files import read_json
 from system.errors import UserError
 
@@ -85,28 +77,9 @@ def read_pieces(folder: Path) -> Pieces:
 
 def read_tokenizers_json(folder: Path) -> Pieces:
     """Read a file of the `tokenizers` library; the special tokens around a text are found by encoding one."""
-    tokenizers = import_tokenizers()
     path = folder / "tokenizer.json"
     check_growth(path, read_table(path))
-    with silent():
-        backend = guarded(
-            tokenizers.Tokenizer.from_file, str(path), fault=f"{path} is no file of the tokenizers library"
-        )
-        backend.no_padding()
-        backend.no_truncation()
-        backend.encode_special_tokens = True
-        inside, framed = (
-            guarded(backend.encode, "a", add_special_tokens=special, fault=f"{path} cannot be used").ids
-            for special in (False, True)
-        )
-        probed = guarded(backend.encode, PROBE, fault=f"{path} cannot be used").ids
-        guarded(backend.decode, probed, fault=f"{path} cannot be used")
-    starts = [at for at in range(len(framed)) if framed[at : at + len(inside)] == inside]
-    if not inside or not starts:
-        raise UserError(f"{path} does not say what stands around a text; its post_processor is missing")
-    prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
-    if len(prefix) + len(suffix) > MOST_AROUND:
-        raise UserError(f"{path} puts {len(framed) - len(inside)} special ids around a text; fetch the checkpoint again")
+    backend, prefix, suffix = load(path)
     table = {index: piece for piece, index in backend.get_vocab(with_added_tokens=True).items()}
     pieces = backend_pieces(backend, table, prefix, suffix, path)
     added = {index: token.content for index, token in backend.get_added_tokens_decoder().items() if not token.special}
@@ -251,7 +224,7 @@ def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
         if not content:  # the library takes it for a model that is still to come
             raise RuntimeError
         processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-        if len(processor.encode(PROBE)) > MOST_GROWTH * len(PROBE):
+        if blows_up(processor.encode):
             raise UserError(f"{path}: its normaliser blows texts up; fetch the checkpoint again")
         return processor
     except RuntimeError as error:

@@ -15,9 +15,10 @@ from evaluation.report.diff import diff, marked
 TOKENS = st.lists(st.sampled_from("abcd"), max_size=14)
 LONG = 3000
 REPETITIVE = {
-    "one word": ("self . " * 600, "def f(x):\n    return self . value + 1\n" * 90), "commas": (", " * 2000, "x, " * 1500),
+    "one word": ("self . " * 600, "def f(x):\n    return self . value + 1\n" * 90),
+    "commas": (", " * 2000, "x, " * 1500), "brackets": ("[" * 3000, "[]" * 1500),
     "zeros": ("x = [" + "0, " * 400 + "]", "x = [" + "0, " * 900 + "]"), "two words": ("a b " * 750, "b a  " * 600),
-    "signs": ("(-" * 1500, "-)" * 1500), "one letter": ("- " * 1500, "- " * 1400), "brackets": ("[" * 3000, "[]" * 1500),
+    "signs": ("(-" * 1500, "-)" * 1500), "one letter": ("- " * 1500, "- " * 1400),
 }  # fmt: skip
 
 
