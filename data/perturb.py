@@ -61,11 +61,11 @@ def perturb(example: Example, kind: str, generator: numpy.random.Generator, shar
 
 def plain_words(nl: str, code: str) -> list[tuple[int, int]]:
     """The places of the words that are not quoted, no part of a name, not in the task's name and not in the code."""
-    kept = [found.span() for pattern in (QUOTED, TASK) for found in pattern.finditer(nl)]
+    kept = {place for pattern in (QUOTED, TASK) for found in pattern.finditer(nl) for place in range(*found.span())}
     in_code = {word.lower() for word in LETTER_RUN.findall(code)}
     return [
         found.span() for found in PLAIN_WORD.finditer(nl)
-        if found[0].lower() not in in_code and not any(start <= found.start() < end for start, end in kept)
+        if found[0].lower() not in in_code and found.start() not in kept
     ]  # fmt: skip
 
 

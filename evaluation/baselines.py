@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 import numpy as np
 
 from data.example import Example
+from evaluation.aligned import opcodes
 
 _SEARCHED = re.compile(r"\w+|[^\w\s]")  # words and signs
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _ALIGNED = re.compile(rf"{_QUOTED}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
+_MOST_WORK = 50_000_000  # words to put in times letters of the code in which each is looked for
 _BLANKED_DOTS = r"\s*\.\s*"  # corpora write dots in code with blanks around them
 
 
@@ -62,12 +63,12 @@ def substitute_aligned_words(query: str, neighbour: Example) -> str:
     """
     theirs, ours = _ALIGNED.findall(neighbour.nl or ""), _ALIGNED.findall(query)
     partners: dict[str, str] = {}
-    for kind, start, end, our_start, our_end in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
+    for kind, start, end, our_start, our_end in opcodes(theirs, ours):
         if kind == "replace":
             for word, partner in zip(theirs[start:end], ours[our_start:our_end]):
                 partners.setdefault(word, partner)
     words = sorted((word for word in partners if re.search(r"\w", word)), key=len, reverse=True)
-    if not words:
+    if not words or len(words) * len(neighbour.code) > _MOST_WORK:
         return neighbour.code
     pattern = "|".join(f"({_in_code(word)})" for word in words)  # one pass: what was put in is not replaced again
     return re.sub(pattern, lambda found: partners[words[found.lastindex - 1]], neighbour.code)

@@ -189,11 +189,37 @@ def _rouge_f1(references: Sequence[Example], texts: list[str]) -> np.ndarray:
     """F1 of ROUGE-1, ROUGE-2 and ROUGE-L per line: (n, 3)."""
     from rouge_score.rouge_scorer import RougeScorer  # takes long to import, and training does not need it
 
-    kinds = ("rouge1", "rouge2", "rougeL")
+    kinds = ("rouge1", "rouge2")
     scorer = RougeScorer(kinds, tokenizer=_AlreadySplit())
     rows = []
     for reference, text in zip(references, texts, strict=True):
-        language = reference.language
-        scores = scorer.score(split_tokens(reference.code, language), split_tokens(text, language))
-        rows.append([scores[kind].fmeasure for kind in kinds])
+        theirs, ours = (split_tokens(code, reference.language) for code in (reference.code, text))
+        scores = scorer.score(theirs, ours)
+        rows.append([*(scores[kind].fmeasure for kind in kinds), rouge_l(theirs, ours)])
     return np.array(rows)
+
+
+def rouge_l(reference: Sequence[str], prediction: Sequence[str]) -> float:
+    """F1 of the longest common subsequence (Lin 2004), as rouge-score has it from a table of all pairs of tokens."""
+    if not reference or not prediction:
+        return 0.0
+    common = longest_common_subsequence(reference, prediction)
+    precision, recall = common / len(prediction), common / len(reference)
+    return 2 * precision * recall / (precision + recall) if common else 0.0
+
+
+def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
+    """Its length. A row of the usual table is one integer, a bit a token (Hyyro 2004): long programs take no minutes.
+
+    A bit of `row` is 0 where the length grows from one token of `longer` to the next.
+    """
+    shorter, longer = sorted((left, right), key=len)
+    places: dict[str, int] = {}
+    for place, token in enumerate(longer):
+        places[token] = places.get(token, 0) | 1 << place
+    full = (1 << len(longer)) - 1
+    row = full
+    for token in shorter:
+        matched = row & places.get(token, 0)
+        row = (row + matched | row - matched) & full
+    return len(longer) - row.bit_count()

@@ -8,14 +8,18 @@ import keyword
 import tokenize
 from itertools import accumulate
 
+from data.code.tokens import too_long
+
 
 def find_identifiers(code: str) -> list[tuple[int, int, str]]:
     """Find every name that is no keyword, in order, as (start, end, name); places count characters.
 
     Names are what CodeT5 calls identifiers (Wang et al. 2021, 3.2): of functions, classes, variables, parameters,
     attributes and modules, builtins among them. What is inside a string is not one (Python 3.12 and later see the names
-    in f-strings). Of a fragment that breaks off, what stands before the break is found.
+    in f-strings). Of a fragment that breaks off, what stands before the break is found; of endless lines, nothing.
     """
+    if too_long(code):
+        return []
     lines = io.StringIO(code, newline="\n").readlines()
     starts = list(accumulate(map(len, lines), initial=0))
     found = []

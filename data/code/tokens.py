@@ -26,6 +26,8 @@ _SHELL_TOKEN = re.compile(
     r"|(?:\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\$(?!\()|[^\s|&;<>()'\"\\$])+|['\"\\]",
     re.DOTALL,
 )
+_SIMPLE_TOKEN = re.compile(r"\w+|\n|[^\w\s]")
+LONGEST_LINE = 10_000  # letters; code has none that long, embedded data may
 _SKIPPED = {tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER, tokenize.ENCODING}
 _STRUCTURE = {tokenize.NEWLINE: NEW_LINE, tokenize.INDENT: INDENT, tokenize.DEDENT: DEDENT}
 
@@ -35,8 +37,11 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
 
     Python: the standard library's `tokenize`, or regular tokens where that refuses a fragment. bash: the shell's
     words and operators. Any other language: regular tokens (strings, words, numbers, operators), comments kept.
+    Lines beyond LONGEST_LINE: words and signs.
     """
     code = code.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if too_long(code, language):
+        return _SIMPLE_TOKEN.findall(code)
     if language == "bash":
         return _SHELL_TOKEN.findall(code)
     if language != "python":
@@ -53,6 +58,11 @@ def has_tokens(code: str, language: str = "python") -> bool:
     if language != "python" or any(line and not line.startswith("#") for line in lines):  # nearly all, and fast
         return bool(code.strip())
     return bool(split_tokens(code, language))
+
+
+def too_long(code: str, language: str = "python") -> bool:
+    """Whether a line, or in bash all, is so long that quotes without an end would be looked for again and again."""
+    return len(code) > LONGEST_LINE and (language == "bash" or max(map(len, code.split("\n"))) > LONGEST_LINE)
 
 
 def token_lines(code: str, language: str = "python") -> list[list[str]]:

@@ -11,6 +11,8 @@ from data.corpora.encodings import MARK, MARK_INSIDE, lines, not_decoded, raw_li
 from data.example import BadRecords, Example
 from system.errors import UserError
 
+MOST_LETTERS = 200_000  # of a side of a training pair: each objective of each epoch cuts it into pieces once more
+
 
 @dataclass(frozen=True)
 class Row:
@@ -73,7 +75,7 @@ class FileSource:
         for record in self.parts["train"]():
             self.bad.remark(record.remark)
             n_records += record.lost if record.problem else 1
-            problem = record.problem or emptiness(record.example)
+            problem = record.problem or unusable(record.example)
             if not problem:
                 n_good += 1
                 yield record.example
@@ -96,10 +98,12 @@ class FileSource:
             yield record.example
 
 
-def emptiness(example: Example) -> str:
-    """The name of the part that is empty in an example, or ""."""
+def unusable(example: Example) -> str:
+    """Why nothing can be learnt from a pair, or "": one part is empty, or far longer than any network here reads."""
     if not (example.nl or "").strip():
         return "empty description"
+    if max(len(example.nl), len(example.code)) > MOST_LETTERS:
+        return f"longer than {MOST_LETTERS:,} letters"
     return "" if example.code.strip() else "empty code"
 
 

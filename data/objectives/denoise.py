@@ -37,6 +37,13 @@ def denoise(
     inserted = int(generator.binomial(len(ids), insert_rate))
     places = sorted(generator.integers(0, len(noised) + 1, inserted).tolist(), reverse=True)
     pieces = generator.integers(tokenizer.first_piece_id, tokenizer.vocab_size, inserted).tolist()
-    for place, piece in zip(places, pieces, strict=True):
-        noised.insert(place, piece)
-    return Item(tokenizer.frame(noised), tokenizer.frame(ids, target=True))
+    return Item(tokenizer.frame(with_pieces(noised, places, pieces)), tokenizer.frame(ids, target=True))
+
+
+def with_pieces(ids: list[int], places: list[int], pieces: list[int]) -> list[int]:
+    """The ids with a piece put in before each of the places, which come from the last to the first."""
+    result, done = [], 0
+    for place, piece in zip(reversed(places), reversed(pieces), strict=True):
+        result += [*ids[done:place], piece]
+        done = place
+    return result + ids[done:]

@@ -83,6 +83,10 @@ class ShardedExamples(Sequence[Example]):
         self.skipped = trained if held_out else [0] * len(sizes)  # rows of a shard before its first one here
         self.ends = numpy.cumsum([0, *sizes])
         self.open: dict[int, Shard] = {}
+        for shard in self.card["shards"]:  # before an order of as many examples is drawn as the card says
+            index = (folder / shard["name"]).with_suffix(".index")
+            if not index.is_file() or index.stat().st_size != shard["examples"] * INDEX.itemsize:
+                raise UserError(f"{index} has not the {shard['examples']:,} examples of {CARD}; build it again")
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -98,8 +102,12 @@ class ShardedExamples(Sequence[Example]):
         shard = self.shard(place)
         row = number - int(self.ends[place]) + self.skipped[place]
         start, nl, code, language, _, name, length = shard.index[row].item()  # Python's own numbers
-        ids = shard.ids[start : start + max(nl, 0) + code].tolist()
         described = max(nl, 0)
+        inside = code >= 0 and start + described + code <= len(shard.ids) and name + length <= len(shard.names)
+        if not inside or language >= len(self.card["languages"]):
+            place = self.folder / self.card["shards"][place]["name"]
+            raise UserError(f"{place}.index: row {row} points outside of its files; build the corpus again")
+        ids = shard.ids[start : start + described + code].tolist()
         return Example(
             shard.names[name : name + length].decode("utf-8"),
             None if nl < 0 else self.tokenizer.decode(ids[:described]),

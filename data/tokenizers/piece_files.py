@@ -22,6 +22,7 @@ from typing import Any
 import sentencepiece
 
 from data.tokenizers.added_pieces import cut_out, in_parts
+from data.tokenizers.library import blows_up, check_growth, guarded, import_tokenizers, load, silent
 from system.atomic_files import read_json
 from system.errors import UserError
 
@@ -88,22 +89,11 @@ def files_read(folder: Path) -> tuple[str, ...]:
 
 def read_tokenizers_json(folder: Path) -> Pieces:
     """Read a file of the `tokenizers` library; the special tokens around a text are found by encoding one."""
-    tokenizers = import_tokenizers()
     path = folder / "tokenizer.json"
-    try:
-        backend = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
-        raise UserError(f"{path} is no file of the tokenizers library ({error})") from error
-    backend.no_padding()
-    backend.no_truncation()
-    backend.encode_special_tokens = True
-    inside, framed = (backend.encode("a", add_special_tokens=special).ids for special in (False, True))
-    starts = [at for at in range(len(framed)) if framed[at : at + len(inside)] == inside]
-    if not inside or not starts:
-        raise UserError(f"{path} does not say what stands around a text; its post_processor is missing")
-    prefix, suffix = tuple(framed[: starts[0]]), tuple(framed[starts[0] + len(inside) :])
+    check_growth(path, read_table(path))
+    backend, prefix, suffix = load(path)
     table = {index: piece for piece, index in backend.get_vocab(with_added_tokens=True).items()}
-    pieces = backend_pieces(backend, table, prefix, suffix)
+    pieces = backend_pieces(backend, table, prefix, suffix, path)
     added = {index: token.content for index, token in backend.get_added_tokens_decoder().items() if not token.special}
     added = plain_tokens(added, folder)
     if all(pieces.decode(pieces.encode(f"a{piece}a")) == f"a{piece}a" for piece in added.values()):
@@ -129,18 +119,18 @@ def read_byte_level(folder: Path) -> Pieces:
     """Read RoBERTa's kind: pieces of printable bytes; <s> before a text and </s> behind it."""
     tokenizers = import_tokenizers()
     files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
-    try:
-        vocabulary, merges = tokenizers.models.BPE.read_file(*files)
-        model = tokenizers.models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
-    except Exception as error:  # the library raises nothing narrower
-        raise UserError(f"{folder}: vocab.json and merges.txt do not fit together ({error})") from error
+    fault = f"{folder}: vocab.json and merges.txt do not fit together"
+    with silent():
+        vocabulary, merges = guarded(tokenizers.models.BPE.read_file, *files, fault=fault)
+        names = {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
+        model = guarded(tokenizers.models.BPE, vocabulary, merges, fault=fault, **names)
     backend = tokenizers.Tokenizer(model)
     blank_first = bool(settings_of(folder).get("add_prefix_space", False))
     backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=blank_first)
     backend.decoder = tokenizers.decoders.ByteLevel()
     table = {index: piece for piece, index in vocabulary.items()} | added_tokens(folder)
     begin, end = (index_of(table, special_names(folder)[name], folder) for name in ("cls_token", "sep_token"))
-    return backend_pieces(backend, table, (begin,), (end,))
+    return backend_pieces(backend, table, (begin,), (end,), folder)
 
 
 def read_t5(folder: Path) -> Pieces:
@@ -219,14 +209,17 @@ def language_code(text: str, vocabulary: Mapping[str, int]) -> tuple[list[str], 
     return ([code], text[len(code) :]) if text.startswith(">>") and code in vocabulary else ([], text)
 
 
-def backend_pieces(backend: Any, table: dict[int, str], prefix: tuple[int, ...], suffix: tuple[int, ...]) -> Pieces:
-    """The functions of a tokenizer of the `tokenizers` library."""
+def backend_pieces(
+    backend: Any, table: dict[int, str], prefix: tuple[int, ...], suffix: tuple[int, ...], path: Path
+) -> Pieces:
+    """The functions of a tokenizer of the `tokenizers` library, which was read from `path`."""
+    fault = f"{path}: the tokenizers library breaks off at a text"
 
     def encode(text: str) -> list[int]:
-        return backend.encode(text, add_special_tokens=False).ids
+        return guarded(backend.encode, text, add_special_tokens=False, fault=fault).ids
 
     def decode(ids: list[int]) -> str:
-        return backend.decode(ids, skip_special_tokens=False)
+        return guarded(backend.decode, ids, skip_special_tokens=False, fault=fault)
 
     return Pieces(encode, encode, decode, table, prefix, suffix, suffix)
 
@@ -236,24 +229,16 @@ def blanks(joined: str) -> str:
     return joined.replace(BLANK, " ").strip()
 
 
-def import_tokenizers() -> Any:
-    """The `tokenizers` library, which only users of checkpoints need. Raises UserError where it is not installed."""
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise UserError(
-            "a checkpoint's tokenizer needs the tokenizers library; pip install -e '.[pretrained]' -c constraints.txt"
-        ) from error
-    return tokenizers
-
-
 def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
     """Read a sentencepiece model. Raises UserError where the file is none."""
     try:
         content = path.read_bytes()
         if not content:  # the library takes it for a model that is still to come
             raise RuntimeError
-        return sentencepiece.SentencePieceProcessor(model_proto=content)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+        if blows_up(processor.encode):
+            raise UserError(f"{path}: its normaliser blows texts up; fetch the checkpoint again")
+        return processor
     except RuntimeError as error:
         raise UserError(f"{path} is no sentencepiece model; fetch the checkpoint again") from error
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
+
+from evaluation.aligned import opcodes
 
 TOKEN = re.compile(r"\w+|\n|[^\S\n]+|[^\w\s]")  # every character belongs to exactly one token
 INDENTATION = re.compile(r"(\n[^\S\n]+)")
@@ -32,7 +33,7 @@ def diff(reference: str, prediction: str) -> list[Piece]:
     """The pieces, in order; without "added" they spell the reference, without "missing" the prediction."""
     left, right = TOKEN.findall(reference), TOKEN.findall(prediction)
     pieces = []
-    for _, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+    for _, i1, i2, j1, j2 in opcodes(left, right):
         old, new = "".join(left[i1:i2]), "".join(right[j1:j2])
         if old == new:
             pieces.append(Piece(old, "same"))

@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from evaluation.metrics import (
     gold_parses,
     length_groups,
     line_score,
+    longest_common_subsequence,
     pack_bits,
+    rouge_l,
     score_predictions,
     signatures,
     unpack_bits,
@@ -144,3 +147,23 @@ def test_a_thousand_bits_are_short_and_a_cut_string_is_noticed():
     assert len(packed) < 180
     with pytest.raises(ValueError, match="cut"):
         unpack_bits(packed[:-8])
+
+
+class AsGiven:
+    """rouge-score's tokenizer for what is tokens already."""
+
+    def tokenize(self, tokens):
+        return tokens
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=40), st.lists(st.sampled_from("abcd"), max_size=40))
+def test_rouge_l_of_bits_is_rouge_scores_of_a_table(reference, prediction):
+    theirs = RougeScorer(("rougeL",), tokenizer=AsGiven()).score(reference, prediction)
+    assert rouge_l(reference, prediction) == theirs["rougeL"].fmeasure
+
+
+def test_the_longest_common_subsequence_of_long_programs_takes_a_moment():
+    left, right = [*"abc"] * 10_000, [*"acb"] * 9_000
+    before = time.process_time()
+    assert 18_000 <= longest_common_subsequence(left, right) <= 27_000
+    assert time.process_time() - before < 3

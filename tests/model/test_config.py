@@ -120,3 +120,9 @@ def test_the_smallest_possible_sizes_are_taken(settings):
 def test_an_unknown_preset_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="model.preset=gpt9 is unknown; choose one of vaswani2017, bart, t5"):
         preset("gpt9")
+
+
+@pytest.mark.parametrize("name", ["n_encoder_layers", "n_decoder_layers"])
+def test_more_layers_than_anybody_has_trained_are_refused(name):
+    with pytest.raises(ValueError, match=f"model.{name}=10000000 must be at most 1000"):
+        preset("modern", **{name: 10**7})

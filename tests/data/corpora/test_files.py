@@ -333,3 +333,14 @@ def test_a_file_in_which_nothing_is_usable_is_refused(tmp_path):
 def test_broken_json_is_refused_with_its_line(tmp_path, content, place):
     (tmp_path / "pairs.json").write_text(content)
     assert place in refusal(tmp_path / "pairs.json")
+
+
+@pytest.mark.parametrize("column", ["nl", "code"])
+def test_a_text_far_longer_than_any_network_reads_is_counted_and_left_out_of_training(tmp_path, column):
+    pair = {"nl": "sort xs", "code": "xs.sort()"} | {column: "a b " * 50_001}
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ({"nl": "a", "code": "b"}, pair)))
+    source = files(tmp_path)
+    assert pairs_of(source) == [("a", "b")]
+    assert source.bad.places == [f"{tmp_path}/train.jsonl:2: longer than 200,000 letters"]
+    (tmp_path / "test.jsonl").write_text(json.dumps(pair) + "\n")
+    assert len(pairs_of(files(tmp_path), "test")) == 1  # evaluation skips nothing

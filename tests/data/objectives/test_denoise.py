@@ -1,10 +1,14 @@
 """Denoising: the target is a whole line, the source the same line with noise."""
 
+import time
 from difflib import SequenceMatcher
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.example import Example
 from data.objectives import example_generator
-from data.objectives.denoise import denoise
+from data.objectives.denoise import denoise, with_pieces
 
 
 def noised(example, tokenizer, epoch=0, **settings):
@@ -59,3 +63,20 @@ def test_the_shortest_line_can_be_noised(tokenizer):
 def test_another_epoch_brings_other_noise(tokenizer, long_examples):
     assert noised(long_examples[0], tokenizer, 0) == noised(long_examples[0], tokenizer, 0)
     assert noised(long_examples[0], tokenizer, 0) != noised(long_examples[0], tokenizer, 1)
+
+
+@given(st.lists(st.integers(0, 9), max_size=9), st.data())
+def test_pieces_are_put_in_as_list_insert_does(ids, data):
+    places = sorted(data.draw(st.lists(st.integers(0, len(ids)), max_size=9)), reverse=True)
+    pieces = [*range(100, 100 + len(places))]
+    expected = [*ids]
+    for place, piece in zip(places, pieces, strict=True):
+        expected.insert(place, piece)
+    assert with_pieces(ids, places, pieces) == expected
+
+
+def test_a_text_of_a_megabyte_is_noised_in_a_moment(tokenizer):
+    example = Example("x", None, "alpha " * 160_000)
+    before = time.process_time()
+    assert len(noised(example, tokenizer).source) > 100_000
+    assert time.process_time() - before < 10

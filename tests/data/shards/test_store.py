@@ -178,3 +178,26 @@ def test_a_pass_over_many_shards_needs_few_open_files(tmp_path, tokenizer):
 def test_evenly_takes_about_as_many_as_asked_for():
     assert list(evenly(range(10), 3)) == [0, 3, 6, 9] and list(evenly(range(3), 10)) == [0, 1, 2]
     assert list(evenly(range(10), 0)) == [] == list(evenly([], 0))
+
+
+@pytest.mark.parametrize(("number", "said"), [(2**31, "2,147,483,648"), (31, "31"), (29, "29"), (0, "0"), (-1, "-1")])
+def test_a_card_that_counts_other_examples_than_there_are_is_refused(corpus, number, said):
+    card = json.loads((corpus / "corpus.json").read_text())
+    card["shards"][0]["examples"] = number
+    (corpus / "corpus.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=f"00000.index has not the {said} examples of corpus.json; build it again"):
+        ShardedExamples(corpus)
+
+
+@pytest.mark.parametrize(("column", "value"), [
+    ("nl", 2**31 - 1), ("code", 2**31 - 1), ("code", -1), ("start", 2**63), ("language", 9), ("name", 2**32 - 1),
+])  # fmt: skip
+def test_a_row_that_points_outside_of_its_files_is_refused(corpus, column, value):
+    path = corpus / "00000.index"
+    index = numpy.frombuffer(path.read_bytes(), store.INDEX).copy()
+    index[column][3] = value
+    path.write_bytes(index.tobytes())
+    train = ShardedExamples(corpus)
+    assert as_texts([train[2]]) == [TEXTS[2]]
+    with pytest.raises(UserError, match="00000.index: row 3 points outside of its files"):
+        train[3]
