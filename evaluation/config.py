@@ -19,7 +19,7 @@ class EvaluationConfig:
     max_new_tokens: FromOne = 128  # longest output in tokens
     batch_examples: FromOne = 128  # sources decoded together
     limit: Count = 0  # score only the first so many lines of each split; 0: all
-    run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet
+    run_untrusted: bool = False  # run programs outside the generated grammar (MBPP), no sandbox yet; asked each time
     time_limit: Positive = 2.0  # seconds a generated program may run
     memory_limit: FromOne = 256  # MiB a generated program may use above what its process starts with
 
