@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -75,22 +74,37 @@ platform.sync_folder(".")
     assert (done.stdout.split(), done.stderr) == (["PermissionError", "OSError", "OSError"], "")
 
 
-def test_a_run_is_killed_resumed_scored_and_asked(environment, run):
-    train = ["train.py", "files", "--data.path", run.parent, "--run", run, *TINY]
-    command = [sys.executable, *map(str, train)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (run / "checkpoints" / "step-5").exists():
-            time.sleep(0.01)
-        process.kill()
-    succeeds(environment, "train.py", "--run", run, "--resume")
-    scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
-    assert scores["test"]["exact_match"]["n"] == 4
+IN_ONE_PROCESS = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import train
+import eval as eval_program
+from system.options import run_and_report
+
+run, words = Path(sys.argv[1]), sys.argv[2:]
+
+def stop():
+    while not (run / "checkpoints" / "step-5").exists():
+        time.sleep(0.001)
+    signal.raise_signal(signal.SIGINT)
+
+threading.Thread(target=stop, daemon=True).start()
+statuses = [run_and_report(train.main, words), run_and_report(train.main, ["--run", str(run), "--resume"])]
+own = ["--run", str(run), "--device", "cpu"]
+statuses += [run_and_report(eval_program.main, [*own, *more]) for more in ([], ["--prompt"])]
+statuses += [run_and_report(train.main, [*words, "--run", str(run.parent / name)]) for name in ("aux.2", "a:b", "end.")]
+print(*statuses)
+"""
+
+
+def test_a_run_is_stopped_resumed_scored_and_asked(environment, run):
+    train = ["files", "--data.path", run.parent, "--run", run, *TINY]
+    said = called(environment, "-c", IN_ONE_PROCESS, run, *train, input="add 3 to y\r\n")
+    assert said.stdout.splitlines()[-1] == "130 0 0 0 2 2 2" and "# add 3 to y\n" in said.stdout, said.stderr
+    assert "device of Windows" in said.stderr and "Traceback" not in said.stderr
+    assert json.loads((run / "scores.json").read_text(encoding="utf-8"))["test"]["exact_match"]["n"] == 4
     assert json.loads((run / "budget.json").read_text(encoding="utf-8"))["peak_memory_mib"] > 50
-    assert "report" in succeeds(environment, "eval.py", "--run", run, "--device", "cpu")
-    said = succeeds(environment, "eval.py", "--run", run, "--device", "cpu", "--prompt", "-", input="add 3 to y\r\n")
-    assert said.startswith("# add 3 to y\n")
-    refused = called(environment, "train.py", "--run", run.parent / "aux.2", *TINY)
-    assert refused.returncode == 2 and "device of Windows" in refused.stderr and refused.stderr.count("\n") == 1
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"step-15", "step-20"}
 
 
 def test_an_exercise_is_begun_graded_and_passed(environment, tmp_path):
