@@ -6,12 +6,12 @@
     python eval.py --run runs/quickstart --prompt "return the sum of the even numbers in xs"
     python eval.py --run runs/quickstart --prompt "sort words by length" --samples 5 --temperature 0.8
     python eval.py --run runs/quickstart --prompt - < descriptions.txt    one description a line
+    python eval.py --run runs/quickstart --prompt                         asks for one after the other
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,8 @@ from data.tokenizers.tokenizer import Tokenizer
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.n_best import Reverse
-from evaluation.predict import predict, sample_programs
+from evaluation.predict import is_cut, predict, sample_programs
+from evaluation.prompts import descriptions, is_typed, with_prompt_text
 from evaluation.summary import show_results, write_scores_json
 from model.decoding import Sampling
 from model.ensemble import Ensemble
@@ -52,7 +53,7 @@ class Options:
     """Options of eval.py; an option that is not given is as in the run's own settings."""
 
     run: str = "runs/quickstart"  # the run folder
-    prompt: str | None = None  # a description to write code for; - reads one a line from standard input
+    prompt: str | None = None  # a description to write code for; - or none: reads one a line, or asks
     beam: int | None = None  # hypotheses kept by beam search; 1: greedy
     length_penalty: float | None = None  # alpha of beam search: log-probability / length^alpha
     parsing_first: bool = False  # of the beam's hypotheses one that parses goes before one that does not
@@ -95,6 +96,7 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Load the run, then write code for a prompt or score the test splits."""
+    argv = with_prompt_text(argv)
     options = parse(Options, argv, Options(), __doc__)
     folder = Path(options.run)
     if options.trust:
@@ -115,8 +117,8 @@ def main(argv: list[str]) -> int:
     model.to(device)
 
     if options.prompt is not None:
-        for description in descriptions(options.prompt):
-            show_code(description, model, tokenizer, config, options, settings.data)
+        for group in descriptions(options.prompt):
+            show_code(group, model, tokenizer, config, options, settings.data)
         return 0
 
     print(f"memory  {memory_in_words(keeps_memory)}", file=sys.stderr)
@@ -204,37 +206,25 @@ def evaluation_settings(config: EvaluationConfig, options: Options) -> Evaluatio
         raise UserError(str(error)) from error
 
 
-def descriptions(prompt: str) -> Iterator[str]:
-    """The prompt itself, or for "-" the lines of standard input. Raises UserError when it holds none."""
-    if prompt != "-":
-        yield prompt
-        return
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input is not UTF-8 at byte {error.start}; convert it") from error
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise UserError("--prompt - reads descriptions from standard input, one a line; there was none")
-    yield from lines
-
-
 def show_code(
-    description: str, model: Transformer | Ensemble, tokenizer: Tokenizer, config: EvaluationConfig,
+    group: list[str], model: Transformer | Ensemble, tokenizer: Tokenizer, config: EvaluationConfig,
     options: Options, data: DataConfig,
 ) -> None:
-    """Print the code for one description, or the programs that were drawn for it."""
-    if options.prompt == "-":
-        print(f"# {description}")
-    description = data.prefix + description
-    if not options.samples:
-        codes, n_cut = predict(model, tokenizer, [description], config, data)
-        if n_cut:
-            print(f"the description was cut to {data.max_source_length} tokens", file=sys.stderr)
-    else:
+    """Print the code for each description, or the programs that were drawn for it, at once."""
+    texts = [data.prefix + description for description in group]
+    if options.samples:
         sampling = Sampling(options.temperature, options.top_k, options.top_p)
-        codes = sample_programs(model, tokenizer, description, options.samples, sampling, options.seed, config, data)
-    print("\n\n".join(codes))
+        drawn = options.samples, sampling, options.seed, config, data
+        answers = [sample_programs(model, tokenizer, text, *drawn) for text in texts]
+    else:
+        answers = [[code] for code in predict(model, tokenizer, texts, config, data)[0]]
+    for description, text, codes in zip(group, texts, answers):
+        if is_cut(text, tokenizer, data):
+            print(f"cut to {data.max_source_length} tokens: {description:.60}", file=sys.stderr)
+        if options.prompt == "-" and not is_typed(options.prompt):
+            print(f"# {description}")
+        print("\n\n".join(codes))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

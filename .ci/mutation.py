@@ -151,7 +151,7 @@ class Bench:
     def __init__(self, folder: Path, settings: dict, n_turns: int) -> None:
         self.folder, self.settings, self.n_turns, self.seconds = folder, settings, n_turns, {}
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True)
+        listed = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
         for name in listed.stdout.splitlines():
             if Path(name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ class Bench:
             outcome, output = self.fork(turn, limit=1200, mutated=False)
             if outcome != "survived":
                 raise SystemExit(f"without a mutant the tests of {' '.join(turn)} do not pass:\n{output}")
-            for name in (self.folder / "imported").read_text().split():
+            for name in (self.folder / "imported").read_text(encoding="utf-8").split():
                 with contextlib.suppress(Exception):
                     __import__(name)
             self.seconds[turn] = time.monotonic() - start
@@ -187,7 +187,7 @@ class Bench:
         """Killed, timed out or survived; and by which test."""
         path, original = Path(mutant.path), Path(mutant.path).read_text(encoding="utf-8")
         times = path.stat()
-        path.write_text(mutant.code, encoding="utf-8")
+        path.write_text(mutant.code, encoding="utf-8", newline="\n")
         try:
             for turn in self.turns(mutant.path):
                 outcome, output = self.fork(turn, limit=PATIENCE * self.seconds[turn] + GRACE)
@@ -196,7 +196,7 @@ class Bench:
                     return outcome, failed[0].split(" - ")[0] if failed else turn[0]
             return "survived", ""
         finally:
-            path.write_text(original, encoding="utf-8")
+            path.write_text(original, encoding="utf-8", newline="\n")
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def fork(self, tests: tuple[str, ...], limit: float, mutated: bool = True) -> tuple[str, str]:
@@ -205,7 +205,7 @@ class Bench:
         child = PLATFORM["fork"]()
         if not child:
             PLATFORM["lead_group"]()
-            with output.open("w") as file:
+            with output.open("w", encoding="utf-8", newline="\n") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
             os._exit(self.run_tests(tests, mutated))
@@ -213,11 +213,11 @@ class Bench:
         while True:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
-                return "survived" if status == 0 else "killed", output.read_text(errors="replace")
+                return "survived" if status == 0 else "killed", output.read_text(encoding="utf-8", errors="replace")
             if time.monotonic() > end:
                 PLATFORM["end_group"](child)
                 os.waitpid(child, 0)
-                return "timed out", output.read_text(errors="replace")
+                return "timed out", output.read_text(encoding="utf-8", errors="replace")
             time.sleep(0.02)
 
     def run_tests(self, tests: tuple[str, ...], mutated: bool) -> int:
@@ -231,7 +231,7 @@ class Bench:
             code = int(pytest.main(["-x", "-q", "--tb=line", "-rfE", "-p", "no:cacheprovider", *left_out, *tests]))
             own = {path.stem for path in self.folder.iterdir()} | {"__main__"}
             names = [name for name in sys.modules if name.split(".")[0] not in own]
-            (self.folder / "imported").write_text("\n".join(names))
+            (self.folder / "imported").write_text("\n".join(names), encoding="utf-8", newline="\n")
         finally:
             sys.stdout.flush()
             return code  # noqa: B012 - whatever happens, the child ends here
@@ -267,7 +267,8 @@ def main() -> int:
     if options.count:
         print(*(f"{n:>5}  {path}" for path, n in Counter(mutant.path for mutant in wanted).items()), sep="\n")
         return 0
-    with (options.out or Path(os.devnull)).open("w", encoding="utf-8") as out, tempfile.TemporaryDirectory() as folder:
+    place = options.out or Path(os.devnull)
+    with place.open("w", encoding="utf-8", newline="\n") as out, tempfile.TemporaryDirectory() as folder:
         counts = judge_all(wanted, Bench(Path(folder), settings, options.turns), out)
     print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     return 1 if counts["survived"] else 0

@@ -69,7 +69,7 @@ def run_stats(command: Stats) -> None:
         for example in examples[: command.examples]:
             print(f"\n{split} {example.id}: {example.nl}\n{example.code}")
     if command.json:
-        Path(command.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        Path(command.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def split_figures(split: str, splits: dict[str, list[Example]]) -> dict[str, Any]:

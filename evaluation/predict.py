@@ -34,6 +34,12 @@ def predict(
     return [of_one[0].code for of_one in candidates], n_cut
 
 
+def is_cut(description: str, tokenizer: Tokenizer, data: DataConfig) -> bool:
+    """Whether a description is longer than the network reads."""
+    text = hide_in_description(description, data)
+    return len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length
+
+
 def predict_candidates(
     model: Transformer | Ensemble, tokenizer: Tokenizer, descriptions: Sequence[str], config: EvaluationConfig,
     data: DataConfig, name: str = "decoding", n_best: int = 1,
@@ -47,7 +53,7 @@ def predict_candidates(
     special = ids_for_decoding(tokenizer)
     texts = [hide_in_description(text, data) for text in descriptions]
     sources = [source_ids(text, tokenizer, data.max_source_length) for text in texts]
-    n_cut = sum(len(tokenizer.frame(tokenizer.encode(text))) > data.max_source_length for text in texts)
+    n_cut = sum(is_cut(text, tokenizer, data) for text in descriptions)
 
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
     candidates: list[list[Candidate]] = [[] for _ in sources]

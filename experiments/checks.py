@@ -126,7 +126,7 @@ def check_matching(arguments: list[str], run: str) -> list[MeasuredRow]:
 def facts_asked_of(python: Path) -> Facts:
     """Machine and versions as the Python of another environment reports them."""
     command = [str(python), "-m", "experiments.record.measurement"]
-    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout)
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
-from system.platform import is_link, open_without_links, patiently, replace, sync_folder
+from system.platform import WINDOWS, is_link, open_without_links, patiently, refused_name, replace, sync_folder
 
 PARTIAL = re.compile(r"(.+?)(\.[0-9a-f]{8})?\.partial")  # older code wrote aside under the plain name
 
@@ -31,6 +31,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except OSError as error:
         remove(aside)
         raise UserError(f"{path} could not be written ({reason(error)}); nothing was changed there") from error
+
+
+def check_name(path: Path) -> None:
+    """Refuse a path that Windows cannot have, on Windows. Raises UserError."""
+    problem = refused_name(path) if WINDOWS else ""
+    if problem:
+        raise UserError(f"{path}: {problem}; choose another name")
 
 
 def write_json(path: Path, value: Any) -> None:

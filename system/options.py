@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tyro
 
 from system.errors import UserError
+from system.platform import print_plainly
 
 Settings = TypeVar("Settings")
 
@@ -78,6 +79,7 @@ def run_and_report(main: Any, argv: list[str]) -> int:
 
     Beside bad input these are the operating system's own: a full disk, no permission, no memory.
     """
+    print_plainly(sys.stdout, sys.stderr)
     try:
         return main(argv)
     except UserError as error:

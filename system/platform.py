@@ -7,6 +7,7 @@ first: the server of generated programs, and processes that become another commi
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import math
@@ -31,6 +32,7 @@ CAN_FORK = hasattr(os, "fork")
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Ctrl-Break's on Windows
 PATIENCE = 2.0  # seconds for which a file may be in somebody else's hands: a virus scanner's, an indexer's
 STATM = "/proc/self/statm"  # Linux: sizes of this process in pages, the address space first
+PLAIN = {"▕": "|", "␣": "_", "↵": "\\n", "⇥": "\\t", "‖": "||", "█": "#", "▏": "|", "…": "...", "–": "-", "→": "->"}
 NO_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}  # from file systems that cannot sync a folder
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
@@ -184,12 +186,26 @@ def ran_out_of_time(number: int) -> bool:
     return number in (signal.SIGXCPU, signal.SIGALRM)
 
 
-def limit_memory(most: int) -> None:
-    """Limit what this process may allocate to `most` bytes, or to less where less is allowed; Linux alone can."""
-    if sys.platform != "linux" or resource is None:
+def limit_memory(pid: int, most: int) -> None:
+    """Limit what a process may allocate to `most` bytes, or to less where less is allowed; Linux alone can."""
+    if not hasattr(resource, "prlimit"):
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+    resource.prlimit(pid, resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def plainly(error: UnicodeEncodeError) -> tuple[str, int]:
+    """What stands for characters that an output cannot write: letters that look alike, else escapes."""
+    unwritten = error.object[error.start : error.end]
+    return "".join(PLAIN.get(one) or one.encode("ascii", "backslashreplace").decode() for one in unwritten), error.end
+
+
+def print_plainly(*streams: Any) -> None:
+    """Let streams whose encoding lacks a character write another one, where they would raise an error (cp1252)."""
+    codecs.register_error("plainly", plainly)
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="plainly")
 
 
 def refused_name(path: Path) -> str:

@@ -13,10 +13,12 @@ import pytest
 import eval as eval_program
 import train
 from data.tokenizers.tokenizer import train_tokenizer
+from evaluation.predict import predict
 from model.fast import FastTransformer, make_network
 from model.transformer import Transformer
 from system.options import run_and_report
 from training.run.folder import read_config
+from training.run.load import load_trained
 from training.run.lock import only_writer
 from training.weights import save_weights
 
@@ -160,11 +162,64 @@ def test_standard_input_holds_one_description_a_line(run, monkeypatch, capsys):
     assert out.startswith("# add 3 to y\n") and "# add ü to y\n" in out
 
 
+def test_many_lines_are_decoded_together_and_answered_as_each_alone(run, monkeypatch, capsys):
+    lines = [f"add {i % 7} to y" + " and z" * (i % 5) for i in range(70)]
+    groups = []
+    monkeypatch.setattr(eval_program, "predict", lambda *given: groups.append(len(given[2])) or predict(*given))
+    stdin(monkeypatch, "\n".join(lines).encode())
+    assert call(run, "--prompt", "-", "--beam", 2) == 0
+    together = capsys.readouterr().out
+    assert groups == [32, 32, 5, 1]
+    expected = {}
+    for line in set(lines):
+        assert call(run, "--prompt", line, "--beam", 2) == 0
+        expected[line] = f"# {line}\n{capsys.readouterr().out}"
+    assert together == "".join(expected[line] for line in lines)
+
+
+def test_a_description_that_is_cut_is_named(run, monkeypatch, capsys):
+    with_settings(run, "data", max_source_length=8)
+    stdin(monkeypatch, b"x\n" + b"a b c d e f g h i j k\n")
+    assert call(run, "--prompt", "-") == 0
+    assert capsys.readouterr().err == "cut to 8 tokens: a b c d e f g h i j k\n"
+    assert call(run, "--prompt", "a b c d e f g h i j k", "--samples", 1) == 0
+    assert capsys.readouterr().err == "cut to 8 tokens: a b c d e f g h i j k\n"
+
+
+def test_without_a_text_a_terminal_is_asked_again_and_again(run, monkeypatch, capsys):
+    typed = iter(["add 3 to y", "", "\udcff", "  add 4 to y "])
+
+    def answer(shown=""):
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    loads = []
+    monkeypatch.setattr(eval_program, "load_trained", lambda *given: loads.append(1) or load_trained(*given))
+    stdin(monkeypatch, b"")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", answer)
+    assert call(run, "--prompt") == 0
+    said = capsys.readouterr()
+    assert said.out.count("\n") >= 2 and "#" not in said.out and "not UTF-8" in said.err and len(loads) == 1
+
+
+def test_without_a_text_lines_of_a_pipe_are_read(run, monkeypatch, capsys):
+    for options in (["--prompt"], ["--prompt", "--beam", 2]):
+        stdin(monkeypatch, b"add 3 to y\n")
+        assert call(run, *options) == 0
+        assert capsys.readouterr().out.startswith("# add 3 to y\n")
+
+
 def test_what_cannot_be_read_from_standard_input_is_one_line(run, monkeypatch, capsys):
     stdin(monkeypatch, b"\n \n")
     assert "there was none" in refused(capsys, run, "--prompt", "-")
     stdin(monkeypatch, b"add \xff\n")
-    assert "not UTF-8 at byte 4" in refused(capsys, run, "--prompt", "-")
+    assert "line 1 of standard input is not UTF-8 at byte 4" in refused(capsys, run, "--prompt", "-")
+    for content in ("add 3 to y".encode("utf-16"), b"a\0d\0", b"\xff\xfe"):
+        stdin(monkeypatch, content)
+        assert "UTF-16" in refused(capsys, run, "--prompt", "-")
 
 
 def test_a_spoilt_run_is_named_in_one_line(run, tmp_path, capsys):

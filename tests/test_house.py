@@ -120,6 +120,32 @@ def test_nothing_unpickles_what_lies_on_disk():
     )
 
 
+def opens_badly(call: ast.Call) -> bool:
+    """Whether a file is opened as text, or a process' text read, in the encoding or line ends of one machine."""
+    given = {word.arg: word.value for word in call.keywords}
+    called, name = ast.unparse(call.func), ast.unparse(call.func).rpartition(".")[2]
+    if name == "read_text":
+        return isinstance(call.func, ast.Attribute) and "encoding" not in given
+    if name == "write_text":
+        return not {"encoding", "newline"} <= set(given)
+    if called.startswith("subprocess."):
+        return "text" in given
+    if name not in ("open", "fdopen") or called in ("os.open", "tokenize.open"):
+        return False
+    place = 1 if called in ("open", "os.fdopen", "gzip.open", "io.open") else 0
+    mode = given.get("mode", call.args[place] if len(call.args) > place else ast.Constant("r"))
+    mode = mode.value if isinstance(mode, ast.Constant) else "b"  # of two binary ones
+    wanted = {"encoding", "newline"} if set(mode) & set("wax+") else {"encoding"}
+    return "b" not in mode and not wanted <= set(given)
+
+
+def test_files_are_the_same_whatever_a_machine_takes_for_text():
+    """Windows writes other line ends and another encoding, unless they are named."""
+    code = [path for path in python_files() if ROOT / "tests" not in path.parents]
+    calls = [(path, node) for path in code for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    assert not [f"{path.relative_to(ROOT)}:{call.lineno}" for path, call in calls if opens_badly(call)]
+
+
 def test_every_package_is_installed():
     listed = re.search(r"packages=\[(.*?)\]", (ROOT / "setup.py").read_text(), re.DOTALL).group(1)
     installed = set(re.findall(r'"([\w.]+)"', listed))

@@ -20,7 +20,7 @@ from data.tokenizers.tokenizer import Tokenizer
 from model.config import ModelConfig
 from model.decoding import SpecialIds
 from model.interop.hugging_face import ConversionError, Tensors, to_hugging_face
-from system.atomic_files import read_json, write_atomically, write_json
+from system.atomic_files import check_name, read_json, write_atomically, write_json
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.run.folder import make_folder
@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
     run, folder = Path(options.run), Path(options.to)
     if not options.to or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise UserError("give --to a folder that is not there yet or is empty")
+    check_name(folder)
     tokenizer = load_tokenizer(run)
     config = from_dict(ModelConfig, read_json(run / "config.json")["model"], run / "config.json")
     weights = read_tensors(run / "model.safetensors")

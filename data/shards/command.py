@@ -16,7 +16,7 @@ from data.shards.contamination import read_targets
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 from data.shards.store import CARD, check_files, read_card
 from data.sources import BENCHMARK_NAMES
-from system.atomic_files import write_json
+from system.atomic_files import check_name, write_json
 from system.cache import cache_folder
 from system.errors import UserError
 
@@ -55,6 +55,7 @@ def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tup
     origins = origins_of(command)
     settings = read_targets(command.benchmarks, places), command.vocab_size, command.tokenizer
     out = Path(command.out).expanduser().absolute() if command.out else None
+    check_name(out or Path())
     if out is None:
         out = cache_folder("corpora", plan_of(origins, units_of(origins), *settings)["hash"]).absolute()
     return out, build(origins, out, *settings, command.workers)

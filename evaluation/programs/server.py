@@ -181,7 +181,7 @@ def end_orphans() -> None:
     """Kill the processes that a program has left behind, until none is left."""
     children = f"/proc/self/task/{os.getpid()}/children"
     while os.path.exists(children):
-        with open(children) as listing:
+        with open(children, encoding="ascii") as listing:
             pids = [int(pid) for pid in listing.read().split()]
         if not pids:
             return

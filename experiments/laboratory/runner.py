@@ -54,7 +54,7 @@ def start(trial: Trial, places: Places) -> Job:
     folder = folder_of(trial, places.runs)
     places.runs.mkdir(parents=True, exist_ok=True)
     message_file = folder.with_suffix(f".{os.getpid()}.json")  # one for each who asks: two may ask for the same run
-    message_file.write_text(as_json(trial, places), encoding="utf-8")
+    message_file.write_text(as_json(trial, places), encoding="utf-8", newline="\n")
     with open(folder.with_suffix(f".{os.getpid()}.log"), "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "experiments.laboratory.worker", str(message_file)], cwd=ROOT, stdout=log,

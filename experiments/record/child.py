@@ -46,7 +46,8 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], folder: Path, at_onc
         if stop.is_set():
             return STOPPED
         child = subprocess.Popen(
-            commands[name], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            commands[name], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+            errors="replace",
         )
         for line in child.stdout:
             sys.stdout.write(f"{name:<{width}}  {line}")

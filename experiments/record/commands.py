@@ -14,7 +14,7 @@ MOVED = {  # module as recorded -> module of today
     "experiments.dropout_check": "experiments.speed.dropout_check",
     "experiments.exercises": "teaching.exercises",
     "experiments.exercises.pages": "teaching.exercises.pages",
-    "experiments.exercises.worker": "teaching.exercises.worker",
+    "experiments.exercises.worker": "teaching.exercises.student_file",
     "experiments.few_shot": "experiments.studies.few_shot",
     "experiments.gradient_norms": "experiments.studies.gradient_norms",
     "experiments.head_analysis": "experiments.studies.head_analysis",

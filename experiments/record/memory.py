@@ -66,7 +66,8 @@ def memory_mib(process: psutil.Process) -> float:
     try:
         if not HAS_PSS:
             return process.memory_info().rss / 2**20
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+        shares = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii", errors="replace")
+        for line in shares.splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) / 2**10  # the system counts in KiB
     except (OSError, psutil.Error):

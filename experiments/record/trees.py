@@ -152,7 +152,7 @@ def remove_tree(repository: Path, place: Path) -> None:
 def git(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A git command in the repository, ended. Raises UserError where there is no git."""
     try:
-        return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True)
+        return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, encoding="utf-8")
     except FileNotFoundError:
         raise UserError("git is not installed, which has the other commit; install it") from None
 
@@ -183,7 +183,7 @@ class Starter:
         self.child = 0  # the number of the program that runs
         self.process = subprocess.Popen(
             [sys.executable, "-c", DRIVER.read_text(encoding="utf-8"), platform.__file__, *LIBRARIES],
-            cwd=self.folder.name, text=True, env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE,
+            cwd=self.folder.name, encoding="utf-8", env=environment({"OMP_NUM_THREADS": "1"}), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
@@ -212,7 +212,7 @@ class Starter:
         """
         out, errors = (Path(self.folder.name, name) for name in ("out", "errors"))
         for file in (out, errors):
-            file.write_text("")
+            file.write_text("", encoding="utf-8", newline="\n")
         asked = {"root": str(tree.root), "program": program, "words": list(words), "variables": tree.variables,
                  "files": [str(out), str(errors)], "given": str(given or "")}  # fmt: skip
         print(json.dumps(asked), file=self.process.stdin, flush=True)
@@ -220,8 +220,9 @@ class Starter:
         if killed_at is not None and status != KILLED:
             raise TreeError(f"{program}.py of {tree.name} ended with status {status} before {killed_at.name} was there")
         if killed_at is None and status:
-            raise TreeError(f"{program}.py of {tree.name} ended with status {status}: {last_line(errors.read_text())}")
-        return out.read_text()
+            said = last_line(errors.read_text(encoding="utf-8", errors="replace"))
+            raise TreeError(f"{program}.py of {tree.name} ended with status {status}: {said}")
+        return out.read_text(encoding="utf-8")
 
     def ended(self, killed_at: Path | None) -> int:
         """The exit status of the program that was begun last, which is killed when a file is there."""
@@ -277,7 +278,7 @@ def ask(tree: Tree, script: str, *words: str, **variables: str) -> Any:
     """What a script, run among the tree's modules with these words, prints last, as JSON. Raises TreeError."""
     done = subprocess.run(
         [sys.executable, "-c", script, *words], cwd=tree.root, env=environment(tree.variables | variables),
-        capture_output=True, text=True,
+        capture_output=True, encoding="utf-8",
     )  # fmt: skip
     if done.returncode:
         raise TreeError(f"{' '.join(words)} at {tree.name}: {last_line(done.stderr)}")

@@ -107,7 +107,7 @@ def write_corpus(folder: Path, size: int) -> None:
     for number in range(max(1, size // MODULE_BYTES)):
         place = folder / f"part{number % 100}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"module{number}.py").write_text(module_of(draw, words, number), encoding="utf-8")
+        (place / f"module{number}.py").write_text(module_of(draw, words, number), encoding="utf-8", newline="\n")
 
 
 def module_of(draw: numpy.random.Generator, words: numpy.ndarray, number: int) -> str:

@@ -59,7 +59,7 @@ def seconds_of(arguments: list[str]) -> float:
 
 def until_first_batch(folder: str) -> float:
     """Seconds from the end of train.py's imports to the quick start's first batch. Raises UserError."""
-    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, folder], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, folder], cwd=ROOT, capture_output=True, encoding="utf-8")
     for line in done.stdout.splitlines():
         if line.startswith("first batch after"):
             return float(line.split()[-1])

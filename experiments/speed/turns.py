@@ -62,7 +62,7 @@ class Worker:
         options = ["--threads", str(threads), "--settings", json.dumps(job.settings)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "experiments.speed.worker", job.kind, job.name, *options],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
         )
 
     def answer(self) -> dict[str, Any]:

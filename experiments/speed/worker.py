@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
     parser.add_argument("--settings", type=json.loads, default={}, help="what is measured, as JSON")
     arguments = parser.parse_args()
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # what libraries print goes to standard error, never among the answers
     if arguments.threads > 0:
         torch.set_num_threads(arguments.threads)

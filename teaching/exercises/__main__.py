@@ -21,6 +21,7 @@ import tyro
 from system.errors import UserError
 from system.options import parse, run_and_report
 from teaching.exercises import report
+from teaching.exercises.own_process import run
 from teaching.exercises.pages import Page, all_pages, find
 from teaching.exercises.progress import (
     DEFAULT,
@@ -32,7 +33,6 @@ from teaching.exercises.progress import (
     start,
     work_file,
 )
-from teaching.exercises.worker import run
 
 
 @dataclass(frozen=True)

@@ -81,16 +81,21 @@ def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
     return tuple(answer)
 
 
+def answer_of(exercise: Exercise, returned: Any, before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The outputs in one case, with the arguments before and after the call. Raises CannotBeGraded."""
+    answer = parts_of(returned, exercise)
+    if not same_inside(before, after):
+        place = next(i for i, (a, b) in enumerate(zip(before, after), 1) if not same_inside(a, b))
+        raise CannotBeGraded(f"argument {place} was changed in place; work on a copy, the caller still needs it")
+    return answer
+
+
 def answers_of(exercise: Exercise, function: Function) -> Parts:
     """A function's outputs in every case. Raises CannotBeGraded, and whatever the function raises."""
     answers = []
     for case in cases_of(exercise):
         arguments = copied(case.arguments)
-        answer = parts_of(function(*arguments), exercise)
-        if not same_inside(case.arguments, arguments):
-            place = next(i for i, (a, b) in enumerate(zip(case.arguments, arguments), 1) if not same_inside(a, b))
-            raise CannotBeGraded(f"argument {place} was changed in place; work on a copy, the caller still needs it")
-        answers.append(answer)
+        answers.append(answer_of(exercise, function(*arguments), case.arguments, arguments))
     return answers
 
 
@@ -166,7 +171,12 @@ def named_mistakes(exercise: Exercise, answers: Parts, wrong: list[int]) -> list
 
 def grade(exercise: Exercise, function: Function) -> Verdict:
     """The verdict on a function. Raises CannotBeGraded, and whatever the function raises."""
-    cases, answers = cases_of(exercise), answers_of(exercise, function)
+    return graded(exercise, answers_of(exercise, function))
+
+
+def graded(exercise: Exercise, answers: Parts) -> Verdict:
+    """The verdict on the outputs in every case."""
+    cases = cases_of(exercise)
     truths, _ = known_answers(exercise)
     sizes = [[largest(*pair) for pair in zip(mine, right)] for mine, right in zip(answers, truths)]  # case by output
     table = [["case", "", *exercise.outputs]]

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from system.atomic_files import read_json, write_atomically, write_json
+from system.atomic_files import check_name, read_json, write_atomically, write_json
 from system.errors import UserError
 from teaching.exercises.pages import Page
 
@@ -50,10 +50,11 @@ def start(folder: Path, page: Page) -> Path | None:
 
 def make_folder(folder: Path) -> None:
     """The student's folder, with a .gitignore of its own, so that it dirties no repository. Raises UserError."""
+    check_name(folder)
     try:
         if not folder.exists():
             folder.mkdir(parents=True)
-            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(f"{folder} cannot be made ({error.strerror}); choose another with --folder") from error
 

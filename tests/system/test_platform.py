@@ -1,5 +1,6 @@
 """What differs between systems does the same thing on each, and Windows' own refusals are known on all."""
 
+import io
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ import time
 
 import pytest
 
-from system import platform
+from system import atomic_files, platform
+from system.errors import UserError
 
 
 @pytest.fixture
@@ -106,8 +108,8 @@ def test_a_group_ends_with_all_that_it_has_begun(monkeypatch, as_windows):
     command = [sys.executable, "-c", BEGIN_ANOTHER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         grandchild = int(process.stdout.readline())
-        assert platform.is_running(grandchild)
-        platform.end_group(process)
+        assert running(grandchild)
+        platform.end_group(process.pid)
         process.wait(5)
     until = time.monotonic() + 5
     while running(grandchild) and time.monotonic() < until:
@@ -140,3 +142,38 @@ def test_a_hangup_that_is_ignored_stays_ignored():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert {signal.SIGINT, signal.SIGTERM} <= set(platform.stop_signals())
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("for▕ ␣x↵ ██▏", b"for| _x\\n ##|"),
+    ("é ü", b"\xe9 \xfc"),
+    ("漢 →", b"\\u6f22 ->"),
+    ("a\udcffb", b"a\\udcffb"),
+])  # fmt: skip
+def test_a_console_of_windows_prints_what_it_can(text, written):
+    printed = io.BytesIO()
+    console = io.TextIOWrapper(printed, encoding="cp1252")
+    platform.print_plainly(console, io.StringIO(), None)
+    console.write(text)
+    console.flush()
+    assert printed.getvalue() == written
+
+
+def test_a_console_of_utf_8_prints_all():
+    printed = io.BytesIO()
+    console = io.TextIOWrapper(printed, encoding="utf-8")
+    platform.print_plainly(console)
+    console.write("▕ ␣ 漢")
+    console.flush()
+    assert printed.getvalue().decode() == "▕ ␣ 漢"
+
+
+def test_on_windows_a_run_folder_has_a_name_that_windows_can_have(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    atomic_files.check_name("runs/aux")
+    monkeypatch.setattr(atomic_files, "WINDOWS", True)
+    for name in ("runs/aux", "runs/lr=0.1:seed=3", "runs/best."):
+        with pytest.raises(UserError, match="choose another name") as refused:
+            atomic_files.check_name(name)
+        assert name in str(refused.value) and "\n" not in str(refused.value)
+    atomic_files.check_name("runs/best")

@@ -47,9 +47,12 @@ def current_commit() -> str | None:
     """The commit of this code, with "+changes" where files differ from it; None outside a git checkout."""
     git = ["git", "-C", str(Path(__file__).resolve().parent)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, encoding="utf-8", check=True, timeout=10
+        )
         changes = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, timeout=10
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, encoding="utf-8",
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -69,7 +72,7 @@ def processor_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -19,7 +19,17 @@ from typing import Any
 
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
-from system.atomic_files import aside_of, partials, read_json, reason, remove, whole_name, write_json, write_synced
+from system.atomic_files import (
+    aside_of,
+    check_name,
+    partials,
+    read_json,
+    reason,
+    remove,
+    whole_name,
+    write_json,
+    write_synced,
+)
 from system.errors import UserError
 from system.options import Settings
 from system.platform import is_link, open_without_links
@@ -47,6 +57,7 @@ def check_run(run: Path, resume: bool = False, overwrite: bool = False, free: bo
     holds other things always is, as is one in which another process writes, unless the
     caller knows that it is free. Raises UserError.
     """
+    check_name(run)
     if not free:
         check_free(run)
     if not is_run(run):

@@ -10,7 +10,6 @@ import pytest
 from teaching.exercises.catalogue import EXERCISES
 from teaching.exercises.grading import agree, grade, known_answers, largest
 from teaching.exercises.pages import EXERCISES_FOLDER, all_pages, index
-from teaching.exercises.student_file import grade_file
 
 PAGES = all_pages()
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES.values() for mistake in exercise.mistakes]
@@ -27,13 +26,13 @@ def test_the_grader_knows_the_exercises_that_have_a_folder_in_their_order():
 
 
 @each_page
-def test_a_stub_is_not_finished_and_says_so(page):
+def test_a_stub_is_not_finished_and_says_so(page, grade_file):
     verdict = grade_file(EXERCISES[page.name], page.folder / "stub.py")
     assert verdict.status == "unfinished" and verdict.line.startswith(f"{page.name}: not finished, ")
 
 
 @each_page
-def test_a_solution_passes(page):
+def test_a_solution_passes(page, grade_file):
     verdict = grade_file(EXERCISES[page.name], page.folder / "solution.py")
     assert verdict.status == "passed", verdict.line
 

@@ -6,12 +6,12 @@ import sys
 import pytest
 
 from system.options import run_and_report
-from teaching.exercises import worker
 from teaching.exercises.__main__ import main
 from teaching.exercises.catalogue import EXERCISES
 from teaching.exercises.grading import Verdict
+from teaching.exercises.own_process import MOST_PRINTED
+from teaching.exercises.own_process import run as run_file
 from teaching.exercises.pages import EXERCISES_FOLDER, all_pages
-from teaching.exercises.student_file import grade_file
 
 SOLUTION = (EXERCISES_FOLDER / "05_attention" / "solution.py").read_text(encoding="utf-8")
 WRONG = SOLUTION.replace("softmax(masked)", "softmax(masked.swapaxes(-2, -1)).swapaxes(-2, -1)")
@@ -19,7 +19,7 @@ OTHER_WRONG = SOLUTION.replace(" / np.sqrt(d_k)", "")
 
 
 @pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
+def run(tmp_path, capsys, monkeypatch, grade_file):
     """Runs the command in this process: exit status, lines of standard output, standard error."""
     monkeypatch.setattr(
         "teaching.exercises.__main__.run", lambda name, path: (grade_file(EXERCISES[name], path), "")
@@ -142,10 +142,10 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
 def test_a_students_code_runs_in_a_process_of_its_own(tmp_path):
     path = tmp_path / "05_attention.py"
     path.write_text("print('here I am')\n" + SOLUTION)
-    verdict, printed = worker.run("attention", path)
+    verdict, printed = run_file("attention", path)
     assert verdict.status == "passed" and printed == "here I am\n"
     path.write_text("import os\nos._exit(7)\n")
-    verdict, _ = worker.run("attention", path)
+    verdict, _ = run_file("attention", path)
     assert verdict.status == "broken" and "ended with status 7" in verdict.line
 
 
@@ -153,8 +153,8 @@ def test_code_that_prints_without_end_and_takes_all_memory_is_stopped(tmp_path):
     path = tmp_path / "05_attention.py"
     takes_memory = "np.ones(10**9)\n" if sys.platform == "linux" else "raise MemoryError\n"  # macOS has no such limit
     path.write_text("import numpy as np\nfor _ in range(10**5):\n    print('x' * 10)\n" + takes_memory + SOLUTION)
-    verdict, printed = worker.run("attention", path)
-    assert len(printed) == worker.MOST_PRINTED
+    verdict, printed = run_file("attention", path)
+    assert len(printed) == MOST_PRINTED
     assert "line 4: " in verdict.line and "MemoryError" in verdict.line
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from teaching.exercises.catalogue import EXERCISES
 from teaching.exercises.pages import all_pages
-from teaching.exercises.student_file import grade_file
 
 SOLUTIONS = {page.name: page.solution for page in all_pages()}
 SLIPS = [
@@ -70,7 +69,7 @@ SLIPS = [
 
 
 @pytest.mark.parametrize(("name", "right", "slip", "called"), SLIPS)
-def test_a_slip_in_the_text_is_wrong_and_called_by_its_name(name, right, slip, called, tmp_path):
+def test_a_slip_in_the_text_is_wrong_and_called_by_its_name(name, right, slip, called, tmp_path, grade_file):
     assert right in SOLUTIONS[name]
     path = tmp_path / "answer.py"
     path.write_text(SOLUTIONS[name].replace(right, slip), encoding="utf-8")
