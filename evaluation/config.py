@@ -21,7 +21,7 @@ class EvaluationConfig:
     max_new_tokens: Annotated[int, bounds(least=1, most=100_000)] = 128  # longest output in tokens
     batch_examples: FromOne = 128  # sources decoded together
     limit: Count = 0  # score only the first so many lines of each split; 0: all
-    run_untrusted: bool = False  # run generated programs outside the generated grammar (MBPP): no sandbox yet
+    run_untrusted: bool = False  # run programs outside the generated grammar (MBPP), no sandbox yet; asked each time
     time_limit: Annotated[float, bounds(above=0, most=3600)] = 2.0  # seconds a generated program may run
     # MiB a generated program may use above what its process starts with
     memory_limit: Annotated[int, bounds(least=1, most=2**20)] = 256

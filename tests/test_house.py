@@ -125,7 +125,7 @@ def opens_badly(call: ast.Call) -> bool:
     given = {word.arg: word.value for word in call.keywords}
     called, name = ast.unparse(call.func), ast.unparse(call.func).rpartition(".")[2]
     if name == "read_text":
-        return "encoding" not in given
+        return isinstance(call.func, ast.Attribute) and "encoding" not in given
     if name == "write_text":
         return not {"encoding", "newline"} <= set(given)
     if called.startswith("subprocess."):

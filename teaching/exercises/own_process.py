@@ -80,11 +80,12 @@ class Job:
                 raise CannotBeGraded(str(problem) or "its process sent no answers")
             verdict = graded(exercise, parts) if not status else None
             verdict = verdict or Verdict("unfinished", f"{exercise.name}: not finished, {problem}")
-            verdict.prediction = str(message["prediction"]).strip()
         except CannotBeGraded as problem:
             verdict = broken(exercise, str(problem))
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             verdict = broken(exercise, "its process sent what is no answer; what writes in its place?")
+        said = message.get("prediction") if isinstance(message, dict) else ""
+        verdict.prediction = said.strip() if isinstance(said, str) else ""
         return verdict
 
 

@@ -3,15 +3,19 @@
 `python tests/docs/test_chapter_4_1.py` runs it and stores what it shows.
 """
 
+import ast
 import base64
 import json
+import os
 import re
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
+import torch
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "chapter_4_1.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
@@ -77,6 +81,40 @@ def test_stored_outputs_are_of_one_run_from_top_to_bottom_without_warning_path_o
     said = "".join(text for kind, text in outputs if kind == "stdout")
     assert "copied exactly: 100.0%" in said and not re.search(r"/\w+/|\\\w+\\|0x[0-9a-f]{6}|\d+:\d\d|second", said)
     assert sum("image/png" in values for kind, values in outputs if kind == "display_data") == 5
+
+
+NOTEBOOK_ALONE = """
+import importlib.util, os, subprocess, sys
+
+calls, really_there, really_run = [], importlib.util.find_spec, subprocess.run
+importlib.util.find_spec = lambda name, *more: None if name == "tyro" else really_there(name, *more)
+
+def run(words, **more):
+    if "git" not in words and "pip" not in words:  # Matplotlib's
+        return really_run(words, **more)
+    calls.append(words)
+    if words[0] == "git":
+        os.makedirs(f"{words[-1]}/model")
+        open(f"{words[-1]}/model/attention.py", "w").close()
+
+subprocess.run = run
+exec(sys.argv[1])
+print(calls)
+print(os.path.basename(root), sys.path[0] == str(root))
+"""
+
+
+def test_alone_the_notebook_fetches_the_repository_and_keeps_the_torch_that_is_there(tmp_path):
+    """As on Colab and Kaggle, but for git and pip, which are asked and do nothing."""
+    words = [sys.executable, "-c", NOTEBOOK_ALONE, CODE[0]]
+    more = {"CODEGEN_ADDRESS": "https://example.org/x.git", "MPLBACKEND": "agg"}
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | more, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    git, pip = ast.literal_eval(done.stdout.splitlines()[0])
+    assert git == ["git", "clone", "--quiet", "--depth", "1", "https://example.org/x.git", "codegen"]
+    assert pip[1:6] == ["-m", "pip", "install", "--quiet", "-e"] and Path(pip[6]).name == "codegen"
+    assert pip[7:] == [f"torch=={torch.__version__}", f"numpy=={numpy.__version__}"]
+    assert done.stdout.splitlines()[1] == "codegen True"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ The learning rate needs no state: it is a function of the step. Nothing is ever 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -127,15 +128,21 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensors]:
     """Put weights, optimiser state and random states back, and return the other tensors by name.
 
-    Call it last, when everything that draws random numbers (initial weights) is built. Raises UserError.
+    Call it last, when everything that draws random numbers (initial weights) is built. Tensors that are read are the
+    file itself, so those that stay are copied: Windows deletes no file that is in use. Raises UserError.
     """
     device = next(model.parameters()).device
     files = {path.stem: path for path in sorted(checkpoint.folder.glob("*.safetensors"))}
     random_file, model_file = files.pop("random"), files.pop("model")
     restore_weights(read_tensors(model_file, device), model, model_file)
-    restore_optimizer(read_tensors(files.pop("optimizer"), device), optimizer)
+    restore_optimizer(copied(read_tensors(files.pop("optimizer"), device)), optimizer)
     restore_random_states(read_tensors(random_file))
-    return {name: read_tensors(path, device) for name, path in files.items()}
+    return {name: copied(read_tensors(path, device)) for name, path in files.items()}
+
+
+def copied(tensors: Tensors) -> Tensors:
+    """The same tensors in memory of their own."""
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
@@ -184,7 +191,8 @@ def rotate(run: Path, newest: int, keep: int) -> None:
             n_due += not is_between(folder)
     for folder in (run / "checkpoints").glob("step-*"):
         if folder not in kept:
-            remove(folder)
+            with contextlib.suppress(PermissionError):  # on Windows, where somebody has a file of it open: next time
+                remove(folder)
 
 
 def is_between(folder: Path) -> bool:

@@ -82,6 +82,7 @@ def opened(run: Path, resume: bool = False, overwrite: bool = False) -> Iterator
     """Inside the `with` the folder is ready to be written, and this process alone writes there. Raises UserError."""
     check_run(run, resume, overwrite)
     make_folder(run)
+    check_writable(run)
     with only_writer(run):
         open_run(run, resume, overwrite)
         yield
@@ -94,7 +95,6 @@ def open_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
     """
     check_run(run, resume, overwrite, free=True)
     make_folder(run)
-    check_writable(run)
     clear_partials(run)
     if not resume:
         clear(run, CONTENTS)  # config.json last: after a kill in between, the folder is still a run's

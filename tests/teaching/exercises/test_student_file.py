@@ -60,6 +60,7 @@ def test_what_goes_wrong_is_one_line_with_the_line_of_the_file(body, line, verdi
     verdict = verdict_on(HEAD + body)
     assert verdict.line.startswith(line) and "\n" not in verdict.line and len(verdict.line) < 260
     assert verdict.status in ("broken", "unfinished")
+    assert verdict.prediction == ("" if "SyntaxError" in line or "blank" in line else "small")
 
 
 @pytest.mark.parametrize(("body", "words"), [
