@@ -26,7 +26,7 @@ from system.options import parse
 
 @dataclass(frozen=True)
 class Fetch:
-    """Download a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
+    """Download a published corpus into the user's cache (checked by SHA-256 where one is published)."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(PUBLISHED_FILES)}}}")]  # the corpus
     to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
