@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tyro
 
 from system.errors import UserError
+from system.terminal import error_line, leave_closed_pipe, prepare_streams
 
 Settings = TypeVar("Settings")
 
@@ -78,10 +79,15 @@ def run_and_report(main: Any, argv: list[str]) -> int:
 
     Beside bad input these are the operating system's own: a full disk, no permission, no memory.
     """
+    prepare_streams()
     try:
-        return main(argv)
+        status = main(argv)
+        sys.stdout.flush()  # here, where a pipe that was closed meanwhile is nothing to be told of
+        return status
     except UserError as error:
         line = str(error)
+    except BrokenPipeError:
+        return leave_closed_pipe()
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
@@ -92,5 +98,5 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         if not isinstance(error, MemoryError) and not of_torch:
             raise
         line = "not enough memory; choose a smaller network or smaller batches"
-    print("error:", " ".join(line.split()), file=sys.stderr)
+    print("error:", error_line(line), file=sys.stderr)
     return 2
