@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
 from system.atomic_files import read_json, reason, remove, write_json
 from system.errors import UserError
+from system.from_disk import Table, checked
 from system.options import Settings
 from training.run.old_settings import SCHEMA, flat, nested, read_old
 from training.run.settings_file import from_dict, to_dict
@@ -32,6 +34,20 @@ CONTENTS = (
     "walkthrough.html", CONFIG_FILE,
 )
 WRITTEN_FIRST = (*TOKENIZERS, "environment.json", CONFIG_FILE)
+
+
+@dataclass
+class Heading:
+    """The types of what is used of config.json before its settings are read."""
+
+    schema: int = 0
+    special_ids: dict[str, int | list[int] | None] = field(default_factory=dict)
+    model: Table = field(default_factory=dict)
+    data: Table = field(default_factory=dict)
+    training: Table = field(default_factory=dict)
+    pretraining: Table = field(default_factory=dict)
+    evaluation: Table = field(default_factory=dict)
+    strategies: Table = field(default_factory=dict)
 
 
 def check_run(run: Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -117,6 +133,7 @@ def read_config_values(run: Path) -> dict[str, Any]:
         raise UserError(f"{run} holds no run; train one with `python train.py --run {run}`, or give another --run")
     values = read_json(run / CONFIG_FILE)
     check_version(run, values)
+    checked(values, Heading, run / CONFIG_FILE)
     del values["version"]
     schema = values.pop("schema", 0)
     return nested(read_old(flat(values), schema))
