@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from system.atomic_files import kind_of
 from system.atomic_files import read_json as whole_json
 from system.errors import UserError
 from system.from_disk import Number, checked
@@ -178,6 +179,8 @@ def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """The objects of a JSON-lines file, each with the number of its line. Raises UserError naming file and line."""
     if not path.exists():
         return []
+    if not path.is_file():
+        raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
     records = []
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():

@@ -34,12 +34,21 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read the value in a JSON file. Raises UserError when it is missing or is not JSON."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not whole JSON ({error}); restore the file, or make the run again") from error
+
+
+def kind_of(path: Path) -> str:
+    """What stands there in the place of a file, in words: whoever opened a pipe would wait for its writer."""
+    if path.is_dir():
+        return "a folder"
+    return "a pipe" if path.is_fifo() else "a device or socket"
 
 
 def write_synced(path: Path, content: bytes) -> None:

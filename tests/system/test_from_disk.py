@@ -1,5 +1,6 @@
 """Values of files have the types that they are to have, or one line says what is wrong and where."""
 
+import os
 from dataclasses import dataclass, field
 
 import pytest
@@ -72,3 +73,11 @@ def test_what_was_fetched_in_the_place_of_a_file_is_called_that(tmp_path, conten
     else:
         refuse_in_its_place(tmp_path / "model.safetensors")
     refuse_in_its_place(tmp_path / "none")
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "state.json")
+    with pytest.raises(UserError, match="state.json is a pipe, not a file"):
+        read_typed(tmp_path / "state.json", Table)
+    with pytest.raises(UserError, match="is a folder, not a file"):
+        read_typed(tmp_path, Table)
