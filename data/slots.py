@@ -39,7 +39,7 @@ NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
 
 
 def slots(description: str, data: DataConfig) -> dict[str, str]:
-    """The slot of each hidden text of a description, quotes included; none where it has a slot's name or endless lines."""
+    """The slot of each hidden text of a description, quotes included; none where it has slots, or endless lines."""
     if not data.slots or SLOT.search(description) or too_long(description):
         return {}
     found = [match[0] for match in IN_TEXT.finditer(description.removeprefix(data.prefix))]

@@ -31,6 +31,7 @@ WORDS = {
 
 def read_typed(path: Path, kind: Any, mend: str = MEND) -> Any:
     """The value in a JSON file, when it has this type. Raises UserError."""
+    refuse_in_its_place(path)
     return checked(read_json(path), kind, path, mend)
 
 
@@ -89,14 +90,14 @@ def in_words(kind: Any) -> str:
     return " or ".join(map(in_words, kinds)) if kinds else WORDS.get(kind, getattr(kind, "__name__", str(kind)))
 
 
-def in_its_place(content: bytes) -> str:
-    """What the beginning of a file shows to have been fetched in the place of a binary file, in words, or ""."""
+def in_its_place(content: bytes, is_json: bool = False) -> str:
+    """What the beginning of a file shows to have been fetched in its place, in words, or ""."""
     head = content[:200].lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
         return "a pointer of git-lfs, not the file itself; run `git lfs pull` in its folder"
     if head.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page, not the file itself; fetch it again, and log in where the page asks for it"
-    if head.startswith((b"{", b"[")) and b"error" in head:
+    if not is_json and head.startswith((b"{", b"[")) and b"error" in head:
         return "a server's message of an error, not the file itself; fetch it again"
     return ""
 
@@ -106,6 +107,6 @@ def refuse_in_its_place(path: Path) -> None:
     if not path.is_file():
         return
     with open(path, "rb") as file:
-        found = in_its_place(file.read(200))
+        found = in_its_place(file.read(200), path.suffix == ".json")
     if found:
         raise UserError(f"{path} is {found}")

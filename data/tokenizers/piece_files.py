@@ -109,6 +109,8 @@ def read_byte_level(folder: Path) -> Pieces:
     tokenizers = import_tokenizers()
     files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
     fault = f"{folder}: vocab.json and merges.txt do not fit together"
+    for name in files:
+        refuse_in_its_place(Path(name))
     with silent():
         vocabulary, merges = guarded(tokenizers.models.BPE.read_file, *files, fault=fault)
         names = {"continuing_subword_prefix": "", "end_of_word_suffix": ""}

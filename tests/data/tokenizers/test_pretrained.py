@@ -187,7 +187,8 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(make_checkpoint, tmp_path):
         ("plbart", "tokenizer_config.json", '{"src_lang": 5}', "src_lang is 5, not text"),
         ("plbart", "tokenizer_config.json", '{"language_codes": ["base"]}', "language_codes is ['base'], not text"),
         ("plbart", "sentencepiece.bpe.model", "version https://git-lfs.github.com/spec/v1\n", "a pointer of git-lfs"),
-        ("t5", "tokenizer.json", "<!doctype html>", "is not whole JSON"),
+        ("t5", "tokenizer.json", "<!doctype html>", "tokenizer.json is a web page, not the file itself"),
+        ("bart", "vocab.json", "version https://git-lfs.github.com/spec/v1\n", "vocab.json is a pointer of git-lfs"),
         ("marian", "vocab.json", "[]", "vocab.json: it is [], not names and values"),
     ],
 )
