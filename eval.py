@@ -37,6 +37,7 @@ from system.bounds import check_bounds
 from system.device import find_device, keep_freed_memory, set_threads
 from system.errors import UserError
 from system.options import parse, run_and_report
+from system.terminal import at_terminal, shown
 from training.overview import memory_in_words
 from training.recipes import TrainingSettings
 from training.run.folder import check_writable, ran_untrusted, read_config, read_config_values
@@ -222,10 +223,10 @@ def show_code(
         answers = [[code] for code in predict(model, tokenizer, texts, config, data)[0]]
     for description, text, codes in zip(group, texts, answers):
         if is_cut(text, tokenizer, data):
-            print(f"cut to {data.max_source_length} tokens: {description:.60}", file=sys.stderr)
+            print(f"cut to {data.max_source_length} tokens: {shown(description):.60}", file=sys.stderr)
         if options.prompt == "-" and not is_typed(options.prompt):
-            print(f"# {description}")
-        print("\n\n".join(codes))
+            print(at_terminal(f"# {description}"))
+        print(at_terminal("\n\n".join(codes)))
     sys.stdout.flush()
 
 

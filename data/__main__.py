@@ -20,13 +20,13 @@ from data.shards.command import Build, run_build
 from data.shards.describe import Describe, run_describe
 from data.sources import CORPUS_NAMES, open_source
 from system.cache import cache_folder
-from system.errors import UserError
-from system.options import parse
+from system.options import parse, run_and_report
+from system.terminal import shown
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Download a published corpus into the user's cache (resumable, checked by SHA-256 where one is published)."""
+    """Download a published corpus into the user's cache (checked by SHA-256 where one is published)."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar=f"{{{','.join(PUBLISHED_FILES)}}}")]  # the corpus
     to: str = ""  # folder to put the files in; empty: the user's cache, where they are looked for
@@ -47,7 +47,7 @@ def run_fetch(command: Fetch) -> None:
     """Fetch, then say where the files are and how they were checked."""
     folder = Path(command.to).expanduser() if command.to else cache_folder(command.name)
     for path in fetch(command.name, folder):
-        print(path)
+        print(shown(path))
     if not all(published.sha256 for published in PUBLISHED_FILES[command.name]):
         print("no SHA-256 is published for this corpus: its form was checked, not its hash")
 
@@ -66,11 +66,11 @@ def run_stats(command: Stats) -> None:
     print(f"language: {source.language}")
     print(table(figures["splits"]))
     for line in skipped_in_words(source.bad):
-        print(line)
+        print(shown(line))
     print(f"skipped in all: {sum(source.bad.counts.values())}")
     for split, examples in splits.items():
         for example in examples[: command.examples]:
-            print(f"\n{split} {example.id}: {example.nl}\n{example.code}")
+            print(shown(f"\n{split} {example.id}: {example.nl}\n{example.code}"))
     if command.json:
         Path(command.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8", newline="\n")
 
@@ -113,13 +113,15 @@ RUN = {Fetch: run_fetch, Stats: run_stats, Build: run_build, Describe: run_descr
 
 def main() -> int:
     """Run one command; 0 when it worked, 2 for bad input, 130 when it was stopped by the user."""
+    return run_and_report(run_command, sys.argv[1:])
+
+
+def run_command(argv: list[str]) -> int:
+    """Run the command that these words name. Raises UserError."""
     try:
         commands = Fetch | Stats | Build | Describe
-        command = parse(commands, sys.argv[1:], None, "Bring corpora here and look into them.", "python -m data")
+        command = parse(commands, argv, None, "Bring corpora here and look into them.", "python -m data")
         RUN[type(command)](command)
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped; nothing is lost, run the same command again to go on", file=sys.stderr)
         return 130

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from itertools import accumulate
 from os.path import commonprefix
 
-MOST_PAIRS = 5_000_000  # pairs of equal tokens that are looked at: under a second
+MOST_PAIRS = 3_000_000  # pairs of equal tokens that are looked at: under a second
 
 Opcode = tuple[str, int, int, int, int]
 

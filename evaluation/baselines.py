@@ -19,6 +19,7 @@ _SEARCHED = re.compile(r"\w+|[^\w\s]")  # words and signs
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _ALIGNED = re.compile(rf"{_QUOTED}|\w+(?:\.\w+)*|[^\w\s]")  # a quoted string and a name with its dots are one word
 _MOST_WORK = 50_000_000  # words to put in times letters of the code in which each is looked for
+_LONGEST = 10_000  # letters of a description: a quote without its end is looked for again and again
 _BLANKED_DOTS = r"\s*\.\s*"  # corpora write dots in code with blanks around them
 
 
@@ -59,8 +60,10 @@ def substitute_aligned_words(query: str, neighbour: Example) -> str:
 
     The two descriptions are aligned word by word (difflib's matching blocks). Where a stretch of one stands against a
     stretch of the other, its words are paired in order, and each word of the neighbour's that stands in its code is
-    replaced there by its partner; the first partner counts.
+    replaced there by its partner; the first partner counts. Nothing is replaced where a description is endless.
     """
+    if max(len(query), len(neighbour.nl or "")) > _LONGEST:
+        return neighbour.code
     theirs, ours = _ALIGNED.findall(neighbour.nl or ""), _ALIGNED.findall(query)
     partners: dict[str, str] = {}
     for kind, start, end, our_start, our_end in opcodes(theirs, ours):

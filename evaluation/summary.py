@@ -10,6 +10,7 @@ from evaluation.exact_match import exact_match
 from evaluation.finished_run import RunFolder, read_run_folder
 from evaluation.metrics import WITHOUT_BLEU, too_short_for_bleu
 from system.atomic_files import write_atomically
+from system.terminal import shown
 
 METRIC_TITLES = {
     "tests_passed": "tests passed",
@@ -88,7 +89,7 @@ def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> No
     page = write_report(folder)
     if results:
         print("\nScores (in brackets: 95% interval over examples)\n")
-        print(score_table(results, folder))
+        print(shown(score_table(results, folder)))
         for scored in results:
             if too_short_for_bleu(example.code for example in scored.references):
                 print(f"{scored.split}: {WITHOUT_BLEU}")
@@ -96,8 +97,8 @@ def show_results(run: Path, results: list[Scored], config: dict[str, Any]) -> No
         print("\nNo scores: there is no line to score; give a folder with a test file, or hold lines out")
     for scored in results[:1]:
         print(f"\nFive descriptions of {scored.split} and the generated code\n")
-        print(examples_shown(scored))
-    print(f"\nrun folder  {run}\nreport      {page}")
+        print(shown(examples_shown(scored)))
+    print(shown(f"\nrun folder  {run}\nreport      {page}"))
 
 
 def write_scores_json(path: Path, run: Path) -> None:

@@ -47,11 +47,13 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read the value in a JSON file. Raises UserError when it is missing or is not JSON."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not whole JSON ({error}); restore the file, or make the run again") from error
 
 
@@ -69,6 +71,13 @@ def whole_name(name: str) -> str:
 def partials(folder: Path, name: str) -> list[Path]:
     """What killed processes have left of `name` in a folder, half-written; nobody else may write there now."""
     return [path for path in folder.glob("*.partial") if whole_name(path.name) == name]
+
+
+def kind_of(path: Path) -> str:
+    """What stands there in the place of a file, in words: whoever opened a pipe would wait for its writer."""
+    if path.is_dir():
+        return "a folder"
+    return "a pipe" if path.is_fifo() else "a device or socket"
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -17,22 +17,23 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from system.platform import replace
+
+NAME = "codegen"  # of the folder
 
 
 def cache_folder(*parts: str) -> Path:
     """The project's folder in the user's cache, or a subfolder of it; it need not exist yet.
 
-    `$XDG_CACHE_HOME` when it is set to an absolute path, else `~/Library/Caches` on macOS and `~/.cache` elsewhere.
+    `codegen` in `$XDG_CACHE_HOME` when that is set to an absolute path, else in the place that the system has for it:
+    `~/.cache` on Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
     """
     chosen = os.environ.get("XDG_CACHE_HOME", "")
-    if chosen and Path(chosen).is_absolute():
-        root = Path(chosen)
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        root = Path.home() / ".cache"
-    return root.joinpath("codegen", *parts)
+    if chosen and Path(chosen).is_absolute():  # on Windows too
+        return Path(chosen, NAME, *parts)
+    return Path(platformdirs.user_cache_dir(NAME, appauthor=False, opinion=False), *parts)
 
 
 def remembered(kind: str, key: str, make: Callable[[], Any]) -> Any:

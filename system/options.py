@@ -14,6 +14,7 @@ import tyro
 from system.bounds import check_bounds
 from system.errors import UserError
 from system.platform import print_plainly
+from system.terminal import error_line, leave_closed_pipe
 
 Settings = TypeVar("Settings")
 
@@ -89,9 +90,13 @@ def run_and_report(main: Any, argv: list[str]) -> int:
     """
     print_plainly(sys.stdout, sys.stderr)
     try:
-        return main(argv)
+        status = main(argv)
+        sys.stdout.flush()  # here, where a pipe that was closed meanwhile is nothing to be told of
+        return status
     except UserError as error:
         line = str(error)
+    except BrokenPipeError:
+        return leave_closed_pipe()
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
@@ -102,5 +107,5 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         if not isinstance(error, MemoryError) and not of_torch:
             raise
         line = "not enough memory; choose a smaller network or smaller batches"
-    print("error:", " ".join(line.split()), file=sys.stderr)
+    print("error:", error_line(line), file=sys.stderr)
     return 2

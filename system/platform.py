@@ -204,7 +204,7 @@ def print_plainly(*streams: Any) -> None:
     """Let streams whose encoding lacks a character write another one, where they would raise an error (cp1252)."""
     codecs.register_error("plainly", plainly)
     for stream in streams:
-        if hasattr(stream, "reconfigure"):
+        with contextlib.suppress(AttributeError, ValueError):  # there is none, it is closed, or it is another object
             stream.reconfigure(errors="plainly")
 
 

@@ -12,6 +12,7 @@ from data.example import evenly
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.round_trip import in_words, losses, missing_characters, with_blanks
 from data.tokenizers.tokenizer import Tokenizer
+from system.terminal import shown
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 
@@ -64,11 +65,11 @@ def show_lossy_text(settings: TrainingSettings, tokenizer: Tokenizer, corpora: M
 def added_in_words(tokenizer: PretrainedTokenizer) -> str:
     """The pieces that were added to a checkpoint's tokenizer, the first of them by name."""
     pieces = [*tokenizer.pieces_of.added.values()]
-    shown = ", ".join(in_words(piece) for piece in pieces[:ADDED_SHOWN])
+    first = ", ".join(in_words(piece) for piece in pieces[:ADDED_SHOWN])
     more = f" and {len(pieces) - ADDED_SHOWN:,} more" if len(pieces) > ADDED_SHOWN else ""
-    return f"{len(pieces):,} pieces were added: {shown}{more}" if pieces else "no character was missing, none was added"
+    return f"{len(pieces):,} pieces were added: {first}{more}" if pieces else "no character was missing, none was added"
 
 
 def say(line: str) -> None:
     """Print a line beside the bars."""
-    print(line, file=sys.stderr, flush=True)
+    print(shown(line), file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ from model.interop.hugging_face import unsayable
 from model.transformer import Transformer
 from system.atomic_files import read_json
 from system.device import has_bf16, warn_without_bf16
+from system.terminal import shown
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
@@ -56,7 +57,8 @@ def show_overview(
     rows["memory"] = memory_in_words(keeps_memory)
 
     width = max(map(len, rows))
-    print("\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items()), file=sys.stderr, flush=True)
+    lines = (f"{name.ljust(width)}  {shown(text)}" for name, text in rows.items())
+    print("\n".join(lines), file=sys.stderr, flush=True)
     for name, corpus in corpora.items():
         show_bad_records(name, corpus.bad)
         for note in corpus.notes:
@@ -103,13 +105,13 @@ def show_bad_records(phase: str, bad: BadRecords, known: Mapping[str, int] | Non
     known: counts that were printed before; a kind of which there are no more is left out, and so are remarks on files.
     """
     for remark in bad.remarks if known is None else ():
-        print(f"{phase}: {remark}", file=sys.stderr, flush=True)
+        print(shown(f"{phase}: {remark}"), file=sys.stderr, flush=True)
     for reason, count in bad.counts.items():
         if count != (known or {}).get(reason):
             end = f": {reason}"
             places = [place.removesuffix(end) for place in bad.places if place.endswith(end)][:PLACES_SHOWN]
             where = f" (first: {', '.join(places)})" if places else ""
-            print(f"{phase}: {count:,} records {reason}{where}", file=sys.stderr, flush=True)
+            print(shown(f"{phase}: {count:,} records {reason}{where}"), file=sys.stderr, flush=True)
 
 
 def warn_of_no_way_back(settings: TrainingSettings) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,18 @@ from data.tokenizers.piece_files import read_table
 from data.tokenizers.pretrained import PretrainedTokenizer
 from model.interop.hugging_face import ConversionError, Imported, from_hugging_face, special_ids
 from system.errors import UserError
+from system.from_disk import read_typed, refuse_in_its_place
 from system.links import refuse_links
 from training.weights import read_tensors
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+
+
+@dataclass
+class WeightIndex:
+    """What is used of an index of weights in parts."""
+
+    weight_map: dict[str, str]  # tensor -> the file that holds it
 
 
 def read_network(folder: Path) -> Imported:
@@ -47,7 +55,7 @@ def weight_files(folder: Path) -> list[Path]:
         if (folder / name).is_file():
             return [folder / name]
         if index.is_file():
-            parts = read_table(index).get("weight_map", {}).values()
+            parts = read_typed(index, WeightIndex, "fetch the checkpoint again").weight_map.values()
             return [folder / part for part in sorted({Path(part).name for part in parts})]
     raise UserError(f"{folder} has no weights; it needs {' or '.join(WEIGHT_FILES)}")
 
@@ -65,6 +73,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
     """The tensors of one file. Raises UserError where it is missing, damaged, or holds more than tensors."""
     if path.suffix == ".safetensors":
         return read_tensors(path)
+    refuse_in_its_place(path)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

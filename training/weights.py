@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from system.atomic_files import write_atomically
 from system.errors import UserError
+from system.from_disk import refuse_in_its_place
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -38,6 +39,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Read the tensors of a safetensors file by name. Raises UserError when it is missing or damaged."""
+    refuse_in_its_place(path)
     try:
         return safetensors.torch.load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:

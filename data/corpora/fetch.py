@@ -1,39 +1,45 @@
-"""Download a published corpus into the user's cache: resumable, checked, nothing half-written under a final name.
+"""Download a published corpus into the user's cache: bounded, checked, nothing half-written under a final name.
 
-A file grows as NAME.part and gets its name only after it was checked. A run that is stopped, or whose network breaks,
-leaves the .part file, and the next run asks the server for the rest of it (HTTP Range, RFC 9110 section 14).
+All files are small. Each is read whole, never more than its published size, and gets its name only after it was
+checked; a run that is stopped leaves nothing, and the next one begins anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
 import os
-import re
+import queue
+import threading
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from filelock import FileLock
 from tqdm import tqdm
 
+from system.atomic_files import write_atomically
 from system.errors import UserError
 
 GITHUB = "https://raw.githubusercontent.com"
 ODASHI = f"{GITHUB}/odashi/ase15-django-dataset/c37fa281ced0de16aa7868415522905f8380686e/django"
 CARDS = f"{GITHUB}/deepmind/card2code/2a38b6192f154c23a6f0f474822f421ea9ab7b51/third_party/hearthstone"
 NL2BASH = f"{GITHUB}/TellinaTool/nl2bash/466c5fe873ab08c7cc0112ea1521cc6ad9c20992/data/bash"
-MBPP = f"{GITHUB}/google-research/google-research/master/mbpp"
-CONALA = "http://www.phontron.com/download"
+MBPP = f"{GITHUB}/google-research/google-research/2251e8c67a7fe7d6348714967ee101080b28e956/mbpp"
+CONALA = "https://www.phontron.com/download"
 
-TIMEOUT = 30  # seconds without an answer or a byte
-BROKEN_ATTEMPTS = 5  # breaks in a row without a new byte before giving up
+SILENCE = 30  # seconds without an answer or a byte
+DEADLINE = 600  # seconds for a whole file
 READ_BYTES = 1 << 16  # of a download, at a time
-AGAIN = "run the same command again to go on"
+MIB = 1 << 20
+AGAIN = "run the same command again"
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,11 @@ class Published:
     """One published file. Without a SHA-256, `check` checks the form of its content."""
 
     address: str
-    size: int = 0  # bytes; 0: not published
+    size: int  # bytes, the published ones; where none are published, more than there can be
     sha256: str = ""
-    check: Callable[[Path], str] | None = None  # -> "" or what is wrong
+    check: Callable[[bytes], str] | None = None  # -> "" or what is wrong
     members: tuple[str, ...] = ()  # files to take out of a zip archive
+    member_size: int = 4 * MIB  # bytes that one of them has at most
 
     @property
     def name(self) -> str:
@@ -55,8 +62,8 @@ class Published:
 def fetch(name: str, folder: Path) -> list[Path]:
     """Download the files of the corpus `name` into `folder`; files that are there and right are left alone.
 
-    Returns the files. Raises UserError with one line when the name is unknown, the network fails, a checked file is
-    wrong (kept as NAME.bad), or another file of that name stands in the folder.
+    Returns the files. Raises UserError with one line when the name is unknown, the network fails, a file is not the
+    published one, or another file of that name stands in the folder.
     """
     if name not in PUBLISHED_FILES:
         raise UserError(f"{name!r} cannot be fetched; choose one of {', '.join(PUBLISHED_FILES)}")
@@ -68,140 +75,152 @@ def fetch(name: str, folder: Path) -> list[Path]:
 
 
 def fetch_file(published: Published, folder: Path) -> list[Path]:
-    """Download one file, or the wanted members of an archive, into `folder`."""
-    target = folder / published.name
-    members = [folder / Path(member).name for member in published.members]
-    if members and all(path.is_file() for path in members):
-        return members
-    if target.exists():
-        if problem := fault(target, published):
-            raise UserError(f"{target} is there but {problem}; move it away, or choose another folder with --to")
+    """Download one file, or the wanted members of an archive, into `folder`; of two processes the later one waits."""
+    targets = [folder / Path(member).name for member in published.members] or [folder / published.name]
+    if are_there(targets, published):
+        return targets
+    with locked(folder / f".{published.name}.lock"):
+        if are_there(targets, published):
+            return targets
+        content = download(published)
+        if problem := fault(content, published):
+            raise UserError(f"{published.address}: what came {problem}; try again later, or fetch it by hand")
+        parts = unpack(content, published) if published.members else [content]
+        for path, part in zip(targets, parts, strict=True):
+            write_atomically(path, part)
+    return targets
+
+
+def are_there(targets: list[Path], published: Published) -> bool:
+    """Whether the files are there. Raises UserError where a file of that name is another one."""
+    if published.members:  # of which no hash is known
+        return all(path.is_file() for path in targets)
+    (path,) = targets
+    if not os.path.lexists(path):
+        return False
+    if not path.is_file():
+        problem = "is no file"
+    elif path.stat().st_size > published.size:
+        problem = f"is larger than the published file ({published.size:,} bytes)"
     else:
-        download(published, target)
-    return unpack(target, published.members) if members else [target]
+        problem = fault(path.read_bytes(), published)
+    if problem:
+        raise UserError(f"{path} is there but {problem}; move it away, or choose another folder with --to")
+    return True
 
 
-def download(published: Published, target: Path) -> None:
-    """Download one file to `target`, continuing where `target`.part ends."""
-    part = target.with_name(target.name + ".part")
-    furthest, breaks = size_of(part), 0
-    with tqdm(desc=target.name, unit="B", unit_scale=True, total=published.size or None) as bar:
-        while not download_rest(published, part, bar):
-            breaks = 0 if size_of(part) > furthest else breaks + 1
-            furthest = max(furthest, size_of(part))
-            if breaks == BROKEN_ATTEMPTS:
-                raise UserError(f"{published.address}: the connection keeps breaking; {offline_advice(part)}")
-    if problem := fault(part, published):
-        bad = target.with_name(target.name + ".bad")
-        os.replace(part, bad)
-        raise UserError(f"{published.address}: {problem}; it is kept as {bad}, the next run starts over")
-    os.replace(part, target)
-
-
-def download_rest(published: Published, part: Path, bar: tqdm) -> bool:
-    """Request the bytes that `part` lacks and append them; True when the server says that these were all."""
-    have = size_of(part)
-    if published.size and have == published.size:
-        return True
-
-    request = urllib.request.Request(published.address, headers={"Range": f"bytes={have}-"} if have else {})
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Inside the `with` no other process downloads this file, where the file system knows locks."""
+    lock = FileLock(path)
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing after what is there: the part was whole, or it is of another file
-            return True
-        raise UserError(f"{published.address} answered {error.code} {error.reason}; try again later") from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UserError(f"{published.address} cannot be reached ({reason}); {offline_advice(part)}") from None
-
-    with response:
-        start = range_start(response)
-        if start not in (0, have):
-            raise UserError(f"{published.address}: asked for bytes from {have}, the server sends from {start}")
-        announced = int(response.headers.get("Content-Length") or 0)
-        with part.open("ab" if start else "wb") as file:
-            bar.reset(total=published.size or (start + announced if announced else None))
-            bar.n = bar.initial = start
-            return copy(response, announced, file, bar)
+        lock.acquire()
+    except (OSError, NotImplementedError):  # then two may download it, and each writes the whole file
+        lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
-def range_start(response: http.client.HTTPResponse) -> int:
-    """The position from which the server sends; 0 when it sends the whole file, as servers without ranges do."""
-    content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))  # "bytes 100-199/200"
-    return int(content_range[1]) if response.status == 206 and content_range else 0
+def download(published: Published) -> bytes:
+    """The content at an address. Raises UserError where it cannot be had, is too long or takes too long.
 
+    A thread reads it: a server that sends a byte now and then, be it of its headers, keeps nobody past the deadline.
+    """
+    answers: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
-def copy(response: http.client.HTTPResponse, announced: int, file: BinaryIO, bar: tqdm) -> bool:
-    """Append the response's content; False when it broke off before its announced length (0: not announced)."""
-    n_bytes = 0
-    while True:
+    def work() -> None:
         try:
-            chunk = response.read(READ_BYTES)
-        except (http.client.HTTPException, OSError):
-            return False
-        if not chunk:
-            return n_bytes >= announced
-        file.write(chunk)
-        n_bytes += len(chunk)
-        bar.update(len(chunk))
+            answers.put(content_of(published))
+        except BaseException as error:
+            answers.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        answer = answers.get(timeout=DEADLINE)
+    except queue.Empty:
+        raise UserError(f"{published.address} was not whole after {DEADLINE} s; {AGAIN} later") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
-def offline_advice(part: Path) -> str:
-    """Advice for a user without network: what is there already, and what to do next."""
-    n_bytes = size_of(part)
-    return f"{n_bytes} bytes are kept in {part}; {AGAIN}" if n_bytes else "check the network, then run it again"
+def content_of(published: Published) -> bytes:
+    """What a server sends, no byte beyond the published size. Raises UserError."""
+    address = published.address
+    try:
+        with urllib.request.urlopen(address, timeout=SILENCE) as response:
+            scheme = response.url.partition(":")[0]
+            if scheme not in ("https", address.partition(":")[0]):
+                raise UserError(f"{address} leads to {response.url[:100]}, which is not https; {AGAIN} later")
+            return read_bounded(response, published)
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{address} answered {error.code} {flat(error.reason)}; {AGAIN} later") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = flat(getattr(error, "reason", None) or str(error) or type(error).__name__)
+        raise UserError(f"{address} cannot be read ({reason}); check the network, then {AGAIN}") from None
 
 
-def size_of(path: Path) -> int:
-    """The size of a file in bytes, 0 when it is not there."""
-    return path.stat().st_size if path.exists() else 0
+def flat(text: object) -> str:
+    """A server's or a system's words on one line."""
+    return " ".join(str(text).split())[:200]
 
 
-def fault(path: Path, published: Published) -> str:
-    """The fault of a complete file in words, or "" when there is none."""
-    if published.sha256:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != published.sha256:
-            return f"is not the published file (SHA-256 {found[:12]}..., published {published.sha256[:12]}...)"
-    return published.check(path) if published.check else ""
+def read_bounded(response: http.client.HTTPResponse, published: Published) -> bytes:
+    """The content of an answer. Raises UserError where it is longer than published or shorter than announced."""
+    content = bytearray()
+    with tqdm(desc=published.name, unit="B", unit_scale=True, total=published.size) as bar:
+        while chunk := response.read1(min(READ_BYTES, published.size + 1 - len(content))):
+            content += chunk
+            bar.update(len(chunk))
+            if len(content) > published.size:
+                raise UserError(f"{published.address} sends more than {published.size:,} bytes; {AGAIN} later")
+    if response.length:  # what was announced and did not come
+        raise UserError(f"{published.address} broke off after {len(content):,} bytes; {AGAIN}")
+    return bytes(content)
 
 
-def check_mbpp(path: Path) -> str:
+def fault(content: bytes, published: Published) -> str:
+    """The fault of a file's content in words, or "" when there is none."""
+    found = hashlib.sha256(content).hexdigest()
+    if published.sha256 and found != published.sha256:
+        return f"is not the published file (SHA-256 {found[:12]}..., published {published.sha256[:12]}...)"
+    return published.check(content) if published.check else ""
+
+
+def check_mbpp(content: bytes) -> str:
     """Check MBPP, which has no published hash, by its form: 974 JSON objects, task i on line i."""
     try:
-        ids = [json.loads(line)["task_id"] for line in path.read_bytes().split(b"\n") if line.strip()]
-    except (ValueError, KeyError, TypeError):
+        ids = [json.loads(line)["task_id"] for line in content.split(b"\n") if line.strip()]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "is not JSON lines with a task_id each"
     return "" if ids == list(range(1, 975)) else f"holds {len(ids)} tasks, not the tasks 1 to 974"
 
 
-def check_zip(path: Path) -> str:
-    """Check CoNaLa, which has no published hash, by its archive's own checksums."""
+def check_zip(content: bytes) -> str:
+    """Check CoNaLa, which has no published hash, by its archive's form; each member has a checksum of its own."""
+    return "" if zipfile.is_zipfile(io.BytesIO(content)) else "is not a zip archive"
+
+
+def unpack(content: bytes, published: Published) -> list[bytes]:
+    """The wanted members of an archive, none larger than allowed, whatever the archive says of their sizes."""
+    parts, most = [], published.member_size
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except zipfile.BadZipFile:
-        return "is not a zip archive"
-    return f"is damaged ({broken})" if broken else ""
-
-
-def unpack(archive_path: Path, members: tuple[str, ...]) -> list[Path]:
-    """Write the wanted members beside the archive, each whole or not at all, then remove the archive."""
-    paths = []
-    with zipfile.ZipFile(archive_path) as archive:
-        for member in members:
-            path = archive_path.with_name(Path(member).name)
-            part = path.with_name(path.name + ".part")
-            try:
-                part.write_bytes(archive.read(member))
-            except KeyError:
-                raise UserError(f"{archive_path} holds no {member}; look into it by hand") from None
-            os.replace(part, path)
-            paths.append(path)
-    archive_path.unlink()
-    return paths
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in published.members:
+                announced = archive.getinfo(member).file_size
+                with archive.open(member) as file:
+                    part = file.read(most + 1) if announced <= most else b""
+                if max(announced, len(part)) > most:
+                    raise UserError(f"{published.address}: {member} is larger than {most:,} bytes; fetch it by hand")
+                parts.append(part)
+    except KeyError:
+        raise UserError(f"{published.address} holds no {member}; fetch it by hand and look into it") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{published.address}: the archive is damaged ({error}); {AGAIN}") from None
+    return parts
 
 
 PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
@@ -215,8 +234,7 @@ PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
     ),
     "conala": (
         Published(
-            f"{CONALA}/conala-corpus-v1.1.zip",
-            check=check_zip,
+            f"{CONALA}/conala-corpus-v1.1.zip", 128 * MIB, check=check_zip,
             members=("conala-corpus/conala-train.json", "conala-corpus/conala-test.json"),
         ),
     ),
@@ -228,5 +246,5 @@ PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
         Published(f"{CARDS}/test_hs.in", 11933, "a55174fae642417820918339d7dcc2721c1bb93279ee73536d0d854171fd0104"),
         Published(f"{CARDS}/test_hs.out", 24552, "9664c04463ec88bf8920ffd5ba6eb531b7b7ab5f77d7d1e4ab87c61205d30448"),
     ),
-    "mbpp": (Published(f"{MBPP}/mbpp.jsonl", check=check_mbpp),),
+    "mbpp": (Published(f"{MBPP}/mbpp.jsonl", 563537, check=check_mbpp),),
 }

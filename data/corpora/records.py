@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from data.corpora.encodings import MARK, MARK_INSIDE, lines, not_decoded, raw_lines, undecodable
 from data.example import BadRecords, Example
+from system.atomic_files import kind_of
 from system.errors import UserError
 
-MOST_LETTERS = 200_000  # of a side of a training pair: each objective of each epoch cuts it into pieces once more
+MOST_LETTERS = 1_000_000  # of a side of a training pair: each objective of each epoch cuts it into pieces once more
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def unusable(example: Example) -> str:
 def check_file(path: Path, mend: str = "") -> None:
     """Raise UserError with one line when the file is missing, cannot be opened or is empty."""
     hint = f"; {mend}" if mend else ""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is {kind_of(path)}, which cannot be read more than once; save it to a file first")
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -151,8 +155,11 @@ class ParallelLine:
 
 def parallel_lines(nl_path: Path, code_path: Path, encoding: str = "") -> Iterator[ParallelLine]:
     """The lines of two files side by side; bytes that cannot be decoded are lone surrogates."""
-    both = zip(lines(nl_path, encoding), lines(code_path, encoding), strict=True)
+    both = zip_longest(lines(nl_path, encoding), lines(code_path, encoding))
     for number, (nl, code) in enumerate(both, 1):
+        if nl is None or code is None:  # they were equally long when they were counted
+            longer = nl_path if code is None else code_path
+            raise UserError(f"{longer}:{number}: a line came while it was read; start again when nobody writes there")
         yield ParallelLine(number, f"{nl_path}:{number}", nl, code)
 
 

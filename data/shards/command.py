@@ -19,6 +19,7 @@ from data.sources import BENCHMARK_NAMES
 from system.atomic_files import check_name, write_json
 from system.cache import cache_folder
 from system.errors import UserError
+from system.terminal import shown
 
 MINED = "mined"  # data.shards of the corpus that is built when nothing is named
 
@@ -41,7 +42,7 @@ def run_build(command: Build) -> None:
     """Build a corpus, or finish it, and print its data card in short."""
     began = time.time()
     out, card = build_corpus(command)
-    print(show_card(card))
+    print(shown(show_card(card)))
     megabytes, is_new = card["bytes_read"] / 1e6, (out / CARD).stat().st_mtime > began
     speed = f", {megabytes / (time.time() - began):.1f} MB/s" if is_new else ", built before"
     print(f"{megabytes:.1f} MB of files{speed}; the corpus is in {out}")

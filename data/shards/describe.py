@@ -22,6 +22,7 @@ from data.shards.picture import picture
 from data.shards.store import INDEX, UNIT_KINDS, ShardedExamples
 from data.tokenizers.tokenizer import SEGMENT, Tokenizer
 from system.atomic_files import write_atomically, write_json
+from system.terminal import shown
 
 SAMPLE = 5000  # examples that are decoded for what needs the text
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -46,15 +47,15 @@ def run_describe(command: Describe) -> None:
     folder = Path(command.folder).expanduser()
     examples = ShardedExamples(folder)
     figures = corpus_figures(examples)
-    print(show_card(examples.card))
+    print(shown(show_card(examples.card)))
     print("\n" + show_figures(figures))
-    shown = list(shown_objectives(examples, command.examples, command.seed))
-    print("".join(f"\n{lines}\n" for lines in shown), end="")
+    items = list(shown_objectives(examples, command.examples, command.seed))
+    print(shown("".join(f"\n{lines}\n" for lines in items)), end="")
     place = Path(command.plot) if command.plot else folder / "corpus.png"
     write_atomically(place, picture(examples.card, figures))
     print(f"\npicture: {place}")
     if command.json:
-        write_json(Path(command.json), figures | {"card": examples.card, "shown": shown})
+        write_json(Path(command.json), figures | {"card": examples.card, "shown": items})
 
 
 def corpus_figures(examples: ShardedExamples) -> dict[str, Any]:
@@ -165,10 +166,10 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
     sample = [examples[number] for number in draw.permutation(len(examples))[:SAMPLE].tolist()]
     neighbours = Neighbours(sample)
     for number, (name, row) in enumerate(OBJECTIVES.items()):
-        shown = 0
+        n_shown = 0
         turned = sample[number * len(sample) // len(OBJECTIVES) :] + sample  # others for each objective
         for example in turned if name != "rename" else ():  # it changes an example before another objective
-            if shown == n:
+            if n_shown == n:
                 break
             others = {"all": {"others": sample}, "neighbours": {"others": neighbours.of(example)}}
             given = {key: value for argument in row.takes for key, value in others.get(argument, {}).items()}
@@ -176,7 +177,7 @@ def shown_objectives(examples: ShardedExamples, n: int, seed: int) -> Iterator[s
                 continue
             item = objective(name)(example, examples.tokenizer, example_generator(seed, 0, example.id), **given)
             if item is not None and len(item.source) + len(item.target) <= LONGEST_SHOWN:
-                shown += 1
+                n_shown += 1
                 yield f"{name}, {example.id}\n{show_item(item, examples.tokenizer)}"
 
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ import numpy
 
 from data.example import Example
 from data.tokenizers.tokenizer import Tokenizer
-from system.atomic_files import read_json, write_atomically
+from system.atomic_files import write_atomically
 from system.errors import UserError
+from system.from_disk import Table, checked, read_typed
 
 SHARD_FILES = (".ids", ".index", ".names")  # of a shard
 CARD, TOKENIZER = "corpus.json", "tokenizer.model"
@@ -37,6 +38,36 @@ INDEX = numpy.dtype([
 UNIT_KINDS = ("function", "code", "text")  # described functions; code without a description; prose
 OPEN = 16  # shards that are mapped at a time
 FORMAT = 2
+
+
+@dataclass
+class ShardCard:
+    """The types of what is used of one shard's entry in the data card."""
+
+    name: str
+    examples: int
+    held_out: int
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class SourceCard:
+    """The same of a source's entry."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass
+class Card:
+    """The types of what is used of a data card."""
+
+    hash: str
+    languages: list[str]
+    tokenizer: str
+    shards: list[ShardCard]
+    sources: list[SourceCard] = field(default_factory=list)
+    benchmarks: dict[str, Any] = field(default_factory=dict)
 
 
 def ids_type(vocab_size: int) -> str:
@@ -139,9 +170,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The data card of a built corpus. Raises UserError where there is none, or one of another version."""
     if not (folder / CARD).is_file():
         raise UserError(f"{folder} holds no built corpus; make one with `python -m data build --out {folder}`")
-    card = read_json(folder / CARD)
+    card = read_typed(folder / CARD, Table, "build it again")
     if card.get("format") != FORMAT:
         raise UserError(f"{folder} was built by another version of this project; build it again")
+    checked(card, Card, folder / CARD, "build it again")
     return card
 
 

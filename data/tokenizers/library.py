@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from system.errors import UserError
+from system.from_disk import refuse_in_its_place
 
 Result = TypeVar("Result")
 MOST_GROWTH = 1000  # letters that a normaliser or a decoder may make of one; real ones make four
@@ -35,6 +36,7 @@ def import_tokenizers() -> Any:
 def load(path: Path) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """The tokenizer in a tokenizer.json, and the special ids before and behind a text. Raises UserError."""
     tokenizers, fault = import_tokenizers(), f"{path} cannot be used"
+    refuse_in_its_place(path)
     with silent():
         named = f"{path} is no file of the tokenizers library"
         backend = guarded(tokenizers.Tokenizer.from_file, str(path), fault=named)

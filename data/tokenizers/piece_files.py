@@ -23,12 +23,13 @@ import sentencepiece
 
 from data.tokenizers.added_pieces import cut_out, in_parts
 from data.tokenizers.library import blows_up, check_growth, guarded, import_tokenizers, load, silent
-from system.atomic_files import read_json
 from system.errors import UserError
+from system.from_disk import Table, checked, read_typed, refuse_in_its_place
 
 BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")  # of any kind, where they are there
+MEND = "fetch the checkpoint again"
 N_SENTINELS, MOST_SENTINELS = 100, 10_000  # of T5, where its files say nothing else; a limit for what they say
-SENTINEL = re.compile(r"<extra_id_(\d+)>$")
+SENTINEL = re.compile(r"<extra_id_([0-9]{1,6})>$")
 BLANK = "▁"  # U+2581, sentencepiece's blank
 PLBART_LANGUAGES = {  # by `language_codes` of tokenizer_config.json, in the order of their ids
     "base": ("java", "python", "en_XX"),
@@ -120,6 +121,8 @@ def read_byte_level(folder: Path) -> Pieces:
     tokenizers = import_tokenizers()
     files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
     fault = f"{folder}: vocab.json and merges.txt do not fit together"
+    for name in files:
+        refuse_in_its_place(Path(name))
     with silent():
         vocabulary, merges = guarded(tokenizers.models.BPE.read_file, *files, fault=fault)
         names = {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
@@ -183,7 +186,7 @@ def read_plbart(folder: Path) -> Pieces:
 def read_marian(folder: Path) -> Pieces:
     """Read Marian's kind: a piece that is not in vocab.json is unknown, whichever side's model cut it."""
     source, target = (read_processor(folder / name) for name in ("source.spm", "target.spm"))
-    vocabulary = read_table(folder / "vocab.json")
+    vocabulary = read_typed(folder / "vocab.json", dict[str, int], MEND)
     if settings_of(folder).get("separate_vocabs"):
         raise UserError(f"{folder} has a vocabulary for each side; the network here has one embedding for both")
     table = {index: piece for piece, index in vocabulary.items()}
@@ -231,6 +234,7 @@ def blanks(joined: str) -> str:
 
 def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
     """Read a sentencepiece model. Raises UserError where the file is none."""
+    refuse_in_its_place(path)
     try:
         content = path.read_bytes()
         if not content:  # the library takes it for a model that is still to come
@@ -245,10 +249,7 @@ def read_processor(path: Path) -> sentencepiece.SentencePieceProcessor:
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a JSON file of names and values. Raises UserError where it is anything else."""
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is a {type(values).__name__}, not names and values; fetch the checkpoint again")
-    return values
+    return read_typed(path, Table, MEND)
 
 
 def table_of(processor: sentencepiece.SentencePieceProcessor) -> dict[int, str]:
@@ -261,8 +262,37 @@ def settings_of(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).is_file():
-            found |= {key: value for key, value in read_table(folder / name).items() if value is not None}
+            said = {key: value for key, value in read_table(folder / name).items() if value is not None}
+            checked(said, TokenizerSettings, folder / name, MEND)
+            found |= said
     return found
+
+
+@dataclass
+class Token:
+    """A special token where it is more than its name."""
+
+    content: str
+
+
+@dataclass
+class TokenizerSettings:
+    """The types of what is used of tokenizer_config.json and special_tokens_map.json; all may be missing."""
+
+    pad_token: str | Token = ""
+    eos_token: str | Token = ""
+    unk_token: str | Token = ""
+    bos_token: str | Token = ""
+    mask_token: str | Token = ""
+    cls_token: str | Token = ""
+    sep_token: str | Token = ""
+    additional_special_tokens: list[str | Token] = field(default_factory=list)
+    extra_special_tokens: list[str | Token] | dict[str, str | Token] = field(default_factory=list)
+    added_tokens_decoder: dict[str, Token] = field(default_factory=dict)
+    language_codes: str = ""
+    src_lang: str = ""
+    tgt_lang: str = ""
+    extra_ids: int = 0
 
 
 def special_names(folder: Path) -> dict[str, str]:
@@ -278,8 +308,10 @@ def special_names(folder: Path) -> dict[str, str]:
 def added_tokens(folder: Path) -> dict[int, str]:
     """The pieces added to a vocabulary by id: those of added_tokens.json, and of newer files' own list."""
     path = folder / "added_tokens.json"
-    older = {index: piece for piece, index in read_table(path).items()} if path.is_file() else {}
+    older = {index: piece for piece, index in read_typed(path, dict[str, int], MEND).items()} if path.is_file() else {}
     newer = settings_of(folder).get("added_tokens_decoder", {})
+    if odd := next((index for index in newer if not (index.isascii() and index.isdigit())), None):
+        raise UserError(f"{folder}/tokenizer_config.json: {odd!r} in added_tokens_decoder is no id; {MEND}")
     return older | {int(index): token["content"] for index, token in newer.items()}
 
 
@@ -287,6 +319,7 @@ def listed_tokens(folder: Path) -> list[str]:
     """Further special tokens that the files list, under the names of different versions."""
     settings = settings_of(folder)
     lists = (settings.get(name, ()) for name in ("additional_special_tokens", "extra_special_tokens"))
+    lists = (tokens.values() if isinstance(tokens, dict) else tokens for tokens in lists)  # newer ones have names
     listed = [token["content"] if isinstance(token, dict) else token for tokens in lists for token in tokens]
     added = settings.get("added_tokens_decoder", {}).values()
     return listed + [token["content"] for token in added if token.get("special")]

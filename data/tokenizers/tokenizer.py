@@ -175,8 +175,11 @@ class Tokenizer:
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
         """Read what `save` wrote. Raises UserError where the file is missing or damaged."""
+        path = Path(path)
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file; give a tokenizer.model")
         try:
-            return cls(Path(path).read_bytes())
+            return cls(path.read_bytes())
         except OSError as error:
             raise UserError(f"{path}: cannot read the tokenizer ({error.strerror})") from error
         except UserError as error:

@@ -13,11 +13,13 @@ from itertools import groupby
 from typing import Literal
 
 from evaluation.aligned import opcodes
+from system import terminal
 
 TOKEN = re.compile(r"\w+|\n|[^\S\n]+|[^\w\s]")  # every character belongs to exactly one token
 INDENTATION = re.compile(r"(\n[^\S\n]+)")
 INVISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"} | {0x7F: "\u2421"}
 INVISIBLE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates cannot be written as UTF-8
+UNSEEN = re.compile(f"[\x80-\x9f{terminal.UNSEEN}]")  # turn the direction of writing, or have no width
 MARKS = {"missing": "del", "added": "ins"}
 
 
@@ -74,4 +76,5 @@ def mark(text: str, tag: str) -> str:
 
 def escape(value: object) -> str:
     """Escape text of a user or a model for HTML text and quoted attributes."""
-    return html.escape(str(value).translate(INVISIBLE), quote=True)
+    seen = UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value).translate(INVISIBLE))
+    return html.escape(seen, quote=True)

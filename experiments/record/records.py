@@ -6,11 +6,13 @@ A line is a finished run (`ResultLine`), a single figure (`Measured`), or a word
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from functools import cache
+from typing import Any, get_type_hints
 
 from experiments.record.compact_lines import Line
 from system.errors import UserError
+from system.from_disk import checked
 
 SettingsTree = dict[str, Any]  # room -> setting -> value
 Scores = dict[str, dict[str, Any]]  # split -> metric -> {"value", "low", "high", "n"}
@@ -165,8 +167,20 @@ def fill_record(kind: type, stored: Mapping[str, Any], line: Line) -> Any:
             where = f"suite {line.get('suite')}, row {line.get('row')!r}"
             raise UserError(f"{where}: its line has no {one.name}; restore it from git")
     named = {name: value for name, value in stored.items() if name in names}
+    checked(named, types_of(kind), f"suite {line.get('suite')}, row {line.get('row')!r}", "restore its line from git")
     more = {name: value for name, value in stored.items() if name not in names}
     return kind(**named, **({"more": more} if more else {}))
+
+
+@cache
+def types_of(kind: type) -> type:
+    """A class of the same fields, in which those that are records themselves may be anything: they were checked."""
+    hints = get_type_hints(kind)
+    own = ("DataCard", "TrialMarks", "Pretraining")
+    return make_dataclass(kind.__name__, [
+        (one.name, Any if any(name in str(one.type) for name in own) else hints[one.name], field(default=None))
+        for one in fields(kind)
+    ])
 
 
 def stored_line(found: ResultLine | CodeVerdict) -> Line:

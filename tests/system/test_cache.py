@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from system.cache import cache_folder, cache_key, remembered, sources_hash
 
@@ -22,13 +25,18 @@ def test_a_chosen_cache_is_used(tmp_path, monkeypatch):
     assert cache_folder("a", "b") == tmp_path / "codegen" / "a" / "b"
 
 
-@pytest.mark.parametrize(("platform", "folder"), [("linux", ".cache"), ("darwin", "Library/Caches")])
+PLACES = {Unix: ".cache/codegen", MacOS: "Library/Caches/codegen", Windows: "AppData/Local/codegen"}
+
+
+@pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("chosen", ["", "relative"])
-def test_each_system_has_its_own_place(tmp_path, monkeypatch, platform, folder, chosen):
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+def test_each_system_has_its_own_place(tmp_path, monkeypatch, kind, chosen):
+    local = tmp_path / "AppData" / "Local"
+    monkeypatch.setattr("platformdirs.PlatformDirs", kind)
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: str(local))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", chosen)
-    assert cache_folder("django") == tmp_path / folder / "codegen" / "django"
+    assert cache_folder("django") == tmp_path / PLACES[kind] / "django"
 
 
 def test_the_tests_have_a_cache_of_their_own(tmp_path_factory):

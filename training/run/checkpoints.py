@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from system.atomic_files import aside_of, reason, remove, replace_folder, write_synced
 from system.errors import UserError
+from system.from_disk import read_typed
 from training.run.folder import metrics_size
 from training.weights import as_bytes, read_tensors, restore_weights, weights_of
 
@@ -44,6 +45,15 @@ class Position:
     chunk: int = 0  # chunk of that epoch (training/stream.py)
     batch: int = 0  # index of the next batch in its chunk
     counters: dict[str, float] = field(default_factory=dict)  # tokens seen, steps skipped, best held-out loss, ...
+
+
+@dataclass
+class State:
+    """What state.json holds."""
+
+    position: Position
+    metrics_bytes: int
+    between: bool = False
 
 
 @dataclass
@@ -112,7 +122,10 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
     for folder in folders:
         damage = find_damage(folder)
         if damage is None:
-            return read_checkpoint(folder)
+            try:
+                return read_checkpoint(folder)
+            except UserError as error:  # whole, and made by something else
+                damage = str(error)
         print(f"{folder} is damaged ({damage}); taking the checkpoint before it", file=sys.stderr)
     if folders:
         raise CheckpointError(f"{run}: none of its checkpoints is whole; start again with --overwrite")
@@ -121,8 +134,8 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint without its tensors."""
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return Checkpoint(folder, Position(**state["position"]), state["metrics_bytes"], state.get("between", False))
+    state = read_typed(folder / "state.json", State)
+    return Checkpoint(folder, state.position, state.metrics_bytes, state.between)
 
 
 def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensors]:
@@ -199,7 +212,7 @@ def is_between(folder: Path) -> bool:
     """Whether a checkpoint was saved by a stop, between two that were due; a damaged one counts as due."""
     try:
         return read_checkpoint(folder).between
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, UserError):
         return False
 
 

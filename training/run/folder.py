@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from system.atomic_files import (
     write_synced,
 )
 from system.errors import UserError
+from system.from_disk import Table, checked
 from system.options import Settings
 from system.platform import is_link, open_without_links
 from training.run.lock import LOCK_FILE, check_free, only_writer
@@ -48,6 +50,20 @@ CONTENTS = (
     "walkthrough.html", CONFIG_FILE,
 )
 WRITTEN_FIRST = (LOCK_FILE, *TOKENIZERS, "environment.json", CONFIG_FILE)
+
+
+@dataclass
+class Heading:
+    """The types of what is used of config.json before its settings are read."""
+
+    schema: int = 0
+    special_ids: dict[str, int | list[int] | None] = field(default_factory=dict)
+    model: Table = field(default_factory=dict)
+    data: Table = field(default_factory=dict)
+    training: Table = field(default_factory=dict)
+    pretraining: Table = field(default_factory=dict)
+    evaluation: Table = field(default_factory=dict)
+    strategies: Table = field(default_factory=dict)
 
 
 def check_run(run: Path, resume: bool = False, overwrite: bool = False, free: bool = False) -> None:
@@ -187,6 +203,7 @@ def read_config_values(run: Path) -> dict[str, Any]:
     refuse_links_of_strangers(run)
     values = read_json(run / CONFIG_FILE)
     check_version(run, values)
+    checked(values, Heading, run / CONFIG_FILE)
     del values["version"]
     values.pop("id", None)
     schema = values.pop("schema", 0)

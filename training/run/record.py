@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from system.atomic_files import read_json, write_json
+from system.atomic_files import write_json
 from system.errors import UserError
+from system.from_disk import Table, checked, read_typed
 from system.platform import peak_memory_mib
 from training.corpus import Corpus
 from training.fine_tuning import fine_tuning_corpus
@@ -21,6 +23,15 @@ from training.run.environment import describe_environment
 from training.run.folder import SCORES_FILE, truncate_metrics
 from training.run.load import added_ids, load_network
 from training.run.state import Run
+
+
+@dataclass
+class Environment:
+    """The types of what a run that goes on uses of environment.json."""
+
+    data: dict[str, Any]  # phase -> facts of its data
+    teacher_sha256: str | None = None
+    init_sha256: str | None = None
 
 
 def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
@@ -46,7 +57,8 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
 
     path = run.folder / "environment.json"
     if path.exists():
-        before = read_json(path)
+        before = read_typed(path, Table)
+        checked(before, Environment, path)
         if before.get("teacher_sha256") != content.get("teacher_sha256"):
             raise UserError(f"the weights in {teacher} are not those that {run.folder} was begun with; bring them back")
         names = {**before["data"], **about}
@@ -99,7 +111,7 @@ def begin_from_checkpoint(run: Run) -> None:
     A run that was stopped before its first own checkpoint has to find the same ones again.
     """
     folder = Path(run.settings.init.from_)
-    if weights_hash(folder) != read_json(run.folder / "environment.json")["init_sha256"]:
+    if weights_hash(folder) != read_typed(run.folder / "environment.json", Table).get("init_sha256"):
         raise UserError(f"the weights in {folder} are not those that {run.folder} was begun with; bring them back")
     new_ids = added_ids(run.tokenizer, folder) if run.settings.data.add_pieces else ()
     load_network(run.model, folder, new_ids, run.settings.seed)
@@ -112,7 +124,7 @@ def finish_record(run: Run) -> None:
     """
     write_budget(run)
     root = Path(__file__).resolve().parents[2]
-    environment = read_json(run.folder / "environment.json")
+    environment = read_typed(run.folder / "environment.json", Table)
     write_json(run.folder / "environment.json", {**environment, "code_hash": code_hash(root, imported_files(root))})
     said = f"trained; to score again: python eval.py --run {run.folder}"
     if not run.settings.fine_tunes:

@@ -21,8 +21,9 @@ from data.example import Example
 from data.tokenizers.tokenizer import Tokenizer, source_ids
 from model.decoding import SpecialIds, beam_search
 from model.transformer import Transformer
-from system.atomic_files import read_json, write_json
+from system.atomic_files import write_json
 from system.errors import UserError
+from system.from_disk import read_typed
 from training.corpus import Corpus
 from training.recipes import TrainingSettings
 
@@ -39,7 +40,7 @@ def with_teacher_targets(
     Held-out pairs stay as people wrote them. Raises UserError.
     """
     path = run / TARGETS_FILE
-    codes, ids = read_json(path) if path.exists() else {}, {example.id for example in corpus.train}
+    codes, ids = read_typed(path, dict[str, str]) if path.exists() else {}, {example.id for example in corpus.train}
     if codes.keys() - ids:
         raise UserError(f"{path} was written for other training lines; delete it, or begin another --run")
     if codes.keys() < ids:  # else nothing need be encoded

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 
 import pytest
@@ -337,10 +338,31 @@ def test_broken_json_is_refused_with_its_line(tmp_path, content, place):
 
 @pytest.mark.parametrize("column", ["nl", "code"])
 def test_a_text_far_longer_than_any_network_reads_is_counted_and_left_out_of_training(tmp_path, column):
-    pair = {"nl": "sort xs", "code": "xs.sort()"} | {column: "a b " * 50_001}
+    pair = {"nl": "sort xs", "code": "xs.sort()"} | {column: "a b " * 250_001}
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ({"nl": "a", "code": "b"}, pair)))
     source = files(tmp_path)
     assert pairs_of(source) == [("a", "b")]
-    assert source.bad.places == [f"{tmp_path}/train.jsonl:2: longer than 200,000 letters"]
+    assert source.bad.places == [f"{tmp_path}/train.jsonl:2: longer than 1,000,000 letters"]
     (tmp_path / "test.jsonl").write_text(json.dumps(pair) + "\n")
     assert len(pairs_of(files(tmp_path), "test")) == 1  # evaluation skips nothing
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.json", "pairs.csv", "pairs.tsv", "pairs.nl"])
+def test_a_named_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "pairs.code").write_text("x\n")
+    assert f"{name} is a pipe, which cannot be read more than once; save it to a file first" in refusal(tmp_path / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    assert "is a device or socket" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("side", ["nl", "code"])
+def test_parallel_text_that_grows_while_it_is_read_gets_one_line(tmp_path, side):
+    for ending in ("nl", "code"):
+        (tmp_path / f"train.{ending}").write_text("".join(f"{ending} {number}\n" for number in range(5)))
+    source = files(tmp_path)
+    with (tmp_path / f"train.{side}").open("a") as file:
+        file.write("one more\n")
+    with pytest.raises(UserError, match=f"train.{side}:6: a line came while it was read; start again when nobody"):
+        list(source.splits()["train"])

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -16,6 +18,19 @@ from evaluation.report.predictions import best_and_worst
 from system.errors import UserError
 
 EVIL = "<script>alert('x')</script> & \"q\""
+UNSEEN = "\u202egnitset\u202c \u2066x\u2069 a\u200bb \ufeff\u00ad \x9b \U000e0041"
+OWN = "document.title='OWNED'"
+ATTACKS = [
+    f"</script><script>{OWN}</script>", f'<img src=x onerror="{OWN}">', f"<svg onload={OWN}>", f"';{OWN};//",
+    f"]]><script>{OWN}</script>", f"<!--<script>{OWN}</script>-->", f"--><script>{OWN}</script>",
+    f"</code></pre></article><script>{OWN}</script>", f"</title></style><script>{OWN}</script>",
+    f'<iframe srcdoc="<script>parent.{OWN}</script>">', f"<details open ontoggle={OWN}>",
+    "<style>*{display:none}</style>",
+    '<meta http-equiv=refresh content="0;url=http://evil.example/">', '<base href="http://evil.example/">',
+    f'<math><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror={OWN}&gt;">', f"\u003cscript>{OWN}",
+    f"<a href=\"javascript:{OWN}\">x</a>", "w" * 600, UNSEEN, "\x07\x1b[31mred\x1b[0m\x7f", "a\u2028b\u2029c",
+]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 VOID = {"meta", "br", "img", "link", "hr", "input", "source"}
 
 
@@ -213,3 +228,39 @@ def test_an_attention_map_has_a_square_for_every_weight_and_labels_for_every_pie
         [1.0, 0.25, 0.75, 0.5, 0.5], abs=0.02
     )
     assert [node.text for node in root.iter("text")] == ["a", "<b>", "x", "y", "z"]
+
+
+@pytest.fixture
+def hostile_run(run):
+    """A run whose every text is an attack: descriptions, references, predictions, pieces, settings, names."""
+    records = [
+        prediction(number, nl=f"{number} {text}", reference=f"x{number} = {text}", prediction=f"{text} + {number}",
+                   id=text, split=text, passed=False, status=text)
+        for number, text in enumerate(ATTACKS)
+    ]  # fmt: skip
+    write(run / "predictions.jsonl", records)
+    weights = [[1 / len(ATTACKS)] * len(ATTACKS)] * len(ATTACKS)
+    write(run / "attention.json", [{"source": ATTACKS, "target": ATTACKS, "weights": weights}])
+    write(run / "config.json", {text: text for text in ATTACKS})
+    write(run / "environment.json", {"machine": ATTACKS[0], "command": ATTACKS})
+    return run
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
+def test_a_browser_runs_nothing_that_a_stranger_has_written(hostile_run, tmp_path):
+    page = write_report(folder_of(hostile_run))
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
+         "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000",
+         "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "<title>run &lt;i&gt;one</title>" in done.stdout and "<script" not in done.stdout.lower()
+    assert done.stdout.count("<article") == len(ATTACKS) and "<iframe" not in done.stdout and "<img" not in done.stdout
+
+
+def test_what_turns_the_direction_or_has_no_width_is_seen_in_the_page(hostile_run):
+    page = page_of(folder_of(hostile_run))
+    assert "[U+202E]gnitset[U+202C] [U+2066]x[U+2069] a[U+200B]b [U+FEFF][U+00AD] [U+009B] [U+E0041]" in page
+    assert "␇␛[31mred␛[0m␡" in page and "a[U+2028]b[U+2029]c" in page
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", page)
