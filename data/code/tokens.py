@@ -49,7 +49,7 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
 
 def has_tokens(code: str, language: str = "python") -> bool:
     """Whether `split_tokens` finds anything: it does not in blanks, nor in Python's comments alone."""
-    lines = (line.strip() for line in code.splitlines())
+    lines = (line.strip() for line in code.replace("\r", "\n").split("\n"))  # a comment goes on behind U+2028
     if language != "python" or any(line and not line.startswith("#") for line in lines):  # nearly all, and fast
         return bool(code.strip())
     return bool(split_tokens(code, language))

@@ -106,6 +106,8 @@ def emptiness(example: Example) -> str:
 def check_file(path: Path, mend: str = "") -> None:
     """Raise UserError with one line when the file is missing, cannot be opened or is empty."""
     hint = f"; {mend}" if mend else ""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is a pipe or a device, and data is read more than once; write it into a file first")
     try:
         with path.open("rb") as file:
             if not file.read(1):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 
 import pytest
@@ -177,7 +178,8 @@ def test_a_folder_of_nothing_but_other_forms_says_what_they_are(tmp_path):
 OTHER_FORMS = {
     "pairs.xlsx": "spreadsheet", "pairs.parquet": "read_parquet('pairs.parquet').to_json('pairs.jsonl'",
     "pairs.jsonl.gz": "unpack", "pairs.zip": "unpack", "pairs.ndjson": "rename it to pairs.jsonl", "pairs.pkl": "never",
-    "pairs.feather": "read_feather", "pairs.tab": "pairs.tsv", "pairs.XLS": "spreadsheet",
+    "pairs.feather": "read_feather", "pairs.tab": "pairs.tsv", "pairs.XLS": "spreadsheet", "pairs.ipynb": "a notebook;",
+    "pairs.yaml": "is YAML; write", "pairs.db": "is a database; write", "pairs.txt": "rename one to pairs.nl",
 }  # fmt: skip
 
 
@@ -255,7 +257,9 @@ BAD_LINES = {
     b'{"nl": "tw\xff", "code": "2"}': NOT_UTF8,
     b'{"nl": "tw\\ud800", "code": "2"}': HALF,
     b'{"nl": "two", "co': "not JSON (cut in half?)",
-    b'["two", "2"]': "not a JSON object",
+    b'["two", "2"]': "not a JSON object but a list (a file that is one list of objects is named .json)",
+    b'"{}"': "not a JSON object but a string (was JSON written as JSON again?)",
+    b"2": "not a JSON object",
     b'{"nl": " ", "code": "2"}': "empty description",
     b'{"nl": null, "code": "2"}': "empty description",
     b'{"nl": "two", "code": ""}': "empty code",
@@ -333,3 +337,44 @@ def test_a_file_in_which_nothing_is_usable_is_refused(tmp_path):
 def test_broken_json_is_refused_with_its_line(tmp_path, content, place):
     (tmp_path / "pairs.json").write_text(content)
     assert place in refusal(tmp_path / "pairs.json")
+
+
+NO_TABLES = {
+    '[{"nl": "a", "code": "b"}]': "is JSON; rename it to .jsonl", '{"nl": "a", "code": "b"}\n': "is JSON; rename",
+    "[\n  {\n": "is JSON; rename", "{\n": "is JSON; rename",
+    "| nl | code |\n|---|---|\n| a | b |\n": "a Markdown table",
+    "{\\rtf1 nl,code}": "word processor", "\n<html>": "an HTML page",
+    "do this,x = 1\ndo that,x = 2\n": "the first line is to name the columns",
+}
+
+
+@pytest.mark.parametrize(("content", "words"), NO_TABLES.items(), ids=range(len(NO_TABLES)))
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_what_is_no_table_is_named(tmp_path, content, words, ending):
+    (tmp_path / f"a.{ending}").write_text(content)
+    assert words in refusal(tmp_path / f"a.{ending}")
+
+
+def test_a_table_with_bars_at_its_ends_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text("|nl|code|\n|one|1|\n|two|2|\n")
+    assert pairs_of(files(tmp_path / "a.csv")) == [("one", "1"), ("two", "2")]
+
+
+def test_a_pair_is_made_of_two_columns(tmp_path):
+    path = write(tmp_path / "a.csv", PAIRS)
+    assert "both 'nl'" in refusal(path, nl="nl", code="nl")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.nl"])
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "a.code").write_text("x\n")
+    assert "a pipe or a device" in refusal(tmp_path / name)
+
+
+def test_folders_are_named_where_no_split_is_found(tmp_path):
+    for name in ("train", "test", ".git"):
+        (tmp_path / name).mkdir()
+    line = refusal(tmp_path)
+    assert "test (a folder" in line and "train (a folder" in line and ".git" not in line
