@@ -12,6 +12,12 @@ from data.slots import hide
 from data.splits import Splits
 from data.tokenizers.tokenizer import Tokenizer
 
+ODD_TEXTS = {  # texts that are hardly meant -> what is to be said of them
+    "hold NULs, as damaged files do and those that are UTF-16 in a part": lambda text: "\0" in text,
+    "have nan or \\N for a text, as programs write a missing one; leave them out": lambda text: text in NO_TEXT,
+}
+NO_TEXT = ("nan", "NaN", "<NA>", "#N/A", "\\N")  # of pandas, spreadsheets, databases
+
 
 def oddities(splits: Splits, tests: Mapping[str, Sequence[Example]], data: DataConfig) -> list[str]:
     """One line for each odd thing about a corpus; `tests`: what is scored, read."""
@@ -19,6 +25,8 @@ def oddities(splits: Splits, tests: Mapping[str, Sequence[Example]], data: DataC
     own_tests = {split: examples for split, examples in tests.items() if splits.tests[split] is not splits.held_out}
     found = [in_training(split, examples, known) for split, examples in own_tests.items()]
     found += [without_tokens(split, examples) for split, examples in {"train": splits.train, **tests}.items()]
+    for split, examples in {"train": splits.train, **tests}.items():
+        found += odd_texts(split, examples)
     whole = splits.published if own_tests else [*splits.train, *splits.held_out]
     found += [repeated(whole), nothing_held_out(whole, splits.held_out, own_tests, data)]
     return [line for line in found if line]
@@ -47,6 +55,16 @@ def without_tokens(split: str, examples: Sequence[Example]) -> str:
     if any(example.code.strip() for example in found):
         return f"{what}: comments are none; where they are no comments, say the language with --data.language"
     return f"{what}: they are empty, and no output can be right there"
+
+
+def odd_texts(split: str, examples: Sequence[Example]) -> list[str]:
+    """A line for each kind of odd text: how many pairs have one on either side, and where the first one stands."""
+    found = []
+    for what, is_odd in ODD_TEXTS.items():
+        places = [example.place for example in examples if is_odd((example.nl or "").strip()) or is_odd(example.code)]
+        if places:
+            found.append(f"{split}: {len(places):,} of {len(examples):,} pairs {what} (first: {places[0]})")
+    return found
 
 
 def repeated(examples: Sequence[Example]) -> str:

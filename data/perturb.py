@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy
 
-from data.code.tokens import too_long
+from data.code.tokens import too_long_to_cut
 from data.example import Example
 from data.slots import QUOTED
 
@@ -45,7 +45,7 @@ SYNONYMS = {word: [other for other in group if other != word] for group in GROUP
 
 def perturb(example: Example, kind: str, generator: numpy.random.Generator, share: float = 0.2) -> Example:
     """Change `share` of the words that may be changed, at least one; an example without such words stays as it is."""
-    if example.nl is None or example.language == "text" or too_long(example.nl):
+    if example.nl is None or example.language == "text" or too_long_to_cut(example.nl):
         return example
     places = [place for place in plain_words(example.nl, example.code) if may_change(example.nl[slice(*place)], kind)]
     count = min(len(places), max(1, round(share * len(places))))

@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from data.code.tokens import too_long
+from data.code.tokens import too_long_to_cut
 from data.config import DataConfig
 from data.example import Example
 
@@ -40,7 +40,7 @@ NOT_HIDDEN = {*keyword.kwlist, "self", "cls"}
 
 def slots(description: str, data: DataConfig) -> dict[str, str]:
     """The slot of each hidden text of a description, quotes included; none where it has slots, or endless lines."""
-    if not data.slots or SLOT.search(description) or too_long(description):
+    if not data.slots or SLOT.search(description) or too_long_to_cut(description):
         return {}
     found = [match[0] for match in IN_TEXT.finditer(description.removeprefix(data.prefix))]
     strings = dict.fromkeys(text for text in found if text[0] in "'\"")

@@ -72,7 +72,9 @@ def read_corpus(name: str, data: DataConfig, seed: int) -> Corpus:
     """The pairs to fine-tune on. Raises UserError when there are none, or when one that is scored later is broken."""
     splits = read_splits(name, data, seed)
     if not splits.train:
-        raise UserError(f"{name}: there is no training split among {', '.join(splits.tests)}; add a train file")
+        remarks = "".join(f" ({remark})" for remark in splits.bad.remarks)
+        found = ", ".join(splits.tests)
+        raise UserError(f"{name}: there is no training split among {found}; add a train file{remarks}")
     about = {
         "corpus": name, "train": len(splits.train), "held_out": len(splits.held_out),
         "data_hash": data_hash(splits.train),

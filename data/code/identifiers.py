@@ -8,7 +8,7 @@ import keyword
 import tokenize
 from itertools import accumulate
 
-from data.code.tokens import too_long
+from data.code.tokens import too_long_to_cut
 
 
 def find_identifiers(code: str) -> list[tuple[int, int, str]]:
@@ -18,7 +18,7 @@ def find_identifiers(code: str) -> list[tuple[int, int, str]]:
     attributes and modules, builtins among them. What is inside a string is not one (Python 3.12 and later see the names
     in f-strings). Of a fragment that breaks off, what stands before the break is found; of endless lines, nothing.
     """
-    if too_long(code):
+    if too_long_to_cut(code):
         return []
     lines = io.StringIO(code, newline="\n").readlines()
     starts = list(accumulate(map(len, lines), initial=0))

@@ -40,7 +40,7 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
     Lines beyond LONGEST_LINE: words and signs.
     """
     code = code.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if too_long(code, language):
+    if too_long_to_cut(code, language):
         return _SIMPLE_TOKEN.findall(code)
     if language == "bash":
         return _SHELL_TOKEN.findall(code)
@@ -54,13 +54,13 @@ def split_tokens(code: str, language: str = "python") -> list[str]:
 
 def has_tokens(code: str, language: str = "python") -> bool:
     """Whether `split_tokens` finds anything: it does not in blanks, nor in Python's comments alone."""
-    lines = (line.strip() for line in code.splitlines())
+    lines = (line.strip() for line in code.replace("\r", "\n").split("\n"))  # a comment goes on behind U+2028
     if language != "python" or any(line and not line.startswith("#") for line in lines):  # nearly all, and fast
         return bool(code.strip())
     return bool(split_tokens(code, language))
 
 
-def too_long(code: str, language: str = "python") -> bool:
+def too_long_to_cut(code: str, language: str = "python") -> bool:
     """Whether a line, or in bash all, is so long that quotes without an end would be looked for again and again."""
     return len(code) > LONGEST_LINE and (language == "bash" or max(map(len, code.split("\n"))) > LONGEST_LINE)
 

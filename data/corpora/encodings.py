@@ -27,6 +27,7 @@ WIDE = (  # encoding, bytes a character, and of English text the place of a byte
     ("utf-32-le", 4, 2, 0), ("utf-32-be", 4, 1, 3), ("utf-16-le", 2, 1, 0), ("utf-16-be", 2, 0, 1),
 )  # fmt: skip
 FEWEST = 6  # characters from which an encoding shows
+HEADER = 8  # characters at a beginning that are English in most files, whatever follows
 NULS = 0.8  # share of NULs at those places of a file where UTF-16 or UTF-32 of English text has them all
 
 
@@ -65,9 +66,10 @@ def encoding_of(path: Path, given: str = "") -> str:
 def wide_encoding(head: bytes) -> str:
     """The encoding of two or four bytes a character that the NULs of a file's beginning show, or ""."""
     for name, width, nul, letter in WIDE:
-        nuls, letters = head[nul::width], head[letter::width]
-        if len(letters) >= FEWEST and nuls.count(0) >= NULS * len(nuls) and not letters.count(0):
-            return name
+        for part in (head, head[: HEADER * width]):
+            nuls, letters = part[nul::width], part[letter::width]
+            if len(letters) >= FEWEST and nuls.count(0) >= NULS * len(nuls) and not letters.count(0):
+                return name
     return ""
 
 

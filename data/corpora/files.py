@@ -46,6 +46,8 @@ def files_source(config: DataConfig) -> FileSource:
     """The corpus at `config.path`. Raises UserError with one line when it is missing, empty or does not fit."""
     if not config.path:
         raise UserError(f"your own pairs need --data.path: a file ({', '.join(ENDINGS)}), parallel text, or a folder")
+    if config.nl == config.code:
+        raise UserError(f"--data.nl and --data.code are both {config.nl!r}; a pair is made of two columns")
     config, bad = replace(config, language=language_named(config.language)), BadRecords()
     if not config.language:
         config = replace(config, language=language_of(parts_at(config, BadRecords()), config))
@@ -80,6 +82,7 @@ def folder_parts(folder: Path, config: DataConfig, bad: BadRecords) -> dict[str,
                 bad.remark(f"{form} is read as the split {split}")
     left_out = [path for path in files if path not in read and path.stem.lower() not in NO_DATA]
     if not parts:
+        left_out += sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         raise UserError(
             f"{folder} holds no train, dev or test file ({', '.join(ENDINGS)}, or .{config.nl} and .{config.code} "
             f"side by side){in_words(left_out)}; name them so, or give one file with --data.path"
@@ -106,8 +109,13 @@ def in_words(files: list[Path]) -> str:
     """The first of some files by name, with what they are where no such file is read."""
     if not files:
         return ""
-    named = [path.name + (f" ({what})" if (what := mend_of(path)) else "") for path in files[:NAMED]]
+    named = [path.name + (f" ({what})" if (what := kind_of(path)) else "") for path in files[:NAMED]]
     return ": " + ", ".join(named) + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
+
+
+def kind_of(path: Path) -> str:
+    """What a file that is not read is, and the mend; "" where its name says nothing."""
+    return "a folder, in which nothing is looked for" if path.is_dir() else mend_of(path)
 
 
 def single_part(path: Path, config: DataConfig, split: str, bad: BadRecords) -> Part:

@@ -28,13 +28,21 @@ FAULTS = (  # what the parser says, how the text goes on where it stopped -> wha
     (r"", r"\ufeff", MARK_INSIDE),
     (r"", r"//|/\*|#", "a comment, which JSON does not have"),
     (r"Expecting value", r"(None|True|False|undefined|nan|inf)\b", "a word of Python; JSON has null, true, false"),
+    (r"Expecting value", r"<{7}|={7}|>{7}", "a mark of a merge conflict"),
     (r"Expecting value", r"<", "HTML or XML"),
     (r"Expecting property", r"\w", "a name without double quotes"),
+    (r"Extra data", r",\s*$", "a comma behind the object's end, which JSONL does not have"),
     (r"Extra data", r"", "more behind the object's end (two objects on one line?)"),
     (r"Expecting ','", r"", 'a comma is missing, or a quote inside a string is not written as \\"'),
     (r"Expecting ':'", r"", "a colon is missing"),
     (r"Expecting value", r"", "no value where one must stand"),
 )
+
+
+NO_OBJECT = {
+    list: "not a JSON object but a list (a file that is one list of objects is named .json)",
+    str: "not a JSON object but a string (was JSON written as JSON again?)",
+}
 
 
 class Repeated(dict):
@@ -89,7 +97,7 @@ def object_row(path: Path, line: int, value: Any) -> Row:
     if isinstance(value, Repeated):
         return Row(path, line, None, f"a JSON object in which {value.name!r} stands twice")
     if not isinstance(value, dict):
-        return Row(path, line, None, "not a JSON object")
+        return Row(path, line, None, NO_OBJECT.get(type(value), "not a JSON object"))
     return Row(path, line, value)
 
 
@@ -181,6 +189,10 @@ def mend_of_no_list(text: str) -> str:
         return "it holds one object behind the other; name it .jsonl, with each on a line of its own"
     if values and isinstance(values[0], dict):
         inside = [name for name, value in values[0].items() if isinstance(value, list)]
+        if "nbformat" in values[0]:
+            return "it is a notebook; write its pairs as a list of objects, or one a line into a .jsonl file"
+        if "columns" in inside or all(isinstance(value, dict) for value in values[0].values()):
+            return "it is an object of objects or columns; pandas writes a list with to_json(orient='records')"
         if inside:
             return f"it is an object; write the list {inside[0]!r} in it as a file of its own"
     return "write a list of objects, or name it .jsonl for one a line"

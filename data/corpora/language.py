@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -34,18 +35,24 @@ NAMES = {
     "python": "python", "bash": "bash", "javascript": "javascript", "txt": TEXT, TEXT: TEXT,
 }  # fmt: skip
 COMMANDS = (
-    "apt apt-get awk basename cat cd chgrp chmod chown cp crontab curl cut date df diff dig dirname docker du echo "
-    "egrep env fgrep find gawk git grep gunzip gzip head history hostname ifconfig jobs kill ln ls md5sum mkdir mount "
-    "mv nl npm paste ping pip printf ps pwd readlink rename rev rm rmdir rsync scp screen sed seq shuf sort split ssh "
-    "stat su sudo tac tail tar tee touch tr tree uname uniq unzip wc wget which xargs zcat zip"
+    "apt apt-get awk basename cd chgrp chmod chown cp crontab curl df dig dirname docker du egrep env fgrep gawk git "
+    "grep gunzip gzip hostname ifconfig ln ls md5sum mkdir mv nl npm pip printf ps pwd readlink rev rm rmdir rsync scp "
+    "sed seq shuf ssh su sudo tac tar tr uname uniq unzip wc wget xargs zcat zip"
 )
+ALSO_WORDS = (  # commands that a sentence may begin with: "find the largest number"
+    "cat cut date diff echo find head history jobs kill mount paste ping rename screen sort split stat tail tee touch "
+    "tree which"
+)
+OF_A_COMMAND = " [-+]\\w|[/|$*<>~\\\\]|[.]\\w|[\"'].*[\"']|\\d"  # then one of these stands on its line
 # Each language's own signs as regular expressions, in which a blank is one or more and " ?" any: how its codes begin...
 BEGINNINGS = {
-    "sql": ("(?:--.*\n|/[*].*[*]/|[(\\s])*(?:select (?![=.])|insert into |update \\S+ set |delete from )",
+    "sql": ("(?:--.*\n|/[*].*[*]/|[(\\s])*(?:select (?![=.])(?=(?s:.*)(?:from (?!the |an? |your )|[(*@\\d]))|"
+            "insert into (?!the |an? |your )|update \\S+ set (?s:.*)=|delete from (?!the |an? |your ))",
             "with \\w+ as ?[(]", "explain select ",
             "(?:create|alter|drop|truncate) (?:or replace |temporary |unique )?(?:table|view|index|database)\\b"),
     "html": ("<(?:!doctype|!--|[?]xml|/?[a-z][\\w:-]*)",),
     "bash": (f"(?:\\w+=\\S* )*(?:{'|'.join(COMMANDS.split())})(?= [^=(]| ?[|;&<>]| ?$)",  # its argument, or its end
+             f"(?:\\w+=\\S* )*(?:{'|'.join(ALSO_WORDS.split())})(?= [^=(]| ?[|;&<>])(?=.*(?:{OF_A_COMMAND}))",
              "#!.*sh\\b", "for \\w+ in .*; ?do\\b", "while .*; ?do\\b", "if \\[", "\\w+=[$]"),
     "c": ("# ?(?:include|define|ifn?def|pragma)\\b",
           "(?:const |static |unsigned )*(?:int|char|float|double|void|long|size_t)[\\s*]+\\w+ ?[=;,[(].*[;{]"),
@@ -55,13 +62,14 @@ BEGINNINGS = {
 # ... and what stands somewhere in them. Where two languages fit, the first counts.
 SIGNS = {
     "c": ("\\bint main ?[(]", "\\bstd::\\w", "\\bprintf ?[(].*;"),
+    "c#": ("\\bConsole[.]\\w", "^using System\\b", "[{] get; ", "\\bforeach ?[(]\\w+ \\w+ in "),
     "java": ("\\bSystem[.]out[.]", "\\bpublic (?:static|class|interface|void|final)\\b", "\\bprivate \\w+ \\w+",
              "\\bnew \\w+(?:<.*>)? ?[(].*;"),
     "go": ("^package \\w+$", "^func [\\w(]", "\\bfmt[.]\\w+[(]", "\\b\\w+ := "),
     "rust": ("\\bfn \\w+ ?[<(]", "\\blet mut ", "\\bprintln![(]", "\\bimpl .*{"),
     "php": ("<[?]php", "[$]\\w+ ?(?:=|->).*;"),
     "javascript": ("\\b(?:const|let|var) [\\w{[]", "=>", "\\bfunction ?\\w* ?[(]", "\\bconsole[.]\\w+[(]", "[!=]==",
-                   "\\bdocument[.]\\w", "[$][(]"),
+                   "\\bdocument[.]\\w", "[$][(](?:['\"]|this\\b|document\\b|function\\b)"),
     "r": ("%>%",),
 }  # fmt: skip
 
@@ -113,7 +121,7 @@ def reads_like_python(code: str) -> bool:
 
     What has lines that end in a semicolon parses too, and is hardly ever Python.
     """
-    code = code.strip()
+    code = textwrap.dedent(code).strip()
     if re.search(r";\s*$", code, re.MULTILINE):
         return False
     for tried in (code, f"{code}\n    pass", f"if x:\n    pass\n{code}\n    pass", f"try:\n    pass\n{code}\n    pass"):
@@ -128,7 +136,7 @@ def reads_like_python(code: str) -> bool:
 
 
 def says_nothing(statement: ast.stmt) -> bool:
-    """Whether a statement is a name, a number or a string, with - / or : between them, as prose and YAML have them."""
+    """Whether a statement is names, numbers or strings with - / . or : between them, as prose, YAML and files have."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
     value = statement.value if isinstance(statement, ast.Expr) else None
@@ -136,6 +144,8 @@ def says_nothing(statement: ast.stmt) -> bool:
         if not isinstance(value.right, (ast.Name, ast.Constant)):
             return False
         value = value.left
+    while isinstance(value, ast.Attribute):
+        value = value.value
     return isinstance(value, (ast.Name, ast.Constant))
 
 

@@ -112,7 +112,7 @@ def unusable(example: Example) -> str:
 def check_file(path: Path, mend: str = "") -> None:
     """Raise UserError with one line when the file is missing, cannot be opened or is empty."""
     hint = f"; {mend}" if mend else ""
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and not path.is_dir():
         raise UserError(f"{path} is {kind_of(path)}, which cannot be read more than once; save it to a file first")
     try:
         with path.open("rb") as file:

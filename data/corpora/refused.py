@@ -11,7 +11,7 @@ from pathlib import Path
 from data.config import DataConfig
 from data.corpora.encodings import encoding_of, open_text
 from data.corpora.files import with_ending
-from data.corpora.records import FileSource, emptiness
+from data.corpora.records import FileSource, unusable
 from data.corpora.tables import ENDINGS
 from data.example import BadRecords
 from system.errors import UserError
@@ -54,7 +54,7 @@ def refused_records(source: FileSource, split: str) -> Iterator[Refused]:
     for record in source.parts[split]():
         if waiting is not None:
             yield Refused(*waiting, end=line_of(record.place))
-        problem = record.problem or (emptiness(record.example) if split == "train" else "")
+        problem = record.problem or (unusable(record.example) if split == "train" else "")
         waiting = (record.place, problem, record.lost) if problem else None
     if waiting is not None:
         yield Refused(*waiting, end=None)

@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from data.corpora.encodings import MARK, MARK_INSIDE, open_text
-from data.corpora.foreign import PAGE, is_page
+from data.corpora.foreign import no_table
 from data.corpora.records import Row
 from data.corpora.trust import Parsed, Problem, cells_of, untrusted
 from system.errors import UserError
@@ -51,8 +51,8 @@ def find_dialect(path: Path, columns: Sequence[str], encoding: str, quoting: str
     blank = next((n for n, line in enumerate(beginning) if line.strip()), None)
     if blank is None:
         raise UserError(f"{path} holds no records")
-    if is_page(beginning[blank]):
-        raise UserError(f"{path} is {PAGE}")
+    if what := no_table(beginning[blank]):
+        raise UserError(f"{path} is {what}")
     begin = next((n for n, line in enumerate(beginning) if line.strip() and not is_preamble(line)), blank)
     ways = [replace(plain, delimiter=mark, skipped=n) for mark in (own, *NAMES) for n in dict.fromkeys((blank, begin))]
     chosen = next((way for way in ways if set(columns) <= set(header_of(path, way))), replace(plain, skipped=blank))
@@ -70,12 +70,23 @@ def find_dialect(path: Path, columns: Sequence[str], encoding: str, quoting: str
             f"{path}: quotes are read as characters of the text (not every cell that begins with one ends with one); "
             "--data.quoting csv lets them hold cells together"
         )
+    elif chosen.quoted and blank_before_quote(path, chosen):
+        remarks.append(
+            f"{path}: a blank stands before some quotes, which makes these characters of the text; take it out where "
+            "they are to hold a cell together"
+        )
     return replace(chosen, remarks=tuple(remarks))
 
 
 def is_preamble(line: str) -> bool:
     """Whether a line may stand before a header without being it."""
     return line.startswith("#") or line.strip().strip('"').lower().startswith("sep=")
+
+
+def blank_before_quote(path: Path, dialect: Dialect) -> bool:
+    """Whether a cell in a file's first rows stands in quotes with a blank before them."""
+    first = (cell for record in islice(parse(path, dialect), LINES_LOOKED_AT) for cell in record.fields or ())
+    return any(cell.startswith(" ") and is_whole(cell.strip()) for cell in first if '"' in cell)
 
 
 def header_of(path: Path, dialect: Dialect) -> list[str]:
@@ -129,7 +140,7 @@ def quotes_are_literal(path: Path, dialect: Dialect) -> bool:
 
 def is_whole(cell: str) -> bool:
     """Whether a cell that begins with a quote ends with one, and has only doubled ones between."""
-    return len(cell) > 1 and cell.endswith('"') and '"' not in cell[1:-1].replace('""', "")
+    return len(cell) > 1 and cell.startswith('"') and cell.endswith('"') and '"' not in cell[1:-1].replace('""', "")
 
 
 def is_end(cell: str) -> bool:

@@ -37,6 +37,7 @@ def check_columns(
     if path.suffix.lower() in (".csv", ".tsv"):
         dialect = find_dialect(path, columns, encoding, quoting)
         found, has_rows = header_of(path, dialect), has_records(path, dialect)
+        mend += " (the first line is to name the columns)"
     else:
         dialect = Dialect(encoding)
         first = list(islice(rows(path, dialect), ROWS_LOOKED_AT))

@@ -84,3 +84,13 @@ def test_what_is_too_long_to_be_scored_is_counted_split_by_split(tmp_path):
     assert sources == "test: 2 of 4 descriptions are cut to data.max_source_length=20 tokens (first: test.jsonl:2)"
     assert targets.startswith("test: 2 of 4 codes are longer than evaluation.max_new_tokens=25")
     assert targets.endswith("(first: test.jsonl:3)")
+
+
+@pytest.mark.parametrize(("pair", "words"), [
+    (("nan", "x"), "nan or"), (("\\N", "x"), "nan or"), (("a", "NaN"), "nan or"), (("a b", "x\0y"), "NULs"),
+    (("\0", "x"), "NULs"), (("#N/A ", "x"), "nan or"),
+])
+def test_texts_that_are_hardly_meant_are_counted_where_they_stand(tmp_path, pair, words):
+    rows_in(tmp_path / "train.jsonl", [*rows(0, 30), pair, *rows(40, 50, "banana + nan{}"), pair])
+    (line,) = said(tmp_path, held_out=0)
+    assert line.startswith("train: 2 of 42 pairs") and words in line and "(first: train.jsonl:31)" in line

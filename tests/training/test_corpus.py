@@ -124,8 +124,8 @@ def test_only_phases_with_a_budget_are_read(folder, monkeypatch):
 
 
 def test_a_folder_without_training_lines_says_so(folder):
-    (folder / "train.jsonl").unlink()
-    with pytest.raises(UserError, match="no training split among test"):
+    (folder / "train.jsonl").rename(folder / "train.jsonl.gz")
+    with pytest.raises(UserError, match=r"no training split among test; .*train.jsonl.gz \(packed; unpack it first"):
         read(folder)
 
 

@@ -184,10 +184,6 @@ def find_damage(folder: Path) -> str | None:
         return f"{Path(error.filename).name}: {reason(error)}"
     except (ValueError, AttributeError, TypeError, RecursionError):
         return "manifest.json cannot be read"
-    try:
-        read_checkpoint(folder)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "state.json cannot be read"
     return None
 
 

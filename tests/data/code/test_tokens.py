@@ -5,7 +5,7 @@ import time
 import pytest
 
 from data.code.identifiers import find_identifiers
-from data.code.tokens import LONGEST_LINE, split_tokens, too_long
+from data.code.tokens import LONGEST_LINE, split_tokens, too_long_to_cut
 
 ENDLESS = {"escaped quotes": "'" + "\\'", "quotes": '"\\"', "apostrophes": "'a ", "f-strings": "f'{", "shells": '$("'}
 
@@ -31,6 +31,6 @@ def test_the_longest_line_that_counts_as_code_takes_a_moment(language):
 
 def test_long_programs_of_ordinary_lines_are_code():
     code = "total = total + 1  # and so on\n" * 2000
-    assert not too_long(code) and split_tokens(code)[:6] == ["total", "=", "total", "+", "1", "<line>"]
+    assert not too_long_to_cut(code) and split_tokens(code)[:6] == ["total", "=", "total", "+", "1", "<line>"]
     assert len(find_identifiers(code)) == 4000
-    assert too_long(code, "bash") and split_tokens("x" * LONGEST_LINE + " # y") == ["x" * LONGEST_LINE, "#", "y"]
+    assert too_long_to_cut(code, "bash") and split_tokens("x" * LONGEST_LINE + " # y") == ["x" * LONGEST_LINE, "#", "y"]

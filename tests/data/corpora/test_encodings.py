@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data.config import DataConfig
-from data.corpora.encodings import encoding_of, lines
+from data.corpora.encodings import encoding_of, lines, wide_encoding
 from data.sources import open_source
 from system.errors import UserError
 
@@ -127,3 +127,9 @@ CONTENTS = {
 @pytest.mark.parametrize(("content", "words"), CONTENTS.items(), ids=CONTENTS.values())
 def test_what_is_no_text_is_called_by_its_name(tmp_path, name, content, words):
     assert words in refusal(tmp_path / name, content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("beginning", ["nl,code\r\n", '{"nl": "', '[\r\n  {"nl": "', "text\tcode\n"])
+def test_other_scripts_are_known_as_two_bytes_a_character_by_their_header(encoding, beginning):
+    assert wide_encoding((beginning + "打印列表的所有元素，" * 50).encode(encoding)) == encoding

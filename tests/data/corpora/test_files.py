@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import sys
 
 import pytest
@@ -178,7 +177,8 @@ def test_a_folder_of_nothing_but_other_forms_says_what_they_are(tmp_path):
 OTHER_FORMS = {
     "pairs.xlsx": "spreadsheet", "pairs.parquet": "read_parquet('pairs.parquet').to_json('pairs.jsonl'",
     "pairs.jsonl.gz": "unpack", "pairs.zip": "unpack", "pairs.ndjson": "rename it to pairs.jsonl", "pairs.pkl": "never",
-    "pairs.feather": "read_feather", "pairs.tab": "pairs.tsv", "pairs.XLS": "spreadsheet",
+    "pairs.feather": "read_feather", "pairs.tab": "pairs.tsv", "pairs.XLS": "spreadsheet", "pairs.ipynb": "a notebook;",
+    "pairs.yaml": "is YAML; write", "pairs.db": "is a database; write", "pairs.txt": "rename one to pairs.nl",
 }  # fmt: skip
 
 
@@ -256,7 +256,9 @@ BAD_LINES = {
     b'{"nl": "tw\xff", "code": "2"}': NOT_UTF8,
     b'{"nl": "tw\\ud800", "code": "2"}': HALF,
     b'{"nl": "two", "co': "not JSON (cut in half?)",
-    b'["two", "2"]': "not a JSON object",
+    b'["two", "2"]': "not a JSON object but a list (a file that is one list of objects is named .json)",
+    b'"{}"': "not a JSON object but a string (was JSON written as JSON again?)",
+    b"2": "not a JSON object",
     b'{"nl": " ", "code": "2"}': "empty description",
     b'{"nl": null, "code": "2"}': "empty description",
     b'{"nl": "two", "code": ""}': "empty code",
@@ -347,22 +349,34 @@ def test_a_text_far_longer_than_any_network_reads_is_counted_and_left_out_of_tra
     assert len(pairs_of(files(tmp_path), "test")) == 1  # evaluation skips nothing
 
 
-@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.json", "pairs.csv", "pairs.tsv", "pairs.nl"])
-def test_a_named_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path, name):
-    os.mkfifo(tmp_path / name)
-    (tmp_path / "pairs.code").write_text("x\n")
-    assert f"{name} is a pipe, which cannot be read more than once; save it to a file first" in refusal(tmp_path / name)
-    (tmp_path / name).unlink()
-    (tmp_path / name).symlink_to("/dev/zero")
-    assert "is a device or socket" in refusal(tmp_path / name)
+NO_TABLES = {
+    '[{"nl": "a", "code": "b"}]': "is JSON; rename it to .jsonl", '{"nl": "a", "code": "b"}\n': "is JSON; rename",
+    "[\n  {\n": "is JSON; rename", "{\n": "is JSON; rename",
+    "| nl | code |\n|---|---|\n| a | b |\n": "a Markdown table",
+    "{\\rtf1 nl,code}": "word processor", "\n<html>": "an HTML page",
+    "do this,x = 1\ndo that,x = 2\n": "the first line is to name the columns",
+}
 
 
-@pytest.mark.parametrize("side", ["nl", "code"])
-def test_parallel_text_that_grows_while_it_is_read_gets_one_line(tmp_path, side):
-    for ending in ("nl", "code"):
-        (tmp_path / f"train.{ending}").write_text("".join(f"{ending} {number}\n" for number in range(5)))
-    source = files(tmp_path)
-    with (tmp_path / f"train.{side}").open("a") as file:
-        file.write("one more\n")
-    with pytest.raises(UserError, match=f"train.{side}:6: a line came while it was read; start again when nobody"):
-        list(source.splits()["train"])
+@pytest.mark.parametrize(("content", "words"), NO_TABLES.items(), ids=range(len(NO_TABLES)))
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_what_is_no_table_is_named(tmp_path, content, words, ending):
+    (tmp_path / f"a.{ending}").write_text(content)
+    assert words in refusal(tmp_path / f"a.{ending}")
+
+
+def test_a_table_with_bars_at_its_ends_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text("|nl|code|\n|one|1|\n|two|2|\n")
+    assert pairs_of(files(tmp_path / "a.csv")) == [("one", "1"), ("two", "2")]
+
+
+def test_a_pair_is_made_of_two_columns(tmp_path):
+    path = write(tmp_path / "a.csv", PAIRS)
+    assert "both 'nl'" in refusal(path, nl="nl", code="nl")
+
+
+def test_folders_are_named_where_no_split_is_found(tmp_path):
+    for name in ("train", "test", ".git"):
+        (tmp_path / name).mkdir()
+    line = refusal(tmp_path)
+    assert "test (a folder" in line and "train (a folder" in line and ".git" not in line

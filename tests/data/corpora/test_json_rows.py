@@ -58,6 +58,10 @@ REFUSED = {
     f"{GOOD}\n{GOOD}": "name it .jsonl",
     f'{{"data": [{GOOD}]}}': "write the list 'data'",
     "<html></html>": "HTML",
+    '{"nl": {"0": "one"}, "code": {"0": "1"}}': "orient='records'",
+    '{"0": {"nl": "one", "code": "1"}, "1": {"nl": "two", "code": "2"}}': "orient='records'",
+    '{"columns": ["nl", "code"], "index": [0], "data": [["one", "1"]]}': "orient='records'",
+    '{"cells": [], "metadata": {}, "nbformat": 4}': "notebook",
 }
 
 

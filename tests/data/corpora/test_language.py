@@ -22,6 +22,8 @@ CODES = {
              "PAGER= git log", "grep -v a"],
     "javascript": ["const x = 1;", "xs.map(x => x + 1)", "console.log(x)", "function f(a) { return a }", "a === b"],
     "java": ["System.out.println(x);", "public static int f() {}", "private int x = 1;", "a = new List<String>();"],
+    "c#": ["Console.WriteLine(1);", "public string Name { get; set; }", "using System;\nclass A {}",
+           "foreach (var x in xs) { }"],
     "c": ["#include <stdio.h>", "int x = 3;", 'printf("%d", x);', "for (int i = 0; i < n; i++) {}", "std::sort(a, b);"],
     "go": ["func f(x int) int { return x }", "x := 3", "fmt.Println(x)"],
     "rust": ["fn f(x: i32) -> i32 { x }", "let mut x = 3;", 'println!("{}", x);'],
@@ -31,8 +33,11 @@ CODES = {
     "r": ["x <- 3", "y <- c(1, 2)", "df %>% head"],
     "powershell": ["Get-Process", "Get-ChildItem -Path x"],
     "python": ["x + 1", "pass", "def f(x):\n    return x", "else :", "if x :", "return x", "import os",
-               "[x for x in y]", "except ValueError :", "with open(f) as g:", "select = 1", "lambda x: x", "@ foo"],
+               "[x for x in y]", "except ValueError :", "with open(f) as g:", "select = 1", "lambda x: x", "@ foo",
+               "    x = 1\n    return x", "    def f(self):\n        pass\n"],
     "text": ["hello world", "Paris", "#001eef", "well-known", "^a+$", "2.5", "a { color: red }", "a: 1\nb: 2",
+             "find the largest number", "sort the list by name", "Select the second item", "kill all processes",
+             "Update your set of tools", "a.txt", "www.x.org", "date of birth", "Insert into the slot",
              "=SUM(A1)", "x + 1;", "arr.map { |x| x * 2 }", "(+ 1 2)", "yes"],
 }  # fmt: skip
 

@@ -179,3 +179,14 @@ def test_a_quote_whose_beginning_was_lost_takes_the_rows_that_may_be_its_lines(t
     pairs, bad = read(tmp_path / "a.csv", text)
     assert set(pairs) <= set(PAIRS) and pairs[-7:] == PAIRS[1:]
     assert sum(bad.counts.values()) == 8 + 3 + 8 - len(pairs)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('nl,code\none, "1"\n', True), ('nl,code\n "one",1\n', True), ('nl;code\none; "f(x)"\n', True),
+    ('nl,code\n"one, ""a""","1"\n', False), ('nl,code\none, 1\n', False), ('nl,code\nsay "hi", "oh"x\n', False),
+])
+def test_a_blank_before_a_quote_is_said(tmp_path, text, said):
+    _, bad = read(tmp_path / "a.csv", text)
+    assert any("a blank stands before some quotes" in remark for remark in bad.remarks) == said
+    if said:
+        assert not any("a blank" in remark for remark in read(tmp_path / "a.csv", text, quoting="none")[1].remarks)

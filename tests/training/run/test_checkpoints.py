@@ -171,7 +171,6 @@ DAMAGES = [
     flip_a_bit, cut, lose_a_file, lose_the_manifest, cut_the_manifest, empty_the_manifest, name_less_in_the_manifest,
     leave_the_average_out, odd_manifest([]), odd_manifest(3), odd_manifest(["model.safetensors"]), odd_manifest(None),
     with_another_state({}), with_another_state([]), with_another_state({"position": 3, "metrics_bytes": 0}),
-    with_another_state({"position": {"phase": "training", "speed": 1}, "metrics_bytes": 0}),
 ]  # fmt: skip
 
 
