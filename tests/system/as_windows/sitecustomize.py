@@ -16,8 +16,8 @@ import psutil  # noqa: F401
 
 ROOT = str(Path(__file__).resolve().parents[3])
 MODULES = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "readline"}
-NAMES = {
-    os: ("fork", "forkpty", "killpg", "setsid", "getpgid", "O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "mkfifo",
+NAMES = {  # not O_NONBLOCK, which filelock asks for whenever it finds fcntl
+    os: ("fork", "forkpty", "killpg", "setsid", "getpgid", "O_NOFOLLOW", "O_DIRECTORY", "mkfifo",
          "sysconf", "chown", "sched_getaffinity"),
     signal: ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGCHLD", "setitimer", "alarm", "pause"),
 }  # fmt: skip
