@@ -38,11 +38,13 @@ from system.errors import UserError
 from system.options import parse, run_and_report
 from training.overview import memory_in_words
 from training.recipes import TrainingSettings
-from training.run.folder import read_config, read_config_values
+from training.run.folder import check_writable, ran_untrusted, read_config, read_config_values
 from training.run.load import check_positions, differing_text_setting, load_trained, same_vocabulary
+from training.run.lock import check_free, only_writer
+from training.run.own import adopt, check_consent, check_places
 
 CHOICES = ("beam", "length_penalty", "reverse_weight", "limit")  # also settings of a run
-SWITCHES = ("parsing_first", "perturbed", "run_untrusted")  # these too
+SWITCHES = ("parsing_first", "perturbed")  # these too
 OF_SCORING = ("reverse", "reverse_weight", "parsing_first", "perturbed", "run_untrusted", "limit", "data_path", "json")
 
 
@@ -67,6 +69,7 @@ class Options:
     limit: int | None = None  # score only the first so many lines of each split
     data_path: str = ""  # folder of the corpus, when it is not where it was at training
     run_untrusted: bool = False  # run programs outside the generated grammar too: there is no sandbox yet
+    trust: bool = False  # the run is your own, though copied or moved here: remember that, and read the data it names
     speed: Literal["fast", "readable"] | None = None  # forms of the network that decode; none: those it learned with
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 0  # CPU threads; 0: torch's choice
@@ -96,10 +99,13 @@ def main(argv: list[str]) -> int:
     argv = with_prompt_text(argv)
     options = parse(Options, argv, Options(), __doc__)
     folder = Path(options.run)
+    if options.trust:
+        adopt(folder)
     settings = read_settings(folder, options.speed)
     if options.prompt is None:  # again, over the run's own switches: each can be turned on and off
         own = {name: getattr(settings.evaluation, name) for name in SWITCHES}
         options = parse(Options, argv, Options(**own), __doc__)
+        check_scoring(folder, settings.data, options, argv)
     config = evaluation_settings(settings.evaluation, options)
 
     set_threads(options.threads)
@@ -123,8 +129,9 @@ def main(argv: list[str]) -> int:
         raise UserError("--reverse chooses among the hypotheses of beam search; add --beam 8")
     reverse = load_reverse(Path(options.reverse), data, device, options.speed) if options.reverse else None
 
-    results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
-    show_results(folder, results, read_config_values(folder))
+    with only_writer(folder):
+        results = evaluate_run(folder, model, tokenizer, settings.corpus, data, config, settings.seed, reverse)
+        show_results(folder, results, read_config_values(folder))
     if options.json:
         write_scores_json(Path(options.json), folder)
     return 0
@@ -141,6 +148,14 @@ def read_settings(folder: Path, speed: str | None) -> Settings:
     """Read a run's settings, with the `speed` of its network that is asked for here. Raises UserError."""
     settings, _ = read_config(folder, Settings)
     return settings if speed is None else replace(settings, model=replace(settings.model, speed=speed))
+
+
+def check_scoring(folder: Path, data: DataConfig, options: Options, argv: list[str]) -> None:
+    """Refuse, before any work, what the run's folder asks for and the user has not. Raises UserError."""
+    check_consent(folder, argv, "run_untrusted", ran_untrusted(folder))
+    check_places(folder, {"data.path": "" if options.data_path else data.path}, "give --data_path FOLDER")
+    check_free(folder)
+    check_writable(folder)
 
 
 def load_ensemble(
@@ -184,7 +199,7 @@ def load_reverse(folder: Path, data: DataConfig, device: torch.device, speed: st
 
 def evaluation_settings(config: EvaluationConfig, options: Options) -> EvaluationConfig:
     """The run's own settings of evaluation with what the command line changes. Raises UserError."""
-    given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES)}
+    given = {name: getattr(options, name) for name in (*CHOICES, *SWITCHES, "run_untrusted")}
     try:
         return replace(config, **{name: value for name, value in given.items() if value is not None})
     except ValueError as error:

@@ -34,8 +34,9 @@ setup(
         "rouge-score>=0.1.2",
         "safetensors>=0.4.3",
         "scipy>=1.11",
-        "filelock>=3.12",
+        "filelock>=4",  # older ones follow a link, or delete the file of a lock that others wait for
         "datasketch>=2",
+        "platformdirs>=4",
         "psutil>=5.9",
     ],
     extras_require={

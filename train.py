@@ -7,7 +7,7 @@
     python train.py files --preset chapter-3.3 --data.path pairs.csv
     python train.py django --init.from FOLDER        fine-tune another run's network, or a T5, BART, PLBART or Marian
                                                      checkpoint, each with its tokenizer
-    python train.py --run runs/quickstart --resume   go on with a run that was stopped
+    python train.py --run runs/quickstart --resume   go on with a run that was stopped (a copied one: --trust)
     python train.py --overwrite                      the quick start again, in the place of the run that is there
     python train.py --help                           every setting
 """
@@ -40,7 +40,7 @@ from system.device import collect_garbage_seldom, find_device, keep_freed_memory
 from training.batch_loss import batch_loss, n_predicted
 from training.command_line import read_training_command
 from training.config import LoopConfig
-from training.corpus import read_corpora
+from training.corpus import Corpus, read_corpora
 from training.ema import update_average
 from training.first_tokenizer import first_tokenizer
 from training.optimizer import clip_gradient, set_learning_rate
@@ -49,7 +49,7 @@ from training.phase import finish_phase, next_batches, prepare, record_step, sav
 from training.progress import Progress
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
-from training.run.folder import check_run, open_run, read_config_values, write_config
+from training.run.folder import check_run, opened, read_config_values, write_config
 from training.run.load import load_tokenizer
 from training.run.record import begin, finish_record, write_budget, write_environment
 from training.run.state import Run
@@ -67,7 +67,7 @@ class Settings(TrainingSettings):
 
 
 def main(argv: list[str]) -> int:
-    """Train and score a run: settings, data, tokenizer, model, two phases of training, scores."""
+    """Train and score a run: settings, data, tokenizer, model; then, in the run's folder, `make_run`."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     folder = Path(settings.run)
     check_run(folder, resume, overwrite)
@@ -83,12 +83,18 @@ def main(argv: list[str]) -> int:
     model = make_network(settings.model, tokenizer.pad_id).to(device)
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN)
     prepare(run, corpora)  # what cannot be trained is refused here
-    open_run(folder, resume, overwrite)  # from here on the folder is written to
+    with opened(folder, resume, overwrite):  # from here on the folder is written to, by this process alone
+        return make_run(run, corpora, resume, keeps_memory)
+
+
+def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: bool) -> int:
+    """Train in two phases, save the network and score it. Returns the exit status."""
+    folder, settings, tokenizer, model = run.folder, run.settings, run.tokenizer, run.model
     if not resume:
         tokenizer.save(folder / tokenizer.file_name)
         write_config(folder, settings, tokenizer.special_ids())
     write_environment(run, corpora)
-    show_overview(settings, corpora, model, device, keeps_memory)
+    show_overview(settings, corpora, model, run.device, keeps_memory)
     checkpoint = begin(run, corpora, resume)
     with stopping_on_signals(run):
         for name in dropwhile(lambda name: name != run.position.phase, corpora):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -63,6 +64,9 @@ def evaluate_run(
     A corpus without any other split is scored on what training held out of it. Raises UserError.
     """
     model.eval()
+    if config.run_untrusted:
+        print("run_untrusted is on: programs that the network writes, and tests that came with the corpus, run on this "
+              "machine with your rights; there is no sandbox", file=sys.stderr)  # fmt: skip
     splits = read_splits(corpus, data, seed)
     networks, partners = (model.networks, model.runs) if isinstance(model, Ensemble) else ([model], [])
     check_held_out([run, *map(Path, partners)], reverse, splits, data.path or corpus)

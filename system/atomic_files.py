@@ -1,23 +1,29 @@
 """Files that are whole or absent, even if the process is killed, the power fails or the disk is full.
 
-A file is written aside, forced to the disk (fsync) and renamed: a rename within a file system happens at once.
+A file is written aside, forced to the disk (fsync) and renamed: a rename within a file system happens at once. What is
+written aside is new, under a name that nobody can know before (O_EXCL): a link that somebody has put into the folder is
+never written through, and `partials` finds what a kill has left.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
 from system.errors import UserError
-from system.platform import WINDOWS, patiently, refused_name, replace, sync_folder
+from system.platform import WINDOWS, is_link, open_without_links, patiently, refused_name, replace, sync_folder
+
+PARTIAL = re.compile(r"(.+?)(\.[0-9a-f]{8})?\.partial")  # older code wrote aside under the plain name
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace the file at `path`, or leave it as it was and raise UserError (full disk, no permission)."""
-    aside = path.with_name(path.name + ".partial")
+    aside = aside_of(path)
     try:
         write_synced(aside, content.encode("utf-8") if isinstance(content, str) else content)
         replace(aside, path)
@@ -49,9 +55,25 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not whole JSON ({error}); restore the file, or make the run again") from error
 
 
+def aside_of(path: Path) -> Path:
+    """A name beside `path` for its content until that is whole."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+
+
+def whole_name(name: str) -> str:
+    """The name that a file or folder written aside was to get; any other name stays."""
+    found = PARTIAL.fullmatch(name)
+    return found[1] if found else name
+
+
+def partials(folder: Path, name: str) -> list[Path]:
+    """What killed processes have left of `name` in a folder, half-written; nobody else may write there now."""
+    return [path for path in folder.glob("*.partial") if whole_name(path.name) == name]
+
+
 def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on the disk. Raises OSError."""
-    with open(path, "wb") as file:
+    """Write a new file and wait until it is on the disk. Raises OSError, also where the name is taken."""
+    with os.fdopen(open_without_links(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -74,13 +96,15 @@ def replace_folder(aside: Path, folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder, if it exists.
+    """Delete a file or folder, if it exists; of a link the link, and nothing that it leads to.
 
     A folder is renamed first, so that a kill in the middle never leaves half of it under its own name.
     """
-    if path.is_dir():
+    if path.is_dir() and not is_link(path):
         doomed = path if path.suffix == ".deleted" else path.with_name(path.name + ".deleted")
         if doomed != path:
+            if is_link(doomed):
+                doomed.unlink()
             shutil.rmtree(doomed, ignore_errors=True)
             replace(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)

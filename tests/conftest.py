@@ -115,9 +115,10 @@ CHECKPOINTS = {"codet5": codet5, "t5": t5, "bart": bart, "plbart": plbart,
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
-    """The user's cache is neither read nor filled, by no process that a test starts either."""
+    """The user's cache and state are neither read nor filled, by no process that a test starts either."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -1,7 +1,9 @@
 """`python eval.py` on a tiny trained run: prompts, scores again, and what is said of a damaged run."""
 
+import errno
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -17,6 +19,7 @@ from model.transformer import Transformer
 from system.options import run_and_report
 from training.run.folder import read_config
 from training.run.load import load_trained
+from training.run.lock import only_writer
 from training.weights import save_weights
 
 TINY = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4
@@ -67,7 +70,7 @@ def refused(capsys, run, *options):
 
 
 def test_scoring_that_failed_after_training_can_be_done_again(trained, run, data, tmp_path, capsys):
-    assert "test.jsonl:1" in refused(capsys, run)
+    assert "test.jsonl:1" in refused(capsys, run, "--trust")
     shutil.copy(trained / "train.jsonl", data)
     scores = tmp_path / "given" / "scores.json"
     assert call(run, "--data_path", data, "--json", scores) == 0
@@ -75,6 +78,68 @@ def test_scoring_that_failed_after_training_can_be_done_again(trained, run, data
     assert json.loads(scores.read_text())["test"]["exact_match"]["n"] == 1
     said = capsys.readouterr()
     assert str(run / "report.html") in said.out and said.err.count("memory  ") == 1
+
+
+def test_a_strangers_run_reads_no_data_that_it_names(trained, run, data, tmp_path, capsys):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "test.jsonl").write_text('{"nl": "swordfish", "code": "x"}\n')
+    shutil.copy(trained / "train.jsonl", secret)
+    with_settings(run, "data", path=str(secret))
+    said = refused(capsys, run)
+    assert f"data.path={secret}" in said and "--data_path FOLDER" in said and "--trust" in said
+    assert not (run / "predictions.jsonl").exists()
+    assert call(run, "--prompt", "add 3 to y") == 0  # reads none
+    shutil.copy(trained / "train.jsonl", data)
+    assert call(run, "--data_path", data) == 0 and "swordfish" not in (run / "predictions.jsonl").read_text()
+    assert call(run, "--trust") == 0 and "swordfish" in (run / "predictions.jsonl").read_text()
+    assert call(run) == 0  # it is remembered
+
+
+def test_links_in_a_strangers_run_are_not_followed(trained, run, data, tmp_path, capsys):
+    shutil.copy(trained / "train.jsonl", data)
+    mine = tmp_path / "bashrc"
+    mine.write_text("# mine")
+    partner = shutil.copytree(run, tmp_path / "partner")
+    (partner / "model.txt").symlink_to(mine)
+    assert "model.txt is a link to" in refused(capsys, run, "--data_path", data, "--ensemble", partner)
+    (run / "predictions.jsonl.partial").symlink_to(mine)
+    for words in (["--data_path", data], ["--prompt", "x"]):
+        assert "predictions.jsonl.partial is a link to" in refused(capsys, run, *words)
+    (run / "scores.json").symlink_to(mine)
+    assert call(run, "--data_path", data, "--trust") == 0  # the last one is replaced
+    assert mine.read_text() == "# mine" and not (run / "scores.json").is_symlink()
+
+
+def test_consent_to_run_programs_is_this_command_lines_alone(trained, run, data, capsys):
+    shutil.copy(trained / "train.jsonl", data)
+    with_settings(run, "evaluation", run_untrusted=True)
+    said = refused(capsys, run, "--data_path", data)
+    assert "add --run_untrusted" in said and "or --no_run_untrusted" in said
+    assert call(run, "--prompt", "add 3 to y") == 0  # runs nothing
+    assert "run_untrusted" not in capsys.readouterr().err
+    for words, on in ((["--run_untrusted"], True), (["--no_run_untrusted"], False)):
+        assert call(run, "--data_path", data, *words) == 0
+        assert json.loads((run / "scores.json").read_text())["evaluation"]["run_untrusted"] is on
+        assert ("run_untrusted is on" in capsys.readouterr().err) is on
+    assert call(trained / "run", "--data_path", data) == 0
+    assert "run_untrusted is on" not in capsys.readouterr().err
+
+
+def test_a_folder_in_use_and_a_read_only_one_are_refused_before_decoding(trained, run, data, capsys, monkeypatch):
+    shutil.copy(trained / "train.jsonl", data)
+    monkeypatch.setattr(eval_program, "evaluate_run", lambda *_: pytest.fail("it has decoded"))
+    with only_writer(run):
+        assert "another process writes in" in refused(capsys, run, "--data_path", data)
+        assert call(run, "--prompt", "add 3 to y") == 0  # reading needs no lock
+
+    def read_only(path, content):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("training.run.folder.write_synced", read_only)
+    capsys.readouterr()
+    assert "cannot be written (Read-only file system)" in refused(capsys, run, "--data_path", data)
+    assert call(run, "--prompt", "add 3 to y") == 0
 
 
 def test_a_prompt_gives_code_the_same_each_time(run, capsys):

@@ -16,12 +16,16 @@ from system.options import Settings, dotted_names, parse, spelled
 from system.trial import step_cap
 from training.config import LoopConfig
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
-from training.run.folder import is_run, read_config
+from training.run.folder import is_run, ran_untrusted, read_config
 from training.run.load import check_positions, is_own_run, network_config
 from training.run.old_settings import newer_name
+from training.run.overwriting import check_overwriting
+from training.run.own import adopt, check_consent, check_places
 
-# Settings that say where a run runs, not what it is.
-MAY_CHANGE = ("run", "device", "threads", "init.from_", "data.path", "data.workers")
+# Settings that say where a run runs, not what it is; consent to run untrusted programs is given anew each time.
+MAY_CHANGE = ("run", "device", "threads", "init.from_", "data.path", "data.workers", "evaluation.run_untrusted")
+SWITCHES = ("--resume", "--overwrite", "--trust")  # of train.py; they are no settings
+PLACES = ("init.from_", "strategies.teacher.run", "data.path", "data.shards")  # settings that name a file or folder
 HEAD_OF = {name: row.head for name, row in OBJECTIVES.items() if row.head}  # objective -> the encoder's head
 OTHER_TASKS = (SUMMARY, "django", "nl2bash", "conala", "hearthstone", "mbpp")  # beside a corpus's own
 # Fields of ModelConfig that may be chosen for a checkpoint's network; all others are its own.
@@ -36,18 +40,23 @@ def read_training_command(kind: type[Settings], argv: list[str], description: st
 
     A run that goes on has the settings it was started with, but for those that say where it runs.
     """
-    resume, overwrite = "--resume" in argv, "--overwrite" in argv
+    resume, overwrite, trust = (switch in argv for switch in SWITCHES)
     if resume and overwrite:
         raise UserError("--resume goes on with a run and --overwrite deletes it; give one of them")
-    argv = [argument for argument in argv if argument not in ("--resume", "--overwrite")]
+    if trust and not resume:
+        raise UserError("--trust is for a run that goes on; add --resume, or leave it out")
+    argv = [argument for argument in argv if argument not in SWITCHES]
     check_names(argv)
     try:
         settings = parse_over_recipe(kind, argv, "", description)
         if resume and is_run(Path(settings.run)):
-            begun = read_config(Path(settings.run), kind)[0]
-            return continued(begun, settings, argv), resume, overwrite
+            if trust:
+                adopt(Path(settings.run))
+            return gone_on_with(kind, settings, argv), resume, overwrite
         settings = with_prefix(capped(settings))
         check_together(settings)
+        if overwrite:
+            check_overwriting(Path(settings.run), places_named(settings))
     except UserError:
         raise
     except ValueError as error:  # an impossible size or value, refused by the settings themselves
@@ -66,12 +75,36 @@ def check_names(argv: list[str]) -> None:
             raise UserError(f"{option} is called --{room}.{no}{field} today; write that instead")
 
 
+def gone_on_with(kind: type[Settings], settings: Settings, argv: list[str]) -> Settings:
+    """The settings of a run that goes on. Raises UserError.
+
+    What a run of somebody else names is not read unasked, and what an earlier command consented to is asked again.
+    """
+    run = Path(settings.run)
+    begun = read_config(run, kind)[0]
+    check_consent(run, argv, "evaluation.run_untrusted", begun.fine_tunes and ran_untrusted(run))
+    places = {name: path for name, path in places_named(begun).items() if name not in given_names(argv)}
+    check_places(run, places, "give --data.path or --init.from here")
+    return continued(begun, settings, argv)
+
+
+def places_named(settings: Settings) -> dict[str, str]:
+    """Setting -> the file or folder that it names, "" for none."""
+    places = {spelled(name): setting(settings, name) for name in PLACES}
+    return {name: "" if (name, path) == ("data.shards", "mined") else path for name, path in places.items()}
+
+
+def given_names(argv: list[str]) -> set[str]:
+    """The names of the options that a command line gives."""
+    return {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
+
+
 def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:
     """The settings `begun` of a run that goes on, with what the command line may change: where it runs.
 
     An option that would change anything else is refused; one that repeats what the run has is welcome.
     """
-    given = {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
+    given = given_names(argv)
     for name in dotted_names(begun):
         room, dot, field = spelled(name).rpartition(".")
         if spelled(name) not in given and f"{room}{dot}no_{field}" not in given:

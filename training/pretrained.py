@@ -21,6 +21,7 @@ from data.tokenizers.piece_files import read_table
 from data.tokenizers.pretrained import PretrainedTokenizer
 from model.interop.hugging_face import ConversionError, Imported, from_hugging_face, special_ids
 from system.errors import UserError
+from system.links import refuse_links
 from training.weights import read_tensors
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -77,7 +78,11 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 
 def read_values(folder: Path) -> dict[str, Any]:
-    """The values of config.json and, of newer files, those of decoding in generation_config.json. Raises UserError."""
+    """The values of config.json and, of newer files, those of decoding in generation_config.json. Raises UserError.
+
+    Every use of a checkpoint begins here: it is refused where its files are links, but for those of a hub's cache.
+    """
+    refuse_links(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no run and no checkpoint: it has no config.json; give another folder")
     path = folder / "generation_config.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Self, TextIO
 
 from tqdm import tqdm
@@ -36,7 +37,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with suppress(OSError):
+                self.bar.close()
 
     @property
     def tokens_per_second(self) -> float:
@@ -46,6 +48,11 @@ class Progress:
     def update(self, step: int, loss: float, tokens: int) -> None:
         """Step number `step`, counted from 1, is done; it had this mean loss and saw `tokens` real tokens."""
         self.tokens += tokens
+        with suppress(OSError):  # who looked on is gone; that must not end training
+            self.show(step, loss)
+
+    def show(self, step: int, loss: float) -> None:
+        """Move the bar, or print a line where one is due. Raises OSError where nothing can be shown any more."""
         if self.bar is not None:
             self.bar.set_postfix_str(f"loss {loss:.3f} {self.tokens_per_second:,.0f} tokens/s", refresh=False)
             self.bar.update(step - self.bar.n)
@@ -56,10 +63,11 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print one line without tearing the bar."""
-        if self.bar is not None:
-            self.bar.write(line, file=self.stream)
-        else:
-            print(line, file=self.stream, flush=True)
+        with suppress(OSError):
+            if self.bar is not None:
+                self.bar.write(line, file=self.stream)
+            else:
+                print(line, file=self.stream, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -23,10 +23,7 @@ import sentencepiece
 from system.atomic_files import read_json
 from system.errors import UserError
 
-TOKENIZER_FILES = (  # all that these kinds consist of: what a run folder keeps of a checkpoint's tokenizer
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
-)  # fmt: skip
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")  # of any kind, where they are there
 N_SENTINELS = 100
 BLANK = "▁"  # U+2581, sentencepiece's blank
 PLBART_LANGUAGES = {  # by `language_codes` of tokenizer_config.json, in the order of their ids
@@ -53,18 +50,32 @@ class Pieces:
 
 def read_pieces(folder: Path) -> Pieces:
     """The tokenizer in a checkpoint's folder, whatever its kind. Raises UserError where there is none or half a one."""
-    kinds = {
+    return kinds()[own_files(folder)](folder)
+
+
+def kinds() -> dict[tuple[str, ...], Callable[[Path], Pieces]]:
+    """The files that each kind consists of -> what reads them; the first kind whose files are all there is taken."""
+    return {
         ("source.spm", "target.spm", "vocab.json"): read_marian,
         ("sentencepiece.bpe.model",): read_plbart,
         ("tokenizer.json",): read_tokenizers_json,
         ("vocab.json", "merges.txt"): read_byte_level,
         ("spiece.model",): read_t5,
     }
-    for files, read in kinds.items():
+
+
+def own_files(folder: Path) -> tuple[str, ...]:
+    """The files of the kind that a checkpoint's tokenizer is. Raises UserError where there is none or half a one."""
+    for files in kinds():
         if all((folder / file).is_file() for file in files):
-            return read(folder)
-    known = "; ".join(" with ".join(files) for files in kinds)
+            return files
+    known = "; ".join(" with ".join(files) for files in kinds())
     raise UserError(f"{folder} has no tokenizer, and a network without its own cannot be used; it needs {known}")
+
+
+def files_read(folder: Path) -> tuple[str, ...]:
+    """The names of all files that the tokenizer is made of: what a run folder keeps of it, and an export gives on."""
+    return (*own_files(folder), *BESIDE)
 
 
 def read_tokenizers_json(folder: Path) -> Pieces:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.tokenizers.piece_files import TOKENIZER_FILES, read_pieces, settings_of, special_names
+from data.tokenizers.piece_files import files_read, read_pieces, settings_of, special_names
 from data.tokenizers.tokenizer import Tokenizer
 from system.atomic_files import write_atomically
 from system.errors import UserError
@@ -42,7 +42,7 @@ class PretrainedTokenizer(Tokenizer):
         self.pad_id, self.end_id, self.decoder_start_id = pad_id, end_id, decoder_start_id
         self.never_ids = tuple(never_ids)
 
-        names = (*TOKENIZER_FILES, *SETTINGS)
+        names = (*files_read(folder), *SETTINGS)
         self.files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
         by_piece = {piece: index for index, piece in self.table.items()}

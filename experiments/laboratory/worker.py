@@ -137,13 +137,11 @@ def train_run(trial: Trial, places: Places) -> int:
     """Train and score, or go on with it. Raises UserError."""
     folder, code = folder_of(trial, places.runs), places.code.hash
     goes_on = is_run(folder) and last_code(folder) == code  # what another version of the code has begun begins again
-    if not goes_on:
-        shutil.rmtree(folder, ignore_errors=True)
     with open(begun_file(folder), "a", encoding="utf-8", newline="\n") as begun:
         begun.write(f"{code} {os.getpid()} {'goes on' if goes_on else 'begins'}\n")
     if not (goes_on and is_finished(folder)):
-        resume = ["--resume"] if goes_on else []
-        status = train.main([*with_folders(trial, places), f"--run={folder}", *resume])
+        what = "--resume" if goes_on else "--overwrite"
+        status = train.main([*with_folders(trial, places), f"--run={folder}", what])
         if status:
             return status
     check_code(places.code, folder)

@@ -23,6 +23,7 @@ from experiments.record.lines import SHOWN_BESIDE
 from experiments.record.trees import ONE_THREAD, Starter, Tree, ask
 from training.run.folder import read_config
 from training.run.old_settings import flat
+from training.run.own import adopt
 
 SCORED_LINES = 300  # at most, of each split
 ALTERED_EVERY = 3
@@ -106,6 +107,7 @@ def eval_in_copy(
     """Let a tree's eval.py write and score in a copy of one of its runs. Raises TreeError."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints"))
+    adopt(folder)
     starter.run(tree, "eval", ["--run", str(folder), *options, *ONE_THREAD], given=given)
 
 

@@ -32,6 +32,7 @@ from model.transformer import Transformer
 from system.options import parse, run_and_report
 from training.run.folder import read_config
 from training.run.load import load_trained
+from training.run.own import check_places
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> int:
     check_writable(settings.json)
 
     config, _ = read_config(settings.run, RunSettings)
+    check_places(settings.run, {"data.path": config.data.path}, "score it by eval.py")
     model, tokenizer = load_trained(settings.run, config.model)
     writers = {"one network": model.eval()}
     if settings.ensemble:

@@ -39,6 +39,7 @@ from system.options import parse, run_and_report
 from training.batch_loss import batch_loss
 from training.run.folder import read_config
 from training.run.load import load_trained
+from training.run.own import check_places
 
 ATTENTION_KINDS = {"encoder self": "encoder", "decoder self": "decoder", "cross": "decoder"}
 EXAMPLES_A_BATCH = 32
@@ -176,6 +177,8 @@ def analyse(model: Transformer, batches: list[Batch]) -> tuple[float, list[Head]
 
 def read_batches(settings: Settings, run: train.Settings, tokenizer: Any) -> list[Batch]:
     """The split's first examples in batches. Raises UserError for a split that is not there."""
+    if not settings.data_path:
+        check_places(settings.run, {"data.path": run.data.path}, "give --data_path FOLDER")
     data = replace(run.data, path=settings.data_path) if settings.data_path else run.data
     splits = read_splits(run.corpus, data, run.seed).tests
     name = settings.split or next(iter(splits), "")

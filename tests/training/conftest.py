@@ -46,7 +46,10 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def run():
-    """run(folder, options, ...): train, scores left out; what goes wrong in which step is counted over both phases."""
+    """run(folder, options, ...): train, scores left out; what goes wrong in which step is counted over both phases.
+
+    run.scored_by: the settings of scoring, of each run that came to it.
+    """
     import train
 
     def run(
@@ -67,9 +70,10 @@ def run():
             total, n = batch_loss(*arguments)
             return total * (torch.nan if current[0] in poison else 1.0), n
 
-        def evaluate(*_):
+        def evaluate(*arguments):
             if kill_in_evaluation:
                 raise Killed
+            run.scored_by.append(arguments[5])
 
         with pytest.MonkeyPatch.context() as patch:
             for name, stand_in in {
@@ -83,4 +87,5 @@ def run():
             except Killed:
                 return "killed"
 
+    run.scored_by = []
     return run

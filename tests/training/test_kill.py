@@ -66,7 +66,7 @@ def finish(pairs, run):
 
 def test_a_run_that_is_killed_while_it_trains_ends_the_same(pairs, uninterrupted, tmp_path):
     run = tmp_path / "killed"
-    for number in (signal.SIGKILL, signal.SIGTERM):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
         process = start(pairs, run)
         lines_of_steps = (line for line in process.stdout if line.startswith("training step"))
         for _ in range(random.randint(1, 8)):  # a line is said every 3 of the 60 steps
@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_while_it_trains_ends_the_same(pairs, uninterrupted
         time.sleep(random.uniform(0, 0.05))
         process.send_signal(number)
         said = process.communicate()[0]
-        if number == signal.SIGKILL:
+        if number == signal.SIGKILL:  # the folder is free at once
             assert process.returncode == -number
         else:
             assert process.returncode == 130
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_at_any_moment_of_its_life_ends_the_same(pairs, uni
     for _ in range(12):
         process = start(pairs, run)
         time.sleep(random.uniform(0, seconds))
-        process.send_signal(random.choice([signal.SIGKILL, signal.SIGTERM]))
+        process.send_signal(random.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP]))
         process.communicate()
     finish(pairs, run)
     assert outcome(run) == expected

@@ -202,6 +202,33 @@ def test_files_that_hold_code_or_are_cut_are_refused_and_nothing_runs(make_check
 
 @pytest.mark.parametrize("option", ["--model.d_model=32", "--model.preset=t5", "--model.no_biases",
                                     "--data.vocab_size=900"])  # fmt: skip
+def as_in_a_hubs_cache(folder, tmp_path):
+    """The checkpoint as the hub's client keeps it: names in snapshots/, links to the contents in blobs/."""
+    snapshot, blobs = tmp_path / "snapshots" / "0123abcd", tmp_path / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number, path in enumerate(sorted(folder.iterdir())):
+        shutil.copy(path, blobs / f"{number:040x}")
+        (snapshot / path.name).symlink_to(f"../../blobs/{number:040x}")
+    return snapshot
+
+
+def test_links_of_a_hubs_cache_are_read_and_no_others(make_checkpoint, tmp_path, capsys):
+    snapshot = as_in_a_hubs_cache(make_checkpoint("t5"), tmp_path)
+    assert read_tokenizer(snapshot).vocab_size == read_tokenizer(make_checkpoint("t5")).vocab_size
+    assert weights_hash(snapshot) == weights_hash(make_checkpoint("t5"))
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish")
+    for target in (secret, "../../blobs", "../../blobs/nothing", "../../blobs/../secret", "/dev/zero"):
+        (snapshot / "merges.txt").symlink_to(target)
+        if target != "../../blobs":  # no file is read there
+            assert "merges.txt is a link to" in refused(capsys, snapshot, tmp_path)
+        (snapshot / "merges.txt").unlink()
+    (snapshot / "model.safetensors").unlink()
+    (snapshot / "model.safetensors").symlink_to(make_checkpoint("t5") / "model.safetensors")
+    assert "model.safetensors is a link to" in refused(capsys, snapshot, tmp_path)
+
+
 def test_what_is_the_checkpoints_own_cannot_be_chosen(make_checkpoint, tmp_path, capsys, option):
     line = refused(capsys, make_checkpoint("bart"), tmp_path, option)
     assert f"{option.partition('=')[0]} is the checkpoint's own" in line

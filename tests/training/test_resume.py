@@ -5,9 +5,11 @@ kills of real processes are in test_kill.py.
 """
 
 import errno
+import hashlib
 import itertools
 import json
 import os
+import shutil
 import signal
 from types import SimpleNamespace
 
@@ -154,6 +156,45 @@ def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(run, one_phase, tm
     assert run(tmp_path / "new", ["--resume"]) == 0
     assert not (tmp_path / "old").exists()
     assert_same(tmp_path / "new", one_phase)
+
+
+def test_a_copied_run_that_names_data_goes_on_when_they_are_given_or_it_is_trusted(run, one_phase, tmp_path):
+    run(tmp_path / "run", [*TRAINING, "--data.path", "mine.jsonl"], kill_at=5)
+    for number, words in enumerate((["--data.path", "elsewhere.jsonl"], ["--trust"], [])):
+        copy = shutil.copytree(tmp_path / "run", tmp_path / f"copy{number}")
+        if words:
+            assert run(copy, [*words, "--resume"]) == 0
+            assert_same(copy, one_phase)
+            continue
+        with pytest.raises(UserError, match="names data.path=mine.jsonl, which is not read unasked"):
+            run(copy, ["--resume"])
+        assert not (copy / "model.safetensors").exists()
+    with pytest.raises(UserError, match="--trust is for a run that goes on"):
+        run(tmp_path / "other", [*TRAINING, "--trust"])
+
+
+@pytest.mark.parametrize("answer", ["run_untrusted", "no_run_untrusted"])
+def test_consent_to_run_programs_is_asked_for_again(run, one_phase, tmp_path, answer):
+    run(tmp_path, [*TRAINING, "--evaluation.run_untrusted"], kill_at=5)
+    with pytest.raises(UserError, match="add --evaluation.run_untrusted .* or --evaluation.no_run_untrusted"):
+        run(tmp_path, ["--resume"])
+    assert run(tmp_path, [f"--evaluation.{answer}", "--resume"]) == 0
+    assert run.scored_by[-1].run_untrusted is (answer == "run_untrusted")
+    assert_same(tmp_path, one_phase)
+
+
+def test_a_checkpoint_in_a_phase_of_no_known_name_is_refused(run, one_phase, tmp_path):
+    run(tmp_path, TRAINING, kill_at=8)
+    for folder in (tmp_path / "checkpoints").iterdir():
+        state = json.loads((folder / "state.json").read_text())
+        state["position"]["phase"] = "fine-tuning"
+        (folder / "state.json").write_text(json.dumps(state))
+        digests = json.loads((folder / "manifest.json").read_text())
+        digests["state.json"] = hashlib.sha256((folder / "state.json").read_bytes()).hexdigest()
+        (folder / "manifest.json").write_text(json.dumps(digests))
+    with pytest.raises(UserError, match="step-6.state.json stands in phase 'fine-tuning', this run has training"):
+        run(tmp_path, ["--resume"])
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_an_old_run_is_not_deleted_for_one_that_cannot_begin(one_phase, tmp_path):

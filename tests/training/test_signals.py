@@ -1,18 +1,27 @@
 """The first signal asks the loop to stop, a second Ctrl-C does not wait, and other code keeps its own handlers."""
 
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from training.signals import stopping_on_signals
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+HANGUP = pytest.param("SIGHUP", marks=pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on Windows"))
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", HANGUP])
 def test_a_signal_asks_the_loop_to_stop_and_says_so(number, capfd):
     run = SimpleNamespace(stop=False)
     with stopping_on_signals(run):
-        signal.raise_signal(number)
+        signal.raise_signal(getattr(signal, number))
     assert run.stop
     assert "a checkpoint is being saved" in capfd.readouterr().err
 
@@ -37,3 +46,57 @@ def test_the_handlers_from_before_come_back_even_after_an_error():
     with pytest.raises(ZeroDivisionError), stopping_on_signals(SimpleNamespace(stop=False)):
         _ = 1 / 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+IN_A_TERMINAL = """
+import signal, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from training.progress import Progress
+from training.signals import stopping_on_signals
+
+run, step = SimpleNamespace(stop=False), 0
+with stopping_on_signals(run), Progress("training", 10**6) as progress:
+    print("begun", flush=True)
+    while not run.stop:
+        step += 1
+        progress.update(step, 1.0, 1)
+        time.sleep(0.01)
+    progress.say("one step more")
+Path(sys.argv[1]).write_text("saved")
+print("stopped", file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals of this kind here")
+def test_a_terminal_that_is_closed_costs_nothing(tmp_path):
+    """As a window that is closed does it: writing to the terminal fails, and SIGHUP comes.
+
+    The signal is sent here too, as not every system sends it to a process that is alone in its session.
+    """
+    saved, (master, slave) = tmp_path / "saved", os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, str(saved)], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    try:
+        assert b"begun" in os.read(master, 1000)
+        os.close(master)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert saved.read_text() == "saved"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on Windows")
+def test_under_nohup_a_lost_terminal_changes_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = SimpleNamespace(stop=False)
+        with stopping_on_signals(run):
+            signal.raise_signal(signal.SIGHUP)
+        assert not run.stop and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,6 +1,6 @@
 """Checkpoints from which a killed run resumes bit for bit.
 
-`runs/<name>/checkpoints/step-N/` is written aside as `step-N.partial`, forced to the disk and renamed. It holds
+`runs/<name>/checkpoints/step-N/` is written aside under a new name, forced to the disk and renamed. It holds
   model.safetensors      the weights                  optimizer.safetensors  the optimiser's state
   random.safetensors     the generators' states       <name>.safetensors     other tensors, such as the average
   state.json             position and counters        manifest.json          SHA-256 of each of these files
@@ -20,12 +20,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from system.atomic_files import reason, remove, replace_folder, write_synced
+from system.atomic_files import aside_of, reason, remove, replace_folder, write_synced
 from system.errors import UserError
 from training.run.folder import metrics_size
 from training.weights import as_bytes, read_tensors, restore_weights, weights_of
 
 Tensors = dict[str, Tensor]
+WHOLE = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")  # in every checkpoint
 
 
 class CheckpointError(UserError):
@@ -70,9 +71,8 @@ def save_checkpoint(
     cannot be written (full disk): the checkpoints that were there stay, and nothing half-written is left.
     """
     folder = run / "checkpoints" / f"step-{position.total_step}"
-    aside = folder.with_name(folder.name + ".partial")
+    aside = aside_of(folder)
     try:
-        remove(aside)
         aside.mkdir(parents=True)
         digests = {}
         for name, content in checkpoint_files(run, position, model, optimizer, more or {}, between):
@@ -159,14 +159,22 @@ def find_damage(folder: Path) -> str | None:
     """The damage of a checkpoint in words, or None when every file is as it was written."""
     try:
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if missing := [name for name in WHOLE if name not in digests]:
+            return f"manifest.json does not name {missing[0]}"
         for name, digest in digests.items():
-            with open(folder / name, "rb") as file:
+            with open(folder / Path(name).name, "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                     return f"{name} was changed"
+        if unnamed := [path.name for path in folder.glob("*.safetensors") if path.name not in digests]:
+            return f"manifest.json does not name {unnamed[0]}"
     except OSError as error:
         return f"{Path(error.filename).name}: {reason(error)}"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return "manifest.json cannot be read"
+    try:
+        read_checkpoint(folder)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "state.json cannot be read"
     return None
 
 

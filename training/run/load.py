@@ -17,6 +17,7 @@ from system.errors import UserError
 from training.pretrained import WEIGHT_FILES, read_network, read_weights
 from training.recipes import TrainingSettings
 from training.run.folder import CONFIG_FILE, is_run, read_config_values
+from training.run.own import refuse_links_of_strangers
 from training.run.settings_file import from_dict
 from training.weights import load_weights
 
@@ -101,6 +102,7 @@ def check_positions(config: ModelConfig, sizes: Mapping[str, int], mend: str) ->
 
 def load_tokenizer(run: Path) -> Tokenizer:
     """The tokenizer of a run, its own or its checkpoint's. Raises UserError."""
+    refuse_links_of_strangers(run)
     if not (run / PretrainedTokenizer.file_name).is_dir():
         return Tokenizer.load(run / Tokenizer.file_name)
     values = read_config_values(run)

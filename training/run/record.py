@@ -68,6 +68,11 @@ def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | No
     corpora["training"] = fine_tuning_corpus(run, corpora["training"])
     checkpoint = find_checkpoint(run.folder) if resume else None
     if checkpoint is not None:
+        if checkpoint.position.phase not in corpora:
+            raise UserError(
+                f"{checkpoint.folder / 'state.json'} stands in phase {checkpoint.position.phase!r}, this run has "
+                f"{' and '.join(corpora)}; delete that checkpoint, and --resume takes the one before it"
+            )
         run.position = checkpoint.position
         run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
     elif run.settings.init.from_:

@@ -202,3 +202,15 @@ def test_without_the_tokenizers_library_the_mend_is_said(make_checkpoint, monkey
 def test_text_that_utf_8_cannot_encode_is_refused(ours):
     with pytest.raises(UserError, match="UTF-8 cannot encode"):
         ours.encode("a \ud800 b")
+
+
+def test_only_the_files_that_were_read_are_kept(make_checkpoint, tmp_path):
+    own = shutil.copytree(make_checkpoint("codet5"), tmp_path / "checkpoint")
+    for name in ("spiece.model", "source.spm", "notes.txt", ".netrc"):
+        (own / name).write_text("swordfish")
+    tokenizer = read(own)
+    tokenizer.save(tmp_path / "kept")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    assert {"vocab.json", "merges.txt"} <= kept.keys() and not {"spiece.model", "source.spm", "notes.txt"} & kept.keys()
+    assert not any(b"swordfish" in content for content in kept.values())
+    assert read(tmp_path / "kept").encode("def f(x):") == tokenizer.encode("def f(x):")

@@ -1,6 +1,7 @@
 """A checkpoint brings training back bit for bit, and no accident costs more than the newest one."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -134,7 +135,44 @@ def cut_the_manifest(folder):
     os.truncate(folder / "manifest.json", 9)
 
 
-DAMAGES = [flip_a_bit, cut, lose_a_file, lose_the_manifest, cut_the_manifest]
+def empty_the_manifest(folder):
+    (folder / "manifest.json").write_text("{}")
+
+
+def name_less_in_the_manifest(folder):
+    digests = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({"state.json": digests["state.json"]}))
+
+
+def leave_the_average_out(folder):
+    digests = json.loads((folder / "manifest.json").read_text())
+    del digests["average.safetensors"]
+    (folder / "manifest.json").write_text(json.dumps(digests))
+
+
+def with_another_state(state):
+    """The damage of a state that the manifest says is right."""
+
+    def damage(folder):
+        content = json.dumps(state).encode()
+        (folder / "state.json").write_bytes(content)
+        digests = json.loads((folder / "manifest.json").read_text())
+        digests["state.json"] = hashlib.sha256(content).hexdigest()
+        (folder / "manifest.json").write_text(json.dumps(digests))
+
+    return damage
+
+
+def odd_manifest(value):
+    return lambda folder: (folder / "manifest.json").write_text(json.dumps(value))
+
+
+DAMAGES = [
+    flip_a_bit, cut, lose_a_file, lose_the_manifest, cut_the_manifest, empty_the_manifest, name_less_in_the_manifest,
+    leave_the_average_out, odd_manifest([]), odd_manifest(3), odd_manifest(["model.safetensors"]), odd_manifest(None),
+    with_another_state({}), with_another_state([]), with_another_state({"position": 3, "metrics_bytes": 0}),
+    with_another_state({"position": {"phase": "training", "speed": 1}, "metrics_bytes": 0}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

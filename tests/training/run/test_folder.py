@@ -11,7 +11,7 @@ from model.config import ModelConfig
 from system.errors import UserError
 from training.config import LoopConfig
 from training.run import folder as run_folder
-from training.run.folder import append_metrics, open_run, read_config, write_config
+from training.run.folder import append_metrics, open_run, opened, read_config, write_config
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,90 @@ def test_a_folder_of_another_version_is_refused(tmp_path, version):
     assert f"version {version}" in refused(tmp_path, resume=True)
     with pytest.raises(UserError, match="version"):
         read_config(tmp_path, Settings)
+
+
+def test_what_a_kill_left_half_written_is_gone_when_the_folder_is_opened(tmp_path):
+    start_run(tmp_path)
+    left = ["config.json.partial", "config.json.0123abcd.partial", "scores.json.ffffffff.partial"]
+    for name in [*left, "mine.partial", "mine.json.0123abcd.partial"]:
+        (tmp_path / name).write_text("half")
+    (tmp_path / "tokenizer.0123abcd.partial").mkdir()
+    open_run(tmp_path, resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.json", "mine.json.0123abcd.partial", "mine.partial"
+    ]  # fmt: skip
+
+
+def test_a_folder_that_a_kill_left_with_nothing_but_asides_is_begun_anew(tmp_path):
+    for name in (".lock", "tokenizer.model.0123abcd.partial", "config.json.89abcdef.partial"):
+        (tmp_path / name).write_text("half")
+    open_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_at_once_do_not_open_one_folder(tmp_path):
+    run = tmp_path / "run"
+    with opened(run):
+        write_config(run, SETTINGS, SPECIAL_IDS)
+        for choices in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(UserError, match="another process writes in"), opened(run, **choices):
+                pass
+        assert read_config(run, Settings) == (SETTINGS, SPECIAL_IDS)
+    for choices in ({"resume": True}, {"overwrite": True}):
+        with opened(run, **choices):
+            assert (run / ".lock").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    start_run(tmp_path)
+
+    def read_only(path, content):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(run_folder, "write_synced", read_only)
+    with pytest.raises(UserError, match="cannot be written .Read-only file system") as error:
+        with opened(tmp_path, resume=True):
+            pass
+    assert "\n" not in str(error.value)
+
+
+def test_overwriting_takes_links_away_and_nothing_that_they_lead_to(tmp_path):
+    run, mine = tmp_path / "run", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "step-1").mkdir()
+    (mine / "file").write_text("mine")
+    run.mkdir()
+    (run / "config.json").write_text('{"version": 2}')  # a stranger's
+    for name, target in (("checkpoints", mine), ("scores.json", mine / "file"), ("checkpoints.deleted", mine)):
+        (run / name).symlink_to(target)
+    open_run(run, overwrite=True)
+    assert sorted(path.name for path in mine.iterdir()) == ["file", "step-1"]
+    assert not os.path.lexists(run / "checkpoints") and not os.path.lexists(run / "scores.json")
+
+
+def test_ones_own_checkpoints_on_another_disk_stay_there_and_are_emptied(tmp_path):
+    run, scratch = tmp_path / "run", tmp_path / "scratch"
+    start_run(run)
+    (scratch / "step-1").mkdir(parents=True)
+    (scratch / "notes").write_text("mine")
+    (run / "checkpoints").symlink_to(scratch)
+    open_run(run, overwrite=True)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["notes"]
+
+
+@pytest.mark.parametrize("target", ["file", "nowhere"])
+def test_metrics_are_not_appended_through_a_link(tmp_path, target):
+    (tmp_path / "file").write_text("mine, and longer than nothing\n")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.jsonl").symlink_to(tmp_path / target)
+    with pytest.raises(UserError, match="metrics.jsonl cannot be added to"):
+        append_metrics(run, {"step": 1})
+    if target == "file":
+        with pytest.raises(UserError, match="metrics.jsonl cannot be cut back"):
+            run_folder.truncate_metrics(run, 0)
+    assert (tmp_path / "file").read_text() == "mine, and longer than nothing\n"
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_full_disk_leaves_no_half_line_in_the_metrics(tmp_path, monkeypatch):
