@@ -16,10 +16,10 @@ import psutil  # noqa: F401
 
 ROOT = str(Path(__file__).resolve().parents[3])
 MODULES = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "readline"}
-NAMES = {  # not O_NONBLOCK, which filelock asks for whenever it finds fcntl
-    os: ("fork", "forkpty", "killpg", "setsid", "getpgid", "O_NOFOLLOW", "O_DIRECTORY", "mkfifo",
-         "sysconf", "chown", "sched_getaffinity"),
-    signal: ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGCHLD", "setitimer", "alarm", "pause"),
+NAMES = {
+    os: ("fork", "forkpty", "killpg", "setsid", "getpgid", "O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "WNOHANG",
+         "mkfifo", "sysconf", "getuid", "geteuid", "chown", "sched_getaffinity"),
+    signal: ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGCHLD", "SIGKILL", "setitimer", "alarm", "pause"),
 }  # fmt: skip
 really_import, really_open = builtins.__import__, os.open
 really = {name: getattr(os, name) for name in ("replace", "rename", "unlink", "remove")}
@@ -78,14 +78,27 @@ def refuse_names(event, given):
             raise OSError(22, "Invalid argument", path)
 
 
+def for_libraries(module, kept):
+    """A module's `__getattr__`: names that libraries still find, and the project does not."""
+
+    def look(name):
+        if name not in kept or is_own(sys._getframe(1).f_code.co_filename):
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return kept[name]
+
+    return look
+
+
 builtins.__import__ = import_as_windows
 os.open = open_as_windows
 for name in really:
     setattr(os, name, unless_in_use(name))
 for module, names in NAMES.items():
-    for name in names:
-        if hasattr(module, name):
-            delattr(module, name)
+    there = [name for name in names if hasattr(module, name)]
+    kept = {name: getattr(module, name) for name in there}
+    for name in there:
+        delattr(module, name)
+    module.__getattr__ = for_libraries(module, kept)
 sys.addaudithook(refuse_names)
 if ROOT in sys.path:
     sys.platform, here = "win32", sys.platform
