@@ -69,6 +69,8 @@ def read_pieces(folder: Path) -> Pieces:
     for files, read in kinds.items():
         if all((folder / file).is_file() for file in files):
             pieces = read(folder)
+            if (least := min([*pieces.table, *added_tokens(folder)])) < 0:
+                raise UserError(f"{folder}: a piece has the id {least}; {MEND}")
             if read is read_tokenizers_json:  # whose library cuts added pieces out itself
                 return pieces
             return with_added(pieces, plain_tokens(added_tokens(folder), folder), folder)
