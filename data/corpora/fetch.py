@@ -18,7 +18,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ SILENCE = 30  # seconds without an answer or a byte
 DEADLINE = 600  # seconds for a whole file
 READ_BYTES = 1 << 16  # of a download, at a time
 MIB = 1 << 20
+MOST_BYTES = 128 * MIB  # of a file whose size is not published
 AGAIN = "run the same command again"
 
 
@@ -47,7 +48,7 @@ class Published:
     """One published file. Without a SHA-256, `check` checks the form of its content."""
 
     address: str
-    size: int  # bytes, the published ones; where none are published, more than there can be
+    size: int = 0  # bytes; 0: not published, and then at most MOST_BYTES
     sha256: str = ""
     check: Callable[[bytes], str] | None = None  # -> "" or what is wrong
     members: tuple[str, ...] = ()  # files to take out of a zip archive
@@ -57,6 +58,11 @@ class Published:
     def name(self) -> str:
         """The file's name, the last part of its address."""
         return self.address.rsplit("/", 1)[-1]
+
+    @property
+    def most(self) -> int:
+        """The bytes that are read at most."""
+        return self.size or MOST_BYTES
 
 
 def fetch(name: str, folder: Path) -> list[Path]:
@@ -100,8 +106,8 @@ def are_there(targets: list[Path], published: Published) -> bool:
         return False
     if not path.is_file():
         problem = "is no file"
-    elif path.stat().st_size > published.size:
-        problem = f"is larger than the published file ({published.size:,} bytes)"
+    elif path.stat().st_size > published.most:
+        problem = f"is larger than the published file ({published.most:,} bytes)"
     else:
         problem = fault(path.read_bytes(), published)
     if problem:
@@ -122,6 +128,8 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         if lock is not None:
             lock.release()
+            with suppress(OSError):  # whoever waits for it meets the file that has come, or writes a whole one
+                path.unlink()
 
 
 def download(published: Published) -> bytes:
@@ -158,6 +166,8 @@ def content_of(published: Published) -> bytes:
             return read_bounded(response, published)
     except urllib.error.HTTPError as error:
         raise UserError(f"{address} answered {error.code} {flat(error.reason)}; {AGAIN} later") from None
+    except UserError:  # which is a ValueError
+        raise
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = flat(getattr(error, "reason", None) or str(error) or type(error).__name__)
         raise UserError(f"{address} cannot be read ({reason}); check the network, then {AGAIN}") from None
@@ -171,12 +181,12 @@ def flat(text: object) -> str:
 def read_bounded(response: http.client.HTTPResponse, published: Published) -> bytes:
     """The content of an answer. Raises UserError where it is longer than published or shorter than announced."""
     content = bytearray()
-    with tqdm(desc=published.name, unit="B", unit_scale=True, total=published.size) as bar:
-        while chunk := response.read1(min(READ_BYTES, published.size + 1 - len(content))):
+    with tqdm(desc=published.name, unit="B", unit_scale=True, total=published.size or None) as bar:
+        while chunk := response.read1(min(READ_BYTES, published.most + 1 - len(content))):
             content += chunk
             bar.update(len(chunk))
-            if len(content) > published.size:
-                raise UserError(f"{published.address} sends more than {published.size:,} bytes; {AGAIN} later")
+            if len(content) > published.most:
+                raise UserError(f"{published.address} sends more than {published.most:,} bytes; {AGAIN} later")
     if response.length:  # what was announced and did not come
         raise UserError(f"{published.address} broke off after {len(content):,} bytes; {AGAIN}")
     return bytes(content)
@@ -234,7 +244,7 @@ PUBLISHED_FILES: dict[str, tuple[Published, ...]] = {
     ),
     "conala": (
         Published(
-            f"{CONALA}/conala-corpus-v1.1.zip", 128 * MIB, check=check_zip,
+            f"{CONALA}/conala-corpus-v1.1.zip", check=check_zip,
             members=("conala-corpus/conala-train.json", "conala-corpus/conala-test.json"),
         ),
     ),

@@ -58,6 +58,8 @@ def read_pieces(folder: Path) -> Pieces:
     """The tokenizer in a checkpoint's folder, whatever its kind. Raises UserError where there is none or half a one."""
     read = kinds()[own_files(folder)]
     pieces = read(folder)
+    if (least := min([*pieces.table, *added_tokens(folder)])) < 0:
+        raise UserError(f"{folder}: a piece has the id {least}; {MEND}")
     if read is read_tokenizers_json:  # whose library cuts added pieces out itself
         return pieces
     return with_added(pieces, plain_tokens(added_tokens(folder), folder), folder)

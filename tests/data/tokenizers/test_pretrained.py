@@ -189,6 +189,8 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(make_checkpoint, tmp_path):
         ("plbart", "sentencepiece.bpe.model", "version https://git-lfs.github.com/spec/v1\n", "a pointer of git-lfs"),
         ("t5", "tokenizer.json", "<!doctype html>", "tokenizer.json is a web page, not the file itself"),
         ("bart", "vocab.json", "version https://git-lfs.github.com/spec/v1\n", "vocab.json is a pointer of git-lfs"),
+        ("codet5", "added_tokens.json", '{"zz": -5}', "a piece has the id -5"),
+        ("marian", "vocab.json", '{"</s>": 0, "<unk>": 1, "<pad>": 2, "a": -1}', "a piece has the id -1"),
         ("marian", "vocab.json", "[]", "vocab.json: it is [], not names and values"),
     ],
 )
