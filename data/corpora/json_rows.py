@@ -191,7 +191,7 @@ def mend_of_no_list(text: str) -> str:
         inside = [name for name, value in values[0].items() if isinstance(value, list)]
         if "nbformat" in values[0]:
             return "it is a notebook; write its pairs as a list of objects, or one a line into a .jsonl file"
-        if "columns" in inside or all(isinstance(value, dict) for value in values[0].values()):
+        if "columns" in inside or values[0] and all(isinstance(value, dict) for value in values[0].values()):
             return "it is an object of objects or columns; pandas writes a list with to_json(orient='records')"
         if inside:
             return f"it is an object; write the list {inside[0]!r} in it as a file of its own"

@@ -15,6 +15,7 @@ from system.errors import UserError
 
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv")
 ROWS_LOOKED_AT = 100  # rows from which the columns of a JSON file are gathered
+NAMED, LONGEST_NAME = 20, 40  # columns that are named where the wanted one is missing, and letters of each
 CHATS = ("messages", "conversations", "conversation")
 
 
@@ -49,8 +50,14 @@ def check_columns(
         if any(column in CHATS for column in found):
             asked, answer = columns[0], columns[-1]
             mend = f"chats are not read: write what is asked as {asked!r} and what is answered as {answer!r} of a row"
-        raise UserError(f"{path} has no column {missing[0]!r}, only {', '.join(map(repr, found))}; {mend}")
+        raise UserError(f"{path} has no column {missing[0]!r}, only {in_words(found)}; {mend}")
     return dialect
+
+
+def in_words(columns: Sequence[str]) -> str:
+    """The first columns of a file, or of a first line that is no header, by name."""
+    names = [repr(name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "...") for name in columns[:NAMED]]
+    return ", ".join(names) + (f" and {len(columns) - NAMED:,} more" if len(columns) > NAMED else "")
 
 
 def column_text(row: Row, column: str) -> tuple[str, str]:

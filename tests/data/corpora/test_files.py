@@ -380,3 +380,9 @@ def test_folders_are_named_where_no_split_is_found(tmp_path):
         (tmp_path / name).mkdir()
     line = refusal(tmp_path)
     assert "test (a folder" in line and "train (a folder" in line and ".git" not in line
+
+
+def test_of_many_columns_some_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text(",".join(["x" * 5000, *(f"c{n}" for n in range(9_999))]) + "\n1\n")
+    line = refusal(tmp_path / "a.csv")
+    assert "'c18' and 9,980 more" in line and len(line) < 500 + len(str(tmp_path))
