@@ -89,17 +89,23 @@ def begins_outside(raw: str, delimiter: str) -> bool:
 def has_stray_quote(record: Parsed, delimiter: str) -> bool:
     """Whether a record is broken, or a cell that does not begin with a quote holds an odd number of them.
 
-    Where that cell's are the first quotes of the record, and a letter stands behind them, no other row is in doubt and
-    they are a part of the text, as in 5" disk.
+    Where no other cell has quotes at an end or an odd number of them, and a letter stands behind this one's first, no
+    other row is in doubt and they are a part of the text, as in 5" disk.
     """
     if record.fields is None:
         return True
     if '"' not in record.raw:
         return False
-    cells = list(cells_of(record.raw, delimiter))
-    odd = [cell for cell in cells if not cell.startswith('"') and cell.count('"') % 2]
-    first = next(cell for cell in cells if '"' in cell)
-    return bool(odd) and not (first is odd[0] and begins_outside(record.raw, delimiter))
+    odd = odd_cells(record.raw, delimiter)
+    if not odd:
+        return False
+    quoted = any(cell.startswith('"') for cell in cells_of(record.raw, delimiter))  # or a separator before it was lost
+    return len(odd) > 1 or quoted or not begins_outside(record.raw, delimiter)
+
+
+def odd_cells(raw: str, delimiter: str) -> list[str]:
+    """The cells of a record that do not begin with a quote and hold an odd number of them."""
+    return [cell for cell in cells_of(raw, delimiter) if not cell.startswith('"') and cell.count('"') % 2]
 
 
 def has_quoted_cells(records: Sequence[Parsed], delimiter: str) -> bool:
