@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 BESIDE = "beside a row with the wrong number of fields, of which it may hold a part"
 STRAY = "a quote too many or too few"
@@ -61,6 +62,10 @@ def untrusted(records: Sequence[Parsed], width: int, delimiter: str, quoted: boo
         strays = [number for number, record in enumerate(records) if has_stray_quote(record, delimiter)]
         if len(strays) >= CHARACTERS and not has_quoted_cells(records, delimiter):
             strays = []
+        for number, (record, after) in enumerate(pairwise(records)):  # a line end too many may have made it open a cell
+            if after.raw.startswith('"') and "\n" in after.raw.rstrip("\r\n") and odd_cells(record.raw, delimiter):
+                problems.setdefault(number, Problem(STRAY))
+                problems.setdefault(number + 1, Problem(STRAY))
         for first, number in zip([0, *strays], strays):
             problems.setdefault(number, Problem(STRAY))
             for before in perhaps_inside(records, first, number, delimiter):

@@ -203,3 +203,11 @@ def test_in_a_file_of_many_odd_quotes_one_more_holds_no_rows_together(tmp_path):
     assert read(tmp_path / "a.tsv", written("\t", pairs=rows))[0] == rows
     rows[1] = ('"b', 'c"')
     assert read(tmp_path / "a.tsv", written("\t", pairs=rows))[0] == rows
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_line_end_before_a_quote_makes_no_pair_of_the_rows_that_it_then_holds_together(tmp_path, ending):
+    rows = [("one", 'f("a"'), ("two", "x"), ('the "', "y"), *PAIRS]
+    text = written("," if ending == "csv" else "\t", pairs=rows)
+    pairs, bad = read(tmp_path / f"a.{ending}", text.replace('"a"', '"a\n"'))
+    assert set(pairs) < set(rows) and bad.counts
