@@ -13,7 +13,7 @@ from pathlib import Path
 from data.corpora.encodings import MARK, MARK_INSIDE, open_text
 from data.corpora.foreign import no_table
 from data.corpora.records import Row
-from data.corpora.trust import Parsed, Problem, cells_of, untrusted
+from data.corpora.trust import CHARACTERS, Parsed, Problem, cells_of, odd_cells, untrusted
 from system.errors import UserError
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a program of any length (the module's own limit is 131,072)
@@ -122,18 +122,20 @@ def quotes_are_literal(path: Path, dialect: Dialect) -> bool:
 
     They are where a cell begins with one and does not end with one before tab or line end (or no cell begins with one),
     unless lines then have the wrong number of fields, most of them hold whole quoted cells, or one ends a cell that no
-    cell of its line has begun: such a file is a damaged one.
+    cell of its line has begun: such a file is a damaged one, if not too many other cells hold an odd number of quotes.
     """
     with open_text(path, dialect.encoding, newline="") as file:
         from_header = (line.rstrip("\r\n") for line in islice(file, dialect.skipped, None))
         written = [line.split("\t") for line in from_header if line.strip(" ")]
     quoted = [[cell for cell in cells if cell.startswith('"')] for cells in written]
     if any(quoted):
-        n_fields = {len(record.fields or ()) for record in parse(path, dialect)}
+        records = list(parse(path, dialect))
+        n_fields = {len(record.fields or ()) for record in records}
         holds = len(n_fields) == 1 and 0 not in n_fields
         n_whole = sum(any(map(is_whole, cells)) for cells in quoted)
         ends = [any(map(is_end, cells)) and not begun for cells, begun in zip(written, quoted, strict=True)]
-        if holds or any(ends) or 2 * n_whole >= len(written):
+        n_odd = sum(len(odd_cells(record.raw, "\t")) for record in records if record.fields and '"' in record.raw)
+        if n_odd < CHARACTERS and (holds or any(ends) or 2 * n_whole >= len(written)):
             return False
     return len({len(cells) for cells in written}) == 1 and any('"' in cell for cells in written for cell in cells)
 

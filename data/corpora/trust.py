@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 BESIDE = "beside a row with the wrong number of fields, of which it may hold a part"
 STRAY = "a quote too many or too few"
@@ -61,6 +62,10 @@ def untrusted(records: Sequence[Parsed], width: int, delimiter: str, quoted: boo
         strays = [number for number, record in enumerate(records) if has_stray_quote(record, delimiter)]
         if len(strays) >= CHARACTERS and not has_quoted_cells(records, delimiter):
             strays = []
+        for number, (record, after) in enumerate(pairwise(records)):  # a line end too many may have made it open a cell
+            if after.raw.startswith('"') and "\n" in after.raw.rstrip("\r\n") and odd_cells(record.raw, delimiter):
+                problems.setdefault(number, Problem(STRAY))
+                problems.setdefault(number + 1, Problem(STRAY))
         for first, number in zip([0, *strays], strays):
             problems.setdefault(number, Problem(STRAY))
             for before in perhaps_inside(records, first, number, delimiter):
@@ -89,17 +94,23 @@ def begins_outside(raw: str, delimiter: str) -> bool:
 def has_stray_quote(record: Parsed, delimiter: str) -> bool:
     """Whether a record is broken, or a cell that does not begin with a quote holds an odd number of them.
 
-    Where that cell's are the first quotes of the record, and a letter stands behind them, no other row is in doubt and
-    they are a part of the text, as in 5" disk.
+    Where no other cell has quotes at an end or an odd number of them, and a letter stands behind this one's first, no
+    other row is in doubt and they are a part of the text, as in 5" disk.
     """
     if record.fields is None:
         return True
     if '"' not in record.raw:
         return False
-    cells = list(cells_of(record.raw, delimiter))
-    odd = [cell for cell in cells if not cell.startswith('"') and cell.count('"') % 2]
-    first = next(cell for cell in cells if '"' in cell)
-    return bool(odd) and not (first is odd[0] and begins_outside(record.raw, delimiter))
+    odd = odd_cells(record.raw, delimiter)
+    if not odd:
+        return False
+    quoted = any(cell.startswith('"') for cell in cells_of(record.raw, delimiter))  # or a separator before it was lost
+    return len(odd) > 1 or quoted or not begins_outside(record.raw, delimiter)
+
+
+def odd_cells(raw: str, delimiter: str) -> list[str]:
+    """The cells of a record that do not begin with a quote and hold an odd number of them."""
+    return [cell for cell in cells_of(raw, delimiter) if not cell.startswith('"') and cell.count('"') % 2]
 
 
 def has_quoted_cells(records: Sequence[Parsed], delimiter: str) -> bool:

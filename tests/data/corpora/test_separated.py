@@ -190,3 +190,24 @@ def test_a_blank_before_a_quote_is_said(tmp_path, text, said):
     assert any("a blank stands before some quotes" in remark for remark in bad.remarks) == said
     if said:
         assert not any("a blank" in remark for remark in read(tmp_path / "a.csv", text, quoting="none")[1].remarks)
+
+
+@pytest.mark.parametrize("row", ['one"f(a, b)"', 'one"f(""a"", b)"', '"one"f(a, b)"'])
+def test_a_separator_lost_before_a_quoted_cell_makes_no_pair_of_its_halves(tmp_path, row):
+    pairs, bad = read(tmp_path / "a.csv", written(pairs=[*PAIRS, ("two", '"1, 2"')]).replace("add 3 to x,x + 3", row))
+    assert pairs and set(pairs) < {*PAIRS, ("two", "1, 2")} and sum(bad.counts.values()) >= len(PAIRS) + 1 - len(pairs)
+
+
+def test_in_a_file_of_many_odd_quotes_one_more_holds_no_rows_together(tmp_path):
+    rows = [('5"', "a"), ("b", 'c"'), ('d" e', "f"), ("g", 'h"'), *PAIRS]
+    assert read(tmp_path / "a.tsv", written("\t", pairs=rows))[0] == rows
+    rows[1] = ('"b', 'c"')
+    assert read(tmp_path / "a.tsv", written("\t", pairs=rows))[0] == rows
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_line_end_before_a_quote_makes_no_pair_of_the_rows_that_it_then_holds_together(tmp_path, ending):
+    rows = [("one", 'f("a"'), ("two", "x"), ('the "', "y"), *PAIRS]
+    text = written("," if ending == "csv" else "\t", pairs=rows)
+    pairs, bad = read(tmp_path / f"a.{ending}", text.replace('"a"', '"a\n"'))
+    assert set(pairs) < set(rows) and bad.counts
