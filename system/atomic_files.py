@@ -37,11 +37,23 @@ def read_json(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not whole JSON ({error}); restore the file, or make the run again") from error
+
+
+def from_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, also for a number that no count here reaches."""
+    return json.loads(text, parse_int=whole_number)
+
+
+def whole_number(digits: str) -> int:
+    """A whole number of 64 bits, as JSON writes it. Raises ValueError for a longer one."""
+    if len(digits) > 20 or abs(int(digits)) >= 1 << 64:
+        raise ValueError(f"a number of {len(digits)} digits is beyond 64 bits")
+    return int(digits)
 
 
 def kind_of(path: Path) -> str:

@@ -32,7 +32,7 @@ def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -
     except dacite.UnexpectedDataError as error:
         names = ", ".join(sorted(error.keys))
         raise UserError(f"{where}: unknown setting {names}; remove it or correct its name") from error
-    except (dacite.DaciteError, ValueError) as error:
+    except (dacite.DaciteError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: {error}") from error
 
 
