@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from system.atomic_files import kind_of
+from system.atomic_files import from_json, kind_of
 from system.atomic_files import read_json as whole_json
 from system.errors import UserError
 from system.from_disk import Number, checked
@@ -17,10 +16,22 @@ BESIDE = ("by_length", "gold_parses", "signatures", "evaluation")  # what scores
 
 
 @dataclass
+class LengthScore:
+    """The types of the score of references of similar length."""
+
+    value: Number
+    low: Number | None = None
+    high: Number | None = None
+    n: int | None = None
+    shortest: int = 0  # tokens
+    longest: int = 0
+
+
+@dataclass
 class Beside:
     """The types of what scores.json holds beside splits and baselines."""
 
-    by_length: dict[str, dict[str, list[dict[str, Number | None]]]] = field(default_factory=dict)
+    by_length: dict[str, dict[str, list[LengthScore]]] = field(default_factory=dict)
     gold_parses: dict[str, Number] = field(default_factory=dict)
     signatures: dict[str, str] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
@@ -59,6 +70,7 @@ class Environment:
 
     command: list[str] = field(default_factory=list)
     libraries: dict[str, str | None] = field(default_factory=dict)
+    processor: str | None = None
     seed: int = 0
     threads: int | None = None
     cores: int | None = None
@@ -186,7 +198,7 @@ def numbered_json_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line.decode("utf-8"))
+            record = from_json(line.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}:{number}: damaged line ({error}); restore or delete this line") from None
         if not isinstance(record, dict):

@@ -50,7 +50,7 @@ def read_json(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is not there") from error
     except (ValueError, RecursionError) as error:
@@ -71,6 +71,18 @@ def whole_name(name: str) -> str:
 def partials(folder: Path, name: str) -> list[Path]:
     """What killed processes have left of `name` in a folder, half-written; nobody else may write there now."""
     return [path for path in folder.glob("*.partial") if whole_name(path.name) == name]
+
+
+def from_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, also for a number that no count here reaches."""
+    return json.loads(text, parse_int=whole_number)
+
+
+def whole_number(digits: str) -> int:
+    """A whole number of 64 bits, as JSON writes it. Raises ValueError for a longer one."""
+    if len(digits) > 20 or abs(int(digits)) >= 1 << 64:
+        raise ValueError(f"a number of {len(digits)} digits is beyond 64 bits")
+    return int(digits)
 
 
 def kind_of(path: Path) -> str:

@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
     check_name(folder)
     tokenizer = load_tokenizer(run)
     settings = read_config_values(run)
-    config = from_dict(ModelConfig, settings["model"], run / CONFIG_FILE)
+    config = from_dict(ModelConfig, settings.get("model", {}), run / CONFIG_FILE)
     weights = read_tensors(run / "model.safetensors")
     kind = options.kind or began_as(tokenizer, run)
     save_pretrained(folder, kind, config, weights, tokenizer, settings.get("evaluation", {}))

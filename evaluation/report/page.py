@@ -7,6 +7,7 @@ a user or a model has written goes through `escape`.
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def formatted_count(value: object) -> str | None:
 
 def duration(seconds: object) -> str | None:
     """Seconds as hours, minutes and seconds."""
-    if not isinstance(seconds, (int, float)):
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
         return None
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from model.fast import make_network
 from model.interop.hugging_face import ConversionError, fill
 from model.transformer import Transformer
 from system.errors import UserError
+from system.from_disk import checked
 from training.pretrained import WEIGHT_FILES, read_network, read_tokenizer, read_weights
 from training.recipes import TrainingSettings
 from training.run.folder import CONFIG_FILE, is_run, read_config_values
@@ -42,7 +44,7 @@ def network_config(folder: Path) -> ModelConfig:
         return read_network(folder).config
     if not (folder / WEIGHT_FILES[0]).is_file():
         raise UserError(f"{folder} is not trained to its end; go on with: python train.py --run {folder} --resume")
-    return from_dict(ModelConfig, read_config_values(folder)["model"], folder / CONFIG_FILE)
+    return from_dict(ModelConfig, read_config_values(folder).get("model", {}), folder / CONFIG_FILE)
 
 
 def load_network(model: Transformer, folder: Path, new_ids: Sequence[int] = (), seed: int = 0) -> None:
@@ -146,11 +148,22 @@ def check_positions(config: ModelConfig, sizes: Mapping[str, int], mend: str) ->
             raise UserError(f"{name}={size} is longer than the {config.max_length} learned positions{mend}")
 
 
+@dataclass
+class TokenizerIds:
+    """The ids that config.json says of a checkpoint's tokenizer."""
+
+    pad_id: int
+    end_id: int
+    decoder_start_id: int
+    never_ids: list[int]
+
+
 def load_tokenizer(run: Path) -> Tokenizer:
     """The tokenizer of a run, its own or its checkpoint's. Raises UserError."""
     refuse_links_of_strangers(run)
     if not (run / PretrainedTokenizer.file_name).is_dir():
         return Tokenizer.load(run / Tokenizer.file_name)
     values = read_config_values(run)
-    ids = {name: values["special_ids"][name] for name in ("pad_id", "end_id", "decoder_start_id", "never_ids")}
-    return PretrainedTokenizer(run / PretrainedTokenizer.file_name, values["model"]["vocab_size"], **ids)
+    ids = checked(values.get("special_ids"), TokenizerIds, run / CONFIG_FILE)
+    size = checked(values.get("model", {}).get("vocab_size"), int, run / CONFIG_FILE)
+    return PretrainedTokenizer(run / PretrainedTokenizer.file_name, size, **vars(ids))

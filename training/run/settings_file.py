@@ -40,7 +40,7 @@ def from_dict(kind: type[Settings], values: dict[str, Any], where: str | Path) -
     except dacite.WrongTypeError as error:
         problem = problem_with(error.field_path or "it", error.value, error.field_type)
         raise UserError(f"{where}: {problem or error}") from error
-    except (dacite.DaciteError, ValueError) as error:
+    except (dacite.DaciteError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: {error}") from error
 
 
