@@ -200,8 +200,6 @@ def test_files_that_hold_code_or_are_cut_are_refused_and_nothing_runs(make_check
     assert "model.safetensors is missing or damaged" in refused(capsys, folder, tmp_path)
 
 
-@pytest.mark.parametrize("option", ["--model.d_model=32", "--model.preset=t5", "--model.no_biases",
-                                    "--data.vocab_size=900"])  # fmt: skip
 def as_in_a_hubs_cache(folder, tmp_path):
     """The checkpoint as the hub's client keeps it: names in snapshots/, links to the contents in blobs/."""
     snapshot, blobs = tmp_path / "snapshots" / "0123abcd", tmp_path / "blobs"
@@ -229,6 +227,8 @@ def test_links_of_a_hubs_cache_are_read_and_no_others(make_checkpoint, tmp_path,
     assert "model.safetensors is a link to" in refused(capsys, snapshot, tmp_path)
 
 
+@pytest.mark.parametrize("option", ["--model.d_model=32", "--model.preset=t5", "--model.no_biases",
+                                    "--data.vocab_size=900"])  # fmt: skip
 def test_what_is_the_checkpoints_own_cannot_be_chosen(make_checkpoint, tmp_path, capsys, option):
     line = refused(capsys, make_checkpoint("bart"), tmp_path, option)
     assert f"{option.partition('=')[0]} is the checkpoint's own" in line
