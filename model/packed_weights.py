@@ -7,7 +7,7 @@ changes, for a step of few rows costs little more than reading the weights.
 Whether one has changed is looked up before every decoding: by each tensor's address and version, which torch's
 operations change, and by its numbers, for writing through `.data`, NumPy or a fused optimiser changes nothing else.
 Reading all numbers would cost as much as a few tokens. So all of a tensor of up to 2,047 are read, and of a larger one
-every second to every 61st: a change of a whole tensor, or of 61 neighbours (a row, a head), is seen. Unseen stays a
+every second to every 127th: a change of a whole tensor, or of 127 neighbours (a head), is seen. Unseen stays a
 change of fewer numbers of a large matrix through `.data` or NumPy: call `model.repack()` after it. A phase of training
 ends with that, and scoring begins with it.
 """
@@ -29,7 +29,7 @@ from model.normalization import RMSNorm
 
 PACKED_FOR = 32  # rows that oneDNN's layout is chosen for; it serves 2 rows and 128 rather as well
 READ_WHOLE = 1024  # numbers: of a tensor of twice as many or more only some are looked at,
-FARTHEST = 61  # at least every so manieth
+FARTHEST = 127  # at least every so manieth
 
 Part = tuple[Tensor, Tensor | None]  # weight (d_out, d_in) and bias (d_out)
 
@@ -133,9 +133,8 @@ def some_numbers(weight: Tensor) -> Tensor:
 
 def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     """The packed weights of `model`, made when there are none or a weight has changed."""
-    weights = [
-        weight for module in passed_over(model) for weight in module._parameters.values() if weight is not None
-    ]
+    found = (weight for module in passed_over(model) for weight in module._parameters.values())
+    weights = list({id(weight): weight for weight in found if weight is not None}.values())  # a tied one once
     state, packed = model.packed_weights.get(one_row, (None, None))
     if state is None or not state.lasts(weights):
         if state is not None:
