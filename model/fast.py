@@ -32,13 +32,14 @@ class FastTransformer(Transformer):
 
     Every decoding looks whether the packed weights are still the network's (model/packed_weights.py says what it sees
     and what it does not), and whether its modules are still those that `make_fast` made. With a forward hook, a
-    parametrization, a module of another class, a `forward` of its own or dropout that is on, wherever a fast step would
-    pass it over, it steps through the modules instead. Unseen stays what is patched into a class, and a number beside
-    the weights, as an attention's `scale` or a norm's `epsilon`: change one and call `repack()`.
+    parametrization, a module of another class, an attribute more than it was made with (`module.forward = ...`) or
+    dropout that is on, wherever a fast step would pass it over, it steps through the modules instead. Unseen stays what
+    is patched into a class, and what is changed beside the weights: after an attention's `scale` or a norm's `epsilon`
+    call `repack()`; another `pre`, `adds` or `n_heads` needs `speed = readable`.
     """
 
     packed_weights: dict[bool, Any]  # see model/packed_weights.py
-    made_of: list[type]  # the classes of the modules that a fast step passes over
+    made_of: list[tuple[type, int]]  # see `outline`
 
     def repack(self) -> None:
         """Let go of the packed weights: the next decoding packs the weights as they are then.
@@ -76,8 +77,8 @@ def make_fast(model: Transformer) -> Transformer:
         if isinstance(module, nn.Linear) and module.out_features == 1:
             continue  # a product with one vector, a gate's, has nothing to gain
         module.__class__ = FAST_CLASS.get(type(module), type(module))
-    model.packed_weights = {}
-    model.made_of = [type(module) for module in passed_over(model)]
+    model.packed_weights, model.made_of = {}, []
+    model.made_of = outline(model, passed_over(model))
     return model
 
 
@@ -95,12 +96,20 @@ def passed_over(model: Transformer) -> list[nn.Module]:
     return found
 
 
+def outline(model: Transformer, modules: list[nn.Module]) -> list[tuple[type, int]]:
+    """The class of a network and of these modules in it, and how many attributes each has.
+
+    One more is a method that hides its class's, or a weight that is no parameter.
+    """
+    return [(type(module), len(vars(module))) for module in (model, *modules)]
+
+
 def runs_as_made(model: FastTransformer) -> bool:
     """Whether a fast step computes what the modules would: no module is watched, replaced, patched or in training."""
     found = passed_over(model)
     return (
-        model.made_of == [type(module) for module in found]
-        and not any(is_watched(module) or module.training or "forward" in vars(module) for module in found)
+        model.made_of == outline(model, found)
+        and not any(is_watched(module) or module.training for module in found)
         and not (torch_modules._global_forward_hooks or torch_modules._global_forward_pre_hooks)
     )
 

@@ -6,10 +6,10 @@ changes, for a step of few rows costs little more than reading the weights.
 
 Whether one has changed is looked up before every decoding: by each tensor's address and version, which torch's
 operations change, and by its numbers, for writing through `.data`, NumPy or a fused optimiser changes nothing else.
-Reading all numbers would cost as much as a few tokens. So all of a tensor of up to 2,047 are read, and of a larger one
-every second to every 127th: a change of a whole tensor, or of 127 neighbours (a head), is seen. Unseen stays a
-change of fewer numbers of a large matrix through `.data` or NumPy: call `model.repack()` after it. A phase of training
-ends with that, and scoring begins with it.
+Reading all numbers would cost as much as a few tokens. So all of a vector, or of a matrix of up to 2,047, are read, and
+of a larger one every second to every 127th, some in every row and every column: a change of a whole tensor, a row
+(a token), a column or a head is seen. Unseen stays a change of fewer numbers of a large matrix through `.data` or
+NumPy: call `model.repack()` after it. A phase of training ends with that, and scoring begins with it.
 """
 
 from __future__ import annotations
@@ -122,18 +122,19 @@ def stamp_of(weights: list[Tensor]) -> list[tuple[int, int]]:
 
 
 def some_numbers(weight: Tensor) -> Tensor:
-    """A view of some numbers of a tensor, evenly spread; of one that is no single block of memory, all of it."""
-    if not weight.is_contiguous():
+    """A view of some numbers of a matrix, evenly spread; of a vector, or what is no single block of memory, all."""
+    if weight.dim() < 2 or not weight.is_contiguous():
         return weight.detach()
-    step = min(FARTHEST, max(1, weight.numel() // READ_WHOLE))
-    while math.gcd(step, weight.shape[-1]) > 1:  # or whole columns would be stepped over
+    step = min(FARTHEST, *weight.shape, max(1, weight.numel() // READ_WHOLE))  # no row or column is stepped over
+    while math.gcd(step, weight.shape[-1]) > 1:  # or columns would be
         step -= 1
     return weight.detach().view(-1)[::step]
 
 
 def decoder_weights(model: FastTransformer, one_row: bool) -> DecoderWeights:
     """The packed weights of `model`, made when there are none or a weight has changed."""
-    found = (weight for module in passed_over(model) for weight in module._parameters.values())
+    modules = passed_over(model)
+    found = (weight for module in modules for weight in (*module._parameters.values(), *module._buffers.values()))
     weights = list({id(weight): weight for weight in found if weight is not None}.values())  # a tied one once
     state, packed = model.packed_weights.get(one_row, (None, None))
     if state is None or not state.lasts(weights):
