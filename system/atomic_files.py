@@ -74,15 +74,17 @@ def partials(folder: Path, name: str) -> list[Path]:
 
 
 def from_json(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, also for a number that no count here reaches."""
+    """The value of a JSON text. Raises ValueError.
+
+    A whole number beyond 64 bits becomes a float, as in most languages' JSON: no count is one, and where transformers
+    writes 10^30 for 'no limit' it is one.
+    """
     return json.loads(text, parse_int=whole_number)
 
 
-def whole_number(digits: str) -> int:
-    """A whole number of 64 bits, as JSON writes it. Raises ValueError for a longer one."""
-    if len(digits) > 20 or abs(int(digits)) >= 1 << 64:
-        raise ValueError(f"a number of {len(digits)} digits is beyond 64 bits")
-    return int(digits)
+def whole_number(digits: str) -> int | float:
+    """A whole number of 64 bits, as JSON writes it; a longer one as a float."""
+    return int(digits) if len(digits) <= 20 and abs(int(digits)) < 1 << 64 else float(digits)
 
 
 def kind_of(path: Path) -> str:

@@ -60,7 +60,7 @@ def run_line(run: Path, suite: str, row: str = "", command: str = "") -> ResultL
         threads=facts["threads"],
         device=facts.get("device"),
         machine=folder.machine or "not recorded",
-        versions={"python": facts.get("python"), **facts.get("libraries", {})},
+        versions={**({"python": facts["python"]} if facts.get("python") else {}), **facts.get("libraries", {})},
         commit=facts.get("commit"),
         budget=folder.budget,
         wall_seconds=facts.get("wall_seconds", facts.get("seconds")),

@@ -287,9 +287,13 @@ def test_a_hook_sees_the_steps_of_the_written_out_form_and_changes_nothing():
     assert (seen["weights"][..., future] == 0).all()
 
 
-def test_the_fused_form_shows_no_steps_and_hook_points_have_no_weights():
+def test_the_fused_form_is_written_out_where_somebody_looks_and_hook_points_have_no_weights():
     attention = FusedAttention(ModelConfig(d_model=12, n_heads=3))
-    attention.see.register_forward_hook(lambda *_: pytest.fail("the fused form has no steps to see"))
     x = torch.randn(1, 4, 12)
-    attention(x, *attention.keys_and_values(x), None, causal=True)
+    fused, _ = attention(x, *attention.keys_and_values(x), None, causal=True)
+    names = []
+    attention.see.register_forward_hook(lambda _, inputs, output: names.append(inputs[0]))
+    written_out, _ = attention(x, *attention.keys_and_values(x), None, causal=True)
+    assert_close(written_out, fused)
+    assert names == ["queries", "keys", "values", "scores", "weights", "heads"]
     assert {name.split(".")[0] for name in attention.state_dict()} == {"query", "key", "value", "output"}

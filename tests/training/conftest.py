@@ -89,3 +89,14 @@ def run():
 
     run.scored_by = []
     return run
+
+
+@pytest.fixture
+def hangups_are_heard():
+    """Undo `nohup` for a test, whose processes would ignore SIGHUP as this one does."""
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

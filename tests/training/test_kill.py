@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("hangups_are_heard")
 ROOT = Path(__file__).parents[2]
 # A checkpoint at every step, so that many kills come in the middle of one.
 OPTIONS = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 0 --data.batch_examples 4

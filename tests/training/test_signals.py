@@ -11,6 +11,7 @@ import pytest
 
 from training.signals import stopping_on_signals
 
+pytestmark = pytest.mark.usefixtures("hangups_are_heard")
 ROOT = Path(__file__).parents[2]
 
 

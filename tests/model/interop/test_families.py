@@ -79,7 +79,7 @@ def refused(convert, *arguments) -> ConversionError:
         ("marian", {"num_hidden_layers": 6, "scale_embedding": "yes", "activation_function": ["relu", "gelu"]},
          {"num_hidden_layers=6 beside encoder_layers=2", "scale_embedding='yes' is no bool",
           "activation_function=['relu', 'gelu']"}),
-        ("bart", {"encoder_layers": 10**9}, {"1000000000 + 3 layers"}),
+        ("bart", {"encoder_layers": 10**9}, {"model.n_encoder_layers=1000000000 must be at most 1000"}),
         ("t5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, mt5, bart, plbart, marian"}),
     ],
 )  # fmt: skip
