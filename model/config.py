@@ -9,11 +9,11 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Positions = Literal["none", "sinusoidal", "learned", "t5_relative", "rotary", "alibi"]
-MOST_LAYERS = 1000  # of a stack (Wang et al. 2022 trained 1,000); a damaged config may say ten millions
 FeedForward = Literal["relu", "gelu", "gelu_tanh", "swish", "geglu", "swiglu", "none"]
 PRESET_NAMES = ("vaswani2017", "bart", "t5", "t5_v1_1", "modern")
 
 # The largest sizes that are taken. No machine holds them; what lies beyond would be built for minutes, or overflow.
+# Layers: Wang et al. 2022 trained 1,000; a damaged config may say ten millions.
 LARGEST_SIZES = {
     "vocab_size": 2**24, "d_model": 2**20, "n_heads": 2**20, "d_ff": 2**20, "n_encoder_layers": 1000,
     "n_decoder_layers": 1000, "max_length": 2**31 - 1, "d_kv": 2**20, "position_offset": 2**20,
@@ -111,9 +111,6 @@ def check(config: ModelConfig) -> None:
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")
-    for name in ("n_encoder_layers", "n_decoder_layers"):
-        if getattr(config, name) > MOST_LAYERS:
-            raise ValueError(f"model.{name}={getattr(config, name)} must be at most {MOST_LAYERS}")
     for name in ("d_kv", "position_offset"):
         if getattr(config, name) < 0:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 0")

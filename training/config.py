@@ -78,6 +78,10 @@ class InitConfig:
     # "from" is a word of Python's own: the field has an underscore that is not written anywhere else.
     from_: Annotated[str, tyro.conf.arg(name="from")] = ""  # folder of a run, or of a T5, BART... checkpoint
 
+    def __post_init__(self) -> None:
+        """Refuse what is no text. Raises ValueError."""
+        check_bounds(self, "init")
+
 
 @dataclass(frozen=True)
 class LoopConfig:

@@ -209,9 +209,12 @@ def read_marian(folder: Path) -> Pieces:
 
 
 def language_code(text: str, vocabulary: Mapping[str, int]) -> tuple[list[str], str]:
-    """A target language's code at the start of a text for a network of many (">>fr<< text"), and the rest."""
-    code = text[: text.find("<<") + 2]
-    return ([code], text[len(code) :]) if text.startswith(">>") and code in vocabulary else ([], text)
+    """A target language's code at the start of a text for a network of many (">>fr<< text"), and the rest.
+
+    Other code between >> and << is text like any other; transformers makes one unknown piece of it.
+    """
+    code = text[: text.find("<<") + 2] if text.startswith(">>") and "<<" in text else ""
+    return ([code], text[len(code) :]) if code and code in vocabulary else ([], text)
 
 
 def backend_pieces(

@@ -331,7 +331,10 @@ def differing_copies(family: Family, tensors: Mapping[str, Tensor]) -> list[str]
 
 def untied_in_name_alone(family: Family, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[str]:
     """A line for each matrix that is missing where the file says that nothing is tied: their class would draw it."""
-    if values.get("tie_word_embeddings") is not False or values["model_type"] in ALWAYS_TIED:
+    tie = values.get("tie_word_embeddings", True)
+    if not isinstance(tie, bool):
+        return [f"tie_word_embeddings={tie!r} is no bool"]
+    if tie or values["model_type"] in ALWAYS_TIED:
         return []
     present = with_prefix(family, tensors)
     return [f"tie_word_embeddings=False beside no {name}" for name in family.copies if name not in present]

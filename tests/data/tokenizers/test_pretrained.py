@@ -133,6 +133,7 @@ def test_a_language_code_is_one_id_only_where_the_vocabulary_has_it():
     assert language_code(">>fr<< a text", {">>fr<<": 3}) == ([">>fr<<"], " a text")
     assert language_code(">>> a << b", {">>fr<<": 3}) == ([], ">>> a << b")
     assert language_code("a >>fr<<", {">>fr<<": 3}) == ([], "a >>fr<<")
+    assert language_code(">>fr text", {">": 3, "": 4}) == ([], ">>fr text"), "no code, though the vocabulary has >"
 
 
 def test_t5s_older_file_has_the_ids_of_sentencepiece_and_a_hundred_sentinels(make_checkpoint, strings, tmp_path):

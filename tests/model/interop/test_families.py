@@ -79,6 +79,7 @@ def refused(convert, *arguments) -> ConversionError:
         ("marian", {"num_hidden_layers": 6, "scale_embedding": "yes", "activation_function": ["relu", "gelu"]},
          {"num_hidden_layers=6 beside encoder_layers=2", "scale_embedding='yes' is no bool",
           "activation_function=['relu', 'gelu']"}),
+        ("bart", {"encoder_layers": 900}, {"900 + 3 layers"}),
         ("bart", {"encoder_layers": 10**9}, {"model.n_encoder_layers=1000000000 must be at most 1000"}),
         ("t5", {"model_type": "gpt2"}, {"model_type=gpt2; known are t5, mt5, bart, plbart, marian"}),
     ],
@@ -108,6 +109,8 @@ def test_a_file_that_says_untied_and_has_one_matrix_is_refused():
     assert refusal.cannot_express == expected
     copies = {f"model.{side}.embed_tokens.weight": tensors["model.shared.weight"].clone() for side in sides}
     assert from_hugging_face({**values, "tie_word_embeddings": False}, {**tensors, **copies}).weights
+    refusal = refused(from_hugging_face, {**values, "tie_word_embeddings": "no"}, tensors)
+    assert refusal.cannot_express == ["tie_word_embeddings='no' is no bool"]
 
 
 def test_sizes_that_do_not_fit_are_listed():
