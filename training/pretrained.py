@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from system.links import refuse_links
 from training.weights import read_tensors
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of weights that are what they say
 
 
 @dataclass
@@ -45,7 +48,25 @@ def read_network(folder: Path) -> Imported:
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Name -> tensor, from safetensors or torch files, whole or in parts. Raises UserError; no file can run code."""
-    return {name: tensor for path in weight_files(folder) for name, tensor in read_file(path).items()}
+    tensors = {}
+    for path in weight_files(folder):
+        tensors |= read_file(path)
+        refuse_odd_numbers(path, tensors)
+    return tensors
+
+
+def refuse_odd_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse weights that would be read wrongly (of fewer bits, sparse) or spoil all others (NaN). Raises UserError."""
+    for name, tensor in tensors.items():
+        if tensor.dtype not in NUMBERS or tensor.layout != torch.strided or tensor.is_meta:
+            layout = "" if tensor.layout == torch.strided else ", sparse"
+            what = f"is {str(tensor.dtype).removeprefix('torch.')}{layout}"
+            mend = "fetch the checkpoint in float32, float16 or bfloat16, and not quantised"
+        elif not tensor.isfinite().all():
+            what, mend = "holds numbers that are NaN or infinite", "fetch the checkpoint again"
+        else:
+            continue
+        raise UserError(f"{path}: {name} {what}; {mend}")
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -75,15 +96,31 @@ def read_file(path: Path) -> dict[str, Tensor]:
         return read_tensors(path)
     refuse_in_its_place(path)
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        refuse_packed_zip(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that it then refuses
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} holds more than tensors, which is not read: it could run code; convert it to "
                         "model.safetensors where you trust it") from error  # fmt: skip
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged pickle torch raises whatever its instructions lead to
         raise UserError(f"{path} is missing or damaged ({error}); fetch it again") from error
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    whole = isinstance(tensors, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
+    )
+    if not whole:
         raise UserError(f"{path} holds more than names and tensors; it is no pytorch_model.bin")
     return tensors
+
+
+def refuse_packed_zip(path: Path) -> None:
+    """Refuse a zip whose content is compressed: torch writes none, and it could fill the memory. Raises UserError."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise UserError(f"{path} is a compressed archive, which torch writes none of; fetch it again")
 
 
 def read_values(folder: Path) -> dict[str, Any]:
