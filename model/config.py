@@ -107,7 +107,7 @@ def check(config: ModelConfig) -> None:
         if wanted := expected(getattr(config, name), kind):
             raise ValueError(f"model.{name}={getattr(config, name)!r} must be {wanted}")
     if config.preset not in PRESET_NAMES:
-        raise ValueError(f"model.preset={config.preset} is unknown; choose one of {', '.join(PRESET_NAMES)}")
+        raise ValueError(f"model.preset={config.preset!r} is unknown; choose one of {', '.join(PRESET_NAMES)}")
     for name in ("vocab_size", "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "max_length"):
         if getattr(config, name) < 1:
             raise ValueError(f"model.{name}={getattr(config, name)} must be at least 1")

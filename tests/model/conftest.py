@@ -1,13 +1,14 @@
 """Tiny networks of every preset, in float64 and with every parameter moved away from its tidy start."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from model.config import PRESETS, preset
-from model.decoding import SpecialIds
+from model.decoding import SpecialIds, beam_search, greedy
 from model.fast import make_network
 from model.transformer import Transformer
 
@@ -94,3 +95,23 @@ def example() -> Example:
     source_mask = torch.arange(8) < torch.tensor([8, 5, 2, 1])[:, None]
     decoder_input = torch.randint(1, 19, (4, 6), generator=generator)
     return Example(source.masked_fill(~source_mask, 0), source_mask, decoder_input)
+
+
+@pytest.fixture
+def decoding(tiny, example, special):
+    """A fast network, its sources, and what it decodes."""
+    model = tiny("modern").float()
+
+    def outputs(model: Transformer) -> list:
+        inputs = example.source, example.source_mask, special, 6
+        (one,) = greedy(model, example.source[:1], example.source_mask[:1], special, 6)  # a step of one row
+        searched = [[h.ids for h in hypotheses] for hypotheses in beam_search(model, *inputs, beam=3, n_best=3)]
+        return [greedy(model, *inputs), one, searched]
+
+    def fresh(model: Transformer) -> Transformer:
+        """A network that has never decoded, with the same weights."""
+        other = make_network(model.config, model.pad_id).eval()
+        other.load_state_dict(model.state_dict())
+        return other
+
+    return SimpleNamespace(model=model, example=example, outputs=outputs, fresh=fresh)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dacite
 
-from system.bounds import problem_with
+from system.bounds import is_finite, problem_with
 from system.errors import UserError
 from system.options import Settings, spelled
 
@@ -55,7 +55,7 @@ def in_python(values: Any) -> Any:
 
 def whole_numbers_are_floats(value: Any) -> Any:
     """Accept 1 for a field of type float, as a person who edits JSON may write it."""
-    return float(value) if type(value) is int else value
+    return float(value) if type(value) is int and is_finite(value) else value
 
 
 def only_lists(value: Any) -> Any:

@@ -57,6 +57,9 @@ def test_a_person_may_write_whole_numbers_for_floats():
         ({"training": {"steps": "many"}}, "training.steps"),
         ({"training": {"schedule": "zigzag"}}, "training.schedule"),
         ({"model": {"d_model": 250, "n_heads": 8}}, "choose 248"),
+        ({"model": {"preset": "t5\n"}}, "model.preset='t5\\n' is unknown"),
+        ({"training": {"learning_rate": 10**400}}, "learning_rate=1000"),
+        ({"model": {"norm_epsilon": -(10**400)}}, "model.norm_epsilon=-1000"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(values, words):
