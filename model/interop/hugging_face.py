@@ -258,7 +258,7 @@ def special_ids(values: Mapping[str, Any]) -> SpecialIds:
         problems.append(f"bad_words_ids={forbidden}")  # phrases cannot be forbidden
     if problems:
         raise ConversionError(problems)
-    return SpecialIds(*ids.values(), tuple(phrase[0] for phrase in forbidden))
+    return SpecialIds(*ids.values(), tuple(dict.fromkeys(phrase[0] for phrase in forbidden)))  # each once
 
 
 def nearest_preset(chosen: Mapping[str, Any]) -> str:

@@ -113,6 +113,12 @@ def test_a_file_that_says_untied_and_has_one_matrix_is_refused():
     assert refusal.cannot_express == ["tie_word_embeddings='no' is no bool"]
 
 
+def test_a_token_that_is_forbidden_many_times_is_forbidden_once():
+    values, tensors = folder_of("t5")
+    said = {**values, "bad_words_ids": [[3], [5]] * 1000}
+    assert from_hugging_face(said, tensors).special.never_ids == (3, 5)
+
+
 def test_sizes_that_do_not_fit_are_listed():
     values, tensors = folder_of("t5")
     refusal = refused(from_hugging_face, {**values, "d_ff": 25}, tensors)
