@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from system.bounds import Count, FromOne, bounds, check_bounds
+from system.bounds import Count, FromOne, Threads, bounds, check_bounds
 
 FEWEST_OPERATIONS = 10  # of generated tasks
 
@@ -42,7 +42,7 @@ class DataConfig:
     generated_without: tuple[str, ...] = ()  # operations that no generated task has
     generated_only: tuple[str, ...] = ()  # operations of which every generated task has one; empty: any
     generated_test: FromOne = 1000  # generated tasks in each test split
-    workers: Count = 0  # processes that parse files; 0: one per core
+    workers: Threads = 0  # processes that parse files; 0: one per core
 
     def __post_init__(self) -> None:
         check_bounds(self, "data")

@@ -66,7 +66,7 @@ Share = Annotated[float, bounds(least=0, most=1, words="a share from 0 to 1")]
 BelowOne = Annotated[float, bounds(least=0, below=1)]
 
 
-Threads = Annotated[int, bounds(least=0, most=1024)]
+Threads = Annotated[int, bounds(least=0, most=1024)]  # or processes
 Seed = Annotated[int, bounds(least=0, most=2**64 - 1, words="a whole number from 0 to 2^64 - 1")]  # of 64 bits
 
 

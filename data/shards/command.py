@@ -17,6 +17,7 @@ from data.shards.sources import Origin, default_packages, folder_origin, package
 from data.shards.store import CARD, check_files, read_card
 from data.sources import BENCHMARK_NAMES
 from system.atomic_files import check_name, write_json
+from system.bounds import Threads, check_bounds
 from system.cache import cache_folder
 from system.errors import UserError
 from system.terminal import shown
@@ -34,8 +35,11 @@ class Build:
     vocab_size: int = 4000  # pieces that the corpus's tokenizer learns
     tokenizer: str = ""  # file of a tokenizer to use instead, such as a run's tokenizer.model
     benchmarks: str = ""  # folder of the published corpora whose dev and test lines must not occur; empty: the cache
-    workers: int = 0  # processes; 0: one per core
+    workers: Threads = 0  # processes; 0: one per core
     json: str = ""  # file that gets the data card
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def run_build(command: Build) -> None:
