@@ -50,8 +50,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """Name -> tensor, from safetensors or torch files, whole or in parts. Raises UserError; no file can run code."""
     tensors = {}
     for path in weight_files(folder):
-        tensors |= read_file(path)
-        refuse_odd_numbers(path, tensors)
+        part = read_file(path)
+        refuse_odd_numbers(path, part)
+        tensors |= part
     return tensors
 
 
