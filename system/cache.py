@@ -20,8 +20,7 @@ from typing import Any
 import platformdirs
 
 from system.platform import replace
-
-NAME = "codegen"  # of the folder
+from system.user_folder import NAME, user_folder
 
 
 def cache_folder(*parts: str) -> Path:
@@ -30,10 +29,8 @@ def cache_folder(*parts: str) -> Path:
     `codegen` in `$XDG_CACHE_HOME` when that is set to an absolute path, else in the place that the system has for it:
     `~/.cache` on Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
     """
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    if chosen and Path(chosen).is_absolute():  # on Windows too
-        return Path(chosen, NAME, *parts)
-    return Path(platformdirs.user_cache_dir(NAME, appauthor=False, opinion=False), *parts)
+    system = platformdirs.user_cache_dir(NAME, appauthor=False, opinion=False)
+    return user_folder("XDG_CACHE_HOME", system).joinpath(*parts)
 
 
 def remembered(kind: str, key: str, make: Callable[[], Any]) -> Any:

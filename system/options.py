@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import io
 import sys
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +47,11 @@ def parse(
         except ValueError as error:
             raise UserError(str(error)) from error
     return settings
+
+
+def given_names(argv: Sequence[str]) -> set[str]:
+    """The names of the options that a command line gives."""
+    return {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
 
 
 def unboxed(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import platformdirs
+
+from system.user_folder import NAME, user_folder
 
 
 def state_folder(*parts: str) -> Path:
@@ -13,6 +14,5 @@ def state_folder(*parts: str) -> Path:
 
     `$XDG_STATE_HOME` when it is set to an absolute path, else the system's own place (`~/.local/state` on Linux).
     """
-    chosen = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(chosen) / "codegen" if Path(chosen).is_absolute() else None
-    return (root or platformdirs.user_state_path("codegen", appauthor=False)).joinpath(*parts)
+    system = platformdirs.user_state_dir(NAME, appauthor=False)
+    return user_folder("XDG_STATE_HOME", system).joinpath(*parts)

@@ -13,7 +13,7 @@ from data.sources import open_source
 from data.tokenizers.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from system.errors import UserError
-from system.options import Settings, dotted_names, parse, spelled
+from system.options import Settings, dotted_names, given_names, parse, spelled
 from system.trial import step_cap
 from training.config import LoopConfig
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
@@ -95,11 +95,6 @@ def places_named(settings: Settings) -> dict[str, str]:
     """Setting -> the file or folder that it names, "" for none."""
     places = {spelled(name): setting(settings, name) for name in PLACES}
     return {name: "" if (name, path) == ("data.shards", "mined") else path for name, path in places.items()}
-
-
-def given_names(argv: list[str]) -> set[str]:
-    """The names of the options that a command line gives."""
-    return {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
 
 
 def continued(begun: Settings, settings: Settings, argv: list[str]) -> Settings:

@@ -182,15 +182,13 @@ def read_config(run: Path, kind: type[Settings]) -> tuple[Settings, dict[str, An
     """
     values = read_config_values(run)
     special_ids = values.pop("special_ids", {})
-    if isinstance(values.get("evaluation"), dict):
-        values["evaluation"].pop("run_untrusted", None)
+    values.get("evaluation", {}).pop("run_untrusted", None)
     return from_dict(kind, values, run / CONFIG_FILE), special_ids
 
 
 def ran_untrusted(run: Path) -> bool:
     """Whether the run was begun with consent to run untrusted programs, which it must be given anew. UserError."""
-    evaluation = read_config_values(run).get("evaluation")
-    return isinstance(evaluation, dict) and bool(evaluation.get("run_untrusted"))
+    return bool(read_config_values(run).get("evaluation", {}).get("run_untrusted"))
 
 
 def read_config_values(run: Path) -> dict[str, Any]:

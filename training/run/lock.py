@@ -45,8 +45,9 @@ def check_free(run: Path) -> None:
 def acquire(run: Path, seconds: float, silent: bool = False) -> FileLock | None:
     """The folder's lock, held; None, and a line about it, where there can be none. Raises UserError."""
     path = run / LOCK_FILE
+    no_lock = UserError(f"{path} is a link, and no lock of this project's; delete it")
     if is_link(path):
-        raise UserError(f"{path} is a link, and no lock of this project's; delete it")
+        raise no_lock
     lock = FileLock(path, timeout=seconds, preserve_lock_file=True)
     try:
         lock.acquire()
@@ -56,7 +57,7 @@ def acquire(run: Path, seconds: float, silent: bool = False) -> FileLock | None:
         ) from None
     except (OSError, NotImplementedError) as error:
         if getattr(error, "errno", None) == errno.ELOOP:
-            raise UserError(f"{path} is a link, and no lock of this project's; delete it") from error
+            raise no_lock from error
         why = reason(error) if isinstance(error, OSError) else str(error)
         if not silent:
             print(f"{run} cannot be locked ({why}); see to it that nothing else writes there", file=sys.stderr)

@@ -19,6 +19,7 @@ from pathlib import Path
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.links import refuse_links
+from system.options import given_names
 from system.platform import open_without_links
 from system.state import state_folder
 
@@ -116,9 +117,8 @@ def check_consent(run: Path, argv: Sequence[str], option: str, asked: bool) -> N
 
     asked: whether the run had it; option: its name on this command line. Raises UserError.
     """
-    given = {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
     room, dot, name = option.rpartition(".")
-    if asked and not given & {option, f"{room}{dot}no_{name}"}:
+    if asked and not given_names(argv) & {option, f"{room}{dot}no_{name}"}:
         raise UserError(
             f"{run} was scored by running the programs that its network writes, and there is no sandbox; add "
             f"--{option} where that is all right again, or --{room}{dot}no_{name} to score without"
