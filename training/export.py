@@ -19,6 +19,7 @@ from typing import Any
 
 import safetensors.torch
 
+from data.tokenizers.piece_files import read_table
 from data.tokenizers.pretrained import PretrainedTokenizer
 from data.tokenizers.tokenizer import Tokenizer
 from model.config import ModelConfig
@@ -88,9 +89,10 @@ def main(argv: list[str]) -> int:
 def began_as(tokenizer: Tokenizer, run: Path) -> str:
     """The family of the checkpoint that a run began from. Raises UserError."""
     path = run / tokenizer.file_name / "config.json"
-    if not path.is_file():
+    kind = read_table(path).get("model_type") if path.is_file() else None
+    if kind not in tuple(FAMILIES):  # whatever type it has
         raise UserError(f"{run} began from no checkpoint; say what it should become: --kind {FAMILY_NAMES}")
-    return read_json(path)["model_type"]
+    return kind
 
 
 def save_pretrained(

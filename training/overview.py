@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,8 +15,8 @@ from data.tokenizers.pretrained import PretrainedTokenizer
 from model.interop.families import FAMILIES
 from model.interop.hugging_face import unsayable
 from model.transformer import Transformer
-from system.atomic_files import read_json
 from system.device import has_bf16, warn_without_bf16
+from system.from_disk import Table, read_typed
 from system.terminal import shown
 from training.config import LoopConfig
 from training.corpus import Corpus
@@ -26,6 +27,13 @@ from training.run.settings_file import from_dict
 
 PLACES_SHOWN = 3  # of each kind of bad record
 NOT_TRAINING = ("special_ids", "evaluation")  # of a run's config.json
+
+
+@dataclass
+class WithData:
+    """The types of what is used here of a run's environment.json."""
+
+    data: dict[str, Table] = field(default_factory=dict)  # phase -> what is known of its corpus
 
 
 def show_overview(
@@ -157,5 +165,5 @@ def warn_of_known_lines(settings: TrainingSettings, corpus: Corpus) -> None:
 def learnt_pairs(run: str) -> str | None:
     """The hash of the pairs that a run on a user's own files was given, which is the same under any path."""
     path = Path(run) / "environment.json"
-    known = read_json(path) if path.exists() else {}
-    return known.get("data", {}).get("training", {}).get("pairs_hash")
+    data = read_typed(path, WithData).data if path.exists() else {}
+    return data.get("training", {}).get("pairs_hash")

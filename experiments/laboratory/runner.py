@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from evaluation.finished_run import read_json_lines
 from experiments.laboratory.plan import Trial
-from experiments.laboratory.worker import BUSY, Places, as_json, folder_of
+from experiments.laboratory.worker import BUSY, Places, as_json, folder_of, is_free
 from experiments.record.measurement import ROOT
 from system.errors import UserError
 
 POLL = 0.5  # seconds between looks at the processes
-WAIT = 60.0  # seconds before a run that another process makes is looked at again: a look loads torch
+
+Waiting = tuple[bool, Trial]  # a run to be made, and whether another process was found at it
 
 
 @dataclass
@@ -70,7 +71,7 @@ def run_all(
 
     `found` says whether a run's line is there: it may have come from another process.
     """
-    waiting, running, failed = [(0.0, trial) for trial in trials], [], {}
+    waiting, running, failed = [(False, trial) for trial in trials], [], {}
     with tqdm(total=len(trials), unit="run", disable=None if show else True, dynamic_ncols=True) as bar:
         try:
             while waiting or running:
@@ -86,22 +87,22 @@ def run_all(
     return failed
 
 
-def start_waiting(waiting: list[tuple[float, Trial]], running: list[Job], places: Places, jobs: int) -> None:
-    """Begin runs while there is room for them."""
-    now = time.monotonic()
-    for entry in [entry for entry in waiting if entry[0] <= now][: jobs - len(running)]:
+def start_waiting(waiting: list[Waiting], running: list[Job], places: Places, jobs: int) -> None:
+    """Begin runs while there is room for them, but none that has met another process before that one has ended."""
+    free = [entry for entry in waiting if not entry[0] or is_free(entry[1], places)] if len(running) < jobs else []
+    for entry in free[: jobs - len(running)]:
         waiting.remove(entry)
         running.append(start(entry[1], places))
 
 
 def finish_job(
-    job: Job, waiting: list[tuple[float, Trial]], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
+    job: Job, waiting: list[Waiting], failed: dict[str, str], found: Callable[[Trial], bool], bar: tqdm
 ) -> None:
     """Deal with a process that has ended: it left a line, or failed, or another process makes its run."""
     message_file, log = (job.folder.with_suffix(f".{os.getpid()}.{ending}") for ending in ("json", "log"))
     status = job.process.returncode
     if status == BUSY:
-        waiting.append((time.monotonic() + WAIT, job.trial))
+        waiting.append((True, job.trial))
         return
     if status == 0 and found(job.trial):
         log.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,25 @@ def first_missing(trial: Trial, places: Places) -> Trial:
 
 def under_lock(trial: Trial, places: Places, make: Callable[[Trial, Places], int]) -> int:
     """The exit status of `make`, BUSY where another process is at this run."""
-    lock = FileLock(folder_of(trial, places.runs).with_suffix(".lock"), timeout=0)
+    lock = lock_of(trial, places)
     try:
         lock.acquire()
     except Timeout:
         return BUSY
     with lock:
         return make(trial, places)
+
+
+def is_free(trial: Trial, places: Places) -> bool:
+    """Whether no process is at the run that has to be made first for this trial."""
+    with suppress(Timeout), lock_of(first_missing(trial, places), places):
+        return True
+    return False
+
+
+def lock_of(trial: Trial, places: Places) -> FileLock:
+    """The lock of a run, not yet acquired: whoever makes it holds it."""
+    return FileLock(folder_of(trial, places.runs).with_suffix(".lock"), timeout=0)
 
 
 def is_made(trial: Trial, places: Places) -> bool:

@@ -32,7 +32,7 @@ def main(words):
                 metrics.flush()
             if step == 2 and "--checkpoint" in words:
                 (run / "checkpoints" / "step-2").mkdir(parents=True)
-                time.sleep(30 if "--slow" in words and not begun else 0)
+                time.sleep(30 if "--slow" in words and not begun and run.name != "old" else 0)
     weights = {"a": numpy.ones(2, "float32"), "b": numpy.full((2, 2), loop.FACTOR, "float32")}
     save_file(weights, run / "model.safetensors")
     line = {"split": "dev", "id": "1", "prediction": f"cap {os.environ.get('CI_STEPS')}"}
