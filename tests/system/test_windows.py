@@ -97,6 +97,7 @@ print(*statuses)
 """
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_resumed_scored_and_asked(environment, run):
     train = ["files", "--data.path", run.parent, "--run", run, *TINY]
     said = called(environment, "-c", IN_ONE_PROCESS, run, *train, input="add 3 to y\r\n")

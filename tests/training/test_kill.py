@@ -65,6 +65,7 @@ def finish(pairs, run):
     assert [path.name for path in (run / "checkpoints").iterdir() if "." in path.name] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_trains_ends_the_same(pairs, uninterrupted, tmp_path):
     run = tmp_path / "killed"
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):

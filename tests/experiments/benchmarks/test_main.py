@@ -31,6 +31,7 @@ def cards(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_result_is_made_by_one_command_and_goes_on(cards, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("CI_STEPS", raising=False)

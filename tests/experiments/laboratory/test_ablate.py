@@ -58,6 +58,7 @@ def worker_of(process: subprocess.Popen) -> int | None:
     return int(found[0]) if found else None
 
 
+@pytest.mark.slow
 def test_three_processes_share_a_suite_and_two_of_their_kills_lose_nothing(command, tmp_path):
     runs, results = tmp_path / "runs", tmp_path / "results"
     processes = [start(command) for _ in range(3)]

@@ -123,6 +123,7 @@ def made(tmp_path):
     return read_suite(tmp_path / "results", "networks"), tmp_path / "runs"
 
 
+@pytest.mark.slow
 def test_a_network_is_made_once_and_every_run_of_its_row_begins_with_it(made):
     lines, runs = made
     assert sorted((line.row, line.seed) for line in lines) == [

@@ -14,6 +14,7 @@ def measured(tmp_path, *words):
     return {row["row"]: row for row in json.loads((tmp_path / "rows.json").read_text())}
 
 
+@pytest.mark.slow
 def test_both_steps_are_measured_at_both_sizes(tmp_path, capsys):
     rows = measured(tmp_path, "--small", "100000", "--large", "200000", "--batches", "50")
     assert set(rows) == {f"corpus, memory of {step}" for step in STAGES}

@@ -65,6 +65,7 @@ def test_bad_settings_are_one_line(capsys, tmp_path, monkeypatch):
     assert "--json" in lines[0] and "rounds" in lines[1] and "sleep" in lines[2] and "CI_STEPS=few" in lines[-1]
 
 
+@pytest.mark.slow
 def test_a_trial_goes_the_whole_way_and_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("CI_STEPS", "20")
     monkeypatch.setattr(train, "TRAINING_PACKAGES", {"nn.Transformer": "torch"})

@@ -36,6 +36,7 @@ def test_a_process_that_ends_too_early_is_named():
         take_turns([job], {"shape A": {"steps": 1}}, 1, 1, 16)
 
 
+@pytest.mark.slow
 def test_two_processes_take_turns_and_each_answers_every_request():
     jobs = [Job(name, "train", {"shape": TINY, "first": {"steps": 1}}) for name in ("ours", "nn.Transformer")]
     found = take_turns(jobs, {"one": {"steps": 1}, "three": {"steps": 3}}, 2, 1, 16)

@@ -50,6 +50,7 @@ def call(*options):
     return run_and_report(few_shot.main, [*map(str, options), "--operations", *FAMILY, "--tasks", "3"])
 
 
+@pytest.mark.slow
 def test_kinds_are_measured_for_every_k_and_set_against_plain_training(runs, tmp_path, capsys):
     given = ["--k", 2, 4, "--draws", 2, "--steps", 2, "--json", tmp_path / "rows.json"]
     assert call(runs / "a", runs / "b", runs / "meta-a", runs / "meta-b", *given) == 0
@@ -104,6 +105,7 @@ def go_on(runs, start, name, *words):
     return runs / name
 
 
+@pytest.mark.slow
 def test_runs_that_began_with_trained_ones_are_set_against_each_other(runs, tmp_path):
     begun = [
         go_on(runs, start, f"{start}-{meta}", "--seed", seed, "--strategies.meta.kind", meta)

@@ -15,7 +15,9 @@ def of_strategies(files):
 
 
 @pytest.mark.parametrize(
-    ("options", "phases", "most"), [(PLAIN_NETWORK, 1, 10), ([], 2, 15)], ids=["plain", "train.py"]
+    ("options", "phases", "most"), [
+        pytest.param(PLAIN_NETWORK, 1, 10, id="plain"), pytest.param([], 2, 15, id="train.py", marks=pytest.mark.slow)
+    ],
 )
 def test_a_step_enters_few_files_and_no_strategy(options, phases, most):
     found = files_entered([*SMALL_DATA, *options])
