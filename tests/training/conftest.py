@@ -5,6 +5,7 @@ import signal
 import pytest
 import torch
 
+import train
 from data.example import BadRecords, Example
 
 BATCHES = "--device cpu --threads 1 --data.batch_tokens 0 --data.batch_examples 4".split()
@@ -100,3 +101,13 @@ def hangups_are_heard():
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(scope="module")
+def training_alone():
+    """No cap on steps, and no scores at the end of a run, which take longer than a few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI_STEPS", raising=False)
+        patch.setattr(train, "evaluate_run", lambda *_: [])
+        patch.setattr(train, "show_results", lambda *_: None)
+        yield

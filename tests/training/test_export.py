@@ -29,14 +29,7 @@ OF_SUMMARIES = {
 }  # fmt: skip
 SOURCES = ["add 3 to x", "return the sum of the even numbers in xs", "for i in range(10): print(x)", "a"]
 
-
-@pytest.fixture(autouse=True, scope="module")
-def training_alone():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CI_STEPS", raising=False)
-        patch.setattr(train, "evaluate_run", lambda *_: [])
-        patch.setattr(train, "show_results", lambda *_: None)
-        yield
+pytestmark = pytest.mark.usefixtures("training_alone")
 
 
 def begun(make_checkpoint, folder, kind, *options, **said):

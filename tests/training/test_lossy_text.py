@@ -31,15 +31,7 @@ TINY = """--device cpu --threads 1 --data.batch_tokens 0 --data.batch_examples 4
 
 PAIRS_ALONE = ("--training.objectives.denoise", "0", "--training.objectives.rename", "0")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def training_alone():
-    """No cap on steps, and no scores at the end of a run, which take longer than its steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CI_STEPS", raising=False)
-        patch.setattr(train, "evaluate_run", lambda *_: [])
-        patch.setattr(train, "show_results", lambda *_: None)
-        yield
+pytestmark = pytest.mark.usefixtures("training_alone")
 
 
 def write_pairs(path):
