@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
-from data.example import IGNORE
+from data.example import IGNORE, Item
 from model.attention import is_watched
 from model.fast import FastTransformer
 from model.heads import ENCODER_HEADS, CopyHead
@@ -61,8 +61,8 @@ def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -
     return sequence_loss(model.logits(states[predicted]), batch.target[predicted], label_smoothing)
 
 
-def n_predicted(batch: Batch) -> int:
-    """How much enters the batch's loss, known before the forward pass."""
-    if batch.kind == "permutation":
-        return int((batch.labels > 0).sum())
-    return int(batch.target_mask.sum() if batch.labels is None else (batch.labels != IGNORE).sum())
+def n_predicted(item: Item) -> int:
+    """How much of an item enters the loss of its batch."""
+    if item.kind == "permutation":
+        return sum(rank > 0 for rank in item.labels)
+    return len(item.target) if item.labels is None else sum(label != IGNORE for label in item.labels)

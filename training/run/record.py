@@ -101,7 +101,8 @@ def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | No
         run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
     elif run.settings.init.from_:
         begin_from_checkpoint(run)
-    truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
+    if run.writes:
+        truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
     return checkpoint
 
 

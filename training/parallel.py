@@ -1,0 +1,120 @@
+"""Several processes that train one network: each has a copy of it and computes its share of every step's batches.
+
+The unit is a batch. A step has `accumulate` batches whatever the number of processes, in an order that depends on
+(seed, epoch, id) alone; of N processes the k-th takes every N-th of them from the k-th on. Each divides its losses by
+the number of real tokens of the *whole* step, so the sum of the processes' gradients is the gradient of one process
+that computes all batches: a mean of the processes' means is another number where their batches differ in length.
+
+    own               the batches of a step that this process computes
+    exchange          the sum of all gradients, after the backward passes of a step and before clipping
+    wait_for_first    until the first process has saved what it alone saves
+
+Only the first process (rank 0) writes files and prints. The processes are started by torchrun, or by `python train.py`
+itself (training/processes.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy
+import torch
+from torch import distributed, nn
+
+PATIENCE = timedelta(seconds=60)  # for another process in an exchange: all have the same work in a step
+LONG = timedelta(days=1000)  # for the first process's longer work: tokenizer, checkpoint
+
+
+@dataclass
+class Ranks:
+    """The processes that train together, as one of them sees them."""
+
+    rank: int  # of this process; 0 is the first
+    world: int  # how many there are
+    store: distributed.Store
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and prints."""
+        return self.rank == 0
+
+    def own(self, n_batches: int) -> range:
+        """The numbers of this process's share of a step's batches."""
+        return range(self.rank, n_batches, self.world)
+
+    def exchange(self, model: nn.Module, figures: Sequence[float]) -> list[float]:
+        """Give every weight the sum of its gradients in all processes; one that no process used keeps None.
+
+        All gradients travel as one vector: many small messages would each wait for the slowest process. Returns the
+        sums of the figures.
+        """
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        sums = self.total(*figures, *(weight.grad is not None for weight in weights))
+        used = sums[len(figures) :]
+        weights = [weight for weight, n in zip(weights, used, strict=True) if n]
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        if weights:
+            self.sum_gradients(weights)
+        return sums[: len(figures)]
+
+    def sum_gradients(self, weights: Sequence[nn.Parameter]) -> None:
+        """Give these weights, which all have a gradient, the sum of the processes' gradients."""
+        gradients = [weight.grad for weight in weights]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])  # (n of all weights)
+        distributed.all_reduce(flat)
+        sizes = [gradient.numel() for gradient in gradients]
+        summed = [part.view_as(gradient) for part, gradient in zip(flat.split(sizes), gradients, strict=True)]
+        torch._foreach_copy_(gradients, summed)
+
+    def total(self, *numbers: float) -> list[float]:
+        """The sum of each number over all processes, the same in all of them."""
+        sums = torch.tensor([float(number) for number in numbers], dtype=torch.float64)
+        distributed.all_reduce(sums)
+        return sums.tolist()
+
+    def wait_for_first(self, what: str) -> None:
+        """Wait, however long it takes, until the first process has come here too."""
+        if self.first:
+            self.store.set(what, "done")
+        else:
+            self.store.wait([what], LONG)
+
+
+def seed_batch(seed: int, step: int, number: int) -> None:
+    """Seed torch's generators for one batch, so that dropout is the same whichever process computes it."""
+    torch.manual_seed(int(numpy.random.SeedSequence((seed, step, number)).generate_state(1, numpy.uint64)[0] >> 1))
+
+
+@contextmanager
+def in_first(run: Any, what: str) -> Iterator[bool]:
+    """Inside the `with` the first process works (True) and all others wait (False), however long it takes."""
+    yield run.writes
+    if run.ranks is not None:
+        run.ranks.wait_for_first(what)
+
+
+@contextmanager
+def in_turn(ranks: Ranks | None, what: str) -> Iterator[None]:
+    """Inside the `with` the first process is alone, then all others are: they find in caches what it has made."""
+    if ranks is not None and not ranks.first:
+        ranks.wait_for_first(what)
+    yield
+    if ranks is not None and ranks.first:
+        ranks.wait_for_first(what)
+
+
+def join() -> Ranks | None:
+    """The processes that this one was started with, or None where it was started alone."""
+    if "RANK" not in os.environ or not distributed.is_available():
+        return None
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    store = distributed.distributed_c10d._get_default_store()
+    return Ranks(distributed.get_rank(), distributed.get_world_size(), store)
