@@ -26,18 +26,23 @@ from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from pathlib import Path
 
-import torch
-
-from system.options import run_and_report
 from system.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
+
+from training.processes import start_others
+
+if __name__ == "__main__":
+    start_others(sys.argv[1:])  # here, since PyTorch takes seconds to load
+
+import torch
 
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import evaluate_run
 from evaluation.summary import show_results
 from model.fast import make_network
 from system.device import collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
+from system.options import run_and_report
 from training.batch_loss import batch_loss
 from training.check import check_data
 from training.command_line import read_training_command, with_language
@@ -48,7 +53,7 @@ from training.first_tokenizer import first_tokenizer
 from training.lossy_text import show_lossy_text
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.parallel import in_first, in_turn, join, seed_batch
+from training.parallel import in_first, in_turn, join, seed_batch, with_mode
 from training.phase import exchange_gradients, finish_phase, next_step, prepare, record_step, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
@@ -75,7 +80,8 @@ def main(argv: list[str]) -> int:
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     if "--check" in argv:
         return check_data(settings)
-    folder, ranks = Path(settings.run), join()
+    folder, ranks = Path(settings.run), join(settings.parallel)
+    settings = with_mode(settings, ranks)
     if ranks is None or ranks.first:
         check_run(folder, resume, overwrite)
     settings = with_language(settings)

@@ -16,15 +16,21 @@ itself (training/processes.py).
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import torch
 from torch import distributed, nn
+
+from training.config import ParallelConfig
+from training.processes import STORE, end_with_parent
+
+Settings = TypeVar("Settings")
 
 PATIENCE = timedelta(seconds=60)  # for another process in an exchange: all have the same work in a step
 LONG = timedelta(days=1000)  # for the first process's longer work: tokenizer, checkpoint
@@ -60,7 +66,7 @@ class Ranks:
         for weight in weights:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        if weights:
+        if weights and self.world > 1:
             self.sum_gradients(weights)
         return sums[: len(figures)]
 
@@ -76,7 +82,8 @@ class Ranks:
     def total(self, *numbers: float) -> list[float]:
         """The sum of each number over all processes, the same in all of them."""
         sums = torch.tensor([float(number) for number in numbers], dtype=torch.float64)
-        distributed.all_reduce(sums)
+        if self.world > 1:
+            distributed.all_reduce(sums)
         return sums.tolist()
 
     def wait_for_first(self, what: str) -> None:
@@ -110,11 +117,20 @@ def in_turn(ranks: Ranks | None, what: str) -> Iterator[None]:
         ranks.wait_for_first(what)
 
 
-def join() -> Ranks | None:
-    """The processes that this one was started with, or None where it was started alone."""
-    if "RANK" not in os.environ or not distributed.is_available():
-        return None
+def join(config: ParallelConfig) -> Ranks | None:
+    """The processes that this one was started with, or None where it trains alone, as it does by default."""
+    if "RANK" not in os.environ:
+        return Ranks(0, 1, distributed.HashStore()) if config.mode == "copies" else None
+    rank, world, store = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), None
+    if STORE in os.environ:  # started by python train.py
+        end_with_parent()
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+        store = distributed.FileStore(os.environ[STORE], world)
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
-    store = distributed.distributed_c10d._get_default_store()
-    return Ranks(distributed.get_rank(), distributed.get_world_size(), store)
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    return Ranks(rank, world, store or distributed.distributed_c10d._get_default_store())
+
+
+def with_mode(settings: Settings, ranks: Ranks | None) -> Settings:
+    """Settings that say how the run is trained: what several processes have begun is gone on with in their way."""
+    return settings if ranks is None else replace(settings, parallel=replace(settings.parallel, mode="copies"))
