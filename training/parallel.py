@@ -25,10 +25,11 @@ from typing import Any, TypeVar
 
 import numpy
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
+from system.errors import UserError
 from training.config import ParallelConfig
-from training.processes import STORE, end_with_parent
+from training.processes import STORE, end_with_parent, lost_process
 
 Settings = TypeVar("Settings")
 
@@ -74,7 +75,7 @@ class Ranks:
         """Give these weights, which all have a gradient, the sum of the processes' gradients."""
         gradients = [weight.grad for weight in weights]
         flat = torch.cat([gradient.flatten() for gradient in gradients])  # (n of all weights)
-        distributed.all_reduce(flat)
+        self.reduce(flat)
         sizes = [gradient.numel() for gradient in gradients]
         summed = [part.view_as(gradient) for part, gradient in zip(flat.split(sizes), gradients, strict=True)]
         torch._foreach_copy_(gradients, summed)
@@ -82,9 +83,26 @@ class Ranks:
     def total(self, *numbers: float) -> list[float]:
         """The sum of each number over all processes, the same in all of them."""
         sums = torch.tensor([float(number) for number in numbers], dtype=torch.float64)
-        if self.world > 1:
-            distributed.all_reduce(sums)
+        self.reduce(sums)
         return sums.tolist()
+
+    def reduce(self, numbers: Tensor) -> None:
+        """Put the sum over all processes into a tensor. Raises UserError in one process where another one is lost."""
+        if self.world == 1:
+            return
+        try:
+            distributed.all_reduce(numbers)
+        except RuntimeError as error:
+            if self.first_to_say("lost"):
+                raise UserError(f"{who_is_lost(self.rank, self.world, str(error))}; go on with --resume") from error
+            raise SystemExit(2) from None
+
+    def first_to_say(self, what: str) -> bool:
+        """Whether no other process has said this before; also where the store is gone with its process."""
+        try:
+            return self.store.compare_set(what, "", str(self.rank)) == str(self.rank).encode()
+        except RuntimeError:
+            return True
 
     def wait_for_first(self, what: str) -> None:
         """Wait, however long it takes, until the first process has come here too."""
@@ -92,6 +110,14 @@ class Ranks:
             self.store.set(what, "done")
         else:
             self.store.wait([what], LONG)
+
+
+def who_is_lost(rank: int, world: int, error: str) -> str:
+    """What is known of the process that an exchange has failed for, from its error."""
+    if known := lost_process():
+        return known
+    how = f"has not answered for {PATIENCE.seconds} s" if "imed out" in error else "is gone"
+    return f"process {rank} of {world} was in an exchange of gradients, and another one {how}"
 
 
 def seed_batch(seed: int, step: int, number: int) -> None:

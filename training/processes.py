@@ -33,6 +33,9 @@ GRACE = 5.0  # seconds in which this process may say itself why it ends when ano
 GPUS = ("/proc/driver/nvidia/version", "/dev/kfd")
 
 
+STARTED: list[Others] = []  # by this process
+
+
 @dataclass
 class Others:
     """The other processes, as the first one sees them."""
@@ -95,9 +98,20 @@ def start_others(argv: list[str]) -> Others | None:
             ))  # fmt: skip
     os.environ["RANK"] = "0"
     others = Others(folder, processes)
+    STARTED.append(others)
     threading.Thread(target=others.watch, daemon=True).start()
     atexit.register(others.end)
     return others
+
+
+def lost_process() -> str:
+    """Which of the processes that this one has started has ended before its time, and how; "" where none has."""
+    for others in STARTED:
+        until = time.monotonic() + 1  # its connection ends before it does
+        while not others.lost() and time.monotonic() < until:
+            time.sleep(0.05)
+        return others.lost()
+    return ""
 
 
 def end_with_parent() -> None:
