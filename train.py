@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
     collect_garbage_seldom()
     seed_everything(settings.seed)
 
-    with in_turn(ranks, "data and tokenizer"):
+    with in_turn(ranks):
         corpora = read_corpora(settings)
         tokenizer = load_tokenizer(folder) if resume else first_tokenizer(settings, corpora)
     settings = replace(settings, model=replace(settings.model, vocab_size=tokenizer.vocab_size))
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
 def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: bool) -> int:
     """Train in two phases, save the network and score it. Returns the exit status."""
     folder, settings, tokenizer, model = run.folder, run.settings, run.tokenizer, run.model
-    with in_first(run, "the run's folder") as writes:
+    with in_first(run) as writes:
         if writes:
             begin_folder(run, corpora, resume, keeps_memory)
     checkpoint = begin(run, corpora, resume)

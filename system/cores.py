@@ -20,8 +20,8 @@ def container_cores() -> int | None:
     """Whole cores that the container's limit amounts to; None where there is none."""
     with suppress(OSError, ValueError):
         quota, period = map(int, V2.read_text(encoding="ascii").split())
-        return quota // period
+        return max(1, quota // period)
     with suppress(OSError, ValueError):
         quota, period = (int(path.read_text(encoding="ascii")) for path in V1)
-        return quota // period if quota > 0 else None
+        return max(1, quota // period) if quota > 0 else None
     return None

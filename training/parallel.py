@@ -44,6 +44,7 @@ class Ranks:
     rank: int  # of this process; 0 is the first
     world: int  # how many there are
     store: distributed.Store
+    n_waits: int = 0  # how often the others have waited for the first one, the same number in all
 
     @property
     def first(self) -> bool:
@@ -104,12 +105,13 @@ class Ranks:
         except RuntimeError:
             return True
 
-    def wait_for_first(self, what: str) -> None:
+    def wait_for_first(self) -> None:
         """Wait, however long it takes, until the first process has come here too."""
+        self.n_waits += 1
         if self.first:
-            self.store.set(what, "done")
+            self.store.set(f"done {self.n_waits}", "")
         else:
-            self.store.wait([what], LONG)
+            self.store.wait([f"done {self.n_waits}"], LONG)
 
 
 def who_is_lost(rank: int, world: int, error: str) -> str:
@@ -126,21 +128,21 @@ def seed_batch(seed: int, step: int, number: int) -> None:
 
 
 @contextmanager
-def in_first(run: Any, what: str) -> Iterator[bool]:
+def in_first(run: Any) -> Iterator[bool]:
     """Inside the `with` the first process works (True) and all others wait (False), however long it takes."""
     yield run.writes
     if run.ranks is not None:
-        run.ranks.wait_for_first(what)
+        run.ranks.wait_for_first()
 
 
 @contextmanager
-def in_turn(ranks: Ranks | None, what: str) -> Iterator[None]:
+def in_turn(ranks: Ranks | None) -> Iterator[None]:
     """Inside the `with` the first process is alone, then all others are: they find in caches what it has made."""
     if ranks is not None and not ranks.first:
-        ranks.wait_for_first(what)
+        ranks.wait_for_first()
     yield
     if ranks is not None and ranks.first:
-        ranks.wait_for_first(what)
+        ranks.wait_for_first()
 
 
 def join(config: ParallelConfig) -> Ranks | None:
@@ -153,7 +155,8 @@ def join(config: ParallelConfig) -> Ranks | None:
         os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
         store = distributed.FileStore(os.environ[STORE], world)
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    if not distributed.is_initialized():
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
     return Ranks(rank, world, store or distributed.distributed_c10d._get_default_store())
 
 

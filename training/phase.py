@@ -155,7 +155,7 @@ def write_metrics(run: Run, phase: Phase, **figures: float) -> None:
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises UserError."""
-    with in_first(run, f"checkpoint {run.position.total_step}") as is_first:
+    with in_first(run) as is_first:
         if is_first:
             write_checkpoint(run, phase)
 

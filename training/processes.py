@@ -117,7 +117,14 @@ def lost_process() -> str:
 def end_with_parent() -> None:
     """In a process that another one has started: end when that is gone, be it killed."""
     if STORE in os.environ and os.environ.get("RANK", "0") != "0":
-        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=end_when_alone, daemon=True).start()
+
+
+def end_when_alone() -> None:
+    """Wait for the end of standard input, then end this process; its parent cannot tidy up any more."""
+    sys.stdin.read()
+    shutil.rmtree(Path(os.environ[STORE]).parent, ignore_errors=True)
+    os._exit(1)
 
 
 def number_of_processes(argv: list[str]) -> int:
