@@ -102,12 +102,13 @@ def has_records(path: Path, dialect: Dialect) -> bool:
 
 
 def check_lines_before(path: Path, dialect: Dialect, columns: Sequence[str], n_lines: int) -> None:
-    """Raise UserError when the columns do not stand where the header should, but on a line below."""
+    """Raise UserError when the columns do not stand where the header should, but on a line below, however separated."""
     if set(columns) <= set(header_of(path, dialect)):
         return
-    for record in islice(parse(path, dialect), n_lines):
-        if set(columns) <= set(record.fields or ()):
-            raise UserError(f"{path}: the columns stand on line {record.line}; delete the lines before it")
+    for mark in dict.fromkeys((dialect.delimiter, *NAMES)):
+        for record in islice(parse(path, replace(dialect, delimiter=mark)), n_lines):
+            if set(columns) <= set(record.fields or ()):
+                raise UserError(f"{path}: the columns stand on line {record.line}; delete the lines before it")
 
 
 def check_twice(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:

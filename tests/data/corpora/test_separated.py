@@ -69,6 +69,7 @@ def test_a_spreadsheets_own_line_is_read(tmp_path):
 
 def test_other_lines_before_the_header_are_named(tmp_path):
     assert "the columns stand on line 3" in refusal(tmp_path / "a.csv", "My pairs,\nof May,\n" + written())
+    assert "the columns stand on line 3" in refusal(tmp_path / "a.csv", "My pairs;\nof May;\n" + written(";"))
     assert "'#nl'" in refusal(tmp_path / "a.csv", written(header="#nl,code"))
 
 
