@@ -52,7 +52,7 @@ def test_text_is_the_same_wherever_a_pipe_is_cut():
     (b"good\nbad \xff\n", "line 2 of standard input is not UTF-8 at byte 4"),
     ("good\nbad\n".encode("utf-16"), "line 1 of standard input is not UTF-8 text, but perhaps UTF-16"),
     ("good\n".encode("utf-16-le"), "perhaps UTF-16"),
-    (b"x" * 2**21, "more than a mebibyte"),
+    (b"good\n\n" + b"x" * 2**21, "line 3 of standard input is longer than a mebibyte"),
 ])  # fmt: skip
 def test_what_is_no_text_is_named_with_its_line(content, words):
     with pytest.raises(UserError, match=words):
@@ -60,12 +60,13 @@ def test_what_is_no_text_is_named_with_its_line(content, words):
 
 
 @pytest.mark.parametrize(("words", "read"), [
-    (["--prompt"], ["--prompt", "-"]),
-    (["--prompt", "--beam", "4"], ["--prompt", "-", "--beam", "4"]),
-    (["--run", "x", "--prompt"], ["--run", "x", "--prompt", "-"]),
-    (["--prompt", "-"], ["--prompt", "-"]),
-    (["--prompt", "sort xs", "--beam", "4"], ["--prompt", "sort xs", "--beam", "4"]),
-    (["--prompt", ""], ["--prompt", ""]),
+    (["--prompt"], ["--prompt=-"]),
+    (["--prompt", "--beam", "4"], ["--prompt=-", "--beam", "4"]),
+    (["--run", "x", "--prompt"], ["--run", "x", "--prompt=-"]),
+    (["--prompt", "-"], ["--prompt=-"]),
+    (["--prompt", "sort xs", "--beam", "4"], ["--prompt=sort xs", "--beam", "4"]),
+    (["--prompt", "-x plus y", "4"], ["--prompt=-x plus y", "4"]),
+    (["--prompt", ""], ["--prompt="]),
     (["--prompt=--x"], ["--prompt=--x"]),
     ([], []),
 ])  # fmt: skip
