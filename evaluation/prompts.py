@@ -43,8 +43,7 @@ def typed() -> Iterator[list[str]]:
     print("a description, then Enter; Ctrl-D ends (on Windows Ctrl-Z and Enter)", file=sys.stderr)
     while True:
         try:
-            text = input("> " if sys.stdout.isatty() else "").strip()
-            text.encode("utf-8")
+            text = as_utf8(input("> " if sys.stdout.isatty() else "")).strip()
         except EOFError:
             return
         except UnicodeError:
@@ -52,6 +51,15 @@ def typed() -> Iterator[list[str]]:
             continue
         if text:
             yield [text]
+
+
+def as_utf8(text: str) -> str:
+    """A typed text, also where Python takes a terminal of UTF-8 for one of another encoding. Raises UnicodeError."""
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:  # it holds bytes that were not decoded
+        return text.encode(sys.stdin.encoding, "surrogateescape").decode("utf-8")
 
 
 def in_groups(stream: IO[bytes]) -> Iterator[list[str]]:

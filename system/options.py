@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import io
 import re
 import sys
@@ -115,6 +116,8 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         return leave_closed_pipe()
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if error.errno == errno.ENOSPC and not error.filename:
+            line = "No space left on device: standard output or a file cannot be written; free some space"
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

@@ -3,10 +3,11 @@
 import io
 import os
 import random
+import sys
 
 import pytest
 
-from evaluation.prompts import AT_ONCE, in_groups, with_prompt_text
+from evaluation.prompts import AT_ONCE, as_utf8, in_groups, with_prompt_text
 from system.errors import UserError
 
 
@@ -57,6 +58,13 @@ def test_text_is_the_same_wherever_a_pipe_is_cut():
 def test_what_is_no_text_is_named_with_its_line(content, words):
     with pytest.raises(UserError, match=words):
         list(in_groups(io.BytesIO(content)))
+
+
+def test_typed_utf8_is_itself_whatever_python_takes_the_terminal_for(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert as_utf8("größe 漢".encode().decode("ascii", "surrogateescape")) == as_utf8("größe 漢") == "größe 漢"
+    with pytest.raises(UnicodeError):
+        as_utf8("gr\udcf6\udcdfe")
 
 
 @pytest.mark.parametrize(("words", "read"), [

@@ -253,6 +253,7 @@ def test_the_cap_shortens_steps_data_and_scoring_and_lengthens_nothing(monkeypat
     ("raised", "status", "said"),
     [
         (UserError("two\nlines"), 2, "error: two lines\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device: standard output or a"),
         (OSError(errno.ENOSPC, "No space left on device", "scores.json"), 2, "error: scores.json: No space left"),
         (MemoryError(), 2, "error: not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
