@@ -131,7 +131,8 @@ def read_values(folder: Path) -> dict[str, Any]:
     """
     refuse_links(folder)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is no run and no checkpoint: it has no config.json; give another folder")
+        what = "has no config.json; give another folder" if folder.exists() else "does not exist; download it first"
+        raise UserError(f"{folder} is no run and no checkpoint: it {what}")
     path = folder / "generation_config.json"
     values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
     unsaid = [name for name in ("decoder_start_token_id", "bad_words_ids") if values.get(name) is None]

@@ -166,7 +166,7 @@ def write_pairs(path):
 
 def test_folders_that_are_no_checkpoint_are_refused(make_checkpoint, tmp_path, capsys):
     folder = make_checkpoint("bart")
-    assert "it has no config.json" in refused(capsys, tmp_path / "nowhere", tmp_path)
+    assert "it does not exist; download it first" in refused(capsys, tmp_path / "nowhere", tmp_path)
     bare = spoilt(folder, tmp_path)
     for name in ("vocab.json", "merges.txt"):
         (bare / name).unlink()
