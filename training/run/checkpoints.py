@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from system.atomic_files import aside_of, kind_of, reason, remove, replace_folder, write_synced
 from system.errors import UserError
 from system.from_disk import read_typed
+from system.terminal import shown
 from training.run.folder import metrics_size
 from training.weights import as_bytes, check_alike, read_tensors, restore_weights, weights_of
 
@@ -129,7 +130,7 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
                 return read_checkpoint(folder)
             except UserError as error:  # whole, and made by something else
                 damage = str(error)
-        print(f"{folder} is damaged ({damage}); taking the checkpoint before it", file=sys.stderr)
+        print(shown(f"{folder} is damaged ({damage}); taking the checkpoint before it"), file=sys.stderr)
     if folders:
         raise CheckpointError(f"{run}: none of its checkpoints is whole; start again with --overwrite")
     return None

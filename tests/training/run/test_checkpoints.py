@@ -313,6 +313,15 @@ def test_a_pipe_in_a_checkpoint_is_damage_and_nobody_waits_for_its_writer(tmp_pa
     assert "state.json is a pipe, not a file" in capsys.readouterr().err
 
 
+def test_what_a_strangers_manifest_says_does_not_steer_the_terminal(tmp_path, capsys):
+    save(tmp_path, 1, start())
+    path = save(tmp_path, 2, start()) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"\x1b[31mred": ""}))
+    assert find_checkpoint(tmp_path).position.step == 1
+    said = capsys.readouterr().err
+    assert "\\x1b[31mred" in said and "\x1b" not in said
+
+
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path):
     for step in (1, 2):
         run_folder.append_metrics(tmp_path, {"step": step})
