@@ -35,11 +35,6 @@ def save_weights(path: Path, model: nn.Module) -> None:
     write_atomically(path, as_bytes(weights_of(model)))
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Read the weights that `save_weights` wrote into a model of the same settings. Raises UserError."""
-    restore_weights(read_tensors(path), model, path)
-
-
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Read the tensors of a safetensors file by name. Raises UserError when it is missing or damaged."""
     refuse_in_its_place(path)
