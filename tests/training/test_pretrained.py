@@ -25,7 +25,7 @@ from training.batch_loss import batch_loss
 from training.command_line import read_training_command
 from training.pretrained import read_network, read_tokenizer, weights_hash
 from training.run.load import load_network, load_tokenizer
-from training.weights import load_weights
+from training.weights import read_tensors, restore_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -295,7 +295,8 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
     assert values["init"] == {"from": str(begun.parent / "checkpoint")}
     assert values["special_ids"] == tokenizer.special_ids()
     assert load_tokenizer(begun).special_ids() == tokenizer.special_ids()
-    load_weights(begun / "model.safetensors", trained)
+    path = begun / "model.safetensors"
+    restore_weights(read_tensors(path), trained, path)
     moved = (trained.embedding.weight - model.embedding.weight).abs().max()
     assert 0 < moved < 0.01  # three steps of 1e-3
     assert lines[-1]["step"] == 3
