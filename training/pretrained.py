@@ -25,7 +25,7 @@ from model.interop.hugging_face import ConversionError, Imported, from_hugging_f
 from system.errors import UserError
 from system.from_disk import read_typed, refuse_in_its_place
 from system.links import refuse_links
-from training.weights import NUMBERS, in_words, read_tensors
+from training.weights import NUMBERS, number_kind, read_tensors
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 
@@ -60,7 +60,7 @@ def refuse_odd_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype not in NUMBERS or tensor.layout != torch.strided or tensor.is_meta:
             layout = "" if tensor.layout == torch.strided else ", sparse"
-            what = f"is {in_words(tensor.dtype)}{layout}"
+            what = f"is {number_kind(tensor.dtype)}{layout}"
             mend = "fetch the checkpoint in float32, float16 or bfloat16, and not quantised"
         elif not tensor.isfinite().all():
             what, mend = "holds numbers that are NaN or infinite", "fetch the checkpoint again"

@@ -67,9 +67,9 @@ def check_alike(
             raise UserError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
         found, wanted = tensors[name].dtype, own[name].dtype
         if found != wanted and (exactly or not {found, wanted} <= {*NUMBERS}):
-            raise UserError(f"{path}: {name} is {in_words(found)}, the model's is {in_words(wanted)}; restore the file")
+            raise UserError(f"{path}: {name} is {number_kind(found)}, the model's is {number_kind(wanted)}; restore the file")
 
 
-def in_words(dtype: torch.dtype) -> str:
+def number_kind(dtype: torch.dtype) -> str:
     """The name of a kind of numbers."""
     return str(dtype).removeprefix("torch.")

@@ -182,14 +182,14 @@ def checkpoint_folders(run: Path) -> list[Path]:
 def find_damage(folder: Path) -> str | None:
     """The damage of a checkpoint in words, or None when every file is as it was written."""
     try:
+        for path in folder.iterdir():  # who opened a pipe would wait for its writer
+            if path.exists() and not path.is_file():
+                return f"{path.name} is {kind_of(path)}, not a file"
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if missing := [name for name in WHOLE if name not in digests]:
             return f"manifest.json does not name {missing[0]}"
         for name, digest in digests.items():
-            path = folder / Path(name).name
-            if path.exists() and not path.is_file():
-                return f"{name} is {kind_of(path)}, not a file"
-            with open(path, "rb") as file:
+            with open(folder / Path(name).name, "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                     return f"{name} was changed"
         if unnamed := [path.name for path in folder.glob("*.safetensors") if path.name not in digests]:

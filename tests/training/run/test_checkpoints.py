@@ -304,13 +304,14 @@ def test_tensors_that_are_not_of_this_network_are_refused_however_well_they_are_
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_pipe_in_a_checkpoint_is_damage_and_nobody_waits_for_its_writer(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["state.json", "manifest.json", "model.safetensors"])
+def test_a_pipe_in_a_checkpoint_is_damage_and_nobody_waits_for_its_writer(tmp_path, capsys, name):
     save(tmp_path, 1, start())
-    state = save(tmp_path, 2, start()) / "state.json"
-    state.unlink()
-    os.mkfifo(state)
+    path = save(tmp_path, 2, start()) / name
+    path.unlink()
+    os.mkfifo(path)
     assert find_checkpoint(tmp_path).position.step == 1
-    assert "state.json is a pipe, not a file" in capsys.readouterr().err
+    assert f"{name} is a pipe, not a file" in capsys.readouterr().err
 
 
 def test_what_a_strangers_manifest_says_does_not_steer_the_terminal(tmp_path, capsys):
