@@ -67,7 +67,8 @@ def check_alike(
             raise UserError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
         found, wanted = tensors[name].dtype, own[name].dtype
         if found != wanted and (exactly or not {found, wanted} <= {*NUMBERS}):
-            raise UserError(f"{path}: {name} is {number_kind(found)}, the model's is {number_kind(wanted)}; restore the file")
+            kinds = f"{number_kind(found)}, the model's is {number_kind(wanted)}"
+            raise UserError(f"{path}: {name} is {kinds}; restore the file")
 
 
 def number_kind(dtype: torch.dtype) -> str:
