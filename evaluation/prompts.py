@@ -14,10 +14,13 @@ LONGEST_LINE = 2**20  # bytes
 
 
 def with_prompt_text(argv: list[str]) -> list[str]:
-    """The words of a command, where `--prompt` without a text has "-" for one."""
+    """The words of a command, where `--prompt` without a text has "-" for one, and a text may begin with a "-"."""
     words = []
-    for word, following in zip(argv, [*argv[1:], "--"]):
-        words += [word, "-"] if word == "--prompt" and following.startswith("--") else [word]
+    for before, word, following in zip(["", *argv], argv, [*argv[1:], "--"]):
+        if word == "--prompt":
+            words.append("--prompt=-" if following.startswith("--") else f"--prompt={following}")
+        elif before != "--prompt" or word.startswith("--"):
+            words.append(word)
     return words
 
 
@@ -40,8 +43,7 @@ def typed() -> Iterator[list[str]]:
     print("a description, then Enter; Ctrl-D ends (on Windows Ctrl-Z and Enter)", file=sys.stderr)
     while True:
         try:
-            text = input("> " if sys.stdout.isatty() else "").strip()
-            text.encode("utf-8")
+            text = as_utf8(input("> " if sys.stdout.isatty() else "")).strip()
         except EOFError:
             return
         except UnicodeError:
@@ -49,6 +51,15 @@ def typed() -> Iterator[list[str]]:
             continue
         if text:
             yield [text]
+
+
+def as_utf8(text: str) -> str:
+    """A typed text, also where Python takes a terminal of UTF-8 for one of another encoding. Raises UnicodeError."""
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:  # it holds bytes that were not decoded
+        return text.encode(sys.stdin.encoding, "surrogateescape").decode("utf-8")
 
 
 def in_groups(stream: IO[bytes]) -> Iterator[list[str]]:
@@ -70,11 +81,13 @@ def in_groups(stream: IO[bytes]) -> Iterator[list[str]]:
 
 def lines_at_hand(stream: IO[bytes]) -> Iterator[list[bytes]]:
     """The whole lines that have come, whenever some have; the last one may lack its end. Raises UserError."""
-    rest = b""
+    rest, n_lines = b"", 0
     while block := stream.read1(2**16):  # waits for something, not for all of it
         *lines, rest = (rest + block).split(b"\n")
         if len(rest) > LONGEST_LINE:
-            raise UserError("standard input has a line of more than a mebibyte; give one description a line")
+            number = n_lines + len(lines) + 1
+            raise UserError(f"line {number} of standard input is longer than a mebibyte; give one description a line")
+        n_lines += len(lines)
         yield lines
     yield [rest]
 

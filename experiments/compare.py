@@ -26,6 +26,7 @@ from experiments.record.compact_lines import settings_that_count
 from experiments.record.measurement import check_writable
 from system.atomic_files import write_atomically
 from system.errors import UserError
+from system.from_disk import checked
 from system.options import parse, run_and_report
 from training.run.folder import read_config_values
 from training.run.old_settings import flat
@@ -42,6 +43,16 @@ class Settings:
     examples: int = 3  # of each split and side: examples that only this run gets right
     plot: Path | None = None  # file for the curves (png or svg)
     json: Path | None = None  # file for the comparison
+
+
+@dataclass
+class Compared:
+    """What a line of predictions.jsonl has to have here."""
+
+    id: str
+    nl: str | None
+    reference: str
+    prediction: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,8 @@ def paired_predictions(first: RunFolder, second: RunFolder) -> dict[str, list[tu
 
 
 def by_split(run: RunFolder) -> dict[str, list[dict]]:
-    """A run's records split by split."""
+    """A run's records split by split. Raises UserError where one lacks what is compared."""
+    checked(run.predictions, list[Compared], run.path / "predictions.jsonl", "score the run again")
     found: dict[str, list[dict]] = {}
     for record in run.predictions:
         found.setdefault(str(record.get("split")), []).append(record)
@@ -179,7 +191,7 @@ def plot_curves(first: RunFolder, second: RunFolder, names: tuple[str, str], fil
     figure, axis = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     for run, name, colour in zip((first, second), names, ("#4c72b0", "#c44e52"), strict=True):
         for key, style in (("loss", {"linewidth": 0.8, "alpha": 0.6}), ("held_out_loss", {"marker": "o"})):
-            points = [(record["step"], record[key]) for record in run.metrics if key in record]
+            points = [(record["step"], record[key]) for record in run.metrics if {key, "step"} <= record.keys()]
             if points:
                 axis.plot(*zip(*points, strict=True), color=colour, label=f"{name}, {key.replace('_', ' ')}", **style)
     axis.set_xlabel("optimiser steps")

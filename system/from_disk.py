@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import dacite
 
-from system.atomic_files import read_json
+from system.atomic_files import kind_of, read_json
 from system.errors import UserError
 
 Number = int | float
@@ -105,6 +105,8 @@ def in_its_place(content: bytes, is_json: bool = False) -> str:
 def refuse_in_its_place(path: Path) -> None:
     """Refuse a file that something else was fetched in the place of. Raises UserError; a file not there is none."""
     if not path.is_file():
+        if path.exists():  # a pipe: who opened it would wait for its writer
+            raise UserError(f"{path} is {kind_of(path)}, not a file; move it away")
         return
     with open(path, "rb") as file:
         found = in_its_place(file.read(200), path.suffix == ".json")

@@ -28,6 +28,6 @@ def refuse_links(folder: Path, folders: bool = False) -> None:
 
 
 def is_blob(path: Path) -> bool:
-    """Whether a link leads to a regular file of the hub's cache that its folder belongs to."""
-    blobs = os.path.realpath(path.parent / ".." / ".." / "blobs")
+    """Whether a link leads to a regular file of the hub's cache that its folder belongs to; its `blobs` is no link."""
+    blobs = os.path.join(os.path.realpath(path.parent / ".." / ".."), "blobs")
     return os.path.dirname(os.path.realpath(path)) == blobs and path.is_file()

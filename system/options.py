@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import io
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import is_dataclass
@@ -15,9 +17,15 @@ import tyro
 from system.bounds import check_bounds
 from system.errors import UserError
 from system.platform import print_plainly
-from system.terminal import error_line, leave_closed_pipe
+from system.terminal import error_line, leave_closed_pipe, open_closed_streams
 
 Settings = TypeVar("Settings")
+PLAINER = {  # of what tyro and Python say of a value
+    r"^Options: ": "",  # a class, where the options have one group
+    r"^(\w+): (?=\1\.)": "",  # a group that the message names once more
+    r"invalid literal for int\(\) with base 10: ('.*')": r"\1 is no whole number",
+    r"could not convert string to float: ('.*')": r"\1 is no number",
+}
 
 
 def parse(
@@ -74,6 +82,8 @@ def unboxed(text: str) -> str:
         elif words:
             break
     said = " ".join(words).removeprefix("Error parsing ").removesuffix(".").removeprefix("__tyro_dummy_inner__.")
+    for pattern, plain in PLAINER.items():
+        said = re.sub(pattern, plain, said)
     return f"{said}; --help lists the options"
 
 
@@ -104,6 +114,7 @@ def run_and_report(main: Any, argv: list[str]) -> int:
 
     Beside bad input these are the operating system's own: a full disk, no permission, no memory.
     """
+    open_closed_streams()
     print_plainly(sys.stdout, sys.stderr)
     try:
         status = main(argv)
@@ -115,6 +126,8 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         return leave_closed_pipe()
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if error.errno == errno.ENOSPC and not error.filename:
+            line = "No space left on device: standard output or a file cannot be written; free some space"
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
@@ -123,5 +136,6 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         if not isinstance(error, MemoryError) and not of_torch:
             raise
         line = "not enough memory; choose a smaller network or smaller batches"
-    print("error:", error_line(line), file=sys.stderr)
+    with contextlib.suppress(OSError):  # a full disk may be that of standard error too
+        print("error:", error_line(line), file=sys.stderr)
     return 2

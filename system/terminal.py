@@ -41,6 +41,13 @@ def error_line(text: Any) -> str:
     return f"{line[: LONGEST_ERROR - KEPT_END - 5]} ... {line[-KEPT_END:]}"
 
 
+def open_closed_streams() -> None:
+    """Put a stream that holds nothing and goes nowhere where the caller has closed one (`2>&-`) and Python has none."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
 def leave_closed_pipe() -> int:
     """The exit status of a program whose reader has gone (`| head`); what is still to be written goes nowhere."""
     with contextlib.suppress(OSError, AttributeError, ValueError):

@@ -29,6 +29,7 @@ from model.interop.hugging_face import ConversionError, Tensors, lost_dropout, t
 from system.atomic_files import check_name, read_json, write_atomically, write_json
 from system.errors import UserError
 from system.options import parse, run_and_report
+from system.terminal import shown
 from training.run.folder import CONFIG_FILE, make_folder, read_config_values
 from training.run.load import load_tokenizer
 from training.run.settings_file import from_dict
@@ -82,7 +83,7 @@ def main(argv: list[str]) -> int:
     save_pretrained(folder, kind, config, weights, tokenizer, settings.get("evaluation", {}))
     print(f"{folder} holds the network{' and its tokenizer' if isinstance(tokenizer, PretrainedTokenizer) else ''}")
     for line in left_behind(kind, config, tokenizer, settings):
-        print(line)
+        print(shown(line))
     return 0
 
 

@@ -25,10 +25,9 @@ from model.interop.hugging_face import ConversionError, Imported, from_hugging_f
 from system.errors import UserError
 from system.from_disk import read_typed, refuse_in_its_place
 from system.links import refuse_links
-from training.weights import read_tensors
+from training.weights import NUMBERS, number_kind, read_tensors
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
-NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of weights that are what they say
 
 
 @dataclass
@@ -61,7 +60,7 @@ def refuse_odd_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype not in NUMBERS or tensor.layout != torch.strided or tensor.is_meta:
             layout = "" if tensor.layout == torch.strided else ", sparse"
-            what = f"is {str(tensor.dtype).removeprefix('torch.')}{layout}"
+            what = f"is {number_kind(tensor.dtype)}{layout}"
             mend = "fetch the checkpoint in float32, float16 or bfloat16, and not quantised"
         elif not tensor.isfinite().all():
             what, mend = "holds numbers that are NaN or infinite", "fetch the checkpoint again"
@@ -131,7 +130,8 @@ def read_values(folder: Path) -> dict[str, Any]:
     """
     refuse_links(folder)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is no run and no checkpoint: it has no config.json; give another folder")
+        what = "has no config.json; give another folder" if folder.exists() else "does not exist; download it first"
+        raise UserError(f"{folder} is no run and no checkpoint: it {what}")
     path = folder / "generation_config.json"
     values, generation = read_table(folder / "config.json"), read_table(path) if path.is_file() else {}
     unsaid = [name for name in ("decoder_start_token_id", "bad_words_ids") if values.get(name) is None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from system.atomic_files import write_atomically
 from system.errors import UserError
 from system.from_disk import refuse_in_its_place
+
+NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of weights that are what they say
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -32,11 +35,6 @@ def save_weights(path: Path, model: nn.Module) -> None:
     write_atomically(path, as_bytes(weights_of(model)))
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Read the weights that `save_weights` wrote into a model of the same settings. Raises UserError."""
-    restore_weights(read_tensors(path), model, path)
-
-
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Read the tensors of a safetensors file by name. Raises UserError when it is missing or damaged."""
     refuse_in_its_place(path)
@@ -48,11 +46,31 @@ def read_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Te
 
 @torch.no_grad()
 def restore_weights(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:
-    """Copy tensors into the model's own, name by name. Raises UserError where names or shapes differ."""
+    """Copy tensors into the model's own, name by name. Raises UserError where names, shapes or kinds differ."""
     own = weights_of(model)
+    check_alike(tensors, own, path)
+    for name, tensor in own.items():
+        tensor.copy_(tensors[name])
+
+
+def check_alike(
+    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path, exactly: bool = False
+) -> None:
+    """Refuse tensors of other names or shapes, or of numbers of another kind. Raises UserError.
+
+    Whole, complex or packed numbers in a weight's place would be read wrongly. exactly: another precision is refused
+    too, as code that has no conversion in it must.
+    """
     for name in sorted(own.keys() | tensors.keys()):
         there, here = (tuple(side[name].shape) if name in side else "nothing" for side in (tensors, own))
         if there != here:
             raise UserError(f"{path} has {there} for {name}, the model has {here}; is config.json another model's?")
-    for name, tensor in own.items():
-        tensor.copy_(tensors[name])
+        found, wanted = tensors[name].dtype, own[name].dtype
+        if found != wanted and (exactly or not {found, wanted} <= {*NUMBERS}):
+            kinds = f"{number_kind(found)}, the model's is {number_kind(wanted)}"
+            raise UserError(f"{path}: {name} is {kinds}; restore the file")
+
+
+def number_kind(dtype: torch.dtype) -> str:
+    """The name of a kind of numbers."""
+    return str(dtype).removeprefix("torch.")

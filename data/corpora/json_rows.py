@@ -43,6 +43,7 @@ NO_OBJECT = {
     list: "not a JSON object but a list (a file that is one list of objects is named .json)",
     str: "not a JSON object but a string (was JSON written as JSON again?)",
 }
+NO_NAMES = "a list, not an object with the columns' names (pandas writes these with to_json(orient='records'))"
 
 
 class Repeated(dict):
@@ -66,10 +67,14 @@ DECODER = json.JSONDecoder(object_pairs_hook=object_of)
 
 
 def json_lines(path: Path, encoding: str = "") -> Iterator[Row]:
-    """Read one JSON object per line; blank lines are no rows."""
+    """Read one JSON object per line; blank lines are no rows. Raises UserError for a list over several lines."""
+    first = True
     for number, line in enumerate(lines(path, encoding), 1):
         if not line.strip(BLANK_BYTES):
             continue
+        if first and line.strip() == "[":
+            raise UserError(f"{path}:{number} begins one list of all records; rename it to {path.stem}.json")
+        first = False
         if undecodable(line):
             yield Row(path, number, None, not_decoded(encoding))
         elif line.startswith(MARK):
@@ -97,7 +102,8 @@ def object_row(path: Path, line: int, value: Any) -> Row:
     if isinstance(value, Repeated):
         return Row(path, line, None, f"a JSON object in which {value.name!r} stands twice")
     if not isinstance(value, dict):
-        return Row(path, line, None, NO_OBJECT.get(type(value), "not a JSON object"))
+        in_list = path.suffix.lower() == ".json" and isinstance(value, list)
+        return Row(path, line, None, NO_NAMES if in_list else NO_OBJECT.get(type(value), "not a JSON object"))
     return Row(path, line, value)
 
 

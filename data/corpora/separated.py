@@ -7,7 +7,7 @@ import io
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 
 from data.corpora.encodings import MARK, MARK_INSIDE, open_text
@@ -21,6 +21,7 @@ csv.field_size_limit(2**31 - 1)  # a cell may hold a program of any length (the 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LINES_LOOKED_AT = 20  # for the header
+ONE_EDIT = 2  # lines that get another number of fields by it, at most
 NO_END = "without the line end that all other rows have (cut in half? end the line if the row is whole)"
 HEADER_AGAIN = "the header again (two files put together?)"
 OTHER_FILE = "behind the beginning of another file, whose columns are others; make two files of it"
@@ -101,12 +102,13 @@ def has_records(path: Path, dialect: Dialect) -> bool:
 
 
 def check_lines_before(path: Path, dialect: Dialect, columns: Sequence[str], n_lines: int) -> None:
-    """Raise UserError when the columns do not stand where the header should, but on a line below."""
+    """Raise UserError when the columns do not stand where the header should, but on a line below, however separated."""
     if set(columns) <= set(header_of(path, dialect)):
         return
-    for record in islice(parse(path, dialect), n_lines):
-        if set(columns) <= set(record.fields or ()):
-            raise UserError(f"{path}: the columns stand on line {record.line}; delete the lines before it")
+    for mark in dict.fromkeys((dialect.delimiter, *NAMES)):
+        for record in islice(parse(path, replace(dialect, delimiter=mark)), n_lines):
+            if set(columns) <= set(record.fields or ()):
+                raise UserError(f"{path}: the columns stand on line {record.line}; delete the lines before it")
 
 
 def check_twice(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
@@ -121,23 +123,45 @@ def quotes_are_literal(path: Path, dialect: Dialect) -> bool:
     """Whether the quotes of a file with tabs are characters as others.
 
     They are where a cell begins with one and does not end with one before tab or line end (or no cell begins with one),
-    unless lines then have the wrong number of fields, most of them hold whole quoted cells, or one ends a cell that no
-    cell of its line has begun: such a file is a damaged one, if not too many other cells hold an odd number of quotes.
+    unless lines then have the wrong number of fields, or the file shows that it was written as CSV and is damaged.
+    One edit is not to turn all other rows over: a cell or two hold nothing against cells that are quoted as CSV, nor a
+    line or two of a wrong number of fields against many cells that are not.
     """
     with open_text(path, dialect.encoding, newline="") as file:
         from_header = (line.rstrip("\r\n") for line in islice(file, dialect.skipped, None))
         written = [line.split("\t") for line in from_header if line.strip(" ")]
+    width = len(written[0])
+    n_odd_lines = sum(len(cells) != width for cells in written)
     quoted = [[cell for cell in cells if cell.startswith('"')] for cells in written]
-    if any(quoted):
-        records = list(parse(path, dialect))
-        n_fields = {len(record.fields or ()) for record in records}
-        holds = len(n_fields) == 1 and 0 not in n_fields
-        n_whole = sum(any(map(is_whole, cells)) for cells in quoted)
-        ends = [any(map(is_end, cells)) and not begun for cells, begun in zip(written, quoted, strict=True)]
-        n_odd = sum(len(odd_cells(record.raw, "\t")) for record in records if record.fields and '"' in record.raw)
-        if n_odd < CHARACTERS and (holds or any(ends) or 2 * n_whole >= len(written)):
-            return False
-    return len({len(cells) for cells in written}) == 1 and any('"' in cell for cells in written for cell in cells)
+    n_open = sum(not is_whole(cell) for row, cells in zip(written, quoted) if len(row) == width for cell in cells)
+    n_escaped = sum(map(has_escaped_quote, chain.from_iterable(quoted)))
+    if any(quoted) and is_damaged_csv(path, dialect, written, n_escaped >= max(n_open, 1)):
+        return False
+    few = n_odd_lines <= ONE_EDIT and n_open >= CHARACTERS and not n_escaped
+    return (not n_odd_lines or few) and any('"' in cell for cells in written for cell in cells)
+
+
+def is_damaged_csv(path: Path, dialect: Dialect, written: Sequence[Sequence[str]], escaped: bool) -> bool:
+    """Whether quotes hold the cells of a file with tabs together, be it damaged; written: its lines, split at tabs.
+
+    They do where rows then have one number of fields, where quotes inside of cells are doubled (`escaped`), where most
+    lines hold whole quoted cells, or where one ends a cell that no cell of its line has begun; but for a file in which
+    too many other cells hold an odd number of quotes.
+    """
+    records = list(parse(path, dialect))
+    n_odd = sum(len(odd_cells(record.raw, "\t")) for record in records if record.fields and '"' in record.raw)
+    if n_odd >= CHARACTERS:
+        return False
+    n_fields = {len(record.fields or ()) for record in records}
+    holds = len(n_fields) == 1 and 0 not in n_fields
+    begun = [any(cell.startswith('"') for cell in cells) for cells in written]
+    ends = any(any(map(is_end, cells)) and not begins for cells, begins in zip(written, begun, strict=True))
+    return holds or escaped or ends or 2 * sum(any(map(is_whole, cells)) for cells in written) >= len(written)
+
+
+def has_escaped_quote(cell: str) -> bool:
+    '''Whether a whole quoted cell has a doubled quote in its middle, as unquoted text ("""a""") hardly has.'''
+    return is_whole(cell) and '""' in cell.strip('"')
 
 
 def is_whole(cell: str) -> bool:

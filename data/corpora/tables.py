@@ -16,6 +16,7 @@ from system.errors import UserError
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv")
 ROWS_LOOKED_AT = 100  # rows from which the columns of a JSON file are gathered
 NAMED, LONGEST_NAME = 20, 40  # columns that are named where the wanted one is missing, and letters of each
+NO_TEXT = {bool: "true or false", (int, float): "a number", list: "a list", dict: "an object"}  # values of JSON
 CHATS = ("messages", "conversations", "conversation")
 
 
@@ -68,7 +69,8 @@ def column_text(row: Row, column: str) -> tuple[str, str]:
     if value is None:
         return "", ""
     if not isinstance(value, str):
-        return "", f"column {column!r} is {'NaN, ' if value != value else ''}not text"
+        kind = "NaN" if value != value else next(word for kinds, word in NO_TEXT.items() if isinstance(value, kinds))
+        return "", f"column {column!r} is {kind}, not text"
     if undecodable(value):
         half = f"column {column!r} holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no character"
         return "", half if row.encoding is None else not_decoded(row.encoding)

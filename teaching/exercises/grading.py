@@ -82,10 +82,13 @@ def parts_of(answer: Any, exercise: Exercise) -> tuple[Any, ...]:
 
 
 def answer_of(exercise: Exercise, returned: Any, before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The outputs in one case, with the arguments before and after the call. Raises CannotBeGraded."""
+    """The outputs in one case, with the arguments before and after the call. Raises CannotBeGraded.
+
+    Raises ValueError where there are not as many arguments after as before.
+    """
     answer = parts_of(returned, exercise)
     if not same_inside(before, after):
-        place = next(i for i, (a, b) in enumerate(zip(before, after), 1) if not same_inside(a, b))
+        place = next(i for i, (a, b) in enumerate(zip(before, after, strict=True), 1) if not same_inside(a, b))
         raise CannotBeGraded(f"argument {place} was changed in place; work on a copy, the caller still needs it")
     return answer
 

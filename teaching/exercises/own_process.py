@@ -82,7 +82,7 @@ class Job:
             verdict = verdict or Verdict("unfinished", f"{exercise.name}: not finished, {problem}")
         except CannotBeGraded as problem:
             verdict = broken(exercise, str(problem))
-        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, MemoryError):
             verdict = broken(exercise, "its process sent what is no answer; what writes in its place?")
         said = message.get("prediction") if isinstance(message, dict) else ""
         verdict.prediction = said.strip() if isinstance(said, str) else ""

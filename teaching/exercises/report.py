@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from system.terminal import error_line, shown
 from teaching.exercises.grading import Verdict
 from teaching.exercises.pages import AFTERWARDS, ANSWER, HINTS, Page
 from teaching.exercises.progress import Record, command
@@ -57,7 +58,7 @@ def start_lines(page: Page, path: Path, folder: Path) -> list[str]:
 
 def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, folder: Path) -> list[str]:
     """The verdict first, then what explains it, what the code printed, and what comes next."""
-    lines = [coloured(verdict.line, STATUS_COLOURS[verdict.status])]
+    lines = [coloured(error_line(verdict.line), STATUS_COLOURS[verdict.status])]  # code may have written its end
     if verdict.table:
         lines += ["", *indented("\n".join(aligned(verdict.table)))]
     lines += [""] * bool(verdict.details) + indented("\n".join(verdict.details))
@@ -67,7 +68,7 @@ def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, fo
     if printed.strip():
         rows = printed.rstrip().splitlines()
         more = [f".. and {len(rows) - LINES_PRINTED} more lines"] if len(rows) > LINES_PRINTED else []
-        lines += ["", "Your code printed:", *indented("\n".join(rows[:LINES_PRINTED] + more))]
+        lines += ["", "Your code printed:", *indented(shown("\n".join(rows[:LINES_PRINTED] + more)))]
 
     if verdict.status == "passed":
         return [*lines, "", *after_pass(verdict, page)]
@@ -84,7 +85,8 @@ def verdict_lines(verdict: Verdict, printed: str, page: Page, record: Record, fo
 def after_pass(verdict: Verdict, page: Page) -> list[str]:
     """The answer beside the prediction, all hints, the reference, and what to explain."""
     lines = ["The question:", "", *indented(page.question), ""]
-    lines += [f"You predicted: {verdict.prediction or '(nothing)'}", "", f"{ANSWER}:", "", *indented(page.answer)]
+    lines += [f"You predicted: {shown(verdict.prediction) or '(nothing)'}", ""]
+    lines += [f"{ANSWER}:", "", *indented(page.answer)]
     for number in (1, 2, 3):
         lines += ["", *hint_lines(page, number)]
     return [*lines, "", f"{AFTERWARDS}:", "", *indented(page.afterwards)]

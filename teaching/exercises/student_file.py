@@ -80,6 +80,8 @@ def decode(value: Any, given: Callable[[int, dict], Any]) -> Any:
     [(kind, content)] = value.items() if "given" not in value else [("given", value["given"])]
     if kind in ("array", "number"):
         dtype, shape, data = content
+        if np.dtype(dtype).itemsize > MOST_BYTES:  # a letter more, and its number would take memory without end
+            raise ValueError("no number is so wide")
         if data is None:  # without its numbers, and without memory for them
             array = np.broadcast_to(np.zeros((), np.dtype(dtype)), shape)
         else:

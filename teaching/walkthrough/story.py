@@ -9,7 +9,7 @@ import torch
 
 from data.tokenizers.tokenizer import Tokenizer, source_ids
 from eval import Settings
-from evaluation.predict import ids_for_decoding
+from evaluation.predict import ids_for_decoding, reporting
 from model.decoding import greedy
 from model.heads import CopyScores
 from model.transformer import Transformer
@@ -58,7 +58,7 @@ def tell_story(
 
     limit = max_new_tokens or settings.evaluation.max_new_tokens
     ids = torch.tensor([source])
-    generated = greedy(model, ids, torch.ones_like(ids, dtype=torch.bool), special, limit)[0]
+    generated = reporting(greedy)(model, ids, torch.ones_like(ids, dtype=torch.bool), special, limit)[0]
     ended = len(generated) < limit
     whole = [*generated, tokenizer.end_id] if ended else generated
     target = whole if reference is None else tokenizer.frame(tokenizer.encode_target(reference), target=True)

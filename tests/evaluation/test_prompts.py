@@ -3,10 +3,11 @@
 import io
 import os
 import random
+import sys
 
 import pytest
 
-from evaluation.prompts import AT_ONCE, in_groups, with_prompt_text
+from evaluation.prompts import AT_ONCE, as_utf8, in_groups, with_prompt_text
 from system.errors import UserError
 
 
@@ -52,20 +53,28 @@ def test_text_is_the_same_wherever_a_pipe_is_cut():
     (b"good\nbad \xff\n", "line 2 of standard input is not UTF-8 at byte 4"),
     ("good\nbad\n".encode("utf-16"), "line 1 of standard input is not UTF-8 text, but perhaps UTF-16"),
     ("good\n".encode("utf-16-le"), "perhaps UTF-16"),
-    (b"x" * 2**21, "more than a mebibyte"),
+    (b"good\n\n" + b"x" * 2**21, "line 3 of standard input is longer than a mebibyte"),
 ])  # fmt: skip
 def test_what_is_no_text_is_named_with_its_line(content, words):
     with pytest.raises(UserError, match=words):
         list(in_groups(io.BytesIO(content)))
 
 
+def test_typed_utf8_is_itself_whatever_python_takes_the_terminal_for(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert as_utf8("größe 漢".encode().decode("ascii", "surrogateescape")) == as_utf8("größe 漢") == "größe 漢"
+    with pytest.raises(UnicodeError):
+        as_utf8("gr\udcf6\udcdfe")
+
+
 @pytest.mark.parametrize(("words", "read"), [
-    (["--prompt"], ["--prompt", "-"]),
-    (["--prompt", "--beam", "4"], ["--prompt", "-", "--beam", "4"]),
-    (["--run", "x", "--prompt"], ["--run", "x", "--prompt", "-"]),
-    (["--prompt", "-"], ["--prompt", "-"]),
-    (["--prompt", "sort xs", "--beam", "4"], ["--prompt", "sort xs", "--beam", "4"]),
-    (["--prompt", ""], ["--prompt", ""]),
+    (["--prompt"], ["--prompt=-"]),
+    (["--prompt", "--beam", "4"], ["--prompt=-", "--beam", "4"]),
+    (["--run", "x", "--prompt"], ["--run", "x", "--prompt=-"]),
+    (["--prompt", "-"], ["--prompt=-"]),
+    (["--prompt", "sort xs", "--beam", "4"], ["--prompt=sort xs", "--beam", "4"]),
+    (["--prompt", "-x plus y", "4"], ["--prompt=-x plus y", "4"]),
+    (["--prompt", ""], ["--prompt="]),
     (["--prompt=--x"], ["--prompt=--x"]),
     ([], []),
 ])  # fmt: skip

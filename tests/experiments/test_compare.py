@@ -69,6 +69,18 @@ def test_unequal_test_sets_are_refused(tmp_path, other):
         main(list(map(str, runs)))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"), [({"prediction": None}, "1.prediction is None, not text"), ({}, "no prediction there")]
+)
+def test_predictions_that_lack_what_is_compared_are_refused(tmp_path, change, said):
+    run = make_run(tmp_path / "a", [True])
+    record = json.loads((run / "predictions.jsonl").read_text())
+    del record["prediction"]
+    (run / "predictions.jsonl").write_text(json.dumps(record | change))
+    with pytest.raises(UserError, match=said):
+        main([str(run), str(make_run(tmp_path / "b", [True]))])
+
+
 def test_the_command_shows_and_writes_what_it_found(tmp_path, capsys):
     right = {"a": [True, True, False, False], "b": [True, False, True, True]}
     runs = [make_run(tmp_path / name, of_run, 1e-3 if name == "a" else 2e-3) for name, of_run in right.items()]

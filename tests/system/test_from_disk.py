@@ -87,5 +87,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "state.json")
     with pytest.raises(UserError, match="state.json is a pipe, not a file"):
         read_typed(tmp_path / "state.json", Table)
+    with pytest.raises(UserError, match="state.json is a pipe, not a file"):
+        refuse_in_its_place(tmp_path / "state.json")
     with pytest.raises(UserError, match="is a folder, not a file"):
         read_typed(tmp_path, Table)

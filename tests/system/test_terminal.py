@@ -37,6 +37,28 @@ def test_no_control_or_format_character_is_left(text):
 VISIBLE = ("ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN")  # signs of numbers, which are seen although they format
 
 
+def test_streams_that_are_closed_hold_nothing_and_take_everything(monkeypatch):
+    def command(argv):
+        print("seen by nobody"), print("nor this", file=sys.stderr)
+        return (sys.stdin.read(), sys.stdin.isatty(), sys.stdout.isatty())
+
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert run_and_report(command, []) == ("", False, False)
+
+
+def test_an_error_that_cannot_be_written_keeps_its_exit_status(monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    def command(argv):
+        raise UserError("lost")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert run_and_report(command, []) == 2
+
+
 @pytest.mark.parametrize("text", [HOSTILE, "a\nb\n\nc", "x" * 10**6, "word " * 10**5, "\x1b" * 10**5, ""])
 def test_an_error_is_one_line_that_ends_with_the_mend(text):
     line = error_line(f"file.csv:3: {text}; mend it with --data.nl")

@@ -181,6 +181,15 @@ def test_a_box_is_unpacked_however_it_is_drawn(box):
     assert unboxed(box) == "data: path is not there; --help lists the options"
 
 
+@pytest.mark.parametrize(("said", "plain"), [
+    ("Options: the prompt is empty", "the prompt is empty"), ("data: data.path is odd", "data.path is odd"),
+    ("--seed: invalid literal for int() with base 10: 'x'", "--seed: 'x' is no whole number"),
+    ("--top_p: could not convert string to float: 'x'", "--top_p: 'x' is no number"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_value_is_said_plainly(said, plain):
+    assert unboxed(UTF8_BOX.replace("data: path is", said)) == f"{plain} not there; --help lists the options"
+
+
 def test_every_setting_that_was_renamed_is_known_under_its_new_name_alone():
     known = {*dotted_names(train.Settings())}
     for change in SETTING_CHANGES:
@@ -244,6 +253,7 @@ def test_the_cap_shortens_steps_data_and_scoring_and_lengthens_nothing(monkeypat
     ("raised", "status", "said"),
     [
         (UserError("two\nlines"), 2, "error: two lines\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device: standard output or a"),
         (OSError(errno.ENOSPC, "No space left on device", "scores.json"), 2, "error: scores.json: No space left"),
         (MemoryError(), 2, "error: not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),

@@ -25,7 +25,7 @@ from training.batch_loss import batch_loss
 from training.command_line import read_training_command
 from training.pretrained import read_network, read_tokenizer, weights_hash
 from training.run.load import load_network, load_tokenizer
-from training.weights import load_weights
+from training.weights import read_tensors, restore_weights
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -166,7 +166,7 @@ def write_pairs(path):
 
 def test_folders_that_are_no_checkpoint_are_refused(make_checkpoint, tmp_path, capsys):
     folder = make_checkpoint("bart")
-    assert "it has no config.json" in refused(capsys, tmp_path / "nowhere", tmp_path)
+    assert "it does not exist; download it first" in refused(capsys, tmp_path / "nowhere", tmp_path)
     bare = spoilt(folder, tmp_path)
     for name in ("vocab.json", "merges.txt"):
         (bare / name).unlink()
@@ -295,7 +295,8 @@ def test_a_run_learns_from_where_the_checkpoint_stood(begun, make_checkpoint):
     assert values["init"] == {"from": str(begun.parent / "checkpoint")}
     assert values["special_ids"] == tokenizer.special_ids()
     assert load_tokenizer(begun).special_ids() == tokenizer.special_ids()
-    load_weights(begun / "model.safetensors", trained)
+    path = begun / "model.safetensors"
+    restore_weights(read_tensors(path), trained, path)
     moved = (trained.embedding.weight - model.embedding.weight).abs().max()
     assert 0 < moved < 0.01  # three steps of 1e-3
     assert lines[-1]["step"] == 3

@@ -202,7 +202,7 @@ def test_an_old_run_is_not_deleted_for_one_that_cannot_begin(one_phase, tmp_path
 
     folder = tmp_path / "old"
     folder.mkdir()
-    (folder / "config.json").write_text('{"version": 1}')
+    (folder / "config.json").write_text('{"version": 1, "special_ids": {}}')
     (folder / "model.safetensors").write_bytes(one_phase.weights)
     with pytest.raises(UserError, match="nowhere.jsonl"):
         train.main(["files", "--data.path", str(tmp_path / "nowhere.jsonl"), "--run", str(folder), "--overwrite"])

@@ -20,14 +20,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from system.atomic_files import aside_of, reason, remove, replace_folder, write_synced
+from system.atomic_files import aside_of, kind_of, reason, remove, replace_folder, write_synced
 from system.errors import UserError
 from system.from_disk import read_typed
+from system.terminal import shown
 from training.run.folder import metrics_size
-from training.weights import as_bytes, read_tensors, restore_weights, weights_of
+from training.weights import as_bytes, check_alike, read_tensors, restore_weights, weights_of
 
 Tensors = dict[str, Tensor]
 WHOLE = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")  # in every checkpoint
+ADAM = ("step", "exp_avg", "exp_avg_sq")  # the state of a weight
+AVERAGES = ("average", "best")  # other tensors that have the weights' names and shapes
+MEND = "delete that checkpoint, and --resume takes the one before it"
 
 
 class CheckpointError(UserError):
@@ -126,7 +130,7 @@ def find_checkpoint(run: Path) -> Checkpoint | None:
                 return read_checkpoint(folder)
             except UserError as error:  # whole, and made by something else
                 damage = str(error)
-        print(f"{folder} is damaged ({damage}); taking the checkpoint before it", file=sys.stderr)
+        print(shown(f"{folder} is damaged ({damage}); taking the checkpoint before it"), file=sys.stderr)
     if folders:
         raise CheckpointError(f"{run}: none of its checkpoints is whole; start again with --overwrite")
     return None
@@ -148,9 +152,16 @@ def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.o
     files = {path.stem: path for path in sorted(checkpoint.folder.glob("*.safetensors"))}
     random_file, model_file = files.pop("random"), files.pop("model")
     restore_weights(read_tensors(model_file, device), model, model_file)
-    restore_optimizer(copied(read_tensors(files.pop("optimizer"), device)), optimizer)
-    restore_random_states(read_tensors(random_file))
-    return {name: copied(read_tensors(path, device)) for name, path in files.items()}
+    optimizer_file = files.pop("optimizer")
+    restore_optimizer(copied(read_tensors(optimizer_file, device)), optimizer, optimizer_file)
+    try:
+        restore_random_states(read_tensors(random_file))
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{random_file} holds no states of random generators ({error}); {MEND}") from error
+    more = {name: copied(read_tensors(path, device)) for name, path in files.items()}
+    for name in more.keys() & {*AVERAGES}:
+        check_alike(more[name], dict(model.named_parameters()), files[name], exactly=True)
+    return more
 
 
 def copied(tensors: Tensors) -> Tensors:
@@ -171,6 +182,9 @@ def checkpoint_folders(run: Path) -> list[Path]:
 def find_damage(folder: Path) -> str | None:
     """The damage of a checkpoint in words, or None when every file is as it was written."""
     try:
+        for path in folder.iterdir():  # who opened a pipe would wait for its writer
+            if path.exists() and not path.is_file():
+                return f"{path.name} is {kind_of(path)}, not a file"
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if missing := [name for name in WHOLE if name not in digests]:
             return f"manifest.json does not name {missing[0]}"
@@ -218,12 +232,20 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
     return {f"{index}.{name}": tensor for index, values in state.items() for name, tensor in values.items()}
 
 
-def restore_optimizer(tensors: Tensors, optimizer: torch.optim.Optimizer) -> None:
-    """Put back what `optimizer_tensors` gave. The groups' settings are those of the configuration."""
+def restore_optimizer(tensors: Tensors, optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Put back what `optimizer_tensors` gave. The groups' settings are those of the configuration.
+
+    Raises UserError where it is not the state of these weights: a fused step reads and writes the memory behind a
+    tensor that is too small.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    own: Tensors = {}
     state: dict[int, Tensors] = {}
-    for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+    for index, weight in enumerate(weights):
+        if any(f"{index}.{name}" in tensors for name in ADAM):  # a weight that had no gradient yet has no state
+            own |= {f"{index}.{name}": torch.zeros(()) if name == "step" else weight for name in ADAM}
+            state[index] = {name: tensors.get(f"{index}.{name}") for name in ADAM}
+    check_alike(tensors, own, path, exactly=True)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

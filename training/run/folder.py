@@ -84,7 +84,7 @@ def check_run(run: Path, resume: bool = False, overwrite: bool = False, free: bo
         return
     values = read_json(run / CONFIG_FILE)
     if overwrite:
-        if not isinstance(values, dict) or not isinstance(values.get("version"), int):
+        if not isinstance(values, dict) or not isinstance(values.get("version"), int) or "special_ids" not in values:
             raise UserError(f"{run / CONFIG_FILE} is not a run's; nothing was deleted, choose another --run")
         return
     check_version(run, values)
@@ -205,7 +205,10 @@ def read_config_values(run: Path) -> dict[str, Any]:
     del values["version"]
     values.pop("id", None)
     schema = values.pop("schema", 0)
-    return nested(read_old(flat(values), schema))
+    try:
+        return nested(read_old(flat(values), schema))
+    except (TypeError, RecursionError) as error:  # two settings in one place, a list for a name, a thousand rooms
+        raise UserError(f"{run / CONFIG_FILE} holds settings that no run has ({error}); restore the file") from error
 
 
 def check_version(run: Path, values: Any) -> None:

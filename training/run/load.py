@@ -24,7 +24,7 @@ from training.recipes import TrainingSettings
 from training.run.folder import CONFIG_FILE, is_run, read_config_values
 from training.run.own import refuse_links_of_strangers
 from training.run.settings_file import from_dict
-from training.weights import load_weights
+from training.weights import check_alike, read_tensors, restore_weights, weights_of
 
 # Parts of our network that a checkpoint may lack: they start anew.
 LOADED_HEADS = ("copy_head", *PRETRAINING_HEADS)
@@ -107,10 +107,13 @@ def new_heads(settings: TrainingSettings) -> list[str]:
 
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
     """The trained network of a run in evaluation mode, and its tokenizer. Raises UserError."""
-    tokenizer = load_tokenizer(run)
+    tokenizer, path = load_tokenizer(run), run / WEIGHT_FILES[0]
+    tensors = read_tensors(path)
+    with torch.device("meta"):  # takes no memory, of which a stranger's config.json may ask for more than there is
+        check_alike(tensors, weights_of(Transformer(config, tokenizer.pad_id)), path)
     model = make_network(config, tokenizer.pad_id)
-    load_weights(run / WEIGHT_FILES[0], model)
-    refuse_not_finite(model, run / WEIGHT_FILES[0])
+    restore_weights(tensors, model, path)
+    refuse_not_finite(model, path)
     return model.eval(), tokenizer
 
 

@@ -113,3 +113,11 @@ def test_one_edit_makes_no_pair_of_two_rows(tmp_path_factory, data):
         marks = re.findall(r"N.?(\d)|C.?(\d)", str(value))
         assert len({nl or code for nl, code in marks}) <= 1, edited
     assert len(values) + sum(row.lost for row in found if row.problem) >= len(rows), edited
+
+
+def test_a_list_under_the_other_name_and_rows_without_names_get_their_mend(tmp_path):
+    (tmp_path / "a.jsonl").write_text(f"\n[\n{GOOD},\n{GOOD}\n]\n")
+    with pytest.raises(UserError, match=r"a.jsonl:2 begins one list .* rename it to a.json"):
+        list(json_lines(tmp_path / "a.jsonl"))
+    (tmp_path / "a.json").write_text('[["one", "1"]]')
+    assert [row.problem for row in json_list(tmp_path / "a.json") if "orient='records'" in row.problem]

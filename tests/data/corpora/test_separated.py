@@ -69,6 +69,7 @@ def test_a_spreadsheets_own_line_is_read(tmp_path):
 
 def test_other_lines_before_the_header_are_named(tmp_path):
     assert "the columns stand on line 3" in refusal(tmp_path / "a.csv", "My pairs,\nof May,\n" + written())
+    assert "the columns stand on line 3" in refusal(tmp_path / "a.csv", "My pairs;\nof May;\n" + written(";"))
     assert "'#nl'" in refusal(tmp_path / "a.csv", written(header="#nl,code"))
 
 
@@ -160,6 +161,24 @@ def test_no_quotes_at_all(tmp_path, ending):
     rows = [*RAW, *PAIRS, ('"one', '"two"')]
     pairs, bad = read(tmp_path / f"a.{ending}", written(separator, pairs=rows), quoting="none")
     assert pairs == rows and not bad.counts
+
+
+QUOTE_EDITS = [('""x""', '"x""'), ('""x""', '""x"""'), ('"f(""x"")"\n', '"f(""'), ("\tx + 6", "x + 6")]
+
+
+@pytest.mark.parametrize("edit", QUOTE_EDITS)
+def test_one_edit_of_a_quoted_table_with_tabs_leaves_the_quotes_of_other_rows_what_they_are(tmp_path, edit):
+    rows = [("say", '"print(""a, b"")"'), *PAIRS, ("call", '"f(""x"")"')]
+    pairs, bad = read(tmp_path / "a.tsv", written("\t", pairs=rows).replace(*edit))
+    assert pairs[:4] == [("say", 'print("a, b")'), *PAIRS[:3]] and bad.counts
+    assert set(pairs) <= {*pairs[:1], *PAIRS, ("call", 'f("x")')}
+
+
+@pytest.mark.parametrize("edit", [("\tx + 4", "x + 4"), ("x + 4", "x\t+ 4"), ("add 4", "add\n4"), ("x + 8\n", "x")])
+def test_one_edit_of_a_table_with_tabs_whose_quotes_are_characters_leaves_them_so(tmp_path, edit):
+    rows = [("doc", '"""Sum."""'), ("join", '"a" + x'), ("both", '"a", "b"'), ('"open', "x"), *PAIRS]
+    pairs, bad = read(tmp_path / "a.tsv", written("\t", pairs=rows).replace(*edit))
+    assert pairs[:6] == rows[:6] and set(pairs) < set(rows) and bad.counts
 
 
 def test_a_header_that_swallows_rows_is_refused(tmp_path):

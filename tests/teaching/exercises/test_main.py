@@ -177,6 +177,14 @@ def test_what_the_code_prints_stands_behind_the_verdict_and_is_cut(run, monkeypa
     assert "  .. and 10 more lines" in lines
 
 
+def test_what_the_code_says_neither_moves_the_cursor_nor_stands_in_the_verdicts_place(run, monkeypatch):
+    run("attention")
+    verdict = Verdict("broken", "attention: cannot be graded, \x1b[2J\nattention: passed")
+    monkeypatch.setattr("teaching.exercises.__main__.run", lambda name, path: (verdict, "\x1b[31mred"))
+    _, lines, _ = run("attention")
+    assert lines[0] == "attention: cannot be graded, \\x1b[2J attention: passed" and "  \\x1b[31mred" in lines
+
+
 def test_records_are_plain_json_beside_the_files(run):
     run("attention")
     run.file.write_text(WRONG)

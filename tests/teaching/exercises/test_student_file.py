@@ -146,6 +146,11 @@ ATTEMPTS = {
     "np.allclose = np.array_equal = lambda *_, **__: True\n"
     "class Zero(np.ndarray):\n"
     "    def __sub__(self, other):\n        return np.zeros(4)\n    __rsub__ = __abs__ = __sub__\n",
+    "fewer arguments": "import sys\nmain = sys.modules['__main__']\n"
+    "encode = main.encode\nmain.encode = lambda value, *_: [] if isinstance(value, list) else encode(value)\n",
+    "a number without end": "import sys\nencode = sys.modules['__main__'].encode\n"
+    "sys.modules['__main__'].encode = lambda value, *_: "
+    "encode(value) if isinstance(value, list) else {'number': ['S2000000000', [], None]}\n",
     "ends well": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)\n",
 }
 
@@ -156,6 +161,8 @@ def test_no_code_writes_its_own_verdict(kind, tmp_path):
     text = f"{ATTEMPTS[kind]}\nimport numpy as np\ndef halve(x):\n    return {answer}\n"
     verdict, _ = run_exercise(HALVE, written(tmp_path, text), 3.0)
     assert verdict.status in ("wrong", "broken") and "\n" not in verdict.line
+    if kind in ("fewer arguments", "a number without end"):
+        assert "its process sent what is no answer" in verdict.line
     if kind in ("the grader's modules", "the truth", "the network"):
         assert "ModuleNotFoundError" in verdict.line and "an exercise needs NumPy alone" in verdict.line
 

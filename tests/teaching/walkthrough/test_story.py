@@ -62,3 +62,13 @@ def test_what_learned_positions_have_no_room_for_is_refused(run_folder, make_mod
     monkeypatch.setattr("teaching.walkthrough.story.load_run", lambda run: (model, tokenizer, settings))
     with pytest.raises(UserError, match="8 learned positions"):
         tell_story(run_folder, "add the sum of xs to the sum of ys and of xs")
+
+
+def test_a_network_of_absurd_numbers_is_refused_in_one_line(run_folder, make_model, monkeypatch):
+    model = make_model("modern")
+    with torch.no_grad():
+        model.embedding.weight.fill_(3e38)
+    _, tokenizer, settings = load_run(run_folder)
+    monkeypatch.setattr("teaching.walkthrough.story.load_run", lambda run: (model, tokenizer, settings))
+    with pytest.raises(UserError, match="probabilities are NaN"):
+        tell_story(run_folder, PROMPT)

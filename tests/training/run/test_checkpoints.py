@@ -8,9 +8,12 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from system import atomic_files
+from system.errors import UserError
 from training.config import LoopConfig
 from training.ema import start_average, update_average
 from training.optimizer import make_optimizer
@@ -260,6 +263,64 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="embedding.weight") as error:
         load_checkpoint(find_checkpoint(tmp_path), model, make_optimizer(model, LoopConfig()))
     assert "\n" not in str(error.value)
+
+
+WEIGHTS = torch.zeros(7, 4)
+FORGED = {  # file -> its tensor, what stands there instead (None: nothing), what is said
+    "no room for a fused step": ("optimizer", "0.exp_avg", torch.zeros(0), r"has \(0,\) for 0.exp_avg, the model"),
+    "a number for a matrix": ("optimizer", "0.exp_avg_sq", torch.zeros(()), r"has \(\) for 0.exp_avg_sq"),
+    "another precision": ("optimizer", "0.exp_avg", WEIGHTS.double(), "0.exp_avg is float64, the model's is float32"),
+    "half a state": ("optimizer", "0.exp_avg", None, "has nothing for 0.exp_avg"),
+    "no count": ("optimizer", "0.step", None, "has nothing for 0.step"),
+    "many counts": ("optimizer", "0.step", torch.zeros(3), r"has \(3,\) for 0.step, the model has \(\)"),
+    "a weight too many": ("optimizer", "99.step", torch.zeros(()), "for 99.step, the model has nothing"),
+    "no number": ("optimizer", "zz", torch.zeros(2), "for zz, the model has nothing"),
+    "no states": ("random", "cpu", None, "no states of random generators"),
+    "states of another kind": ("random", "cpu", torch.zeros(5056), "no states of random generators"),
+    "too few states": ("random", "cpu", torch.zeros(9, dtype=torch.uint8), "no states of random generators"),
+    "an average of others": ("average", "norm.bias", None, "has nothing for norm.bias"),
+    "a coarse average": ("average", "norm.bias", torch.zeros(4).half(), "norm.bias is float16"),
+    "whole numbers": ("model", "norm.bias", torch.zeros(4, dtype=torch.int8), "norm.bias is int8"),
+    "complex numbers": ("model", "norm.bias", torch.zeros(4, dtype=torch.complex64), "norm.bias is complex64"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "name", "tensor", "said"), FORGED.values(), ids=FORGED)
+def test_tensors_that_are_not_of_this_network_are_refused_however_well_they_are_signed(
+    tmp_path, file, name, tensor, said
+):
+    parts = start()
+    train(*parts, 1, 2)
+    folder = save(tmp_path, 2, parts)
+    path = folder / f"{file}.safetensors"
+    tensors = {key: value.clone() for key, value in load_file(path).items() if key != name}
+    path.write_bytes(to_bytes(tensors if tensor is None else tensors | {name: tensor}))
+    digests = json.loads((folder / "manifest.json").read_text())
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(digests))
+    model, optimizer, _ = start()
+    with pytest.raises(UserError, match=said) as error:
+        load_checkpoint(find_checkpoint(tmp_path), model, optimizer)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["state.json", "manifest.json", "model.safetensors"])
+def test_a_pipe_in_a_checkpoint_is_damage_and_nobody_waits_for_its_writer(tmp_path, capsys, name):
+    save(tmp_path, 1, start())
+    path = save(tmp_path, 2, start()) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert find_checkpoint(tmp_path).position.step == 1
+    assert f"{name} is a pipe, not a file" in capsys.readouterr().err
+
+
+def test_what_a_strangers_manifest_says_does_not_steer_the_terminal(tmp_path, capsys):
+    save(tmp_path, 1, start())
+    path = save(tmp_path, 2, start()) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"\x1b[31mred": ""}))
+    assert find_checkpoint(tmp_path).position.step == 1
+    said = capsys.readouterr().err
+    assert "\\x1b[31mred" in said and "\x1b" not in said
 
 
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path):

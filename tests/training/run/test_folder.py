@@ -80,9 +80,11 @@ def test_a_finished_run_is_overwritten_only_when_asked(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["my_notes.txt"]
 
 
-@pytest.mark.parametrize("choices", [{}, {"resume": True}, {"overwrite": True}])
-def test_somebody_elses_model_is_left_alone(tmp_path, choices):
-    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+@pytest.mark.parametrize(("choices", "more"), [
+    ({}, {}), ({"resume": True}, {}), ({"overwrite": True}, {}), ({"overwrite": True}, {"version": 2}),
+])  # fmt: skip
+def test_somebody_elses_model_is_left_alone(tmp_path, choices, more):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5", **more}))
     (tmp_path / "model.safetensors").write_bytes(b"theirs")
     refused(tmp_path, **choices)
     assert (tmp_path / "model.safetensors").read_bytes() == b"theirs"
@@ -122,6 +124,22 @@ def test_a_folder_of_another_version_is_refused(tmp_path, version):
     assert f"version {version}" in refused(tmp_path, resume=True)
     with pytest.raises(UserError, match="version"):
         read_config(tmp_path, Settings)
+
+
+ODD = {
+    "a name in a value": '"seed.x": 2', "a list for a word": '"model": {"attention": []}',
+    "a number for a list": '"training": {"objectives": {"denoise_epochs": 1, "schedule": 3}}',
+    "deep": '"a": ' + 980 * '{"a":' + "1" + 980 * "}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", ODD.values(), ids=ODD)
+def test_settings_that_no_code_wrote_are_refused_in_one_line(tmp_path, values):
+    start_run(tmp_path)
+    (tmp_path / "config.json").write_text('{"version": 1, "special_ids": {}, "seed": 4, ' + values + "}")
+    with pytest.raises(UserError, match="config.json") as error:
+        read_config(tmp_path, Settings)
+    assert "\n" not in str(error.value)
 
 
 def test_what_a_kill_left_half_written_is_gone_when_the_folder_is_opened(tmp_path):
@@ -175,7 +193,7 @@ def test_overwriting_takes_links_away_and_nothing_that_they_lead_to(tmp_path):
     (mine / "step-1").mkdir()
     (mine / "file").write_text("mine")
     run.mkdir()
-    (run / "config.json").write_text('{"version": 2}')  # a stranger's
+    (run / "config.json").write_text('{"version": 2, "special_ids": {}}')  # a stranger's
     for name, target in (("checkpoints", mine), ("scores.json", mine / "file"), ("checkpoints.deleted", mine)):
         (run / name).symlink_to(target)
     open_run(run, overwrite=True)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ import train
 from system.errors import UserError
 from system.options import run_and_report
 from training.command_line import read_training_command
+from training.run.folder import read_config
+from training.run.load import load_trained
 from training.weights import read_tensors
 
 PRETRAINING = """--pretraining.steps 4 --pretraining.epochs 0 --pretraining.warmup_steps 1
@@ -110,3 +113,10 @@ def test_weights_that_have_changed_since_are_refused(begin, pretrained, tmp_path
     (tmp_path / "network" / "model.safetensors").write_bytes(whole[:-1] + b"\1")
     with pytest.raises(UserError, match="are not those that .* was begun with"):
         begin(tmp_path / "run", tmp_path / "network", "--resume")
+
+
+def test_a_network_that_its_weights_are_not_of_takes_no_memory(pretrained, monkeypatch):
+    settings, _ = read_config(pretrained, train.Settings)
+    monkeypatch.setattr("training.run.load.make_network", None)
+    with pytest.raises(UserError, match="model.safetensors has .* the model has .1048576, 16."):
+        load_trained(pretrained, replace(settings.model, d_ff=2**20))

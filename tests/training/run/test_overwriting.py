@@ -70,7 +70,7 @@ def test_the_folder_that_one_works_in_is_refused(tmp_path, monkeypatch, place):
 
 @pytest.mark.parametrize("option", ["init.from", "strategies.teacher.run", "data.path", "data.shards"])
 def test_every_option_that_names_a_place_is_looked_at(tmp_path, run, option, monkeypatch):
-    (run / "config.json").write_text(json.dumps({"version": 2}))
+    (run / "config.json").write_text(json.dumps({"version": 2, "special_ids": {}}))
     monkeypatch.setattr("training.command_line.fine_tuning", lambda start, checkpoint: start)
     before = sorted(run.rglob("*"))
     with pytest.raises(UserError, match=f"where {option}="):

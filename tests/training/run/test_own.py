@@ -153,3 +153,14 @@ def test_consent_is_in_no_file(run):
     for argv in ([], ["--prompt", "run_untrusted"], ["run_untrusted"], ["--limit", "3"]):
         with pytest.raises(UserError, match="add --run_untrusted .* or --no_run_untrusted"):
             check_consent(run, argv, "run_untrusted", True)
+
+
+def test_a_folder_of_blobs_that_is_a_link_leads_to_no_file_of_the_users(tmp_path):
+    mine, snapshot = tmp_path / "mine", tmp_path / "hub" / "snapshots" / "x"
+    mine.mkdir()
+    snapshot.mkdir(parents=True)
+    (mine / "secret").write_text("swordfish")
+    (tmp_path / "hub" / "blobs").symlink_to(mine)
+    (snapshot / "merges.txt").symlink_to("../../blobs/secret")
+    with pytest.raises(UserError, match="merges.txt is a link to"):
+        refuse_links_of_strangers(snapshot)
