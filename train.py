@@ -64,7 +64,7 @@ from training.run.record import begin, finish_record, write_budget, write_enviro
 from training.run.state import Run
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
-from training.state import Phase, Step
+from training.state import Phase, TrainingStep
 from training.weights import save_weights
 
 
@@ -153,7 +153,7 @@ def train(run: Run, phase: Phase) -> None:
             record_step(run, phase, step, values, progress)
 
 
-def take_step(run: Run, phase: Phase, step: Step, rate: float) -> tuple[float, float]:
+def take_step(run: Run, phase: Phase, step: TrainingStep, rate: float) -> tuple[float, float]:
     """Take an optimiser step: forward, backward, clip, update. Returns the mean loss per real token and the norm.
 
     The batches of one step count as one: the loss is the mean over the real tokens of all of them. A step whose

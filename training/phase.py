@@ -25,7 +25,7 @@ from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.run.folder import append_metrics
 from training.run.state import Run
-from training.state import Phase, Step
+from training.state import Phase, TrainingStep
 from training.strategies.config import StrategiesConfig
 from training.stream import Stream, StreamPosition
 
@@ -90,7 +90,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     return Phase(name, loop, corpus, *begun)
 
 
-def next_step(run: Run, phase: Phase) -> Step:
+def next_step(run: Run, phase: Phase) -> TrainingStep:
     """Draw the batches of one optimiser step, and advance the run's position. Those of other processes stay plans."""
     planned = list(islice(phase.planned, phase.loop.accumulate))
     place, all_items = planned[-1][0], [items for _, items in planned]
@@ -102,10 +102,10 @@ def next_step(run: Run, phase: Phase) -> Step:
     items = [item for pairs in all_items for item, _ in pairs]
     n_tokens = sum(len(item.source) + len(item.target) for item in items)
     ids = [[id for _, id in pairs] for pairs in all_items]
-    return Step(batches, sum(map(n_predicted, items)), n_tokens, ids)
+    return TrainingStep(batches, sum(map(n_predicted, items)), n_tokens, ids)
 
 
-def exchange_gradients(run: Run, phase: Phase, step: Step, loss: float) -> float:
+def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:
     """Give the network the gradient of all processes, the step its cost and the run its end, if it is asked of one.
 
     Returns the sum of their losses.
@@ -116,7 +116,7 @@ def exchange_gradients(run: Run, phase: Phase, step: Step, loss: float) -> float
     return loss
 
 
-def record_step(run: Run, phase: Phase, step: Step, values: dict[str, float], progress: Progress) -> None:
+def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, float], progress: Progress) -> None:
     """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
     position, loop = run.position, phase.loop
     if math.isfinite(values["gradient_norm"]) and math.isfinite(values["loss"]):
@@ -174,14 +174,14 @@ def is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def flops_of(run: Run, phase: Phase, step: Step) -> int:
+def flops_of(run: Run, phase: Phase, step: TrainingStep) -> int:
     """Training FLOPs of what this process has computed of a step."""
     if phase.strategies is None:
         return sum(batch_flops(run.settings.model, batch) for batch in step.batches)
     return phase.strategies.flops(step.batches)
 
 
-def count_step(run: Run, phase: Phase, step: Step) -> None:
+def count_step(run: Run, phase: Phase, step: TrainingStep) -> None:
     """Add a step's tokens and FLOPs to the run's budget."""
     counters = run.position.counters
     added = {
@@ -195,7 +195,7 @@ def count_step(run: Run, phase: Phase, step: Step) -> None:
     counters.update(phase.clock.read(step.cpu_seconds))
 
 
-def note_bad_step(run: Run, loop: LoopConfig, step: Step) -> None:
+def note_bad_step(run: Run, loop: LoopConfig, step: TrainingStep) -> None:
     """A step whose loss or gradient is not finite was skipped: count it, and stop after too many in a row."""
     counters = run.position.counters
     counters["skipped_steps"] = counters.get("skipped_steps", 0) + 1

@@ -18,7 +18,7 @@ from training.stream import Planned, Stream, StreamPosition
 
 
 @dataclass
-class Step:
+class TrainingStep:
     """An optimiser step: the batches that this process computes, and figures of all of them."""
 
     batches: list[Batch]
