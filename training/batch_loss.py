@@ -61,8 +61,15 @@ def permutation_loss(model: Transformer, batch: Batch, label_smoothing: float) -
     return sequence_loss(model.logits(states[predicted]), batch.target[predicted], label_smoothing)
 
 
-def n_predicted(item: Item) -> int:
-    """How much of an item enters the loss of its batch."""
+def n_predicted(batch: Batch) -> int:
+    """How much enters the batch's loss, known before the forward pass."""
+    if batch.kind == "permutation":
+        return int((batch.labels > 0).sum())
+    return int(batch.target_mask.sum() if batch.labels is None else (batch.labels != IGNORE).sum())
+
+
+def n_predicted_of(item: Item) -> int:
+    """How much of an item enters its batch's loss: of a batch that another process computes only its items are here."""
     if item.kind == "permutation":
         return sum(rank > 0 for rank in item.labels)
     return len(item.target) if item.labels is None else sum(label != IGNORE for label in item.labels)

@@ -11,7 +11,7 @@ from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
-from training.batch_loss import n_predicted
+from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
@@ -102,7 +102,7 @@ def next_step(run: Run, phase: Phase) -> TrainingStep:
     items = [item for pairs in all_items for item, _ in pairs]
     n_tokens = sum(len(item.source) + len(item.target) for item in items)
     ids = [[id for _, id in pairs] for pairs in all_items]
-    return TrainingStep(batches, sum(map(n_predicted, items)), n_tokens, ids)
+    return TrainingStep(batches, sum(map(n_predicted_of, items)), n_tokens, ids)
 
 
 def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:

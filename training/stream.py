@@ -50,15 +50,12 @@ class Stream:
     mixture: Mixture
     data: DataConfig
     bad: BadRecords
-    # (k, n): of n processes this is the k-th. Each has its own n-th of an epoch's examples; how many batches they make
-    # differs by a few, so processes that wait for each other end an epoch with the one that has the fewest.
-    part: tuple[int, int] = (0, 1)
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-(examples_in_epoch(self.mixture.examples) // self.part[1]) // CHUNK_EXAMPLES)
+        return -(-examples_in_epoch(self.mixture.examples) // CHUNK_EXAMPLES)
 
     def batches(self, position: StreamPosition = StreamPosition()) -> Iterator[tuple[StreamPosition, Batch]]:
         """Batches from `position` on, without end, each with the position that follows it. Raises UserError."""
@@ -144,14 +141,12 @@ class Stream:
         return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
-        """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""
-        k, n = self.part
+        """The examples of an epoch by number, in a random order."""
         generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
         if isinstance(examples, Tasks):
-            order = examples.drawn(generator)
-        else:  # four bytes an example: the order is all that grows with the corpus
-            order = generator.permutation(numpy.arange(len(examples), dtype=numpy.int32))
-        return order[: len(order) // n * n][k::n]
+            return examples.drawn(generator)
+        # Four bytes an example: the order is all that grows with the corpus.
+        return generator.permutation(numpy.arange(len(examples), dtype=numpy.int32))
 
     def check_lengths(self) -> None:
         """Before training and not in its middle, raise UserError where examples are too long as they stand.
