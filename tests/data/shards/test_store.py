@@ -1,4 +1,4 @@
-"""Shards give back what was written, in any order, from any place, and equal parts to every process."""
+"""Shards give back what was written, in any order and from any place."""
 
 import json
 import os
