@@ -2,9 +2,15 @@
 
 import io
 import json
+import os
 
 import pytest
 from hypothesis import settings
+
+# Before torch is loaded, here and in the processes that tests start: two workers with two threads each would wait for
+# each other on two cores, and the tensors of tests are too small to gain by a second thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # No deadline: a test's verdict must not depend on how busy the machine is. One fixed seed: nor on the day.
 settings.register_profile("project", deadline=None, derandomize=True)
