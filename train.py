@@ -60,7 +60,7 @@ from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
 from training.run.folder import check_run, opened, read_config_values, write_config
 from training.run.load import load_tokenizer
-from training.run.record import begin, finish_record, write_budget, write_environment
+from training.run.record import begin, finish_record, sum_memory, write_budget, write_environment
 from training.run.state import Run
 from training.schedule import learning_rate
 from training.signals import stopping_on_signals
@@ -108,6 +108,8 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
     with in_first(run) as writes:
         if writes:
             begin_folder(run, corpora, resume, keeps_memory)
+    if run.ranks is not None:
+        run.ranks.log_to(folder / "logs")
     checkpoint = begin(run, corpora, resume)
     with stopping_on_signals(run):
         for name in dropwhile(lambda name: name != run.position.phase, corpora):
@@ -116,8 +118,9 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
             if run.stop:
                 save(run, phase)
                 print(f"\nstopped; go on with: python train.py --run {folder} --resume", file=sys.stderr)
-                return 130
+                return 130 if run.writes else 0
             finish_phase(run, phase)
+    sum_memory(run)
     if not run.writes:  # what follows is for one process
         return 0
     save_weights(folder / "model.safetensors", model)

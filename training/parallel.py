@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy
@@ -29,7 +30,7 @@ from torch import Tensor, distributed, nn
 
 from system.errors import UserError
 from training.config import ParallelConfig
-from training.processes import STORE, end_with_parent, lost_process
+from training.processes import STARTED, STORE, end_with_parent, lost_process
 
 Settings = TypeVar("Settings")
 
@@ -105,6 +106,18 @@ class Ranks:
         except RuntimeError:
             return True
 
+    def log_to(self, folder: Path) -> None:
+        """Let the first process alone use the terminal: what the others print goes to rank-K.log in this folder."""
+        if self.first:
+            for others in STARTED:
+                others.logs = folder
+            return
+        folder.mkdir(exist_ok=True)
+        log = open(folder / f"rank-{self.rank}.log", "ab")
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
+
     def wait_for_first(self) -> None:
         """Wait, however long it takes, until the first process has come here too."""
         self.n_waits += 1
@@ -147,7 +160,7 @@ def in_turn(ranks: Ranks | None) -> Iterator[None]:
 
 def join(config: ParallelConfig) -> Ranks | None:
     """The processes that this one was started with, or None where it trains alone, as it does by default."""
-    if "RANK" not in os.environ:
+    if "WORLD_SIZE" not in os.environ:
         return Ranks(0, 1, distributed.HashStore()) if config.mode == "copies" else None
     rank, world, store = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), None
     if STORE in os.environ:  # started by python train.py

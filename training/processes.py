@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +39,18 @@ STARTED: list[Others] = []  # by this process
 class Others:
     """The other processes, as the first one sees them."""
 
-    folder: Path  # a private one, for the store and for what they print
+    folder: Path  # a private one, for the store and for what they print until the run has a folder
     processes: list[subprocess.Popen]
+    logs: Path | None = None  # of the run's folder
 
     def said(self, rank: int) -> str:
         """The last line that a process has printed."""
-        text = self.log(rank).read_text(encoding="utf-8", errors="replace").strip()
-        return text.splitlines()[-1] if text else "it said nothing"
-
-    def log(self, rank: int) -> Path:
-        """The file with what a process prints."""
-        return self.folder / f"rank-{rank}.log"
+        for folder in filter(None, (self.logs, self.folder)):
+            log = folder / f"rank-{rank}.log"
+            text = log.read_text(encoding="utf-8", errors="replace").strip() if log.is_file() else ""
+            if text:
+                return text.splitlines()[-1]
+        return "it said nothing"
 
     def lost(self) -> str:
         """Which process has ended before its time, and how; "" where none has."""
@@ -72,11 +72,9 @@ class Others:
         os._exit(2)
 
     def end(self) -> None:
-        """Let the others end, and delete what they have left. Their input ends with this process anyway."""
+        """End the others, which write nothing, and delete what they have left."""
         for process in self.processes:
-            with suppress(OSError):
-                process.stdin.close()
-        for process in self.processes:
+            process.kill()
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -84,7 +82,7 @@ class Others:
 def start_others(argv: list[str]) -> Others | None:
     """Start the other processes of this command, if it is to have any."""
     world = number_of_processes(argv)
-    if world < 2 or "RANK" in os.environ:
+    if world < 2 or "WORLD_SIZE" in os.environ:  # torchrun has started enough
         return None
     folder = Path(tempfile.mkdtemp(prefix="codegen-"))
     threads = max(1, usable_cores() // world)

@@ -31,6 +31,7 @@ class Run:
     stop: bool = False  # save and leave after this step
     asked_to_stop: bool = False  # Ctrl-C or SIGTERM came to this process
     ranks: Ranks | None = None  # the processes that train together; None: this one trains alone
+    memory_of_others: float = 0.0  # MiB, the peaks of the other processes
 
     @property
     def writes(self) -> bool:
