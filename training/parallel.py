@@ -137,7 +137,7 @@ def who_is_lost(rank: int, world: int, error: str) -> str:
 
 def seed_batch(seed: int, step: int, number: int) -> None:
     """Seed torch's generators for one batch, so that dropout is the same whichever process computes it."""
-    torch.manual_seed(int(numpy.random.SeedSequence((seed, step, number)).generate_state(1, numpy.uint64)[0] >> 1))
+    torch.manual_seed(int(numpy.random.SeedSequence((seed % 2**64, step, number)).generate_state(1, numpy.uint64)[0] >> 1))
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def join(config: ParallelConfig) -> Ranks | None:
         end_with_parent()
         os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
         store = distributed.FileStore(os.environ[STORE], world)
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if not distributed.is_initialized():
         distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
     return Ranks(rank, world, store or distributed.distributed_c10d._get_default_store())
