@@ -9,7 +9,6 @@ is started under torchrun, by whoever imports train.py (a notebook, a suite), on
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import shutil
 import subprocess
@@ -17,11 +16,12 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from system.cores import usable_cores
 from system.errors import UserError
+from system.from_disk import Table, read_typed
 from system.options import given_names, value_of
 from system.platform import WINDOWS, of_own_group
 from training.recipes import FINE_TUNING, recipe
@@ -33,6 +33,15 @@ GPUS = ("/proc/driver/nvidia/version", "/dev/kfd")
 
 
 STARTED: list[Others] = []  # by this process
+
+
+@dataclass
+class Begun:
+    """The types of what is used here of a run's config.json."""
+
+    parallel: Table = field(default_factory=dict)
+    pretraining: Table = field(default_factory=dict)
+    training: Table = field(default_factory=dict)
 
 
 @dataclass
@@ -86,7 +95,8 @@ def start_others(argv: list[str]) -> Others | None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="codegen-"))
     threads = max(1, usable_cores() // world)
-    os.environ |= {"WORLD_SIZE": str(world), STORE: str(folder / "store"), "OMP_NUM_THREADS": str(threads)}
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ |= {"WORLD_SIZE": str(world), STORE: str(folder / "store")}
     processes = []
     for rank in range(1, world):
         with open(folder / f"rank-{rank}.log", "wb") as log:
@@ -133,7 +143,7 @@ def number_of_processes(argv: list[str]) -> int:
     try:
         asked = int(value_of(argv, "--parallel.processes") or 0)
         mode, batches = batches_of_step(argv)
-    except (UserError, ValueError):  # who reads the command line will say what is wrong
+    except (UserError, ValueError, TypeError):  # who reads the command line will say what is wrong
         return 1
     if (value_of(argv, "--parallel.mode") or mode) == "none":
         return 1
@@ -144,10 +154,9 @@ def batches_of_step(argv: list[str]) -> tuple[str, int]:
     """The mode that a run was begun with, "" for a new one, and the most batches of a step of one of its phases."""
     run = value_of(argv, "--run")
     if "--resume" in argv:
-        path = Path(run or "runs/quickstart") / "config.json"
-        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        parallel = values.get("parallel", {}).get("mode", "none")
-        return parallel, max(int(values[name]["accumulate"]) for name in ("pretraining", "training"))
+        begun = read_typed(Path(run or "runs/quickstart") / "config.json", Begun)
+        accumulate = [int(loop.get("accumulate", 1)) for loop in (begun.pretraining, begun.training)]
+        return str(begun.parallel.get("mode", "none")), max(accumulate)
     corpus = argv[0] if argv and not argv[0].startswith("-") else "generated"
     start = recipe(corpus, value_of(argv, "--preset"))
     phases = {"pretraining": start.pretraining, "training": start.training}

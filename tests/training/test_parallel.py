@@ -106,6 +106,19 @@ def test_a_command_starts_a_process_a_core_as_far_as_a_step_has_batches(monkeypa
     assert number_of_processes(["django", "--training.accumulate=9", "--device", "cpu"]) == 4
 
 
+def test_a_run_that_several_processes_began_is_gone_on_with_by_several(monkeypatch, tmp_path):
+    monkeypatch.setattr(processes, "usable_cores", lambda: 4)
+    asked = ["--run", str(tmp_path), "--resume", "--device", "cpu"]
+    assert number_of_processes(asked) == 1, "there is no such run"
+    for mode, n in {"copies": 3, "none": 1}.items():
+        config = {"parallel": {"mode": mode}, "training": {"accumulate": 3}, "pretraining": {"accumulate": 1}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert number_of_processes(asked) == n
+    for odd in ("[]", '{"parallel": 1}', '{"parallel": {"mode": "copies"}, "training": {"accumulate": null}}', "{"):
+        (tmp_path / "config.json").write_text(odd)
+        assert number_of_processes(asked) == 1
+
+
 def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path):
     from system import cores
 
