@@ -137,7 +137,8 @@ def who_is_lost(rank: int, world: int, error: str) -> str:
 
 def seed_batch(seed: int, step: int, number: int) -> None:
     """Seed torch's generators for one batch, so that dropout is the same whichever process computes it."""
-    torch.manual_seed(int(numpy.random.SeedSequence((seed % 2**64, step, number)).generate_state(1, numpy.uint64)[0] >> 1))
+    entropy = numpy.random.SeedSequence((seed % 2**64, step, number))
+    torch.manual_seed(int(entropy.generate_state(1, numpy.uint64)[0]))
 
 
 @contextmanager
