@@ -83,6 +83,7 @@ def test_a_build_that_was_broken_off_anywhere_ends_with_the_same_bytes(folder, b
     assert broken >= 4 and contents(place) == expected
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(folder, tmp_path, monkeypatch, module):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     place = tmp_path / "killed"

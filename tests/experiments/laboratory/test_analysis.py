@@ -75,6 +75,7 @@ def test_a_control_that_is_not_found_is_said():
     assert analyse(SUITE, []).controls_behave is None
 
 
+@pytest.mark.slow
 def test_without_effects_at_most_65_of_1000_suites_name_one():
     suite = Suite("null", "No effects", {"a": 1}, rows={f"row {n}": {"a": n} for n in range(2, 12)})
     wrong = 0

@@ -83,7 +83,12 @@ def test_the_same_run_is_known_by_its_settings_whatever_its_row_is_called():
     assert wide == same != base
 
 
-@pytest.mark.parametrize("name", names())
+LARGE = {"pretraining", "strategies"}  # suites whose rows take a quarter of a minute to read
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in names()]
+)
 def test_a_suite_can_be_run_and_has_its_controls(name):
     suite = load_suite(name)
     plan = make_plan(suite, [], ())

@@ -117,6 +117,7 @@ def test_without_dropout_both_runs_of_a_seed_are_the_same_to_the_bit(tmp_path, m
     assert found[0, "torch"] == found[0, "fast"] != found[1, "fast"] == found[1, "torch"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_line_is_there_is_not_made_again(tmp_path, seen, capsys):
     main(["--seeds", "1", *ASKED[2:]], tmp_path)
     main([*ASKED], tmp_path)
@@ -133,6 +134,7 @@ def test_a_run_whose_line_is_there_is_not_made_again(tmp_path, seen, capsys):
     assert len(seen) == 9
 
 
+@pytest.mark.slow
 def test_the_second_seed_alone_is_the_second_of_two(tmp_path):
     main([*ASKED], tmp_path / "both")
     main([*ASKED, "--first", "1", "--seeds", "1"], tmp_path / "alone")
