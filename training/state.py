@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
+from training.batch_loss import n_predicted
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.fine_tuning import Gradient, Strategies
@@ -27,6 +28,12 @@ class TrainingStep:
     ids: list[list[str]]  # of the examples of each batch
     flops: float = 0.0  # training FLOPs, once the gradient is there
     cpu_seconds: float | None = None  # of several processes since the phase began; None: this one's clock knows them
+
+    @classmethod
+    def of(cls, batches: list[Batch]) -> TrainingStep:
+        """A step of these batches, all of which this process computes."""
+        n_tokens, ids = sum(batch.n_tokens for batch in batches), [batch.ids for batch in batches]
+        return cls(batches, sum(map(n_predicted, batches)), n_tokens, ids)
 
 
 @dataclass
