@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from data.config import DataConfig
 from data.tokenizers.piece_files import read_table
@@ -105,11 +107,18 @@ def new_heads(settings: TrainingSettings) -> list[str]:
     return [head for head in heads if not getattr(before, head)]
 
 
+class NotDrawn(TorchFunctionMode):
+    """Inside the `with` normal weights are not drawn: of tensors without memory PyTorch loads its compiler for that."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return kwargs["tensor"] if function is nn.init.normal_ else function(*args, **(kwargs or {}))
+
+
 def load_trained(run: Path, config: ModelConfig) -> tuple[Transformer, Tokenizer]:
     """The trained network of a run in evaluation mode, and its tokenizer. Raises UserError."""
     tokenizer, path = load_tokenizer(run), run / WEIGHT_FILES[0]
     tensors = read_tensors(path)
-    with torch.device("meta"):  # takes no memory, of which a stranger's config.json may ask for more than there is
+    with torch.device("meta"), NotDrawn():  # a stranger's config.json may ask for more memory than there is
         check_alike(tensors, weights_of(Transformer(config, tokenizer.pad_id)), path)
     model = make_network(config, tokenizer.pad_id)
     restore_weights(tensors, model, path)

@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from training.run.folder import read_config
 from training.run.load import load_trained
 from training.weights import read_tensors
 
+ROOT = Path(__file__).parents[3]
 PRETRAINING = """--pretraining.steps 4 --pretraining.epochs 0 --pretraining.warmup_steps 1
     --pretraining.objectives.pairs 0 --pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5""".split()
 ALONE = "--training.steps 0 --training.epochs 0".split()
@@ -120,3 +124,14 @@ def test_a_network_that_its_weights_are_not_of_takes_no_memory(pretrained, monke
     monkeypatch.setattr("training.run.load.make_network", None)
     with pytest.raises(UserError, match="model.safetensors has .* the model has .1048576, 16."):
         load_trained(pretrained, replace(settings.model, d_ff=2**20))
+
+
+def test_looking_at_shapes_does_not_load_torchs_compiler(pretrained):
+    """It takes more than a second of each `eval.py --prompt`."""
+    program = (
+        "import sys; from pathlib import Path; from train import Settings; from training.run.folder import read_config;"
+        "from training.run.load import load_trained; run = Path(sys.argv[1]);"
+        "load_trained(run, read_config(run, Settings)[0].model); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(pretrained)], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "False\n", done.stderr
