@@ -4,9 +4,9 @@
     page_commands.py COPY PAGE...  these pages, to try them; an exception that they do not use is no mistake then
 
 A command runs as it stands, but for those of `.ci/not_run.toml`, each with its reason: they run in a short form, only
-where what they need is there, or not at all. All pages share one copy, README.md first, so that a later command finds
-what an earlier one made, and what has run for one page is not run for another; `.venv` there is the environment of CI,
-and CI_STEPS caps what is trained.
+where what they need is there, or not at all. README.md runs first; then each core takes page after page, in a copy of
+what README.md has left, so that a later command finds what an earlier one of its page made. What has run for README.md
+is not run again; `.venv` in a copy is the environment of CI, and CI_STEPS caps what is trained.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 BLOCK = re.compile(r"^( *)```bash[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -136,29 +138,54 @@ def forget_runs(texts: list[str], copy: Path) -> None:
             shutil.rmtree(copy / made.group(1), ignore_errors=True)
 
 
-def run_all(found: list[Command], exceptions: list[Exempt], copy: Path) -> Counter[str]:
-    """Run what is to be run, print one row for each command: how many came out how."""
+def run_page(
+    found: list[Command], exceptions: list[Exempt], copy: Path, ran: dict[str, str], **settings: str
+) -> Counter[str]:
+    """Run what is to be run of one page, print one row for each command: how many came out how.
+
+    `ran`: what has run in this copy, and the page where it did; this page's commands are added. `settings` go into the
+    environment of the commands.
+    """
     venv = Path(sys.prefix)
-    copy_repository(copy, venv)
     environment = {key: value for key, value in os.environ.items() if key not in ("VENV", "MAKEFLAGS", "MAKELEVEL")}
-    environment |= {"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(venv)}
+    environment |= {"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(venv)} | settings
     environment.setdefault("CI_STEPS", "20")
+    forget_runs([command.text for command in found], copy)
     counts: Counter[str] = Counter()
-    pages_of: dict[str, str] = {}  # what has run -> the page where it did
-    page = ""
-    print(f"{'verdict':<10} {'seconds':>7}  command", flush=True)
     for command in found:
         text, why = what_runs(command, exceptions)
-        if command.page != page:
-            page = command.page
-            forget_runs([other.text for other in found if other.page == page], copy)
-        if text and pages_of.setdefault(text, page) != page:
-            why, text = f"ran for {pages_of[text]}", ""
+        if text and ran.setdefault(text, command.page) != command.page:
+            why, text = f"ran for {ran[text]}", ""
         verdict, seconds = run(text, command, copy, environment) if text else ("not run", 0.0)
         counts["failed" if verdict not in ("ok", "not run") else verdict] += 1
         remark = f"  ({why}{': ' + text if text else ''})" if why else ""
         print(f"{verdict:<10} {seconds:>7.1f}  {command.page}:{command.line}: {command.text}{remark}", flush=True)
     return counts
+
+
+def run_all(found: list[Command], exceptions: list[Exempt], copy: Path) -> Counter[str]:
+    """Run the first page, then the others, each core its own page in a copy of what the first one left."""
+    copy_repository(copy, Path(sys.prefix))
+    print(f"{'verdict':<10} {'seconds':>7}  command", flush=True)
+    first, *others = [list(page) for _, page in groupby(found, key=lambda command: command.page)]
+    ran: dict[str, str] = {}  # what has run -> the page where it did
+    counts = run_page(first, exceptions, copy, ran)
+    lanes = [copy, *(copy.with_name(f"{copy.name}_{number}") for number in range(1, min(cores(), len(others))))]
+    for lane in lanes[1:]:
+        shutil.copytree(copy, lane, symlinks=True)
+    queue = iter(others)  # all lanes draw from it; a thread's next() on a list's iterator is one step
+
+    def run_pages(lane: Path) -> Counter[str]:
+        known = dict(ran)  # one thread for each lane: more would wait for each other
+        return sum((run_page(page, exceptions, lane, known, OMP_NUM_THREADS="1") for page in queue), Counter())
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        return sum(pool.map(run_pages, lanes), counts)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(copy: Path, chosen: list[Path]) -> int:

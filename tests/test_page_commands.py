@@ -93,11 +93,23 @@ def run_page(tmp_path, *lines, exceptions="exception = []\n", **environment):
     )  # fmt: skip
 
 
-def test_commands_of_all_pages_share_one_copy_and_leave_the_repository_alone(tmp_path):
+def test_a_page_finds_what_the_first_one_made_and_the_repository_is_left_alone(tmp_path):
     result = run_page(tmp_path, "echo $CI_STEPS > made", "grep 3 made", "test ! -e .git", "test -x .venv/bin/python")
     assert result.returncode == 0, result.stdout
     assert "4 commands, 4 ran, 0 did not, 0 failed" in result.stdout
     assert not (tmp_path / "repository" / "made").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_two_pages_run_side_by_side_each_in_its_copy(script, tmp_path, monkeypatch):
+    (tmp_path / "repository").mkdir()
+    monkeypatch.chdir(tmp_path / "repository")
+    # Each page waits for the other one's file: after each other, neither would end.
+    meet = "test -e first && test ! -e other && touch other {0} && until test -e {1}; do sleep .1; done"
+    a, b = tmp_path / "a", tmp_path / "b"
+    pages = {"README.md": "touch first", "a.md": meet.format(a, b), "b.md": meet.format(b, a)}
+    found = [script.Command(page, 1, text) for page, text in pages.items()]
+    assert script.run_all(found, [], tmp_path / "copy") == {"ok": 3}
 
 
 @pytest.mark.parametrize("line", ["echo said; exit 3", "false | true", "no-such-program-x"])
