@@ -33,6 +33,7 @@ class Batch:
     decoder_input: torch.Tensor  # (B, T) long, the target shifted right by one start token
     labels: torch.Tensor | None  # (B, S) long, IGNORE where nothing is to be learnt; (B, T) ranks of "permutation"
     n_tokens: int  # real tokens of sources and targets
+    number: int = 0  # of the batch in its optimiser step
     auxiliary: Batch | None = None  # of the items' auxiliary ones
 
     def to(self, device: torch.device | str) -> Batch:
@@ -62,7 +63,7 @@ def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:
     pairs = [(item.auxiliary, id) for item, id in zip(items, ids, strict=True) if item.auxiliary is not None]
     auxiliary = collate(*zip(*pairs, strict=True), special) if pairs else None
     return Batch(
-        list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens, auxiliary
+        list(ids), kind, source, source_mask, target, target_mask, decoder_input, labels, n_tokens, auxiliary=auxiliary
     )
 
 

@@ -29,7 +29,7 @@ from system.trial import step_cap
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
-from training.phase import next_batches, start_phase
+from training.phase import next_step, start_phase
 from training.run.checkpoints import Position
 from training.run.load import added_ids, load_network
 from training.run.state import Run
@@ -79,7 +79,7 @@ def run_test(settings: Settings, training: train.Settings) -> list[tuple[float, 
         mean, least = 0.0, math.inf
         for step in range(settings.steps):
             rate = rate_at(step, settings)
-            loss, _ = train.take_step(run, phase, next_batches(run, phase), rate)
+            loss, _ = train.take_step(run, phase, next_step(run, phase), rate)
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             smoothed = mean / (1 - SMOOTHING ** (step + 1))
             if not math.isfinite(smoothed) or smoothed > STOP_AT * least:

@@ -62,6 +62,16 @@ def given_names(argv: Sequence[str]) -> set[str]:
     return {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in argv if argument[:2] == "--"}
 
 
+def value_of(argv: list[str], option: str) -> str:
+    """The value given for `option` as "--option value" or "--option=value", or ""."""
+    for index, argument in enumerate(argv):
+        if argument == option and index + 1 < len(argv):
+            return argv[index + 1]
+        if argument.startswith(option + "="):
+            return argument.partition("=")[2]
+    return ""
+
+
 def unboxed(text: str) -> str:
     """The first paragraph under the title of one of tyro's boxes, whose corners differ where there is no UTF-8."""
     words = []

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
-from data.example import IGNORE
+from data.example import IGNORE, Item
 from model.attention import is_watched
 from model.fast import FastTransformer
 from model.heads import ENCODER_HEADS, CopyHead
@@ -66,3 +66,10 @@ def n_predicted(batch: Batch) -> int:
     if batch.kind == "permutation":
         return int((batch.labels > 0).sum())
     return int(batch.target_mask.sum() if batch.labels is None else (batch.labels != IGNORE).sum())
+
+
+def n_predicted_of(item: Item) -> int:
+    """How much of an item enters its batch's loss: of a batch that another process computes only its items are here."""
+    if item.kind == "permutation":
+        return sum(rank > 0 for rank in item.labels)
+    return len(item.target) if item.labels is None else sum(label != IGNORE for label in item.labels)

@@ -13,7 +13,7 @@ from data.sources import open_source
 from data.tokenizers.tokenizer import check_vocab_size
 from model.config import PRETRAINING_HEADS, preset
 from system.errors import UserError
-from system.options import Settings, dotted_names, given_names, parse, spelled
+from system.options import Settings, dotted_names, given_names, parse, spelled, value_of
 from system.trial import step_cap
 from training.config import LoopConfig
 from training.recipes import FINE_TUNING, TrainingSettings, recipe
@@ -24,7 +24,10 @@ from training.run.overwriting import check_overwriting
 from training.run.own import adopt, check_consent, check_places
 
 # Settings that say where a run runs, not what it is; consent to run untrusted programs is given anew each time.
-MAY_CHANGE = ("run", "device", "threads", "init.from_", "data.path", "data.workers", "evaluation.run_untrusted")
+MAY_CHANGE = (
+    "run", "device", "threads", "parallel.processes", "init.from_", "data.path", "data.workers",
+    "evaluation.run_untrusted",
+)  # fmt: skip
 SWITCHES = ("--resume", "--overwrite", "--trust", "--check")  # of train.py; they are no settings
 PLACES = ("init.from_", "strategies.teacher.run", "data.path", "data.shards")  # settings that name a file or folder
 HEAD_OF = {name: row.head for name, row in OBJECTIVES.items() if row.head}  # objective -> the encoder's head
@@ -309,13 +312,3 @@ def check_free(argv: list[str]) -> None:
         fixed = of_network or (room, name) == ("data", "vocab_size")
         if option.startswith("--") and fixed:
             raise UserError(f"{option} is the checkpoint's own; leave it out, or leave --init.from out")
-
-
-def value_of(argv: list[str], option: str) -> str:
-    """The value given for `option` as "--option value" or "--option=value", or ""."""
-    for index, argument in enumerate(argv):
-        if argument == option and index + 1 < len(argv):
-            return argv[index + 1]
-        if argument.startswith(option + "="):
-            return argument.partition("=")[2]
-    return ""

@@ -84,6 +84,17 @@ class InitConfig:
 
 
 @dataclass(frozen=True)
+class ParallelConfig:
+    """Processes that train one network together (training/parallel.py)."""
+
+    mode: Literal["none", "copies"] = "none"  # copies: each process has the network, and a share of a step's batches
+    processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "parallel")
+
+
+@dataclass(frozen=True)
 class LoopConfig:
     """One phase of training (pretraining or fine-tuning). A budget of 0 steps and 0 epochs skips the phase."""
 

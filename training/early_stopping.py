@@ -35,9 +35,12 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
     stream = Stream(Mixture(objectives, run.tokenizer, 0, held_out), run.settings.data, BadRecords())
     total, tokens = 0.0, 0
     with averaged_weights(run.model, phase.average):
-        for batch in stream.one_epoch():
-            loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
-            total, tokens = total + float(loss), tokens + n
+        for number, batch in enumerate(stream.one_epoch()):
+            if run.ranks is None or number % run.ranks.world == run.ranks.rank:
+                loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
+                total, tokens = total + float(loss), tokens + n
+    if run.ranks is not None:
+        total, tokens = run.ranks.total(total, tokens)
     run.model.train()
     return total / tokens if tokens else None
 
@@ -60,5 +63,6 @@ def record_kept_loss(run: Run, phase: Phase) -> None:
     """Print, and write to metrics.jsonl, the held-out loss of weights that no training step produced."""
     loss = held_out_loss(run, phase)
     if loss is not None:
-        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, "held_out_loss": loss})
+        if run.writes:
+            append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, "held_out_loss": loss})
         print(f"{phase.name}: held-out loss of the mean {loss:.4f}")

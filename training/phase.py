@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from itertools import islice
 
-from data.batches import Batch
 from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
+from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
@@ -18,12 +19,13 @@ from training.ema import averaged_weights, copy_weights, start_average
 from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
+from training.parallel import in_first
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.run.folder import append_metrics
 from training.run.state import Run
-from training.state import Phase
+from training.state import Phase, TrainingStep
 from training.strategies.config import StrategiesConfig
 from training.stream import Stream, StreamPosition
 
@@ -81,34 +83,49 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
 
-    batches = stream.batches(StreamPosition(position.epoch, position.chunk, position.batch))
+    planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
     gradient = None if strategies is None else strategies.gradient()
-    return Phase(name, loop, corpus, total, batches, optimizer, average, best, clock, read, gradient, strategies)
+    begun = total, stream, planned, optimizer, average, best, clock, read, gradient, strategies
+    return Phase(name, loop, corpus, *begun)
 
 
-def next_batches(run: Run, phase: Phase) -> list[Batch]:
-    """Draw the batches of one optimiser step, and advance the run's position."""
-    drawn = []
-    for _ in range(phase.loop.accumulate):
-        place, batch = next(phase.batches)
-        run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
-        drawn.append(batch.to(run.device))
+def next_step(run: Run, phase: Phase) -> TrainingStep:
+    """Draw the batches of one optimiser step, and advance the run's position. Those of other processes stay plans."""
+    planned = list(islice(phase.planned, phase.loop.accumulate))
+    place, all_items = planned[-1][0], [items for _, items in planned]
+    run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
     run.position.step += 1
     run.position.total_step += 1
-    return drawn
+    numbers = range(len(planned)) if run.ranks is None else run.ranks.own(len(planned))
+    batches = [replace(phase.stream.collated(all_items[number]).to(run.device), number=number) for number in numbers]
+    items = [item for pairs in all_items for item, _ in pairs]
+    n_tokens = sum(len(item.source) + len(item.target) for item in items)
+    ids = [[id for _, id in pairs] for pairs in all_items]
+    return TrainingStep(batches, sum(map(n_predicted_of, items)), n_tokens, ids)
 
 
-def record_step(run: Run, phase: Phase, batches: list[Batch], values: dict[str, float], progress: Progress) -> None:
+def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:
+    """Give the network the gradient of all processes, the step its cost and the run its end, if it is asked of one.
+
+    Returns the sum of their losses.
+    """
+    figures = loss, flops_of(run, phase, step), phase.clock.cpu_seconds, float(run.asked_to_stop)
+    loss, step.flops, step.cpu_seconds, n_asked = run.ranks.exchange(run.model, figures)
+    run.stop = n_asked > 0
+    return loss
+
+
+def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, float], progress: Progress) -> None:
     """After a step: counters, bar, metrics.jsonl, the held-out loss when it is due, and a checkpoint when it is."""
     position, loop = run.position, phase.loop
     if math.isfinite(values["gradient_norm"]) and math.isfinite(values["loss"]):
         phase.losses.append(values["loss"])
         position.counters["bad_steps"] = 0
     else:
-        note_bad_step(run, loop, batches)
-    count_step(run, phase, batches)
-    progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), sum(b.n_tokens for b in batches))
+        note_bad_step(run, loop, step)
+    count_step(run, phase, step)
+    progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), step.n_tokens)
 
     last = position.step == phase.total
     held_out = held_out_loss(run, phase) if last or is_due(position.step, loop.evaluate_every) else None
@@ -125,13 +142,26 @@ def record_step(run: Run, phase: Phase, batches: list[Batch], values: dict[str, 
 
     if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
-        append_metrics(run.folder, {"phase": phase.name, "step": position.total_step, **values, **speed})
+        write_metrics(run, phase, **values, **speed)
     if position.step == phase.total or is_due(position.step, loop.checkpoint_every):
         save(run, phase)
 
 
+def write_metrics(run: Run, phase: Phase, **figures: float) -> None:
+    """Add a line to metrics.jsonl."""
+    if run.writes:
+        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
+
+
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises UserError."""
+    with in_first(run) as is_first:
+        if is_first:
+            write_checkpoint(run, phase)
+
+
+def write_checkpoint(run: Run, phase: Phase) -> None:
+    """Write it. Raises UserError."""
     position, loop = run.position, phase.loop
     position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
@@ -144,32 +174,36 @@ def is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def count_step(run: Run, phase: Phase, batches: list[Batch]) -> None:
-    """Add a step's tokens and FLOPs to the run's budget."""
-    counters, config = run.position.counters, run.settings.model
+def flops_of(run: Run, phase: Phase, step: TrainingStep) -> int:
+    """Training FLOPs of what this process has computed of a step."""
     if phase.strategies is None:
-        flops = sum(batch_flops(config, batch) for batch in batches)
-    else:
-        flops = phase.strategies.flops(batches)
+        return sum(batch_flops(run.settings.model, batch) for batch in step.batches)
+    return phase.strategies.flops(step.batches)
+
+
+def count_step(run: Run, phase: Phase, step: TrainingStep) -> None:
+    """Add a step's tokens and FLOPs to the run's budget."""
+    counters = run.position.counters
     added = {
         "steps": 1,
-        "examples": sum(len(batch.ids) for batch in batches),
-        "tokens": sum(batch.n_tokens for batch in batches),
-        "training_flops": flops,
+        "examples": sum(map(len, step.ids)),
+        "tokens": step.n_tokens,
+        "training_flops": flops_of(run, phase, step) if run.ranks is None else int(step.flops),
     }
     for name, amount in added.items():
         counters[name] = counters.get(name, 0) + amount
-    counters.update(phase.clock.read())
+    counters.update(phase.clock.read(step.cpu_seconds))
 
 
-def note_bad_step(run: Run, loop: LoopConfig, batches: list[Batch]) -> None:
+def note_bad_step(run: Run, loop: LoopConfig, step: TrainingStep) -> None:
     """A step whose loss or gradient is not finite was skipped: count it, and stop after too many in a row."""
     counters = run.position.counters
     counters["skipped_steps"] = counters.get("skipped_steps", 0) + 1
     counters["bad_steps"] = counters.get("bad_steps", 0) + 1
     if counters["bad_steps"] >= loop.max_bad_steps:
         path = run.folder / "bad_batches.json"
-        write_json(path, [batch.ids for batch in batches])
+        if run.writes:
+            write_json(path, step.ids)
         raise UserError(
             f"the loss was not finite {loop.max_bad_steps} steps in a row; the last batch's ids are in {path}; "
             "look at those examples, or start again with a lower learning rate and --overwrite"
@@ -204,7 +238,7 @@ def show_matching(run: Run, phase: Phase) -> None:
             "matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words,
             "matching_questions": found.n, "matching_by_function": found.by_function,
         }  # fmt: skip
-        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
+        write_metrics(run, phase, **figures)
         print(
             f"matching: {found.network:.1%} of {found.n} questions about held-out pairs are answered rightly, by a bag "
             f"of words {found.bag_of_words:.1%}"

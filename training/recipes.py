@@ -12,7 +12,7 @@ from data.sources import CORPUS_NAMES
 from model.config import ModelConfig, preset
 from system.bounds import Seed, Threads, check_bounds
 from system.errors import UserError
-from training.config import InitConfig, LoopConfig, ObjectivesConfig
+from training.config import InitConfig, LoopConfig, ObjectivesConfig, ParallelConfig
 from training.strategies.config import StrategiesConfig
 
 
@@ -32,6 +32,7 @@ class TrainingSettings:
     pretraining: LoopConfig = LoopConfig()  # on mined code and text; 0 steps: none
     training: LoopConfig = LoopConfig()  # on pairs of description and code
     strategies: StrategiesConfig = StrategiesConfig()  # how training on pairs differs from the plain form
+    parallel: ParallelConfig = ParallelConfig()  # several processes that train together
 
     def __post_init__(self) -> None:
         check_bounds(self)

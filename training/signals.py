@@ -20,9 +20,11 @@ def stopping_on_signals(run: Run) -> Iterator[None]:
     """Inside the `with` the first signal sets `run.stop`; a second Ctrl-C interrupts at once."""
 
     def stop(number: int, frame: object) -> None:
-        if run.stop and number == signal.SIGINT:
+        if run.asked_to_stop and number == signal.SIGINT:
             raise KeyboardInterrupt
-        run.stop = True
+        run.asked_to_stop = True
+        if run.ranks is None:  # else all processes stop after the same step
+            run.stop = True
         try:  # not print: the signal may have come in the middle of a write to the same buffer
             os.write(sys.__stderr__.fileno(), b"\nstopping after this step, a checkpoint is being saved\n")
         except (OSError, ValueError, AttributeError):  # the terminal is gone

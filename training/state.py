@@ -10,11 +10,30 @@ import torch
 from torch import Tensor
 
 from data.batches import Batch
+from training.batch_loss import n_predicted
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.fine_tuning import Gradient, Strategies
 from training.run.budget import Clock
-from training.stream import StreamPosition
+from training.stream import Planned, Stream, StreamPosition
+
+
+@dataclass
+class TrainingStep:
+    """An optimiser step: the batches that this process computes, and figures of all of them."""
+
+    batches: list[Batch]
+    n_predicted: int  # tokens that enter the loss
+    n_tokens: int  # real tokens of sources and targets
+    ids: list[list[str]]  # of the examples of each batch
+    flops: float = 0.0  # training FLOPs, once the gradient is there
+    cpu_seconds: float | None = None  # of several processes since the phase began; None: this one's clock knows them
+
+    @classmethod
+    def of(cls, batches: list[Batch]) -> TrainingStep:
+        """A step of these batches, all of which this process computes."""
+        n_tokens, ids = sum(batch.n_tokens for batch in batches), [batch.ids for batch in batches]
+        return cls(batches, sum(map(n_predicted, batches)), n_tokens, ids)
 
 
 @dataclass
@@ -25,7 +44,8 @@ class Phase:
     loop: LoopConfig
     corpus: Corpus
     total: int  # optimiser steps
-    batches: Iterator[tuple[StreamPosition, Batch]]
+    stream: Stream
+    planned: Iterator[tuple[StreamPosition, Planned]]
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor] | None  # moving average of the weights
     best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set

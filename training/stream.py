@@ -24,7 +24,8 @@ from training.mixture import Mixture
 
 # A batch holds items of one kind. The order is that of the batches before they are shuffled, so no seed may change it.
 BATCH_KINDS = ("seq2seq", *ENCODER_HEADS, "permutation", "autoencoding")
-Plan = list[list[tuple[Item, str]]]  # batches of (item, example id)
+Planned = list[tuple[Item, str]]  # what a batch will hold: items, each with the id of its example
+Plan = list[Planned]
 CHUNK_EXAMPLES = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
 
@@ -49,26 +50,27 @@ class Stream:
     mixture: Mixture
     data: DataConfig
     bad: BadRecords
-    # (k, n): of n processes this is the k-th. Each has its own n-th of an epoch's examples; how many batches they make
-    # differs by a few, so processes that wait for each other end an epoch with the one that has the fewest.
-    part: tuple[int, int] = (0, 1)
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
 
     @property
     def n_chunks(self) -> int:
         """Chunks in an epoch."""
-        return -(-(examples_in_epoch(self.mixture.examples) // self.part[1]) // CHUNK_EXAMPLES)
+        return -(-examples_in_epoch(self.mixture.examples) // CHUNK_EXAMPLES)
 
     def batches(self, position: StreamPosition = StreamPosition()) -> Iterator[tuple[StreamPosition, Batch]]:
-        """Batches from `position` on, without end, each with the position that follows it.
+        """Batches from `position` on, without end, each with the position that follows it. Raises UserError."""
+        return ((following, self.collated(planned)) for following, planned in self.planned(position))
+
+    def planned(self, position: StreamPosition = StreamPosition()) -> Iterator[tuple[StreamPosition, Planned]]:
+        """What batches will hold, from `position` on, without end, each with the position that follows it.
 
         Raises UserError when a whole epoch has none: without it the loop would wait for ever.
         """
         from_start, found = position.chunk == position.batch == 0, False
         while True:
-            for following, batch in self.chunk_batches(position):
+            for following, planned in self.planned_chunk(position):
                 found = True
-                yield following, batch
+                yield following, planned
             if position.chunk + 1 < self.n_chunks:
                 position = StreamPosition(position.epoch, position.chunk + 1)
                 continue
@@ -79,16 +81,20 @@ class Stream:
     def one_epoch(self) -> Iterator[Batch]:
         """The batches of the first epoch, none when no example fits."""
         for chunk in range(self.n_chunks):
-            for _, batch in self.chunk_batches(StreamPosition(0, chunk)):
-                yield batch
+            for _, planned in self.planned_chunk(StreamPosition(0, chunk)):
+                yield self.collated(planned)
 
-    def chunk_batches(self, position: StreamPosition) -> Iterator[tuple[StreamPosition, Batch]]:
-        """The batches that are left of the chunk at `position`, each with the position that follows it."""
+    def planned_chunk(self, position: StreamPosition) -> Iterator[tuple[StreamPosition, Planned]]:
+        """What is left of the chunk at `position`, each batch with the position that follows it."""
         counted, self.first = self.first if position.epoch == position.chunk == 0 else None, None
         plan = self.chunk(position.epoch, position.chunk) if counted is None else counted
         for index in range(position.batch, len(plan)):
-            items, ids = zip(*plan[index], strict=True)
-            yield replace(position, batch=index + 1), collate(list(items), list(ids), self.mixture.tokenizer)
+            yield replace(position, batch=index + 1), plan[index]
+
+    def collated(self, planned: Planned) -> Batch:
+        """The batch of these items."""
+        items, ids = zip(*planned, strict=True)
+        return collate(list(items), list(ids), self.mixture.tokenizer)
 
     def count_batches(self, epochs: float) -> int:
         """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
@@ -135,14 +141,12 @@ class Stream:
         return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
-        """The examples of an epoch by number, in a global random order; parts are disjoint and equally long."""
-        k, n = self.part
+        """The examples of an epoch by number, in a random order."""
         generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
         if isinstance(examples, Tasks):
-            order = examples.drawn(generator)
-        else:  # four bytes an example: the order is all that grows with the corpus
-            order = generator.permutation(numpy.arange(len(examples), dtype=numpy.int32))
-        return order[: len(order) // n * n][k::n]
+            return examples.drawn(generator)
+        # Four bytes an example: the order is all that grows with the corpus.
+        return generator.permutation(numpy.arange(len(examples), dtype=numpy.int32))
 
     def check_lengths(self) -> None:
         """Before training and not in its middle, raise UserError where examples are too long as they stand.

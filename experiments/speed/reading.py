@@ -99,17 +99,17 @@ def measure(settings: train.Settings, corpus: Corpus, tokenizer: Tokenizer) -> d
     stream = Stream(mixture, settings.data, BadRecords())
 
     began = time.perf_counter()
-    n_batches = stream.count_chunk(0, 0)  # which keeps them for `chunk_batches`
+    n_batches = stream.count_chunk(0, 0)  # which keeps them for `planned_chunk`
     planned = (time.perf_counter() - began) / n_batches
     texts = count_text(mixture)
     text = sum(texts[id(item)] for batch in stream.chunk(0, 0) for item, _ in batch) / n_batches
 
     model = make_network(settings.model, tokenizer.pad_id)
     optimizer = make_optimizer(model, settings.pretraining)
-    batches, collated, learned = stream.chunk_batches(StreamPosition()), [], []
+    batches, collated, learned = stream.planned_chunk(StreamPosition()), [], []
     for _ in range(TIMED_STEPS):
         began = time.perf_counter()
-        _, batch = next(batches)
+        batch = stream.collated(next(batches)[1])
         read = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
         batch_loss(model, batch, settings.pretraining.label_smoothing)[0].backward()

@@ -61,6 +61,7 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
     from system.device import keep_freed_memory
     from training.config import LoopConfig
     from training.optimizer import make_optimizer
+    from training.state import TrainingStep
 
     if without:
         WITHOUT[without]()
@@ -68,7 +69,7 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
         keep_freed_memory()  # as train.py does
     model = make_network(replace(our_config(shape), speed=speed), PEERS_PAD_ID).train()
     loop = LoopConfig(learning_rate=LEARNING_RATE, label_smoothing=0.0, clip_norm=CLIP_NORM, bf16=bf16)
-    run = SimpleNamespace(model=model, device=torch.device("cpu"))
+    run = SimpleNamespace(model=model, device=torch.device("cpu"), ranks=None)
     phase = SimpleNamespace(
         loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
@@ -79,7 +80,7 @@ def our_trainer(shape: Shape, speed: str = "fast", bf16: bool = False, without: 
         batch = Batch(
             [], "seq2seq", pairs.source, pairs.source_mask, target, real, pairs.decoder_input, None, n_tokens=0
         )
-        train.take_step(run, phase, [batch], LEARNING_RATE)
+        train.take_step(run, phase, TrainingStep.of([batch]), LEARNING_RATE)
 
     return Trainer(step, model, "this project")
 

@@ -27,7 +27,7 @@ from system.own_packages import OWN_PACKAGES
 from training.command_line import read_training_command
 from training.corpus import read_corpora
 from training.first_tokenizer import first_tokenizer
-from training.phase import next_batches, start_phase
+from training.phase import next_step, start_phase
 from training.run.checkpoints import Position
 from training.run.state import Run
 
@@ -75,9 +75,9 @@ def files_entered(options: list[str]) -> dict[str, list[str]]:
         for name, corpus in corpora.items():
             phase, entered = start_phase(run, name, getattr(settings, name), corpus, None), set()
             for _ in range(STEPS_A_PHASE):
-                batches = next_batches(run, phase)
+                step = next_step(run, phase)
                 with noting_files(entered):
-                    train.take_step(run, phase, batches, phase.loop.learning_rate)
+                    train.take_step(run, phase, step, phase.loop.learning_rate)
             found[name] = sorted(entered)
     return found
 

@@ -22,8 +22,9 @@ from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.fast import make_network
 from model.two_streams import two_stream_states
-from training.batch_loss import batch_loss, n_predicted
+from training.batch_loss import batch_loss, n_predicted, n_predicted_of
 from training.config import LoopConfig
+from training.state import TrainingStep
 
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(6)]
 
@@ -79,7 +80,7 @@ def test_one_batch_costs_what_its_examples_cost_alone(tokenizer, objective):
     items = [objective(example, tokenizer, generator) for example in EXAMPLES]
     together, n = batch_loss(model, collate(items, ["e"] * 6, tokenizer), 0.1)
     alone = [batch_loss(model, collate([item], ["e"], tokenizer), 0.1) for item in items]
-    assert n == sum(count for _, count in alone)
+    assert n == sum(count for _, count in alone) == sum(map(n_predicted_of, items))
     assert together.item() == pytest.approx(sum(loss.item() for loss, _ in alone), rel=1e-5)
 
 
@@ -99,11 +100,11 @@ def a_step(model, batches):
     model = copy.deepcopy(model)
     loop = LoopConfig(clip_norm=0.0, label_smoothing=0.1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
+    run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1), ranks=None)
     phase = SimpleNamespace(
         loop=loop, optimizer=optimizer, average=None, gradient=None
     )
-    loss, norm = train.take_step(run, phase, batches, 0.5)
+    loss, norm = train.take_step(run, phase, TrainingStep.of(batches), 0.5)
     return loss, norm, [weight.detach() for weight in model.parameters()]
 
 

@@ -21,6 +21,7 @@ from training import chunked_loss
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
+from training.state import TrainingStep
 
 CPU = torch.device("cpu")
 EXAMPLES = [Example(f"e:{n}", f"add {n} " * (n + 1), f"x += {n}\n" * (n + 1)) for n in range(8)]
@@ -54,11 +55,11 @@ def losses_of(tokenizer, batch, bf16, n_steps=6):
     """The loss of each of a few steps, and the model after them."""
     model = make_model(tokenizer, "modern")
     loop = LoopConfig(bf16=bf16)
-    run = SimpleNamespace(model=model, device=CPU)
+    run = SimpleNamespace(model=model, device=CPU, ranks=None)
     phase = SimpleNamespace(
         loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
-    return [train.take_step(run, phase, [batch], 3e-3)[0] for _ in range(n_steps)], model
+    return [train.take_step(run, phase, TrainingStep.of([batch]), 3e-3)[0] for _ in range(n_steps)], model
 
 
 def test_a_few_steps_go_as_in_float32_and_the_weights_stay_float32(tokenizer, batch):

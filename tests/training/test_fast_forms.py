@@ -18,6 +18,7 @@ from training import losses
 from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.optimizer import make_optimizer
+from training.state import TrainingStep
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORKS = {
@@ -167,12 +168,12 @@ def losses_of_training(model: Transformer) -> list[float]:
     """
     model.train()
     loop = LoopConfig(clip_norm=1.0, label_smoothing=SMOOTHING, epsilon=1e-7)
-    run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1))
+    run = SimpleNamespace(model=model, device=torch.device("cpu"), position=SimpleNamespace(step=1), ranks=None)
     phase = SimpleNamespace(
         loop=loop, optimizer=make_optimizer(model, loop), average=None, gradient=None
     )
     batches = make_batch(1), make_batch(2)
-    return [train.take_step(run, phase, [batches[step % 2]], 5e-4)[0] for step in range(51)]
+    return [train.take_step(run, phase, TrainingStep.of([batches[step % 2]]), 5e-4)[0] for step in range(51)]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

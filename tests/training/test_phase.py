@@ -16,7 +16,7 @@ from system.errors import UserError
 from training.config import LoopConfig
 from training.corpus import Corpus
 from training.early_stopping import held_out_loss, is_stale
-from training.phase import finish_phase, is_due, next_batches, prepare, start_phase
+from training.phase import finish_phase, is_due, next_step, prepare, start_phase
 from training.run.checkpoints import Position
 from training.run.state import Run
 from training.strategies.config import StrategiesConfig
@@ -70,7 +70,7 @@ def test_a_budget_becomes_optimiser_steps(make_run, loop, steps):
 def test_a_step_draws_as_many_batches_as_it_accumulates(make_run):
     run = make_run()
     phase = start_phase(run, "training", LoopConfig(steps=3, accumulate=3), corpus(), None)
-    ids = [name for _ in range(2) for batch in next_batches(run, phase) for name in batch.ids]
+    ids = [name for _ in range(2) for names in next_step(run, phase).ids for name in names]
     assert sorted(ids) == sorted(e.id for e in EXAMPLES)
     assert (run.position.step, run.position.total_step, run.position.batch) == (2, 2, 6)
 

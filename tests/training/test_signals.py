@@ -18,9 +18,21 @@ ROOT = Path(__file__).parents[2]
 HANGUP = pytest.param("SIGHUP", marks=pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on Windows"))
 
 
+def alone():
+    """A run that one process trains."""
+    return SimpleNamespace(stop=False, asked_to_stop=False, ranks=None)
+
+
+def test_one_of_several_processes_stops_when_all_do():
+    run = SimpleNamespace(stop=False, asked_to_stop=False, ranks="several")
+    with stopping_on_signals(run):
+        signal.raise_signal(signal.SIGINT)
+    assert run.asked_to_stop and not run.stop
+
+
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", HANGUP])
 def test_a_signal_asks_the_loop_to_stop_and_says_so(number, capfd):
-    run = SimpleNamespace(stop=False)
+    run = alone()
     with stopping_on_signals(run):
         signal.raise_signal(getattr(signal, number))
     assert run.stop
@@ -28,14 +40,14 @@ def test_a_signal_asks_the_loop_to_stop_and_says_so(number, capfd):
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_step():
-    run = SimpleNamespace(stop=False)
+    run = alone()
     with pytest.raises(KeyboardInterrupt), stopping_on_signals(run):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_second_sigterm_still_lets_the_checkpoint_be_written():
-    run = SimpleNamespace(stop=False)
+    run = alone()
     with stopping_on_signals(run):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
@@ -44,7 +56,7 @@ def test_a_second_sigterm_still_lets_the_checkpoint_be_written():
 
 def test_the_handlers_from_before_come_back_even_after_an_error():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(ZeroDivisionError), stopping_on_signals(SimpleNamespace(stop=False)):
+    with pytest.raises(ZeroDivisionError), stopping_on_signals(alone()):
         _ = 1 / 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -56,7 +68,7 @@ from types import SimpleNamespace
 from training.progress import Progress
 from training.signals import stopping_on_signals
 
-run, step = SimpleNamespace(stop=False), 0
+run, step = SimpleNamespace(stop=False, asked_to_stop=False, ranks=None), 0
 with stopping_on_signals(run), Progress("training", 10**6) as progress:
     print("begun", flush=True)
     while not run.stop:
@@ -95,7 +107,7 @@ def test_a_terminal_that_is_closed_costs_nothing(tmp_path):
 def test_under_nohup_a_lost_terminal_changes_nothing():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        run = SimpleNamespace(stop=False)
+        run = alone()
         with stopping_on_signals(run):
             signal.raise_signal(signal.SIGHUP)
         assert not run.stop and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -49,6 +49,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data=about,
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
+        processes=1 if run.ranks is None else run.ranks.world,
     )
 
     teacher = run.settings.strategies.teacher.run
@@ -101,7 +102,8 @@ def begin(run: Run, corpora: dict[str, Corpus], resume: bool) -> Checkpoint | No
         run.earlier_seconds = checkpoint.position.counters.get("wall_seconds", 0.0)
     elif run.settings.init.from_:
         begin_from_checkpoint(run)
-    truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
+    if run.writes:
+        truncate_metrics(run.folder, checkpoint.metrics_bytes if checkpoint else 0)
     return checkpoint
 
 
@@ -133,9 +135,15 @@ def finish_record(run: Run) -> None:
     print(said, file=sys.stderr)
 
 
+def sum_memory(run: Run) -> None:
+    """At the end of training, note the memory of the processes that trained together; all have to come here."""
+    if run.ranks is not None:
+        run.memory_of_others = run.ranks.total(peak_memory_mib())[0] - peak_memory_mib()
+
+
 def write_budget(run: Run) -> None:
     """Write the cost of the run so far, when it is trained and again when it is scored."""
     counters = run.position.counters
     budget = {name: counters.get(name, 0) for name in COUNTERS}
-    more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib()}
+    more = {"wall_seconds": run.wall_seconds, "peak_memory_mib": peak_memory_mib() + run.memory_of_others}
     write_json(run.folder / "budget.json", budget | more)

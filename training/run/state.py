@@ -10,6 +10,7 @@ import torch
 
 from data.tokenizers.tokenizer import Tokenizer
 from model.transformer import Transformer
+from training.parallel import Ranks
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
 
@@ -27,7 +28,15 @@ class Run:
     began: float  # time.monotonic() at the start of the command
     teacher: Transformer | None = None  # whose probabilities fine-tuning learns too
     earlier_seconds: float = 0.0  # that earlier commands worked on this run, up to their last checkpoint
-    stop: bool = False  # Ctrl-C or SIGTERM came: save and leave after this step
+    stop: bool = False  # save and leave after this step
+    asked_to_stop: bool = False  # Ctrl-C or SIGTERM came to this process
+    ranks: Ranks | None = None  # the processes that train together; None: this one trains alone
+    memory_of_others: float = 0.0  # MiB, the peaks of the other processes
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes into the run's folder."""
+        return self.ranks is None or self.ranks.first
 
     @property
     def wall_seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""Shards give back what was written, in any order, from any place, and equal parts to every process."""
+"""Shards give back what was written, in any order and from any place."""
 
 import json
 import os
@@ -84,47 +84,21 @@ def test_a_large_vocabulary_takes_four_bytes(vocab, tmp_path_factory):
     assert numpy.fromfile(place.with_suffix(".ids"), store.ids_type(vocab)).tolist() == [1, vocab - 1]
 
 
-def stream_of(corpus, tokenizer, part=(0, 1)):
+def stream_of(corpus, tokenizer):
     mixture = Mixture(ObjectivesConfig(pairs=0, causal=1.0), tokenizer, 1, ShardedExamples(corpus))
-    return Stream(mixture, DataConfig(batch_tokens=0, batch_examples=4), BadRecords(), part)
+    return Stream(mixture, DataConfig(batch_tokens=0, batch_examples=4), BadRecords())
 
 
-def test_the_parts_of_several_processes_are_disjoint_and_equally_long(corpus, tokenizer):
-    for n in (1, 2, 3, 5):
-        for epoch in (0, 1):
-            parts = [stream_of(corpus, tokenizer, (k, n)).order(epoch).tolist() for k in range(n)]
-            assert {len(part) for part in parts} == {46 // n}
-            assert len({index for part in parts for index in part}) == 46 // n * n
-    assert stream_of(corpus, tokenizer).order(0).tolist() != stream_of(corpus, tokenizer).order(1).tolist()
-
-
-@pytest.mark.parametrize("chunk", [5, 16384])
-def test_the_batches_of_several_processes_share_an_epoch(corpus, tokenizer, monkeypatch, chunk):
-    """Each item is made by one of them, and is what one process alone would have made."""
-    monkeypatch.setattr(stream, "CHUNK_EXAMPLES", chunk)
-
-    def items(part):
-        return {
-            id: (tuple(source[source != tokenizer.pad_id].tolist()), tuple(target[target != tokenizer.pad_id].tolist()))
-            for batch in stream_of(corpus, tokenizer, part).one_epoch()
-            for id, source, target in zip(batch.ids, batch.source, batch.target)
-        }
-
-    alone, parts = items((0, 1)), [items((k, 2)) for k in range(2)]
-    assert len(alone) == 46 and not parts[0].keys() & parts[1].keys()
-    assert parts[0] | parts[1] == alone
-
-
-@pytest.mark.parametrize(("part", "chunk"), [((0, 1), 16384), ((0, 1), 10), ((1, 2), 10)])
-def test_a_stream_goes_on_from_any_step(corpus, tokenizer, monkeypatch, part, chunk):
+@pytest.mark.parametrize("chunk", [16384, 10])
+def test_a_stream_goes_on_from_any_step(corpus, tokenizer, monkeypatch, chunk):
     monkeypatch.setattr(stream, "CHUNK_EXAMPLES", chunk)
     batches = []
-    for place, batch in stream_of(corpus, tokenizer, part).batches():
+    for place, batch in stream_of(corpus, tokenizer).batches():
         batches.append((place, batch.ids, batch.target.tolist()))
         if len(batches) == 30:
             break
     for done in (0, 7, 11, 12, 25):
-        rest = stream_of(corpus, tokenizer, part).batches(batches[done][0])
+        rest = stream_of(corpus, tokenizer).batches(batches[done][0])
         place, batch = next(rest)
         assert (place, batch.ids, batch.target.tolist()) == batches[done + 1]
     assert batches[-1][0].epoch >= 2 and StreamPosition() not in [place for place, *_ in batches]
