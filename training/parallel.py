@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ class Ranks:
     world: int  # how many there are
     store: distributed.Store
     n_waits: int = 0  # how often the others have waited for the first one, the same number in all
+    exchanging: float = 0.0  # seconds in exchanges that nobody has been told of
 
     @property
     def first(self) -> bool:
@@ -92,12 +94,19 @@ class Ranks:
         """Put the sum over all processes into a tensor. Raises UserError in one process where another one is lost."""
         if self.world == 1:
             return
+        began = time.monotonic()
         try:
             distributed.all_reduce(numbers)
         except RuntimeError as error:
             if self.first_to_say("lost"):
                 raise UserError(f"{who_is_lost(self.rank, self.world, str(error))}; go on with --resume") from error
             raise SystemExit(2) from None
+        self.exchanging += time.monotonic() - began
+
+    def told(self) -> list[float]:
+        """The figures by which an exchange tells all how long each process was in exchanges since it last told."""
+        seconds, self.exchanging = self.exchanging, 0.0
+        return [seconds if rank == self.rank else 0.0 for rank in range(self.world)]
 
     def first_to_say(self, what: str) -> bool:
         """Whether no other process has said this before; also where the store is gone with its process."""
@@ -133,6 +142,14 @@ def who_is_lost(rank: int, world: int, error: str) -> str:
         return known
     how = f"has not answered for {PATIENCE.seconds} s" if "imed out" in error else "is gone"
     return f"process {rank} of {world} was in an exchange of gradients, and another one {how}"
+
+
+def exchange_figures(exchanging: Sequence[float], seconds: float) -> dict[str, float]:
+    """What metrics.jsonl says of several processes: the share of the time in exchanges, and who is waited for."""
+    if len(exchanging) < 2:
+        return {}
+    shares = [there / max(seconds, 1e-9) for there in exchanging]
+    return {"exchange_share": sum(shares) / len(shares), "slowest_process": shares.index(min(shares))}
 
 
 def seed_batch(seed: int, step: int, number: int) -> None:

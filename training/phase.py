@@ -19,7 +19,7 @@ from training.ema import averaged_weights, copy_weights, start_average
 from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
-from training.parallel import in_first
+from training.parallel import exchange_figures, in_first
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -110,8 +110,10 @@ def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) 
 
     Returns the sum of their losses.
     """
-    figures = loss, flops_of(run, phase, step), phase.clock.cpu_seconds, float(run.asked_to_stop)
-    loss, step.flops, step.cpu_seconds, n_asked = run.ranks.exchange(run.model, figures)
+    figures = loss, flops_of(run, phase, step), phase.clock.cpu_seconds, float(run.asked_to_stop), *run.ranks.told()
+    loss, step.flops, step.cpu_seconds, n_asked, *told = run.ranks.exchange(run.model, figures)
+    before = phase.exchanging or [0.0] * len(told)
+    phase.exchanging = [sum(seconds) for seconds in zip(before, told, strict=True)]
     run.stop = n_asked > 0
     return loss
 
@@ -125,7 +127,8 @@ def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, fl
     else:
         note_bad_step(run, loop, step)
     count_step(run, phase, step)
-    progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), step.n_tokens)
+    exchange = exchange_figures(phase.exchanging, progress.seconds)
+    progress.update(position.step, sum(phase.losses) / max(1, len(phase.losses)), step.n_tokens, exchange)
 
     last = position.step == phase.total
     held_out = held_out_loss(run, phase) if last or is_due(position.step, loop.evaluate_every) else None
@@ -142,7 +145,7 @@ def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, fl
 
     if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
-        write_metrics(run, phase, **values, **speed)
+        write_metrics(run, phase, **values, **speed, **exchange)
     if position.step == phase.total or is_due(position.step, loop.checkpoint_every):
         save(run, phase)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Self, TextIO
 
 from tqdm import tqdm
 
+NOTHING: Mapping[str, float] = MappingProxyType({})
 LINES_PER_PHASE = 20  # lines printed over a whole phase where there is no terminal
 
 
@@ -25,6 +28,7 @@ class Progress:
         self.every = max(1, total // LINES_PER_PHASE)
         self.began = time.monotonic()
         self.tokens = 0
+        self.speed = ""
         self.bar = None
         if self.stream.isatty():
             layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]"
@@ -43,23 +47,35 @@ class Progress:
     @property
     def tokens_per_second(self) -> float:
         """Real tokens a second since this process began the phase."""
-        return self.tokens / max(time.monotonic() - self.began, 1e-9)
+        return self.tokens / max(self.seconds, 1e-9)
 
-    def update(self, step: int, loss: float, tokens: int) -> None:
-        """Step number `step`, counted from 1, is done; it had this mean loss and saw `tokens` real tokens."""
+    @property
+    def seconds(self) -> float:
+        """Since this process began the phase."""
+        return time.monotonic() - self.began
+
+    def update(self, step: int, loss: float, tokens: int, exchange: Mapping[str, float] = NOTHING) -> None:
+        """Step number `step`, counted from 1, is done; it had this mean loss and saw `tokens` real tokens.
+
+        exchange: of several processes, the share of the time in exchanges and the slowest one
+        (training/parallel.py).
+        """
         self.tokens += tokens
+        self.speed = f"{self.tokens_per_second:,.0f} tokens/s"
+        if exchange:
+            share, slowest = exchange["exchange_share"], exchange["slowest_process"]
+            self.speed += f", {share:.0%} in exchanges (slowest: process {slowest})"
         with suppress(OSError):  # who looked on is gone; that must not end training
             self.show(step, loss)
 
     def show(self, step: int, loss: float) -> None:
         """Move the bar, or print a line where one is due. Raises OSError where nothing can be shown any more."""
         if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {loss:.3f} {self.tokens_per_second:,.0f} tokens/s", refresh=False)
+            self.bar.set_postfix_str(f"loss {loss:.3f} {self.speed}", refresh=False)
             self.bar.update(step - self.bar.n)
         elif step % self.every == 0 or step == self.total:
-            left = (time.monotonic() - self.began) / max(1, step - self.start) * (self.total - step)
-            speed = f"{self.tokens_per_second:,.0f} tokens/s, {clock(left)} left"
-            self.say(f"{self.phase} step {step}/{self.total}: loss {loss:.3f}, {speed}")
+            left = self.seconds / max(1, step - self.start) * (self.total - step)
+            self.say(f"{self.phase} step {step}/{self.total}: loss {loss:.3f}, {self.speed}, {clock(left)} left")
 
     def say(self, line: str) -> None:
         """Print one line without tearing the bar."""

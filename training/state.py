@@ -53,4 +53,5 @@ class Phase:
     read: dict[str, int]  # bad records that were counted before the phase began
     gradient: Gradient | None = None  # what a strategy of fine-tuning has in place of the plain one
     strategies: Strategies | None = None  # that are on (chapter 3.2); None: all are off
+    exchanging: list[float] = field(default_factory=list)  # seconds of each of several processes in exchanges
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar

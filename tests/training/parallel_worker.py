@@ -1,6 +1,6 @@
 """One of the processes that make the same tiny runs together: parallel_worker.py FOLDER CASES.json
 
-In float64, so that the order of sums hardly shows. Alone where the environment names no rank.
+In float64, so that the order of sums hardly shows, but for the case float32. Alone where the environment names no rank.
 """
 
 import json
@@ -36,9 +36,9 @@ def own_store(name):
 
 
 def main(folder, cases):
-    torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     for name, options in cases.items():
+        torch.set_default_dtype(torch.float32 if name == "float32" else torch.float64)
         with pytest.MonkeyPatch.context() as patch:
             for stood_for, stand_in in {**STAND_INS, "join": own_store(name)}.items():
                 patch.setattr(train, stood_for, stand_in)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from data.objectives.table import OBJECTIVES
 from system.cores import usable_cores
 from training import processes
+from training.parallel import exchange_figures
 from training.processes import number_of_processes
 
 WORKER = Path(__file__).with_name("parallel_worker.py")
@@ -29,6 +30,14 @@ STRATEGIES = {
     "quick start": "--pretraining.steps 3 --pretraining.accumulate 2 --pretraining.objectives.pairs 0 "
                    "--pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5",
 }  # fmt: skip
+MIXTURE = STRATEGIES["quick start"]
+EVERY_STEP = """--{0}.steps 10 --{0}.evaluate_every 1 --{0}.checkpoint_every 1 --{0}.keep_checkpoints 10""".format
+STEPS = {
+    "ten steps of pairs": EVERY_STEP("training"),
+    "ten steps of the mixture": f"{MIXTURE} {EVERY_STEP('pretraining')} --training.steps 1 --training.keep_checkpoints 20",
+}
+PRECISION = {"float32": ""}  # the losses are compared, to 1e-5
+AGAINST_NONE = {"no dropout": "--model.dropout 0"}  # one process trains with --parallel.mode none
 KEY_BIASES = "key.bias"  # their true gradient is zero, and Adam makes a step of what rounding leaves
 
 
@@ -38,21 +47,23 @@ def objective_case(name):
     return f"--training.objectives.{name} 1 {head}"
 
 
-CASES = {name: options.split() for name, options in STRATEGIES.items()} | {
-    name: objective_case(name).split() for name in OBJECTIVES if name != "pairs"
-}
+EXACT = STRATEGIES | STEPS | AGAINST_NONE | {name: objective_case(name) for name in OBJECTIVES if name != "pairs"}
+CASES = {name: options.split() for name, options in (EXACT | PRECISION).items()}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder with the runs of one process and of two, all made at once."""
-    folder = tmp_path_factory.mktemp("parallel")
-    file = folder / "cases.json"
+def command(name, world):
+    """The options of a case."""
+    alone = world == 1 and name in AGAINST_NONE
+    return [*SHORT, *CASES[name], "--parallel.mode", "none" if alone else "copies"]
+
+
+def make_runs(folder, worlds, names):
+    """Make the runs of these cases in so many processes, all at once; those of N lie in of-N."""
     environment = {name: value for name, value in os.environ.items() if name != "CI_STEPS"} | {"OMP_NUM_THREADS": "1"}
     started = {}
-    for world in (1, 2):
-        cases = {name: [*SHORT, *options, "--parallel.mode", "copies"] for name, options in CASES.items()}
-        file.write_text(json.dumps(cases))
+    for world in worlds:
+        file = folder / f"cases-{world}.json"
+        file.write_text(json.dumps({name: command(name, world) for name in names}))
         for rank in range(world):
             place = {"RANK": str(rank), "WORLD_SIZE": str(world), processes.STORE: str(folder / f"store-{world}" / "s")}
             (folder / f"store-{world}").mkdir(exist_ok=True)
@@ -71,26 +82,72 @@ def made(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_two_processes_end_with_the_weights_of_one(made, case):
-    one, two = (load_file(made / f"of-{world}" / case / "model.safetensors") for world in (1, 2))
-    assert one.keys() == two.keys()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder with the runs of one process and of two."""
+    return make_runs(tmp_path_factory.mktemp("parallel"), (1, 2), CASES)
+
+
+def same_weights(file, other):
+    """Whether two files hold the same network to 1e-12, and something at all."""
+    one, two = load_file(file), load_file(other)
+    assert one.keys() == two.keys() and one
     for name, weight in one.items():
         if not name.endswith(KEY_BIASES):
             assert (weight - two[name]).abs().max() <= 1e-12, name
+    return True
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_two_processes_end_with_the_weights_of_one(made, case):
+    one, two = (made / f"of-{world}" / case for world in (1, 2))
+    assert same_weights(one / "model.safetensors", two / "model.safetensors")
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_two_processes_have_the_weights_of_one_after_every_step(made, case):
+    one, two = (made / f"of-{world}" / case / "checkpoints" for world in (1, 2))
+    checkpoints = sorted(folder.name for folder in one.iterdir())
+    assert len(checkpoints) >= 10
+    assert all(same_weights(one / name / "model.safetensors", two / name / "model.safetensors") for name in checkpoints)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [3, 4])
+def test_three_and_four_processes_end_with_the_weights_of_one(made, tmp_path, world):
+    cases = [*STEPS, "five batches", "freelb", "meta"]
+    make_runs(tmp_path, (world,), cases)
+    for case in cases:
+        one, many = (folder / case / "model.safetensors" for folder in (made / "of-1", tmp_path / f"of-{world}"))
+        assert same_weights(one, many)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_have_the_losses_and_the_budget_of_one(made, case):
     one, two = (made / f"of-{world}" / case for world in (1, 2))
+    close = {"rel_tol": 1e-5} if case in PRECISION else {"rel_tol": 1e-12}
     lines = [[json.loads(line) for line in open(run / "metrics.jsonl", encoding="utf-8")] for run in (one, two)]
     assert len(lines[0]) == len(lines[1]) > 0
     for line, other in zip(*lines, strict=True):
         for figure in ("loss", "gradient_norm", "held_out_loss"):
-            assert math.isclose(line.get(figure, 0), other.get(figure, 0), rel_tol=1e-12), figure
+            assert math.isclose(line.get(figure, 0), other.get(figure, 0), **close), figure
     budgets = [json.loads((run / "budget.json").read_text(encoding="utf-8")) for run in (one, two)]
     for name in ("steps", "examples", "tokens", "training_flops"):
         assert budgets[0][name] == budgets[1][name]
+
+
+def test_metrics_say_how_long_the_processes_wait_for_each_other(made):
+    one, two = (made / f"of-{world}" / "plain" / "metrics.jsonl" for world in (1, 2))
+    for line in map(json.loads, one.read_text(encoding="utf-8").splitlines()):
+        assert "exchange_share" not in line
+    lines = [json.loads(line) for line in two.read_text(encoding="utf-8").splitlines()]
+    waited = [line for line in lines if "tokens_per_second" in line]
+    assert waited and all(0 < line["exchange_share"] < 1 and line["slowest_process"] in (0, 1) for line in waited)
+
+
+def test_the_slowest_process_is_the_one_that_the_others_wait_for():
+    assert exchange_figures([4.0, 2.0, 3.0], seconds=12.0) == {"exchange_share": 0.25, "slowest_process": 1}
+    assert exchange_figures([], 10.0) == {}
 
 
 def test_a_command_starts_a_process_a_core_as_far_as_a_step_has_batches(monkeypatch):

@@ -30,6 +30,13 @@ def test_a_log_file_gets_a_line_now_and_then():
     assert "held-out loss 1.234" in lines
 
 
+def test_of_several_processes_the_slowest_is_named():
+    stream = io.StringIO()
+    with Progress("training", 1, stream=stream) as progress:
+        progress.update(1, loss=2.0, tokens=100, exchange={"exchange_share": 0.125, "slowest_process": 3})
+    assert "tokens/s, 12% in exchanges (slowest: process 3), " in stream.getvalue()
+
+
 def test_a_terminal_gets_a_bar():
     text = shown(Terminal())
     last = text.replace("\n", "\r").strip("\r").split("\r")[-1]
