@@ -130,7 +130,8 @@ def end_with_parent() -> None:
 
 def end_when_alone() -> None:
     """Wait for the end of standard input, then end this process; its parent cannot tidy up any more."""
-    sys.stdin.read()
+    while os.read(0, 1024):  # not sys.stdin: Python aborts where it ends while a thread holds that one's lock
+        pass
     shutil.rmtree(Path(os.environ[STORE]).parent, ignore_errors=True)
     os._exit(1)
 

@@ -34,7 +34,8 @@ MIXTURE = STRATEGIES["quick start"]
 EVERY_STEP = """--{0}.steps 10 --{0}.evaluate_every 1 --{0}.checkpoint_every 1 --{0}.keep_checkpoints 10""".format
 STEPS = {
     "ten steps of pairs": EVERY_STEP("training"),
-    "ten steps of the mixture": f"{MIXTURE} {EVERY_STEP('pretraining')} --training.steps 1 --training.keep_checkpoints 20",
+    "ten steps of the mixture": f"{MIXTURE} {EVERY_STEP('pretraining')} --training.steps 1 "
+                                "--training.keep_checkpoints 20",
 }
 PRECISION = {"float32": ""}  # the losses are compared, to 1e-5
 AGAINST_NONE = {"no dropout": "--model.dropout 0"}  # one process trains with --parallel.mode none
