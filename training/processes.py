@@ -101,8 +101,8 @@ def start_others(argv: list[str]) -> Others | None:
     for rank in range(1, world):
         with open(folder / f"rank-{rank}.log", "wb") as log:
             processes.append(subprocess.Popen(
-                [sys.executable, *sys.argv], env=os.environ | {"RANK": str(rank)}, stdin=subprocess.PIPE, stdout=log,
-                stderr=log, **of_own_group(),
+                [sys.executable, *sys.orig_argv[1:]], env=os.environ | {"RANK": str(rank)}, stdin=subprocess.PIPE,
+                stdout=log, stderr=log, **of_own_group(),
             ))  # fmt: skip
     os.environ["RANK"] = "0"
     others = Others(folder, processes)

@@ -3,6 +3,7 @@
     python -m experiments.speed                                 everything, 15 to 30 minutes on two cores
     python -m experiments.speed --only train decode --rounds 3  training and decoding alone
     python -m experiments.speed --only forms                    each of our fast forms left out in turn
+    python -m experiments.speed --only parallel                 processes against threads, and against DDP
     python -m experiments.speed --json speed.json               every row as JSON
     python -m experiments.results measured speed.json --suite speed
 
@@ -23,6 +24,7 @@ from typing import Any, Literal
 from experiments.record.measurement import check_writable, facts_here
 from experiments.speed.decode import measure_decoding
 from experiments.speed.length import measure_length
+from experiments.speed.parallel import measure_parallel
 from experiments.speed.rows import Row, as_json, show
 from experiments.speed.shape import Shape
 from experiments.speed.start import measure_start
@@ -33,7 +35,7 @@ from system.errors import UserError
 from system.options import parse, run_and_report
 from system.trial import step_cap
 
-Part = Literal["train", "decode", "length", "memory", "start", "forms"]
+Part = Literal["train", "decode", "length", "memory", "start", "forms", "parallel"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Settings:
     rounds: int = 5  # turns of each implementation
     steps: int = 2  # optimiser steps in a turn of shape A
     tokens: int = 20_000  # real tokens in a turn of shape B
+    parallel_steps: int = 150  # optimiser steps in a turn of several processes
     repeats: int = 3  # times that a single source is decoded in a turn; a batch once
     threads: int = 0  # CPU threads of each process; 0: torch's own choice
     shape: Shape = field(default_factory=Shape)  # shape A
@@ -58,7 +61,7 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Refuse impossible settings before anything starts. Raises UserError."""
-    least = {"rounds": 1, "steps": 1, "tokens": 1, "repeats": 1, "threads": 0, "gemm_size": 1}
+    least = {"rounds": 1, "steps": 1, "tokens": 1, "repeats": 1, "parallel_steps": 1, "threads": 0, "gemm_size": 1}
     for name, lowest in least.items():
         if getattr(settings, name) < lowest:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)} must be at least {lowest}")
@@ -74,8 +77,9 @@ def cap_settings(settings: Settings) -> Settings:
     print(f"CI_STEPS={cap}: a trial of few steps, its figures are not results", file=sys.stderr)
     tiny = Shape(d_model=32, n_heads=2, n_layers=1, d_ff=64, batch=4, source_length=8, target_length=8)
     return replace(
-        settings, rounds=1, steps=1, tokens=500, repeats=1, gemm_size=min(settings.gemm_size, 256), shape=tiny
-    )
+        settings, rounds=1, steps=1, tokens=500, repeats=1, parallel_steps=4,
+        gemm_size=min(settings.gemm_size, 256), shape=tiny,
+    )  # fmt: skip
 
 
 SPEED_PARTS: dict[str, Callable[[Any], list[Row]]] = {
@@ -85,6 +89,7 @@ SPEED_PARTS: dict[str, Callable[[Any], list[Row]]] = {
     "length": measure_length,
     "start": measure_start,
     "forms": measure_forms,
+    "parallel": measure_parallel,
 }
 
 

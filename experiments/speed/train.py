@@ -125,17 +125,25 @@ def measure_forms(settings: Any) -> list[Row]:
     return [row_of_turns(f"training, shape A, against {one.job.name}", ours, [one], one) for one in variants]
 
 
+def folder_of_django(settings: Any, what: str) -> Path | None:
+    """Where Django's files are; None, and a line that says what is left out, where there are none."""
+    given = [Path(settings.django)] if settings.django else [cache_folder("django"), DJANGO_BESIDE]
+    for folder in given:
+        if (folder / "all.anno").exists():
+            return folder.resolve()
+    print(f"{what}: no Django in {given[0]} (python -m data fetch django; --django FOLDER), so it is left out")
+    return None
+
+
 def shape_b(settings: Any, best: list[str]) -> list[Row]:
     """Django's pairs in real tokens a second, against random batches and against our batches."""
-    given = [Path(settings.django)] if settings.django else [cache_folder("django"), DJANGO_BESIDE]
-    folder = next((place for place in given if (place / "all.anno").exists()), given[0])
-    if not (folder / "all.anno").exists():
-        print(f"shape B: no Django in {folder} (python -m data fetch django; --django FOLDER), so it is left out")
+    folder = folder_of_django(settings, "shape B")
+    if folder is None:
         return []
 
     def job(name: str, our_batches: bool) -> Job:
         values = {
-            "shape": asdict(settings.shape), "folder": str(folder.resolve()), "our_batches": our_batches,
+            "shape": asdict(settings.shape), "folder": str(folder), "our_batches": our_batches,
             "first": {"n_tokens": settings.tokens // 4},
         }
         label = "" if name == "ours" else f"{name}, {'our' if our_batches else 'random'} batches"
