@@ -42,12 +42,13 @@ setup(
     extras_require={
         "test": [
             "pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.9", "import-linter>=2.1",
-            "transformers>=5.23", "tokenizers>=0.22", "optuna>=4", "bashlex>=0.18",
+            "transformers>=5.23", "tokenizers>=0.22", "optuna>=4", "bashlex>=0.18", "tensorboard>=2.16",
         ],
         "bench": ["transformers>=5.23", "x-transformers>=2.0", "ctranslate2>=4.5"],
         "notebook": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"],
         "pretrained": ["tokenizers>=0.22"],
         "search": ["optuna>=4"],
+        "tracking": ["tensorboard>=2.16"],
         "bash": ["bashlex>=0.18"],
         "mutation": ["cosmic-ray>=8.4"],
     },

@@ -12,10 +12,10 @@ from training.batch_loss import batch_loss
 from training.config import ObjectivesConfig
 from training.ema import averaged_weights
 from training.mixture import Mixture
-from training.run.folder import append_metrics
 from training.run.state import Run
 from training.state import Phase
 from training.stream import Stream
+from training.tracking import write_metrics
 
 EARLY_STOPPING = ("best_held_out_loss", "stale_evaluations")  # of the run's position; each phase begins them anew
 
@@ -63,6 +63,5 @@ def record_kept_loss(run: Run, phase: Phase) -> None:
     """Print, and write to metrics.jsonl, the held-out loss of weights that no training step produced."""
     loss = held_out_loss(run, phase)
     if loss is not None:
-        if run.writes:
-            append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, "held_out_loss": loss})
+        write_metrics(run, phase.name, held_out_loss=loss)
         print(f"{phase.name}: held-out loss of the mean {loss:.4f}")

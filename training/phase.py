@@ -23,17 +23,18 @@ from training.parallel import exchange_figures, in_first
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from training.run.folder import append_metrics
 from training.run.state import Run
 from training.state import Phase, TrainingStep
 from training.strategies.config import StrategiesConfig
 from training.stream import Stream, StreamPosition
+from training.tracking import check_tracking, write_metrics
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
 
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
+    check_tracking(run.settings)
     run.teacher = teacher_of(run)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
@@ -145,15 +146,9 @@ def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, fl
 
     if last or is_due(position.step, METRICS_EVERY) or "held_out_loss" in values:
         speed = {"tokens_per_second": progress.tokens_per_second}
-        write_metrics(run, phase, **values, **speed, **exchange)
+        write_metrics(run, phase.name, **values, **speed, **exchange)
     if position.step == phase.total or is_due(position.step, loop.checkpoint_every):
         save(run, phase)
-
-
-def write_metrics(run: Run, phase: Phase, **figures: float) -> None:
-    """Add a line to metrics.jsonl."""
-    if run.writes:
-        append_metrics(run.folder, {"phase": phase.name, "step": run.position.total_step, **figures})
 
 
 def save(run: Run, phase: Phase) -> None:
@@ -241,7 +236,7 @@ def show_matching(run: Run, phase: Phase) -> None:
             "matching_accuracy": found.network, "matching_bag_of_words": found.bag_of_words,
             "matching_questions": found.n, "matching_by_function": found.by_function,
         }  # fmt: skip
-        write_metrics(run, phase, **figures)
+        write_metrics(run, phase.name, **figures)
         print(
             f"matching: {found.network:.1%} of {found.n} questions about held-out pairs are answered rightly, by a bag "
             f"of words {found.bag_of_words:.1%}"

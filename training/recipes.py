@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -26,6 +26,7 @@ class TrainingSettings:
     seed: Seed = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: Threads = 0  # CPU threads; 0: torch's choice
+    tracking: Literal["none", "tensorboard"] = "none"  # what shows the run beside metrics.jsonl (training/tracking.py)
     init: InitConfig = InitConfig()  # a checkpoint to begin with
     data: DataConfig = DataConfig()  # corpus, tokenizer, batches
     model: ModelConfig = ModelConfig()  # the network

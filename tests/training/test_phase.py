@@ -39,7 +39,7 @@ def make_run(tokenizer, tmp_path):
         )
         data = DataConfig(batch_tokens=0, batch_examples=4, max_source_length=40, **data)
         settings = SimpleNamespace(
-            data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig()
+            tracking="none", data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig()
         )
         torch.manual_seed(0)
         model = make_network(config, tokenizer.pad_id).train()

@@ -5,6 +5,7 @@ environment.json    versions, machine and hashes (training/run/environment.py)
 tokenizer.model     or the folder tokenizer/, with the files of the checkpoint that the run began from
 model.safetensors, checkpoints/, metrics.jsonl, budget.json, scores.json, predictions.jsonl, attention.json,
 curves.png, report.html, walkthrough.html
+tensorboard/        the figures of metrics.jsonl for TensorBoard, where --tracking asks for it
 logs/               what all processes but the first have printed, where several train together
 .lock               held by the process that writes here (training/run/lock.py)
 """
@@ -47,8 +48,8 @@ CONFIG_FILE, METRICS_FILE, SCORES_FILE = "config.json", "metrics.jsonl", "scores
 TOKENIZERS = (Tokenizer.file_name, PretrainedTokenizer.file_name)
 CONTENTS = (
     "environment.json", *TOKENIZERS, "taught.json", "model.safetensors", "checkpoints", METRICS_FILE, "budget.json",
-    "logs", "bad_batches.json", SCORES_FILE, "predictions.jsonl", "attention.json", "curves.png", "report.html",
-    "walkthrough.html", CONFIG_FILE,
+    "tensorboard", "logs", "bad_batches.json", SCORES_FILE, "predictions.jsonl", "attention.json", "curves.png",
+    "report.html", "walkthrough.html", CONFIG_FILE,
 )
 WRITTEN_FIRST = (LOCK_FILE, *TOKENIZERS, "environment.json", CONFIG_FILE)
 

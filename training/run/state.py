@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +14,9 @@ from model.transformer import Transformer
 from training.parallel import Ranks
 from training.recipes import TrainingSettings
 from training.run.checkpoints import Position
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Run:
     stop: bool = False  # save and leave after this step
     asked_to_stop: bool = False  # Ctrl-C or SIGTERM came to this process
     ranks: Ranks | None = None  # the processes that train together; None: this one trains alone
+    events: SummaryWriter | None = None  # of --tracking tensorboard
     memory_of_others: float = 0.0  # MiB, the peaks of the other processes
 
     @property
