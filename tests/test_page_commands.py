@@ -15,7 +15,7 @@ SCRIPT = ROOT / ".ci" / "page_commands.py"
 STARTED_BY_OTHERS = {  # programs that other modules start: no page has to name them
     "data.mining.python_functions", "data.shards.encode", "data.shards.extract", "evaluation.programs.server",
     "teaching.exercises.student_file", "experiments.laboratory.worker", "experiments.record.in_tree",
-    "experiments.record.measurement", "experiments.speed.worker",
+    "experiments.record.measurement", "experiments.speed.worker", "experiments.speed.parallel_worker",
 }  # fmt: skip
 
 
