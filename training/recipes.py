@@ -50,15 +50,17 @@ class TrainingSettings:
 
 
 # A short pretraining on the standard library, then five to ten minutes of generated tasks. Few tokens are seen and
-# none twice: small batches make the most of them, and there is nothing for dropout to prevent.
+# none twice: small batches make the most of them, and there is nothing for dropout to prevent. A step has two, so that
+# two processes share it on two cores (docs/scaling.md).
 QUICKSTART = TrainingSettings(
-    data=DataConfig(vocab_size=1200, batch_tokens=1024, held_out=500, generated_train=80_000),
+    data=DataConfig(vocab_size=1200, batch_tokens=512, held_out=500, generated_train=80_000),
     model=preset("modern", d_model=192, n_heads=4, d_ff=512, mlm_head=True, copy_head=True, dropout=0.0),
     pretraining=LoopConfig(
-        steps=150, objectives=ObjectivesConfig(pairs=0, mlm=0.5, span=0.5), warmup_steps=100, schedule="constant"
+        steps=150, objectives=ObjectivesConfig(pairs=0, mlm=0.5, span=0.5), warmup_steps=100, schedule="constant",
+        accumulate=2,
     ),
     training=LoopConfig(
-        steps=3400, learning_rate=1.5e-3, warmup_steps=150, label_smoothing=0.0, evaluate_every=800
+        steps=3400, learning_rate=1.5e-3, warmup_steps=150, label_smoothing=0.0, evaluate_every=800, accumulate=2
     ),
 )
 
