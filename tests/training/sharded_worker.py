@@ -1,9 +1,11 @@
 """One of the processes that make the same tiny runs in shards: sharded_worker.py FOLDER CASES.json
 
 A case is a run's name, its options, and where it has them: `stop`, the step in which the last process is told to stop,
-and `after`, a file to wait for. In float64, so that the order of sums hardly shows.
+`full`, the checkpoint at which its disk is full, and `after`, a file to wait for. In float64, so that the order of sums
+hardly shows.
 """
 
+import errno
 import json
 import os
 import signal
@@ -13,10 +15,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
+from torch.distributed.checkpoint import HuggingFaceStorageWriter
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import train
+from system.errors import UserError
 from tests.training.conftest import BATCHES, NETWORK
 from tests.training.parallel_worker import STAND_INS, own_store
 
@@ -35,8 +40,20 @@ def stopping(at):
     return step
 
 
+def full_disk(at):
+    """A `write_data` of checkpoints that finds the last process's disk full at one of them."""
+    write_data = HuggingFaceStorageWriter.write_data
+
+    def write(self, *rest):
+        if f"step-{at}." in str(self.path) and distributed.get_rank() == distributed.get_world_size() - 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_data(self, *rest)
+
+    return write
+
+
 def make(folder, number, case):
-    """Make, or go on with, one run; its exit status is left in a file."""
+    """Make, or go on with, one run; its exit status, or its error, is left in a file."""
     deadline = time.monotonic() + PATIENCE
     while "after" in case and not (folder / case["after"]).exists():
         assert time.monotonic() < deadline, case
@@ -47,7 +64,12 @@ def make(folder, number, case):
         patch.setattr("training.run.record.imported_files", lambda _: [])  # slower than the training here
         if "stop" in case:
             patch.setattr(train, "take_step", stopping(case["stop"]))
-        status = train.main(["files", *BATCHES, *NETWORK, *case["options"], "--run", str(folder / case["run"])])
+        if "full" in case:
+            patch.setattr(HuggingFaceStorageWriter, "write_data", full_disk(case["full"]))
+        try:
+            status = train.main(["files", *BATCHES, *NETWORK, *case["options"], "--run", str(folder / case["run"])])
+        except UserError as error:
+            status = error
     (folder / f"{number}-{os.environ['RANK']}-of-{os.environ['WORLD_SIZE']}").write_text(str(status))
 
 

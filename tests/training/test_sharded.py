@@ -42,7 +42,8 @@ def cases_of(world):
         return [*whole, shards[0], {"run": "stopped for one", "options": RESUMED, "after": after}]
     stop = {"options": [*SHORT, *mode, "--training.ema_decay", "0.9", "--training.patience", "1"], "stop": 1}
     stops = [{"run": run, **stop} for run in ("stopped for two", "stopped for one")]
-    return [*shards, *stops, {"run": "stopped for two", "options": RESUMED}]
+    full = {"run": "full", "options": [*SHORT, *mode, "--training.steps", "4"], "full": 4}
+    return [*shards, *stops, {"run": "stopped for two", "options": RESUMED}, full]
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +131,14 @@ def test_each_process_writes_its_part_of_a_checkpoint_and_no_file_is_a_pickle(ma
         assert (weight - both).abs().max() <= 1e-12 or name.endswith(KEY_BIASES), name
     n_numbers = [sum(one.numel() for one in part.values()) for part in parts]
     assert abs(n_numbers[0] - n_numbers[1]) < 0.1 * sum(n_numbers), "about a half each"
+
+
+def test_a_disk_that_is_full_in_one_process_ends_all_with_one_line_and_leaves_the_checkpoint_before(made):
+    run, number = made / "full", len(cases_of(2)) - 1
+    said = {(made / f"{number}-{rank}-of-2").read_text() for rank in (0, 1)}
+    begins = f"{run}/checkpoints/step-4 could not be written (process 1: No space left on device)"
+    assert said == {f"{begins}; earlier checkpoints stay"}
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-2"]
 
 
 REFUSED = {
