@@ -104,7 +104,7 @@ def main(argv: list[str]) -> int:
 
 def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: bool) -> int:
     """Train in two phases, save the network and score it. Returns the exit status."""
-    folder, settings, tokenizer, model = run.folder, run.settings, run.tokenizer, run.model
+    folder, settings, tokenizer = run.folder, run.settings, run.tokenizer
     with in_first(run) as writes:
         if writes:
             begin_folder(run, corpora, resume, keeps_memory)
@@ -123,11 +123,12 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
     sum_memory(run)
     if not run.writes:  # what follows is for one process
         return 0
-    save_weights(folder / "model.safetensors", model)
+    save_weights(folder / "model.safetensors", run.model)
     finish_record(run)
     if not settings.fine_tunes:  # a network to begin others with
         return 0
-    results = evaluate_run(folder, model, tokenizer, settings.corpus, settings.data, settings.evaluation, settings.seed)
+    corpus, data = settings.corpus, settings.data
+    results = evaluate_run(folder, run.model, tokenizer, corpus, data, settings.evaluation, settings.seed)
     write_budget(run)
     show_results(folder, results, read_config_values(folder))
     return 0

@@ -87,8 +87,10 @@ class InitConfig:
 class ParallelConfig:
     """Processes that train one network together (training/parallel.py)."""
 
-    mode: Literal["none", "copies"] = "none"  # copies: each process has the network, and a share of a step's batches
+    # copies: each process has the network, and a share of a step's batches; fsdp: it has a part of every weight, too
+    mode: Literal["none", "copies", "fsdp"] = "none"
     processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
+    shard_over: Annotated[int, bounds(least=0)] = 0  # fsdp: processes that share the weights; 0: all; else copies of it
 
     def __post_init__(self) -> None:
         check_bounds(self, "parallel")

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy
 import torch
@@ -98,15 +98,19 @@ class Ranks:
         try:
             distributed.all_reduce(numbers)
         except RuntimeError as error:
-            if self.first_to_say("lost"):
-                raise UserError(f"{who_is_lost(self.rank, self.world, str(error))}; go on with --resume") from error
-            raise SystemExit(2) from None
+            self.give_up(error)
         self.exchanging += time.monotonic() - began
 
     def told(self) -> list[float]:
         """The figures by which an exchange tells all how long each process was in exchanges since it last told."""
         seconds, self.exchanging = self.exchanging, 0.0
         return [seconds if rank == self.rank else 0.0 for rank in range(self.world)]
+
+    def give_up(self, error: RuntimeError) -> NoReturn:
+        """End this process after an exchange that has failed. Raises UserError in one process, which says why."""
+        if self.first_to_say("lost"):
+            raise UserError(f"{who_is_lost(self.rank, self.world, str(error))}; go on with --resume") from error
+        raise SystemExit(2) from None
 
     def first_to_say(self, what: str) -> bool:
         """Whether no other process has said this before; also where the store is gone with its process."""
@@ -179,7 +183,7 @@ def in_turn(ranks: Ranks | None) -> Iterator[None]:
 def join(config: ParallelConfig) -> Ranks | None:
     """The processes that this one was started with, or None where it trains alone, as it does by default."""
     if "WORLD_SIZE" not in os.environ:
-        return Ranks(0, 1, distributed.HashStore()) if config.mode == "copies" else None
+        return Ranks(0, 1, distributed.HashStore()) if config.mode != "none" else None
     rank, world, store = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), None
     if STORE in os.environ:  # started by python train.py
         end_with_parent()
@@ -193,4 +197,6 @@ def join(config: ParallelConfig) -> Ranks | None:
 
 def with_mode(settings: Settings, ranks: Ranks | None) -> Settings:
     """Settings that say how the run is trained: what several processes have begun is gone on with in their way."""
-    return settings if ranks is None else replace(settings, parallel=replace(settings.parallel, mode="copies"))
+    if ranks is None or settings.parallel.mode != "none":
+        return settings
+    return replace(settings, parallel=replace(settings.parallel, mode="copies"))

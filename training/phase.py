@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from data.oddities import too_long
 from system.atomic_files import write_json
@@ -29,6 +30,9 @@ from training.strategies.config import StrategiesConfig
 from training.stream import Stream, StreamPosition
 from training.tracking import check_tracking, write_metrics
 
+if TYPE_CHECKING:
+    from training.sharded import Shards
+
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
 
@@ -36,6 +40,10 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     check_tracking(run.settings)
     run.teacher = teacher_of(run)
+    if run.settings.parallel.mode == "fsdp":
+        from training.sharded import check_sharding
+
+        check_sharding(run, corpora)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
         stream = Stream(mixture, run.settings.data, corpus.bad)
@@ -71,11 +79,12 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     config, read = stream.mixture.strategies, dict(corpus.bad.counts)
 
     strategies = None if config == StrategiesConfig() else Strategies(run, loop)
+    shards = share_weights(run, loop)
     optimizer = make_optimizer(run.model, loop, None if strategies is None else strategies.rates())
     average, best = start_average(run.model) if loop.ema_decay else None, None
 
     if checkpoint is not None and position.phase == name:
-        kept = load_checkpoint(checkpoint, run.model, optimizer)
+        kept = shards.load(checkpoint, optimizer) if shards else load_checkpoint(checkpoint, run.model, optimizer)
         average, best = kept.get("average", average), kept.get("best")
         if was_stopped_early(position.counters, loop.patience):
             total = position.step
@@ -87,8 +96,18 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
     gradient = None if strategies is None else strategies.gradient()
-    begun = total, stream, planned, optimizer, average, best, clock, read, gradient, strategies
+    gradient = gradient if shards is None else shards.gradient
+    begun = total, stream, planned, optimizer, average, best, clock, read, gradient, strategies, shards
     return Phase(name, loop, corpus, *begun)
+
+
+def share_weights(run: Run, loop: LoopConfig) -> Shards | None:
+    """Share the network's weights among the processes where the settings ask for it."""
+    if run.settings.parallel.mode != "fsdp":
+        return None
+    from training.sharded import Shards
+
+    return Shards(run, loop, run.ranks)
 
 
 def next_step(run: Run, phase: Phase) -> TrainingStep:
@@ -112,7 +131,11 @@ def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) 
     Returns the sum of their losses.
     """
     figures = loss, flops_of(run, phase, step), phase.clock.cpu_seconds, float(run.asked_to_stop), *run.ranks.told()
-    loss, step.flops, step.cpu_seconds, n_asked, *told = run.ranks.exchange(run.model, figures)
+    if phase.shards is None:
+        sums = run.ranks.exchange(run.model, figures)
+    else:  # the gradients are exchanged already
+        sums = run.ranks.total(*figures)
+    loss, step.flops, step.cpu_seconds, n_asked, *told = sums
     before = phase.exchanging or [0.0] * len(told)
     phase.exchanging = [sum(seconds) for seconds in zip(before, told, strict=True)]
     run.stop = n_asked > 0
@@ -154,7 +177,7 @@ def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, fl
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises UserError."""
     with in_first(run) as is_first:
-        if is_first:
+        if is_first or phase.shards is not None:  # of shards each process writes its own
             write_checkpoint(run, phase)
 
 
@@ -164,7 +187,10 @@ def write_checkpoint(run: Run, phase: Phase) -> None:
     position.counters["wall_seconds"] = run.wall_seconds
     more = {"average": phase.average, "best": phase.best}
     between = position.step < phase.total and not is_due(position.step, loop.checkpoint_every)
-    save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints, between)
+    if phase.shards is None:
+        save_checkpoint(run.folder, position, run.model, phase.optimizer, more, loop.keep_checkpoints, between)
+    else:
+        phase.shards.save(phase.optimizer, more, loop.keep_checkpoints, between)
 
 
 def is_due(step: int, every: int) -> bool:
@@ -214,6 +240,8 @@ def finish_phase(run: Run, phase: Phase) -> None:
     weights = phase.average if phase.best is None else phase.best
     if weights is not None:
         copy_weights(weights, run.model)
+    if phase.shards is not None:
+        run.model = phase.shards.gathered()
     if phase.strategies is not None:
         if phase.strategies.average_checkpoints(phase.name):
             record_kept_loss(run, phase)

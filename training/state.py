@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from training.corpus import Corpus
 from training.fine_tuning import Gradient, Strategies
 from training.run.budget import Clock
 from training.stream import Planned, Stream, StreamPosition
+
+if TYPE_CHECKING:
+    from training.sharded import Shards
 
 
 @dataclass
@@ -53,5 +57,6 @@ class Phase:
     read: dict[str, int]  # bad records that were counted before the phase began
     gradient: Gradient | None = None  # what a strategy of fine-tuning has in place of the plain one
     strategies: Strategies | None = None  # that are on (chapter 3.2); None: all are off
+    shards: Shards | None = None  # where processes share the weights; None: this one has the whole network
     exchanging: list[float] = field(default_factory=list)  # seconds of each of several processes in exchanges
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=50))  # of the last steps, for the bar

@@ -13,8 +13,9 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -28,7 +29,9 @@ from training.run.folder import metrics_size
 from training.weights import as_bytes, check_alike, read_tensors, restore_weights, weights_of
 
 Tensors = dict[str, Tensor]
-WHOLE = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")  # in every checkpoint
+WHOLE = ("random.safetensors", "state.json")  # in every checkpoint
+OF_ONE = ("model.safetensors", "optimizer.safetensors")  # in one that a single process has written
+OF_MANY = "shard-"  # how the files begin that several have written (training/run/sharded_checkpoints.py)
 ADAM = ("step", "exp_avg", "exp_avg_sq")  # the state of a weight
 AVERAGES = ("average", "best")  # other tensors that have the weights' names and shapes
 MEND = "delete that checkpoint, and --resume takes the one before it"
@@ -88,30 +91,31 @@ def save_checkpoint(
     aside = aside_of(folder)
     try:
         aside.mkdir(parents=True)
-        digests = {}
-        for name, content in checkpoint_files(run, position, model, optimizer, more or {}, between):
-            write_synced(aside / name, content)
-            digests[name] = hashlib.sha256(content).hexdigest()
-        write_synced(aside / "manifest.json", json.dumps(digests, indent=2).encode())
-        replace_folder(aside, folder)
+        tensors = {"model": weights_of(model), "optimizer": optimizer_tensors(optimizer), **(more or {})}
+        files = ((f"{name}.safetensors", as_bytes(own)) for name, own in tensors.items() if own is not None)
+        complete(aside, folder, chain(files, small_files(run, position, between)), {})
     except OSError as error:
         remove(aside)
         raise CheckpointError(f"{folder} could not be written ({reason(error)}); earlier checkpoints stay") from error
-    rotate(run, position.total_step, keep)
+    delete_older(run, position.total_step, keep)
     return folder
 
 
-def checkpoint_files(
-    run: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
-    more: dict[str, Tensors | None], between: bool,
-) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file of a checkpoint, one at a time, so that one at a time is in memory."""
-    yield "model.safetensors", as_bytes(weights_of(model))
-    yield "optimizer.safetensors", as_bytes(optimizer_tensors(optimizer))
+def complete(aside: Path, folder: Path, files: Iterable[tuple[str, bytes]], digests: dict[str, str]) -> None:
+    """Write these files (name, content), one at a time in memory, and the manifest; then rename aside to folder.
+
+    digests: of files that are there already. Raises OSError.
+    """
+    for name, content in files:
+        write_synced(aside / name, content)
+        digests[name] = hashlib.sha256(content).hexdigest()
+    write_synced(aside / "manifest.json", json.dumps(digests, indent=2).encode())
+    replace_folder(aside, folder)
+
+
+def small_files(run: Path, position: Position, between: bool) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files without weights."""
     yield "random.safetensors", as_bytes(random_states())
-    for name, tensors in more.items():
-        if tensors is not None:
-            yield f"{name}.safetensors", as_bytes(tensors)
     state = {"position": asdict(position), "metrics_bytes": metrics_size(run), "between": between}
     yield "state.json", json.dumps(state, indent=2).encode()
 
@@ -154,10 +158,7 @@ def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.o
     restore_weights(read_tensors(model_file, device), model, model_file)
     optimizer_file = files.pop("optimizer")
     restore_optimizer(copied(read_tensors(optimizer_file, device)), optimizer, optimizer_file)
-    try:
-        restore_random_states(read_tensors(random_file))
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"{random_file} holds no states of random generators ({error}); {MEND}") from error
+    read_random_states(random_file)
     more = {name: copied(read_tensors(path, device)) for name, path in files.items()}
     for name in more.keys() & {*AVERAGES}:
         check_alike(more[name], dict(model.named_parameters()), files[name], exactly=True)
@@ -186,7 +187,8 @@ def find_damage(folder: Path) -> str | None:
             if path.exists() and not path.is_file():
                 return f"{path.name} is {kind_of(path)}, not a file"
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if missing := [name for name in WHOLE if name not in digests]:
+        needed = WHOLE if any(name.startswith(OF_MANY) for name in digests) else WHOLE + OF_ONE
+        if missing := [name for name in needed if name not in digests]:
             return f"manifest.json does not name {missing[0]}"
         for name, digest in digests.items():
             with open(folder / Path(name).name, "rb") as file:
@@ -201,7 +203,7 @@ def find_damage(folder: Path) -> str | None:
     return None
 
 
-def rotate(run: Path, newest: int, keep: int) -> None:
+def delete_older(run: Path, newest: int, keep: int) -> None:
     """Delete all but the `keep` checkpoints up to step `newest`, and what killed runs left half-done.
 
     Later ones than `newest` are of a run that went on from before them: they were damaged. One that a stop saved stays
@@ -257,6 +259,14 @@ def random_states() -> Tensors:
     if torch.backends.mps.is_available():
         states["mps"] = torch.mps.get_rng_state()
     return states
+
+
+def read_random_states(path: Path) -> None:
+    """Put back the generators' states that a file holds. Raises UserError."""
+    try:
+        restore_random_states(read_tensors(path))
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{path} holds no states of random generators ({error}); {MEND}") from error
 
 
 def restore_random_states(states: Tensors) -> None:
