@@ -89,6 +89,7 @@ class ParallelConfig:
 
     mode: Literal["none", "copies"] = "none"  # copies: each process has the network, and a share of a step's batches
     processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
+    patience: Positive = 60.0  # seconds to wait for another process in a step before it counts as lost
 
     def __post_init__(self) -> None:
         check_bounds(self, "parallel")

@@ -11,6 +11,7 @@ from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
+from training.alike import check_weights
 from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
@@ -155,6 +156,7 @@ def write_metrics(run: Run, phase: Phase, **figures: float) -> None:
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises UserError."""
+    check_weights(run)
     with in_first(run) as is_first:
         if is_first:
             write_checkpoint(run, phase)
