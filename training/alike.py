@@ -119,7 +119,7 @@ def check_weights(run: Run) -> None:
         if found != sums[0]:
             raise UserError(
                 f"process {other} of {ranks.world} has other weights than process 0 after step "
-                f"{run.position.total_step}: one of them has computed wrongly; --resume goes on from the last checkpoint"
+                f"{run.position.total_step}: one of them computes wrongly; --resume goes on from the last checkpoint"
             )
 
 

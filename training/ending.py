@@ -80,13 +80,21 @@ def tell(rank: int, world: int, store: Store, line: str) -> bool:
     """Say into the store, and to torchrun, what this process ends of. Returns whether it is the first to tell."""
     line = named(rank, world, error_line(line))
     try:
-        first = store.compare_set(FAILED, "", line).decode() == line
+        own = f"{rank} {line}"
+        first = store.compare_set(FAILED, "", own).decode() == own
     except RuntimeError:  # the store is gone with its process
         first = True
-    if first and (report := os.environ.get("TORCHELASTIC_ERROR_FILE")):
-        with suppress(OSError):
-            Path(report).write_text(json.dumps({"message": line, "timestamp": int(time.time())}), encoding="utf-8")
+    if first:
+        report_to_torchrun(line)
     return first
+
+
+def report_to_torchrun(line: str) -> None:
+    """Let the line stand in torchrun's own report of a process that has failed, in the form that it reads."""
+    if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        more = {"py_callstack": line, "timestamp": str(int(time.time()))}
+        with suppress(OSError):
+            Path(file).write_text(json.dumps({"message": {"message": line, "extraInfo": more}}), encoding="utf-8")
 
 
 def named(rank: int, world: int, line: str) -> str:
@@ -145,7 +153,7 @@ def watch(rank: int, store: Store, over: threading.Event) -> None:
 def heard(store: Store) -> str:
     """What another process has told that it ends of, "" for nothing."""
     try:
-        return store.get(FAILED).decode() if store.check([FAILED]) else ""
+        return store.get(FAILED).decode().split(" ", 1)[1] if store.check([FAILED]) else ""
     except RuntimeError:
         return GONE
 
