@@ -61,6 +61,7 @@ def run_together(main: Callable[[list[str]], int], argv: list[str]) -> int:
     try:
         return main(as_restarted(argv))
     except Exception as error:
+        over.set()
         line = as_line(error)
         if rank:  # into its log
             print(f"error: {line}" if line else traceback.format_exc(), file=sys.stderr, flush=True)

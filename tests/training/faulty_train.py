@@ -1,4 +1,4 @@
-"""`python train.py` with a fault in one process: faulty_train.py OPTIONS, and FAULT="KIND RANK STEP" in the environment.
+"""`python train.py` with a fault in one process, which the environment names: FAULT="KIND RANK STEP".
 
     raise      the step is not taken: an error that only a programmer can mend
     full       the checkpoint cannot be written, as on a full disk
