@@ -29,7 +29,7 @@ from torch.distributed import Store
 from system.errors import UserError
 from system.options import as_line, value_of
 from system.terminal import error_line
-from training.meeting import first_is_gone, meet, wait_for
+from training.meeting import has_ended, meet, restarts, wait_for
 from training.processes import SAYING, STORE, lost_process
 from training.run.folder import is_run
 
@@ -40,7 +40,6 @@ ROLL_CALL = 3.0  # seconds in which the processes that are left say so
 TERMINAL: list[int] = []  # the standard error that this process was started with, where it prints elsewhere
 EARLY: list[BinaryIO] = []  # the file of what it prints before the run has a folder
 GONE = "the store by which the processes find each other is gone (torchrun, or its machine); go on with --resume"
-RESTART = "TORCHELASTIC_RESTART_COUNT"
 
 
 def together(main: Callable[[list[str]], int]) -> Callable[[list[str]], int]:
@@ -166,21 +165,29 @@ def lost(rank: int, world: int, store: Store, silent_for: float) -> UserError:
     """
     if known := lost_process():
         return UserError(f"{known}; go on with --resume")
-    missing, told = list(range(world)), ""
+    missing, ended, told = [], [], ""
     with suppress(RuntimeError):
         store.set(f"left {rank}", str(silent_for))
         until = time.monotonic() + ROLL_CALL
-        while missing and not told and time.monotonic() < until:
+        while not told and not ended and time.monotonic() < until:
             time.sleep(0.05)
             told = heard(store)
             missing = [other for other in range(world) if not store.check([f"left {other}"])]
+            ended = [other for other in missing if has_ended(store, other)]
         left = [other for other in range(world) if other not in missing]
         silent_for = max(float(store.get(f"left {other}")) for other in left)
     if told:
         return UserError(told)
-    which, have = ", ".join(map(str, missing)), "has" if len(missing) == 1 else "have"
+    return UserError(f"{who(ended or missing, rank, world, 0.0 if ended else silent_for)}; go on with --resume")
+
+
+def who(lost: list[int], rank: int, world: int, silent_for: float) -> str:
+    """The processes that are lost, and how."""
+    if not lost:
+        return f"process {rank} of {world}: an exchange has failed, and no process is known to be lost"
+    have = "has" if len(lost) == 1 else "have"
     how = f"{have} not answered for {silent_for:.0f} s" if silent_for else f"{have} ended"
-    return UserError(f"process {which} of {world} {how}; the others end too, go on with --resume")
+    return f"process {', '.join(map(str, lost))} of {world} {how}; the others end too"
 
 
 def wait_patiently(world: int, store: Store, key: str) -> None:
@@ -189,8 +196,8 @@ def wait_patiently(world: int, store: Store, key: str) -> None:
     def look() -> None:
         if told := heard(store):
             raise UserError(told)
-        if first_is_gone(store):
-            raise UserError(f"process 0 of {world} has ended; the others end too, go on with --resume")
+        if has_ended(store, 0):
+            raise UserError(f"{who([0], 0, world, 0.0)}; go on with --resume")
 
     wait_for(store, [key], math.inf, look)
 
@@ -228,6 +235,6 @@ def log_into(path: Path) -> None:
 def as_restarted(argv: list[str]) -> list[str]:
     """The arguments of a command that torchrun has started again: it goes on with its run, and overwrites nothing."""
     run = Path(value_of(argv, "--run") or "runs/quickstart")
-    if not int(os.environ.get(RESTART, 0)) or not is_run(run):
+    if not restarts() or not is_run(run):
         return argv
     return [argument for argument in argv if argument not in ("--overwrite", "--resume")] + ["--resume"]

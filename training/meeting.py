@@ -34,12 +34,18 @@ def meet() -> tuple[int, int, Store]:
         rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         if STORE in os.environ:
             return rank, world, distributed.FileStore(os.environ[STORE], world)
-        return rank, world, next(distributed.rendezvous("env://", timeout=timedelta(seconds=ARRIVAL)))[0]
+        store = next(distributed.rendezvous("env://", timeout=timedelta(seconds=ARRIVAL)))[0]
+        return rank, world, distributed.PrefixStore(f"attempt {restarts()}", store)  # torchrun keeps it
     except (KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"WORLD_SIZE is set, but the other processes cannot be found ({error}); start them with torchrun, or unset "
             "it to train alone"
         ) from error
+
+
+def restarts() -> int:
+    """How often torchrun has started the processes again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 def gather(rank: int, world: int, store: Store, patience: float) -> None:
@@ -70,14 +76,16 @@ def wait_for(store: Store, keys: list[str], seconds: float, look: Callable[[], N
         pause = min(2 * pause, 0.1)
 
 
-def first_is_gone(store: Store) -> bool:
-    """Whether the first process has ended, as far as this one can know: it has to be on the same machine."""
-    if WINDOWS or not store.check(["here 0"]):
+def has_ended(store: Store, rank: int) -> bool:
+    """Whether another process has ended, as far as this one can know: it has to be on the same machine."""
+    if WINDOWS or not store.check([f"here {rank}"]):
         return False
-    number, host = store.get("here 0").decode().split(" ", 1)
+    number, host = store.get(f"here {rank}").decode().split(" ", 1)
+    if host != socket.gethostname():
+        return False
     with suppress(PermissionError):
         try:
             os.kill(int(number), 0)
         except ProcessLookupError:
-            return host == socket.gethostname()
+            return True
     return False

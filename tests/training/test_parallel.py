@@ -26,6 +26,8 @@ STRATEGIES = {
     "last layers": "--strategies.layers.last 2", "unfreezing": "--strategies.layers.unfreeze_every 2",
     "tasks": "--strategies.tasks.names summary", "words": "--strategies.perturb 0.5",
     "averaging": "--strategies.average_checkpoints 2 --training.checkpoint_every 1",
+    "a bad step": "", "early stopping": "--training.patience 1 --training.evaluate_every 1 --training.learning_rate 9 "
+                                        "--training.steps 9",
     "quick start": "--pretraining.steps 3 --pretraining.accumulate 2 --pretraining.objectives.pairs 0 "
                    "--pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5",
 }  # fmt: skip
@@ -91,6 +93,18 @@ def test_two_processes_have_the_losses_and_the_budget_of_one(made, case):
     budgets = [json.loads((run / "budget.json").read_text(encoding="utf-8")) for run in (one, two)]
     for name in ("steps", "examples", "tokens", "training_flops"):
         assert budgets[0][name] == budgets[1][name]
+
+
+def test_a_step_that_is_not_finite_in_one_process_is_skipped_by_all(made):
+    for world in (1, 2):
+        state = json.loads((made / f"of-{world}" / "a bad step" / "checkpoints" / "step-3" / "state.json").read_text())
+        assert state["position"]["counters"]["skipped_steps"] == 1
+        assert state["position"]["counters"]["bad_steps"] == 0
+
+
+def test_processes_stop_early_together(made):
+    steps = [json.loads((made / f"of-{n}" / "early stopping" / "budget.json").read_text())["steps"] for n in (1, 2)]
+    assert steps[0] == steps[1] < 9
 
 
 def test_a_command_starts_a_process_a_core_as_far_as_a_step_has_batches(monkeypatch):
