@@ -1,7 +1,6 @@
 """Processes that train together compute what one process computes alone, whatever the objective and the strategy."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -89,7 +88,8 @@ def test_two_processes_have_the_losses_and_the_budget_of_one(made, case):
     assert len(lines[0]) == len(lines[1]) > 0
     for line, other in zip(*lines, strict=True):
         for figure in ("loss", "gradient_norm", "held_out_loss"):
-            assert math.isclose(line.get(figure, 0), other.get(figure, 0), rel_tol=1e-12), figure
+            expected = pytest.approx(line.get(figure, 0), rel=1e-12, abs=0, nan_ok=True)
+            assert other.get(figure, 0) == expected, figure
     budgets = [json.loads((run / "budget.json").read_text(encoding="utf-8")) for run in (one, two)]
     for name in ("steps", "examples", "tokens", "training_flops"):
         assert budgets[0][name] == budgets[1][name]
