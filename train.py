@@ -30,7 +30,7 @@ from system.own_packages import refuse_foreign_packages
 
 refuse_foreign_packages()
 
-from training.processes import start_others
+from training.processes import start_others, stopped_status
 
 if __name__ == "__main__":
     start_others(sys.argv[1:])  # here, since PyTorch takes seconds to load
@@ -43,12 +43,14 @@ from evaluation.summary import show_results
 from model.fast import make_network
 from system.device import collect_garbage_seldom, find_device, keep_freed_memory, seed_everything, set_threads
 from system.options import run_and_report
+from training.alike import check_folder, check_start
 from training.batch_loss import batch_loss
 from training.check import check_data
 from training.command_line import read_training_command, with_language
 from training.config import LoopConfig
 from training.corpus import Corpus, read_corpora
 from training.ema import update_average
+from training.ending import together
 from training.first_tokenizer import first_tokenizer
 from training.lossy_text import show_lossy_text
 from training.optimizer import clip_gradient, set_learning_rate
@@ -98,6 +100,7 @@ def main(argv: list[str]) -> int:
     model = make_network(settings.model, tokenizer.pad_id).to(device)
     run = Run(folder, settings, device, tokenizer, model, Position(next(iter(corpora))), BEGAN, ranks=ranks)
     prepare(run, corpora)  # what cannot be trained is refused here
+    check_start(run, corpora)
     with opened(folder, resume, overwrite) if run.writes else nullcontext():  # from here on this process alone writes
         return make_run(run, corpora, resume, keeps_memory)
 
@@ -109,6 +112,7 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
         if writes:
             begin_folder(run, corpora, resume, keeps_memory)
     if run.ranks is not None:
+        check_folder(run)
         run.ranks.log_to(folder / "logs")
     checkpoint = begin(run, corpora, resume)
     with stopping_on_signals(run):
@@ -118,7 +122,7 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
             if run.stop:
                 save(run, phase)
                 print(f"\nstopped; go on with: python train.py --run {folder} --resume", file=sys.stderr)
-                return 130 if run.writes else 0
+                return stopped_status()
             finish_phase(run, phase)
     sum_memory(run)
     if not run.writes:  # what follows is for one process
@@ -191,4 +195,4 @@ def take_step(run: Run, phase: Phase, step: TrainingStep, rate: float) -> tuple[
 
 
 if __name__ == "__main__":
-    sys.exit(run_and_report(main, sys.argv[1:]))
+    sys.exit(run_and_report(together(main), sys.argv[1:]))

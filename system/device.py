@@ -20,8 +20,13 @@ BF16_INSTRUCTIONS = ("avx512_bf16", "bf16")  # torch's names for what x86 and Ar
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """The device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU. Raises UserError."""
+    """The device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU. Raises UserError.
+
+    Of several processes that torchrun has started on a machine each has a GPU of its own.
+    """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name in ("auto", "cuda") and available["cuda"] and "LOCAL_RANK" in os.environ:
+        return own_gpu(int(os.environ["LOCAL_RANK"]))
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
     kind, colon, index = name.partition(":")
@@ -30,6 +35,16 @@ def find_device(name: str = "auto") -> torch.device:
         choices = ", ".join(kind for kind, there in available.items() if there)
         raise UserError(f"device={name} is not available here; choose auto or one of {choices}")
     return torch.device(name)
+
+
+def own_gpu(number: int) -> torch.device:
+    """The GPU of the process with this number on its machine. Raises UserError."""
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise UserError(f"{number + 1} processes or more want {count} GPUs; give torchrun --nproc-per-node {count}")
+    device = torch.device("cuda", number)
+    torch.cuda.set_device(device)
+    return device
 
 
 def set_threads(threads: int) -> int:

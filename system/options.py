@@ -120,22 +120,29 @@ def run_and_report(main: Any, argv: list[str]) -> int:
         status = main(argv)
         sys.stdout.flush()  # here, where a pipe that was closed meanwhile is nothing to be told of
         return status
-    except UserError as error:
-        line = str(error)
     except BrokenPipeError:
         return leave_closed_pipe()
-    except OSError as error:
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        if error.errno == errno.ENOSPC and not error.filename:
-            line = "No space left on device: standard output or a file cannot be written; free some space"
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except (MemoryError, RuntimeError) as error:
-        of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
-        if not isinstance(error, MemoryError) and not of_torch:
+    except Exception as error:
+        line = as_line(error)
+        if line is None:
             raise
-        line = "not enough memory; choose a smaller network or smaller batches"
     with contextlib.suppress(OSError):  # a full disk may be that of standard error too
         print("error:", error_line(line), file=sys.stderr)
     return 2
+
+
+def as_line(error: Exception) -> str | None:
+    """The line that says to a user what has happened; None for an error that only a programmer can mend."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC and not error.filename:
+            return "No space left on device: standard output or a file cannot be written; free some space"
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and of_torch):
+        return "not enough memory; choose a smaller network or smaller batches"
+    return None

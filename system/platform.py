@@ -29,7 +29,7 @@ except ModuleNotFoundError:  # Windows
 
 WINDOWS = sys.platform == "win32"
 CAN_FORK = hasattr(os, "fork")
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Ctrl-Break's on Windows
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")  # Slurm's, and Ctrl-Break's on Windows
 PATIENCE = 2.0  # seconds for which a file may be in somebody else's hands: a virus scanner's, an indexer's
 STATM = "/proc/self/statm"  # Linux: sizes of this process in pages, the address space first
 PLAIN = {"▕": "|", "␣": "_", "↵": "\\n", "⇥": "\\t", "‖": "||", "█": "#", "▏": "|", "…": "...", "–": "-", "→": "->"}

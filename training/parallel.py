@@ -16,14 +16,12 @@ itself (training/processes.py).
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy
 import torch
@@ -31,12 +29,11 @@ from torch import Tensor, distributed, nn
 
 from system.errors import UserError
 from training.config import ParallelConfig
-from training.processes import STARTED, STORE, end_with_parent, lost_process
+from training.ending import log_into, lost, wait_patiently
+from training.meeting import gather, meet
+from training.processes import STARTED
 
 Settings = TypeVar("Settings")
-
-PATIENCE = timedelta(seconds=60)  # for another process in an exchange: all have the same work in a step
-LONG = timedelta(days=1000)  # for the first process's longer work: tokenizer, checkpoint
 
 
 @dataclass
@@ -46,6 +43,7 @@ class Ranks:
     rank: int  # of this process; 0 is the first
     world: int  # how many there are
     store: distributed.Store
+    patience: float = 60.0  # seconds for another process in an exchange: all have the same work in a step
     n_waits: int = 0  # how often the others have waited for the first one, the same number in all
     exchanging: float = 0.0  # seconds in exchanges that nobody has been told of
 
@@ -98,26 +96,19 @@ class Ranks:
         try:
             distributed.all_reduce(numbers)
         except RuntimeError as error:
-            self.give_up(error)
+            raise self.failed(error, began) from error
         self.exchanging += time.monotonic() - began
+
+    def failed(self, error: RuntimeError, began: float) -> UserError:
+        """What to raise for an exchange, begun at that time, that has failed: it says which process is lost."""
+        waited = time.monotonic() - began
+        silent = waited >= self.patience or "imed out" in str(error)
+        return lost(self.rank, self.world, self.store, waited if silent else 0.0)
 
     def told(self) -> list[float]:
         """The figures by which an exchange tells all how long each process was in exchanges since it last told."""
         seconds, self.exchanging = self.exchanging, 0.0
         return [seconds if rank == self.rank else 0.0 for rank in range(self.world)]
-
-    def give_up(self, error: RuntimeError) -> NoReturn:
-        """End this process after an exchange that has failed. Raises UserError in one process, which says why."""
-        if self.first_to_say("lost"):
-            raise UserError(f"{who_is_lost(self.rank, self.world, str(error))}; go on with --resume") from error
-        raise SystemExit(2) from None
-
-    def first_to_say(self, what: str) -> bool:
-        """Whether no other process has said this before; also where the store is gone with its process."""
-        try:
-            return self.store.compare_set(what, "", str(self.rank)) == str(self.rank).encode()
-        except RuntimeError:
-            return True
 
     def log_to(self, folder: Path) -> None:
         """Let the first process alone use the terminal: what the others print goes to rank-K.log in this folder."""
@@ -126,26 +117,19 @@ class Ranks:
                 others.logs = folder
             return
         folder.mkdir(exist_ok=True)
-        log = open(folder / f"rank-{self.rank}.log", "ab")
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(log.fileno(), stream.fileno())
+        log_into(folder / f"rank-{self.rank}.log")
 
     def wait_for_first(self) -> None:
-        """Wait, however long it takes, until the first process has come here too."""
+        """Wait, however long it takes, until the first process has come here too. Raises UserError where it ends."""
         self.n_waits += 1
         if self.first:
             self.store.set(f"done {self.n_waits}", "")
         else:
-            self.store.wait([f"done {self.n_waits}"], LONG)
+            self.await_key(f"done {self.n_waits}")
 
-
-def who_is_lost(rank: int, world: int, error: str) -> str:
-    """What is known of the process that an exchange has failed for, from its error."""
-    if known := lost_process():
-        return known
-    how = f"has not answered for {PATIENCE.seconds} s" if "imed out" in error else "is gone"
-    return f"process {rank} of {world} was in an exchange of gradients, and another one {how}"
+    def await_key(self, key: str) -> None:
+        """Wait, however long it takes, for what another process says in the store. Raises UserError where one ends."""
+        wait_patiently(self.world, self.store, key)
 
 
 def exchange_figures(exchanging: Sequence[float], seconds: float) -> dict[str, float]:
@@ -184,15 +168,10 @@ def join(config: ParallelConfig) -> Ranks | None:
     """The processes that this one was started with, or None where it trains alone, as it does by default."""
     if "WORLD_SIZE" not in os.environ:
         return Ranks(0, 1, distributed.HashStore()) if config.mode != "none" else None
-    rank, world, store = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), None
-    if STORE in os.environ:  # started by python train.py
-        end_with_parent()
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
-        store = distributed.FileStore(os.environ[STORE], world)
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    rank, world, store = meet()
     if not distributed.is_initialized():
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
-    return Ranks(rank, world, store or distributed.distributed_c10d._get_default_store())
+        gather(rank, world, store, config.patience)
+    return Ranks(rank, world, store, config.patience)
 
 
 def with_mode(settings: Settings, ranks: Ranks | None) -> Settings:

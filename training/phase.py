@@ -12,6 +12,7 @@ from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
+from training.alike import check_weights
 from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
@@ -176,6 +177,7 @@ def record_step(run: Run, phase: Phase, step: TrainingStep, values: dict[str, fl
 
 def save(run: Run, phase: Phase) -> None:
     """Write a checkpoint of where the run stands. Raises UserError."""
+    check_weights(run)
     with in_first(run) as is_first:
         if is_first or phase.shards is not None:  # of shards each process writes its own
             write_checkpoint(run, phase)

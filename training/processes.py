@@ -33,6 +33,7 @@ GPUS = ("/proc/driver/nvidia/version", "/dev/kfd")
 
 
 STARTED: list[Others] = []  # by this process
+SAYING = threading.Lock()  # held by the thread of the first process that says why it ends: no other one says so too
 
 
 @dataclass
@@ -77,8 +78,9 @@ class Others:
                 return
             time.sleep(0.2)
         time.sleep(GRACE)
-        print(f"error: {lost}", file=sys.stderr)
-        os._exit(2)
+        if SAYING.acquire(blocking=False):
+            print(f"error: {lost}", file=sys.stderr)
+            os._exit(2)
 
     def end(self) -> None:
         """End the others, which write nothing, and delete what they have left."""
@@ -120,6 +122,11 @@ def lost_process() -> str:
             time.sleep(0.05)
         return others.lost()
     return ""
+
+
+def stopped_status() -> int:
+    """The exit status of a run that was asked to stop; torchrun would start again what ends with another one than 0."""
+    return 0 if "TORCHELASTIC_RUN_ID" in os.environ or os.environ.get("RANK", "0") != "0" else 130
 
 
 def end_with_parent() -> None:

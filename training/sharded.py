@@ -13,9 +13,11 @@ of one round, of which each process has one, must use the same modules. `check_s
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 
 import torch
@@ -32,12 +34,13 @@ from system.errors import UserError
 from training.batch_loss import batch_loss
 from training.config import LoopConfig, ObjectivesConfig, ParallelConfig
 from training.corpus import Corpus
-from training.parallel import LONG, Ranks
+from training.parallel import Ranks
 from training.run.checkpoints import Checkpoint
 from training.run.sharded_checkpoints import load_parts, named_tensors, save_parts
 from training.run.state import Run
 from training.strategies.config import LayersConfig, StrategiesConfig
 
+LONG = timedelta(days=1000)  # for checkpoints; a process that ends meanwhile is noticed (training/ending.py)
 OTHERWISE = "or take --parallel.mode copies"
 
 
@@ -150,11 +153,12 @@ def with_weights(model: Transformer, weights: dict[str, Tensor]) -> Transformer:
 @contextmanager
 def ended_by_a_loss(ranks: Ranks) -> Iterator[None]:
     """Inside the `with` an exchange that fails ends this process with a line that says which other one is lost."""
+    began = time.monotonic()
     try:
         yield
     except RuntimeError as error:
         if isinstance(error, distributed.DistError) or "gloo" in str(error):
-            ranks.give_up(error)
+            raise ranks.failed(error, began) from error
         raise
 
 

@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and a lost terminal (SIGHUP) save before they stop: the step under way ends, a checkpoint is written.
 
-Under nohup, which has SIGHUP ignored, a lost terminal changes nothing.
+So does SIGUSR1, which Slurm can be asked to send before a job's time ends. Under nohup, which has SIGHUP ignored, a
+lost terminal changes nothing.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from system.device import (
     set_threads,
     warn_without_bf16,
 )
+from system.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +42,19 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch, name):
     with pytest.raises(ValueError, match="choose auto or one of cpu") as error:
         find_device(name)
     assert "\n" not in str(error.value)
+
+
+def test_each_process_that_torchrun_starts_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", (taken := []).append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert find_device("auto") == find_device("cuda") == torch.device("cuda:1")
+    assert find_device("cpu") == torch.device("cpu") and find_device("cuda:0") == torch.device("cuda:0")
+    assert taken == [torch.device("cuda:1")] * 2
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="give torchrun --nproc-per-node 2"):
+        find_device("auto")
 
 
 def test_one_seed_gives_one_sequence_of_random_numbers():

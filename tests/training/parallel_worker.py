@@ -22,6 +22,7 @@ STAND_INS = {
     "evaluate_run": lambda *_: None, "read_corpora": corpora, "show_results": lambda *_: None,
     "with_language": lambda settings: settings,
 }  # fmt: skip
+BAD_STEP = "a bad step"  # the case in which one batch's loss is not finite
 BETWEEN_CASES = {"join": train.join}
 
 
@@ -35,6 +36,22 @@ def own_store(name):
     return join
 
 
+def poison(patch):
+    """Let the second batch of the second step have no finite loss."""
+    take_step, batch_loss, step = train.take_step, train.batch_loss, [0]
+
+    def noted(run, *rest):
+        step[0] = run.position.total_step
+        return take_step(run, *rest)
+
+    def poisoned(model, batch, *rest):
+        loss, n = batch_loss(model, batch, *rest)
+        return loss * (torch.nan if model.training and (step[0], batch.number) == (2, 1) else 1.0), n
+
+    patch.setattr(train, "take_step", noted)
+    patch.setattr(train, "batch_loss", poisoned)
+
+
 def main(folder, cases):
     torch.set_num_threads(1)
     for name, options in cases.items():
@@ -42,6 +59,8 @@ def main(folder, cases):
         with pytest.MonkeyPatch.context() as patch:
             for stood_for, stand_in in {**STAND_INS, "join": own_store(name)}.items():
                 patch.setattr(train, stood_for, stand_in)
+            if name == BAD_STEP:
+                poison(patch)
             patch.setattr("training.run.record.imported_files", lambda _: [])  # slower than the training here
             status = train.main(["files", *BATCHES, *NETWORK, *options, "--run", str(folder / name)])
         if status:

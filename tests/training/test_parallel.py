@@ -1,7 +1,6 @@
 """Processes that train together compute what one process computes alone, whatever the objective and the strategy."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -27,6 +26,8 @@ STRATEGIES = {
     "last layers": "--strategies.layers.last 2", "unfreezing": "--strategies.layers.unfreeze_every 2",
     "tasks": "--strategies.tasks.names summary", "words": "--strategies.perturb 0.5",
     "averaging": "--strategies.average_checkpoints 2 --training.checkpoint_every 1",
+    "a bad step": "", "early stopping": "--training.patience 1 --training.evaluate_every 1 --training.learning_rate 9 "
+                                        "--training.steps 9",
     "quick start": "--pretraining.steps 3 --pretraining.accumulate 2 --pretraining.objectives.pairs 0 "
                    "--pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5",
 }  # fmt: skip
@@ -126,12 +127,12 @@ def test_three_and_four_processes_end_with_the_weights_of_one(made, tmp_path, wo
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_have_the_losses_and_the_budget_of_one(made, case):
     one, two = (made / f"of-{world}" / case for world in (1, 2))
-    close = {"rel_tol": 1e-5} if case in PRECISION else {"rel_tol": 1e-12}
     lines = [[json.loads(line) for line in open(run / "metrics.jsonl", encoding="utf-8")] for run in (one, two)]
     assert len(lines[0]) == len(lines[1]) > 0
     for line, other in zip(*lines, strict=True):
         for figure in ("loss", "gradient_norm", "held_out_loss"):
-            assert math.isclose(line.get(figure, 0), other.get(figure, 0), **close), figure
+            expected = pytest.approx(line.get(figure, 0), rel=1e-5 if case in PRECISION else 1e-12, abs=0, nan_ok=True)
+            assert other.get(figure, 0) == expected, figure
     budgets = [json.loads((run / "budget.json").read_text(encoding="utf-8")) for run in (one, two)]
     for name in ("steps", "examples", "tokens", "training_flops"):
         assert budgets[0][name] == budgets[1][name]
@@ -149,6 +150,16 @@ def test_metrics_say_how_long_the_processes_wait_for_each_other(made):
 def test_the_slowest_process_is_the_one_that_the_others_wait_for():
     assert exchange_figures([4.0, 2.0, 3.0], seconds=12.0) == {"exchange_share": 0.25, "slowest_process": 1}
     assert exchange_figures([], 10.0) == {}
+def test_a_step_that_is_not_finite_in_one_process_is_skipped_by_all(made):
+    for world in (1, 2):
+        state = json.loads((made / f"of-{world}" / "a bad step" / "checkpoints" / "step-3" / "state.json").read_text())
+        assert state["position"]["counters"]["skipped_steps"] == 1
+        assert state["position"]["counters"]["bad_steps"] == 0
+
+
+def test_processes_stop_early_together(made):
+    steps = [json.loads((made / f"of-{n}" / "early stopping" / "budget.json").read_text())["steps"] for n in (1, 2)]
+    assert steps[0] == steps[1] < 9
 
 
 def test_a_command_starts_a_process_a_core_as_far_as_a_step_has_batches(monkeypatch):

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.usefixtures("hangups_are_heard")
 ROOT = Path(__file__).parents[2]
 
 
-HANGUP = pytest.param("SIGHUP", marks=pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on Windows"))
+HANGUP, SLURMS = (
+    pytest.param(name, marks=pytest.mark.skipif(not hasattr(signal, name), reason="not on Windows"))
+    for name in ("SIGHUP", "SIGUSR1")
+)
 
 
 def alone():
@@ -30,7 +33,7 @@ def test_one_of_several_processes_stops_when_all_do():
     assert run.asked_to_stop and not run.stop
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", HANGUP])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", HANGUP, SLURMS])
 def test_a_signal_asks_the_loop_to_stop_and_says_so(number, capfd):
     run = alone()
     with stopping_on_signals(run):
