@@ -32,12 +32,13 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
         held_out = list(evenly(held_out, run.settings.data.held_out))
         objectives = replace(phase.loop.objectives, schedule=())  # of all epochs at once
     run.model.eval()
-    stream = Stream(Mixture(objectives, run.tokenizer, 0, held_out), run.settings.data, BadRecords())
+    mixture = Mixture(objectives, run.tokenizer, 0, held_out)
+    stream = Stream(mixture, run.settings.data, BadRecords(), run.ranks)
     total, tokens = 0.0, 0
     with averaged_weights(run.model, phase.average):
-        for number, batch in enumerate(stream.one_epoch()):
+        for number, planned in enumerate(stream.planned_epoch()):
             if run.ranks is None or number % run.ranks.world == run.ranks.rank:
-                loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
+                loss, n = batch_loss(run.model, stream.collated(planned).to(run.device), 0.0)
                 total, tokens = total + float(loss), tokens + n
     if run.ranks is not None:
         total, tokens = run.ranks.total(total, tokens)

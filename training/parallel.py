@@ -103,6 +103,14 @@ class Ranks:
             raise SystemExit(2) from None
         self.exchanging += time.monotonic() - began
 
+    def gather(self, own: bytes) -> list[bytes]:
+        """What every process gives, in their order: a sum of vectors in which each has filled its place alone."""
+        sizes = [int(n) for n in self.total(*(len(own) * (rank == self.rank) for rank in range(self.world)))]
+        flat = torch.zeros(sum(sizes), dtype=torch.uint8)
+        flat.split(sizes)[self.rank].copy_(torch.frombuffer(bytearray(own), dtype=torch.uint8))
+        self.reduce(flat)
+        return [part.numpy().tobytes() for part in flat.split(sizes)]
+
     def told(self) -> list[float]:
         """The figures by which an exchange tells all how long each process was in exchanges since it last told."""
         seconds, self.exchanging = self.exchanging, 0.0

@@ -11,7 +11,6 @@ from data.oddities import too_long
 from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
-from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
@@ -37,7 +36,7 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     run.teacher = teacher_of(run)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
-        stream = Stream(mixture, run.settings.data, corpus.bad)
+        stream = Stream(mixture, run.settings.data, corpus.bad, run.ranks)
         stream.check_lengths()
         if corpus.tests:  # what others have is made here
             if run.settings.training.steps and run.settings.training.objectives.pairs:
@@ -50,7 +49,8 @@ def plan_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus) -> tuple[S
     """The batches of a phase and the number of its steps. Says what is too long, and when a warm-up is."""
     settings, known = run.settings, dict(corpus.bad.counts)
     config = settings.strategies if name == "training" else StrategiesConfig()
-    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
+    mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config)
+    stream = Stream(mixture, settings.data, corpus.bad, run.ranks)
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
@@ -85,6 +85,8 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 
     planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
     clock = Clock(position.counters)
+    if run.ranks is not None:
+        run.ranks.told()  # what it took to count batches is no part of the phase
     gradient = None if strategies is None else strategies.gradient()
     begun = total, stream, planned, optimizer, average, best, clock, read, gradient, strategies
     return Phase(name, loop, corpus, *begun)
@@ -93,16 +95,15 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 def next_step(run: Run, phase: Phase) -> TrainingStep:
     """Draw the batches of one optimiser step, and advance the run's position. Those of other processes stay plans."""
     planned = list(islice(phase.planned, phase.loop.accumulate))
-    place, all_items = planned[-1][0], [items for _, items in planned]
+    place, plans = planned[-1][0], [plan for _, plan in planned]
     run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
     run.position.step += 1
     run.position.total_step += 1
     numbers = range(len(planned)) if run.ranks is None else run.ranks.own(len(planned))
-    batches = [replace(phase.stream.collated(all_items[number]).to(run.device), number=number) for number in numbers]
-    items = [item for pairs in all_items for item, _ in pairs]
-    n_tokens = sum(len(item.source) + len(item.target) for item in items)
-    ids = [[id for _, id in pairs] for pairs in all_items]
-    return TrainingStep(batches, sum(map(n_predicted_of, items)), n_tokens, ids)
+    batches = [replace(phase.stream.collated(plans[number]).to(run.device), number=number) for number in numbers]
+    items = [one for plan in plans for one in plan]
+    ids = [[one.id for one in plan] for plan in plans]
+    return TrainingStep(batches, sum(one.n_predicted for one in items), sum(sum(one.lengths) for one in items), ids)
 
 
 def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:
