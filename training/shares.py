@@ -1,9 +1,10 @@
 """A chunk's items, of which each of N processes makes 1/N and is told all: batches are planned by all items' lengths.
 
-An example's items depend on (seed, epoch, example id) alone, so a process could make again whatever others have made
-for its batches: with two processes that is three quarters of a chunk for each, with 64 twice the work of one share. The
-items themselves are told instead, as text, at a twentieth of what making them costs, and a process reads the texts of
-its own batches only. They are a few megabytes once a chunk, hundreds of steps, where every step exchanges as many.
+An example's items depend on (seed, epoch, example id) alone, so a process could make again what others have made for
+its batches: three quarters of a chunk for each of two processes, twice its share for each of 64. The items themselves
+are told instead, as text: to write and to read one costs a sixth of making it, and a process reads those of its own
+batches only. A chunk of 16,384 mined functions makes 8 MB of text: as much as the gradients of two million weights, of
+one step.
 """
 
 from __future__ import annotations

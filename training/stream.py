@@ -195,7 +195,7 @@ class Stream:
             raise UserError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
 
     def count_too_long(self) -> None:
-        """Count the described examples that are too long as plain pairs, in `bad`; of several processes each a share."""
+        """Count in `bad` the described examples that are too long as plain pairs; each of several processes a share."""
         pairs, numbers, counting = self.mixture.functions["pairs"], range(len(self.mixture.examples)), self
         if self.is_shared:
             numbers, counting = share_of(numbers, self.ranks), self.alone()
