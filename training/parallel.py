@@ -103,7 +103,7 @@ class Ranks:
             raise SystemExit(2) from None
         self.exchanging += time.monotonic() - began
 
-    def gather(self, own: bytes) -> list[bytes]:
+    def collect(self, own: bytes) -> list[bytes]:
         """What every process gives, in their order: a sum of vectors in which each has filled its place alone."""
         sizes = [int(n) for n in self.total(*(len(own) * (rank == self.rank) for rank in range(self.world)))]
         flat = torch.zeros(sum(sizes), dtype=torch.uint8)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 
 from data.oddities import too_long
 from system.atomic_files import write_json
@@ -19,6 +21,7 @@ from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.parallel import exchange_figures, in_first
+from training.prefetch import made_beside, makes_beside
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -26,7 +29,7 @@ from training.run.folder import append_metrics
 from training.run.state import Run
 from training.state import Phase, TrainingStep
 from training.strategies.config import StrategiesConfig
-from training.stream import Stream, StreamPosition
+from training.stream import Planned, Stream, StreamPosition
 
 METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 
@@ -83,7 +86,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
 
-    planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
+    planned = steps_to_come(run, stream, loop.accumulate)
     clock = Clock(position.counters)
     if run.ranks is not None:
         run.ranks.told()  # what it took to count batches is no part of the phase
@@ -92,18 +95,35 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
     return Phase(name, loop, corpus, *begun)
 
 
+def steps_to_come(run: Run, stream: Stream, accumulate: int) -> Iterator[tuple[StreamPosition, TrainingStep]]:
+    """The optimiser steps from the run's position on, without end, each with the position that follows it."""
+    position = run.position
+    planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
+    plans = (list(islice(planned, accumulate)) for _ in count())
+    make = partial(make_step, run, stream)
+    return made_beside(make, plans) if makes_beside(run.device) else map(make, plans)
+
+
+def make_step(
+    run: Run, stream: Stream, planned: Sequence[tuple[StreamPosition, Planned]]
+) -> tuple[StreamPosition, TrainingStep]:
+    """An optimiser step out of what its batches will hold. Those of other processes stay plans."""
+    plans, device = [plan for _, plan in planned], next(run.model.parameters()).device
+    numbers = range(len(plans)) if run.ranks is None else run.ranks.own(len(plans))
+    batches = [replace(stream.collated(plans[number]).to(device), number=number) for number in numbers]
+    items = [one for plan in plans for one in plan]
+    ids = [[one.id for one in plan] for plan in plans]
+    n_predicted, n_tokens = sum(one.n_predicted for one in items), sum(sum(one.lengths) for one in items)
+    return planned[-1][0], TrainingStep(batches, n_predicted, n_tokens, ids)
+
+
 def next_step(run: Run, phase: Phase) -> TrainingStep:
-    """Draw the batches of one optimiser step, and advance the run's position. Those of other processes stay plans."""
-    planned = list(islice(phase.planned, phase.loop.accumulate))
-    place, plans = planned[-1][0], [plan for _, plan in planned]
+    """Draw the batches of one optimiser step, and advance the run's position."""
+    place, step = next(phase.planned)
     run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
     run.position.step += 1
     run.position.total_step += 1
-    numbers = range(len(planned)) if run.ranks is None else run.ranks.own(len(planned))
-    batches = [replace(phase.stream.collated(plans[number]).to(run.device), number=number) for number in numbers]
-    items = [one for plan in plans for one in plan]
-    ids = [[one.id for one in plan] for plan in plans]
-    return TrainingStep(batches, sum(one.n_predicted for one in items), sum(sum(one.lengths) for one in items), ids)
+    return step
 
 
 def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:

@@ -80,7 +80,7 @@ def tell_all(
     own = "\n".join([json.dumps([rows, counted]), *texts])
 
     found: dict[int, list[tuple[Group, Told]]] = {}
-    for told in ranks.gather(own.encode("ascii")):
+    for told in ranks.collect(own.encode("ascii")):
         head, *texts = told.split(b"\n")
         (rows, counted), remaining = json.loads(head), iter(texts)
         rows = iter(rows)

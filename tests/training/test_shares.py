@@ -56,7 +56,7 @@ class Rank:
     def __init__(self, threads, rank, world):
         self.threads, self.rank, self.world = threads, rank, world
 
-    def gather(self, own):
+    def collect(self, own):
         self.threads.told[self.rank] = own
         self.threads.barrier.wait()
         told = list(self.threads.told)

@@ -141,7 +141,7 @@ def test_several_processes_read_neighbouring_shards_each_its_own(tmp_path, token
 
         world = 3
 
-        def gather(self, own):
+        def collect(self, own):
             self.own = own
             return [own]
 
