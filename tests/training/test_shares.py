@@ -13,6 +13,7 @@ from data.tokenizers.tokenizer import train_tokenizer
 from training import stream as stream_module
 from training.config import ObjectivesConfig
 from training.mixture import Mixture
+from training.shares import Told
 from training.strategies.config import AuxiliaryConfig, StrategiesConfig
 from training.stream import Stream
 
@@ -143,8 +144,8 @@ def test_what_is_too_long_is_counted_once_by_all(tokenizer, world):
 
 
 def test_a_process_reads_only_what_is_in_its_own_batches(tokenizer, monkeypatch):
-    read, plain = Counter(), stream_module.Told.item.fget
-    monkeypatch.setattr(stream_module.Told, "item", property(lambda told: (read.update([told.id]), plain(told))[1]))
+    read, plain = Counter(), Told.item.fget
+    monkeypatch.setattr(Told, "item", property(lambda told: (read.update([told.id]), plain(told))[1]))
 
     def first_batch(ranks):
         stream = Stream(Mixture(ObjectivesConfig(), tokenizer, 1, EXAMPLES), DATA, BadRecords(), ranks)
