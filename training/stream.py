@@ -54,6 +54,7 @@ class Stream:
     bad: BadRecords
     ranks: Ranks | None = None  # processes that make the items together; batches are the same for any number of them
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
+    drawn: tuple[int, numpy.ndarray] | None = field(default=None, init=False, repr=False)  # an epoch and its order
 
     @property
     def n_chunks(self) -> int:
@@ -163,7 +164,13 @@ class Stream:
         return [((one.item.kind, task), one) for one in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
-        """The examples of an epoch by number, in a random order."""
+        """The examples of an epoch by number, in a random order; of ten millions it takes a second, so it is kept."""
+        if self.drawn is None or self.drawn[0] != epoch:
+            self.drawn = epoch, self.draw(epoch)
+        return self.drawn[1]
+
+    def draw(self, epoch: int) -> numpy.ndarray:
+        """Draw the order of an epoch."""
         generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
         if isinstance(examples, Tasks):
             return examples.drawn(generator)
