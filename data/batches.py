@@ -38,9 +38,20 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
-        movable = torch.Tensor | Batch
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, movable)}
+        device, moved = torch.device(device), {}
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                moved[name] = carried(value, device)
+            elif isinstance(value, Batch):
+                moved[name] = value.to(device)
         return replace(self, **moved)
+
+
+def carried(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on another device; to a GPU it is copied while this process goes on, from memory that is not paged."""
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def collate(items: Sequence[Item], ids: Sequence[str], special: Any) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -117,7 +118,8 @@ def read_shards(data: DataConfig, corpus: str) -> Corpus:
     from data.shards.command import corpus_folder
     from data.shards.store import ShardedExamples
 
-    folder = corpus_folder(data.shards, data.workers, corpus, data.path)
+    is_first = os.environ.get("RANK", "0") == "0"  # of several processes one checks all files: the others wait for it
+    folder = corpus_folder(data.shards, data.workers, corpus, data.path, reads_through=is_first)
     train, held_out = ShardedExamples(folder), ShardedExamples(folder, held_out=True)
     if data.mined_limit:
         train = train[: data.mined_limit]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 
-from data.batches import Batch
 from data.example import BadRecords, evenly
 from training.batch_loss import batch_loss
 from training.config import ObjectivesConfig
@@ -34,22 +32,23 @@ def held_out_loss(run: Run, phase: Phase) -> float | None:
         held_out = list(evenly(held_out, run.settings.data.held_out))
         objectives = replace(phase.loop.objectives, schedule=())  # of all epochs at once
     run.model.eval()
-    stream = Stream(Mixture(objectives, run.tokenizer, 0, held_out), run.settings.data, BadRecords())
+    mixture = Mixture(objectives, run.tokenizer, 0, held_out)
+    stream = Stream(mixture, run.settings.data, BadRecords(), run.ranks)
     with averaged_weights(run.model, phase.average):
         own_part = own_held_out if phase.shards is None else phase.shards.held_out
-        total, tokens = own_part(run, stream.one_epoch())
+        total, tokens = own_part(run, stream)
     if run.ranks is not None:
         total, tokens = run.ranks.total(total, tokens)
     run.model.train()
     return total / tokens if tokens else None
 
 
-def own_held_out(run: Run, batches: Iterable[Batch]) -> tuple[float, int]:
-    """Sum of the loss over what these batches predict, and how much that is, of this process's share of them."""
+def own_held_out(run: Run, stream: Stream) -> tuple[float, int]:
+    """Sum of the loss over what a stream's batches predict, and how much that is, of this process's share of them."""
     total, tokens = 0.0, 0
-    for number, batch in enumerate(batches):
+    for number, planned in enumerate(stream.planned_epoch()):
         if run.ranks is None or number % run.ranks.world == run.ranks.rank:
-            loss, n = batch_loss(run.model, batch.to(run.device), 0.0)
+            loss, n = batch_loss(run.model, stream.collated(planned).to(run.device), 0.0)
             total, tokens = total + float(loss), tokens + n
     return total, tokens
 

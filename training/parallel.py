@@ -99,6 +99,14 @@ class Ranks:
             raise self.failed(error, began) from error
         self.exchanging += time.monotonic() - began
 
+    def collect(self, own: bytes) -> list[bytes]:
+        """What every process gives, in their order: a sum of vectors in which each has filled its place alone."""
+        sizes = [int(n) for n in self.total(*(len(own) * (rank == self.rank) for rank in range(self.world)))]
+        flat = torch.zeros(sum(sizes), dtype=torch.uint8)
+        flat.split(sizes)[self.rank].copy_(torch.frombuffer(bytearray(own), dtype=torch.uint8))
+        self.reduce(flat)
+        return [part.numpy().tobytes() for part in flat.split(sizes)]
+
     def failed(self, error: RuntimeError, began: float) -> UserError:
         """What to raise for an exchange, begun at that time, that has failed: it says which process is lost."""
         waited = time.monotonic() - began

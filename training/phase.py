@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from data.oddities import too_long
@@ -13,7 +15,6 @@ from system.atomic_files import write_json
 from system.device import has_bf16
 from system.errors import UserError
 from training.alike import check_weights
-from training.batch_loss import n_predicted_of
 from training.config import LoopConfig, ObjectivesConfig
 from training.corpus import Corpus
 from training.early_stopping import EARLY_STOPPING, held_out_loss, is_stale, record_kept_loss, was_stopped_early
@@ -22,13 +23,14 @@ from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.parallel import exchange_figures, in_first
+from training.prefetch import made_beside, makes_beside
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.run.state import Run
 from training.state import Phase, TrainingStep
 from training.strategies.config import StrategiesConfig
-from training.stream import Stream, StreamPosition
+from training.stream import Planned, Stream, StreamPosition
 from training.tracking import check_tracking, write_metrics
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
         check_sharding(run, corpora)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
-        stream = Stream(mixture, run.settings.data, corpus.bad)
+        stream = Stream(mixture, run.settings.data, corpus.bad, run.ranks)
         stream.check_lengths()
         if corpus.tests:  # what others have is made here
             if run.settings.training.steps and run.settings.training.objectives.pairs:
@@ -60,7 +62,8 @@ def plan_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus) -> tuple[S
     """The batches of a phase and the number of its steps. Says what is too long, and when a warm-up is."""
     settings, known = run.settings, dict(corpus.bad.counts)
     config = settings.strategies if name == "training" else StrategiesConfig()
-    stream = Stream(corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config), settings.data, corpus.bad)
+    mixture = corpus.mixture(loop.objectives, run.tokenizer, settings.seed, config)
+    stream = Stream(mixture, settings.data, corpus.bad, run.ranks)
     total = loop.steps
     if loop.epochs and not loop.steps:
         total = max(1, stream.count_batches(loop.epochs) // loop.accumulate)
@@ -94,8 +97,10 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
         for counter in EARLY_STOPPING:
             position.counters.pop(counter, None)
 
-    planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
+    planned = steps_to_come(run, stream, loop.accumulate)
     clock = Clock(position.counters)
+    if run.ranks is not None:
+        run.ranks.told()  # what it took to count batches is no part of the phase
     gradient = None if strategies is None else strategies.gradient()
     gradient = gradient if shards is None else shards.gradient
     begun = total, stream, planned, optimizer, average, best, clock, read, gradient, strategies, shards
@@ -111,19 +116,35 @@ def share_weights(run: Run, loop: LoopConfig) -> Shards | None:
     return Shards(run, loop, run.ranks)
 
 
+def steps_to_come(run: Run, stream: Stream, accumulate: int) -> Iterator[tuple[StreamPosition, TrainingStep]]:
+    """The optimiser steps from the run's position on, without end, each with the position that follows it."""
+    position = run.position
+    planned = stream.planned(StreamPosition(position.epoch, position.chunk, position.batch))
+    plans = (list(islice(planned, accumulate)) for _ in count())
+    make = partial(make_step, run, stream)
+    return made_beside(make, plans) if makes_beside(run.device) else map(make, plans)
+
+
+def make_step(
+    run: Run, stream: Stream, planned: Sequence[tuple[StreamPosition, Planned]]
+) -> tuple[StreamPosition, TrainingStep]:
+    """An optimiser step out of what its batches will hold. Those of other processes stay plans."""
+    plans, device = [plan for _, plan in planned], next(run.model.parameters()).device
+    numbers = range(len(plans)) if run.ranks is None else run.ranks.own(len(plans))
+    batches = [replace(stream.collated(plans[number]).to(device), number=number) for number in numbers]
+    items = [one for plan in plans for one in plan]
+    ids = [[one.id for one in plan] for plan in plans]
+    n_predicted, n_tokens = sum(one.n_predicted for one in items), sum(sum(one.lengths) for one in items)
+    return planned[-1][0], TrainingStep(batches, n_predicted, n_tokens, ids)
+
+
 def next_step(run: Run, phase: Phase) -> TrainingStep:
-    """Draw the batches of one optimiser step, and advance the run's position. Those of other processes stay plans."""
-    planned = list(islice(phase.planned, phase.loop.accumulate))
-    place, all_items = planned[-1][0], [items for _, items in planned]
+    """Draw the batches of one optimiser step, and advance the run's position."""
+    place, step = next(phase.planned)
     run.position.epoch, run.position.chunk, run.position.batch = place.epoch, place.chunk, place.batch
     run.position.step += 1
     run.position.total_step += 1
-    numbers = range(len(planned)) if run.ranks is None else run.ranks.own(len(planned))
-    batches = [replace(phase.stream.collated(all_items[number]).to(run.device), number=number) for number in numbers]
-    items = [item for pairs in all_items for item, _ in pairs]
-    n_tokens = sum(len(item.source) + len(item.target) for item in items)
-    ids = [[id for _, id in pairs] for pairs in all_items]
-    return TrainingStep(batches, sum(map(n_predicted_of, items)), n_tokens, ids)
+    return step
 
 
 def exchange_gradients(run: Run, phase: Phase, step: TrainingStep, loss: float) -> float:

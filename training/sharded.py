@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,6 +39,7 @@ from training.run.checkpoints import Checkpoint
 from training.run.sharded_checkpoints import load_parts, named_tensors, save_parts
 from training.run.state import Run
 from training.strategies.config import LayersConfig, StrategiesConfig
+from training.stream import Stream
 
 LONG = timedelta(days=1000)  # for checkpoints; a process that ends meanwhile is noticed (training/ending.py)
 OTHERWISE = "or take --parallel.mode copies"
@@ -91,16 +92,16 @@ class Shards:
             (loss / n_tokens).backward()
         return loss.item()
 
-    def held_out(self, run: Run, batches: Iterable[Batch]) -> tuple[float, int]:
+    def held_out(self, run: Run, stream: Stream) -> tuple[float, int]:
         """As `own_held_out` (training/early_stopping.py), in rounds in which each process has a batch.
 
         In the last round a process may have no batch. It computes the round's first one too, and does not count it.
         """
-        total, tokens, batches = 0.0, 0, iter(batches)
+        total, tokens, planned = 0.0, 0, stream.planned_epoch()
         with ended_by_a_loss(self.ranks):
-            while of_round := list(islice(batches, self.ranks.world)):
+            while of_round := list(islice(planned, self.ranks.world)):
                 has_own = self.ranks.rank < len(of_round)
-                batch = of_round[self.ranks.rank if has_own else 0]
+                batch = stream.collated(of_round[self.ranks.rank if has_own else 0])
                 loss, n = self.loss(batch.to(run.device), 0.0)
                 if has_own:
                     total, tokens = total + float(loss), tokens + n

@@ -16,7 +16,7 @@ from training.config import LoopConfig
 from training.corpus import Corpus
 from training.fine_tuning import Gradient, Strategies
 from training.run.budget import Clock
-from training.stream import Planned, Stream, StreamPosition
+from training.stream import Stream, StreamPosition
 
 if TYPE_CHECKING:
     from training.sharded import Shards
@@ -49,7 +49,7 @@ class Phase:
     corpus: Corpus
     total: int  # optimiser steps
     stream: Stream
-    planned: Iterator[tuple[StreamPosition, Planned]]
+    planned: Iterator[tuple[StreamPosition, TrainingStep]]  # steps to come, each with the position that follows it
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor] | None  # moving average of the weights
     best: dict[str, Tensor] | None  # weights with the lowest held-out loss so far, kept when patience is set

@@ -8,7 +8,7 @@ depends on (seed, epoch, example id) alone, so a stream goes on from any positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy
@@ -21,10 +21,12 @@ from data.objectives import example_generator
 from model.heads import ENCODER_HEADS
 from system.errors import UserError
 from training.mixture import Mixture
+from training.parallel import Ranks
+from training.shares import Group, Made, Told, share_of, tell_all
 
 # A batch holds items of one kind. The order is that of the batches before they are shuffled, so no seed may change it.
 BATCH_KINDS = ("seq2seq", *ENCODER_HEADS, "permutation", "autoencoding")
-Planned = list[tuple[Item, str]]  # what a batch will hold: items, each with the id of its example
+Planned = list[Made | Told]  # what a batch will hold
 Plan = list[Planned]
 CHUNK_EXAMPLES = 16_384  # examples that are made into batches together: bounds memory and the wait for the first batch
 
@@ -50,7 +52,9 @@ class Stream:
     mixture: Mixture
     data: DataConfig
     bad: BadRecords
+    ranks: Ranks | None = None  # processes that make the items together; batches are the same for any number of them
     first: Plan | None = field(default=None, init=False, repr=False)  # the first chunk, from counting to training
+    drawn: tuple[int, numpy.ndarray] | None = field(default=None, init=False, repr=False)  # an epoch and its order
 
     @property
     def n_chunks(self) -> int:
@@ -80,9 +84,13 @@ class Stream:
 
     def one_epoch(self) -> Iterator[Batch]:
         """The batches of the first epoch, none when no example fits."""
+        return map(self.collated, self.planned_epoch())
+
+    def planned_epoch(self) -> Iterator[Planned]:
+        """What the batches of the first epoch will hold."""
         for chunk in range(self.n_chunks):
             for _, planned in self.planned_chunk(StreamPosition(0, chunk)):
-                yield self.collated(planned)
+                yield planned
 
     def planned_chunk(self, position: StreamPosition) -> Iterator[tuple[StreamPosition, Planned]]:
         """What is left of the chunk at `position`, each batch with the position that follows it."""
@@ -93,8 +101,7 @@ class Stream:
 
     def collated(self, planned: Planned) -> Batch:
         """The batch of these items."""
-        items, ids = zip(*planned, strict=True)
-        return collate(list(items), list(ids), self.mixture.tokenizer)
+        return collate([one.item for one in planned], [one.id for one in planned], self.mixture.tokenizer)
 
     def count_batches(self, epochs: float) -> int:
         """Batches in so many epochs: those of the first epoch, counted for each set of objectives that is on.
@@ -117,31 +124,53 @@ class Stream:
         return len(plan)
 
     def chunk(self, epoch: int, chunk: int) -> Plan:
-        """The batches of one chunk as lists of (item, example id)."""
+        """What the batches of one chunk will hold."""
         order = self.order(epoch)[chunk * CHUNK_EXAMPLES : (chunk + 1) * CHUNK_EXAMPLES].tolist()
         # Read by number, as they lie on the disk; then in the epoch's order.
-        of_example = {index: self.grouped(self.mixture.examples[index], epoch) for index in sorted(order)}
-        groups: dict[tuple[str, str], list[tuple[Item, str]]] = {}
+        of_example = self.made(sorted(set(order)), epoch)
+        groups: dict[Group, Planned] = {}
         for index in order:
-            for group, pair in of_example[index]:
-                groups.setdefault(group, []).append(pair)
+            for group, one in of_example[index]:
+                groups.setdefault(group, []).append(one)
         batches = []
         for kind, task in sorted(groups, key=lambda group: (BATCH_KINDS.index(group[0]), group[1])):
             alike = groups[kind, task]
             streams = 2 if kind == "permutation" else 1  # the decoder reads twice the target
-            lengths = [(len(item.source), streams * len(item.target)) for item, _ in alike]
+            lengths = [(source, streams * target) for source, target in (one.lengths for one in alike)]
             plan = plan_batches(lengths, self.data.batch_tokens, self.mixture.seed, epoch, self.data.batch_examples)
             batches += [[alike[index] for index in indices] for indices in plan]
         shuffled = example_generator(self.mixture.seed, epoch, f"batches of chunk {chunk}").permutation(len(batches))
         return [batches[index] for index in shuffled]
 
-    def grouped(self, example: Example, epoch: int) -> list[tuple[tuple[str, str], tuple[Item, str]]]:
+    def made(self, numbers: Sequence[int], epoch: int) -> Mapping[int, Sequence[tuple[Group, Made | Told]]]:
+        """The items of these examples by number; of several processes each makes its share of them."""
+        if not self.is_shared:
+            return {number: self.grouped(self.mixture.examples[number], epoch) for number in numbers}
+        alone = self.alone()
+        return tell_all(self.ranks, alone.made(share_of(numbers, self.ranks), epoch), alone.bad, self.bad)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes make the items together."""
+        return self.ranks is not None and self.ranks.world > 1
+
+    def alone(self) -> Stream:
+        """The stream of this process alone, with bad records of its own."""
+        return replace(self, bad=BadRecords(), ranks=None)
+
+    def grouped(self, example: Example, epoch: int) -> list[tuple[Group, Made]]:
         """The example's items, each with the kind and the task that share a batch."""
         task = task_of(example) if self.mixture.strategies.meta.kind != "none" else ""
-        return [((pair[0].kind, task), pair) for pair in self.items(example, epoch)]
+        return [((one.item.kind, task), one) for one in self.items(example, epoch)]
 
     def order(self, epoch: int) -> numpy.ndarray:
-        """The examples of an epoch by number, in a random order."""
+        """The examples of an epoch by number, in a random order; of ten millions it takes a second, so it is kept."""
+        if self.drawn is None or self.drawn[0] != epoch:
+            self.drawn = epoch, self.draw(epoch)
+        return self.drawn[1]
+
+    def draw(self, epoch: int) -> numpy.ndarray:
+        """Draw the order of an epoch."""
         generator, examples = example_generator(self.mixture.seed, epoch, "order"), self.mixture.examples
         if isinstance(examples, Tasks):
             return examples.drawn(generator)
@@ -173,16 +202,20 @@ class Stream:
             raise UserError(f"every example is longer than {longest[0]} + {longest[1]} tokens; raise data.max_*_length")
 
     def count_too_long(self) -> None:
-        """Count the described examples that are too long as plain pairs, in `bad`."""
-        pairs = self.mixture.functions["pairs"]
-        for example in self.mixture.examples:
+        """Count in `bad` the described examples that are too long as plain pairs; each of several processes a share."""
+        pairs, numbers, counting = self.mixture.functions["pairs"], range(len(self.mixture.examples)), self
+        if self.is_shared:
+            numbers, counting = share_of(numbers, self.ranks), self.alone()
+        for example in map(self.mixture.examples.__getitem__, numbers):
             if example.nl is not None:
-                self.fit(pairs(example, self.mixture.tokenizer, None), example)
+                counting.fit(pairs(example, self.mixture.tokenizer, None), example)
+        if self.is_shared:
+            tell_all(self.ranks, {}, counting.bad, self.bad)
 
-    def items(self, example: Example, epoch: int) -> list[tuple[Item, str]]:
+    def items(self, example: Example, epoch: int) -> list[Made]:
         """The example under each objective, as far as it is short enough, with the id of what it was made of."""
         fitted = ((self.fit(item, origin), origin.id) for item, origin in self.mixture.items(example, epoch))
-        return [(item, id) for item, id in fitted if item is not None]
+        return [Made(item, id) for item, id in fitted if item is not None]
 
     def fit(self, item: Item, example: Example) -> Item | None:
         """The item when it is short enough. A longer one is counted and cut (data.truncate) or skipped.

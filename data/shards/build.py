@@ -67,9 +67,14 @@ def build(
     """
     units = units_of(origins)
     plan = plan_of(origins, units, targets, vocab_size, tokenizer)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(out.with_name(f"{out.name}.lock")):  # dies with its owner; who waits here finds it done
+    with lock_of(out):  # who waits here finds it done
         return build_here(origins, units, out, plan, targets, vocab_size, tokenizer, workers or os.cpu_count() or 1)
+
+
+def lock_of(out: Path) -> FileLock:
+    """The lock of a folder in which a corpus is built, made if missing beside it; it dies with its owner."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(out.with_name(f"{out.name}.lock"))
 
 
 def build_here(
@@ -77,22 +82,29 @@ def build_here(
     vocab_size: int, tokenizer: str, workers: int,
 ) -> dict[str, Any]:
     """The stages, by the one process that holds the lock."""
-    work = out / "work"
-    if (out / CARD).is_file():
-        card = read_json(out / CARD)
-        if card.get("plan") == plan["hash"]:
-            check_files(out, card)
-            tidy(out, card)
-            return card
-        raise UserError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
+    if (card := finished(out, plan)) is not None:
+        check_files(out, card)
+        tidy(out, card)
+        return card
+    work, numbers = out / "work", range(len(units))
     start(out, work, plan, targets)
-    counts = extract_units(units, work, workers)
-    kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
-    write_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
-    shards = encode_units(units, work, out, counts, workers)
+    extract_units(units, work, numbers, workers)
+    counts, chosen = choose_examples(units, work, out, vocab_size, tokenizer)
+    encode_units(counts, work, out, numbers, workers)
+    shards = encoded(units, out, counts)
     card = data_card(read_json(work / "plan.json"), origins, counts, chosen, shards, out)
     write_json(out / CARD, card)
     tidy(out, card)
+    return card
+
+
+def finished(out: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
+    """The data card of a corpus that is there already. Raises UserError where it is another one."""
+    if not (out / CARD).is_file():
+        return None
+    card = read_json(out / CARD)
+    if card.get("plan") != plan["hash"]:
+        raise UserError(f"{out} holds another corpus ({card.get('date')}); give another --out, or delete it")
     return card
 
 
@@ -147,15 +159,29 @@ def place_of(work: Path, number: int) -> Path:
     return work / f"{number:05d}"
 
 
-def extract_units(units: Sequence[Unit], work: Path, workers: int) -> list[dict[str, int]]:
-    """Stage 1: extract the examples of every unit, and return each unit's counts."""
-    jobs = {}
-    for number, unit in enumerate(units):
-        if not place_of(work, number).with_suffix(".json").is_file():
-            content = {**asdict(unit), "out": str(place_of(work, number)), "targets": str(work / "targets.json")}
-            jobs[number] = json.dumps(content)
-    run_program("data.shards.extract", list(jobs.values()), workers, len(units), "reading")
-    return [read_json(place_of(work, number).with_suffix(".json")) for number in range(len(units))]
+def extract_units(units: Sequence[Unit], work: Path, numbers: Sequence[int], workers: int) -> None:
+    """Stage 1: extract the examples of these units, and count them."""
+    jobs = []
+    for number in numbers:
+        if not is_read(work, number):
+            place = place_of(work, number)
+            jobs.append(json.dumps({**asdict(units[number]), "out": str(place), "targets": str(work / "targets.json")}))
+    run_program("data.shards.extract", jobs, workers, len(numbers), "reading")
+
+
+def is_read(work: Path, number: int) -> bool:
+    """Whether a unit's examples are extracted: the counts are written last."""
+    return place_of(work, number).with_suffix(".json").is_file()
+
+
+def choose_examples(
+    units: Sequence[Unit], work: Path, out: Path, vocab_size: int, tokenizer: str
+) -> tuple[list[dict[str, int]], dict[str, int]]:
+    """Stages 2 and 3, of all units: each unit's counts, and why examples that were extracted are left out."""
+    counts = [read_json(place_of(work, number).with_suffix(".json")) for number in range(len(units))]
+    kept, chosen = choose(units, work, [count.get("examples", 0) for count in counts])
+    write_tokenizer(units, work, kept, counts, out / TOKENIZER, vocab_size, tokenizer)
+    return counts, chosen
 
 
 def run_program(module: str, jobs: list[str], workers: int, total: int, what: str) -> None:
@@ -251,21 +277,25 @@ def sampled_texts(work: Path, kept: numpy.ndarray, counts: list[dict[str, int]],
 
 
 def encode_units(
-    units: Sequence[Unit], work: Path, out: Path, counts: list[dict[str, int]], workers: int
-) -> list[dict[str, Any]]:
-    """Stage 4: encode the kept examples; returns what each shard that has an example holds."""
-    jobs, first, numbers = {}, 0, []
+    counts: Sequence[dict[str, int]], work: Path, out: Path, numbers: Sequence[int], workers: int
+) -> None:
+    """Stage 4: encode the kept examples of these units."""
+    jobs, first, wanted = [], 0, set(numbers)
     for number, count in enumerate(counts):
         n = count.get("examples", 0)
-        if n:
-            numbers.append(number)
-            if not (out / f"{number:05d}.json").is_file():
-                jobs[number] = json.dumps({
-                    "unit": str(place_of(work, number)), "kept": str(work / "kept"), "first": first, "examples": n,
-                    "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": LANGUAGES,
-                })
+        if n and number in wanted and not (out / f"{number:05d}.json").is_file():
+            jobs.append(json.dumps({
+                "unit": str(place_of(work, number)), "kept": str(work / "kept"), "first": first, "examples": n,
+                "tokenizer": str(out / TOKENIZER), "out": str(out / f"{number:05d}"), "languages": LANGUAGES,
+            }))  # fmt: skip
         first += n
-    run_program("data.shards.encode", list(jobs.values()), workers, len(numbers), "encoding")
+    total = sum(counts[number].get("examples", 0) > 0 for number in numbers)
+    run_program("data.shards.encode", jobs, workers, total, "encoding")
+
+
+def encoded(units: Sequence[Unit], out: Path, counts: Sequence[dict[str, int]]) -> list[dict[str, Any]]:
+    """What each shard that has an example holds."""
+    numbers = [number for number, count in enumerate(counts) if count.get("examples", 0)]
     shards = [read_json(out / f"{number:05d}.json") | {"origin": units[number].origin} for number in numbers]
     for shard in shards:
         if not shard["examples"]:

@@ -13,6 +13,7 @@ import tyro
 
 from data.shards.build import build, plan_of
 from data.shards.contamination import read_targets
+from data.shards.parts import build_part, read_part, refuse_missing_parts
 from data.shards.sources import Origin, default_packages, folder_origin, package_origins, units_of
 from data.shards.store import CARD, check_files, read_card
 from data.sources import BENCHMARK_NAMES
@@ -36,6 +37,7 @@ class Build:
     tokenizer: str = ""  # file of a tokenizer to use instead, such as a run's tokenizer.model
     benchmarks: str = ""  # folder of the published corpora whose dev and test lines must not occur; empty: the cache
     workers: Threads = 0  # processes; 0: one per core
+    part: str = ""  # K/N: of a build by N machines the K-th part (data/shards/parts.py says in which steps)
     json: str = ""  # file that gets the data card
 
     def __post_init__(self) -> None:
@@ -44,6 +46,9 @@ class Build:
 
 def run_build(command: Build) -> None:
     """Build a corpus, or finish it, and print its data card in short."""
+    if command.part:
+        print(run_part(command))
+        return
     began = time.time()
     out, card = build_corpus(command)
     print(shown(show_card(card)))
@@ -59,24 +64,43 @@ def build_corpus(command: Build, places: Mapping[str, str] | None = None) -> tup
     """The folder and data card of the corpus that is asked for, built if missing; `places`: folders of benchmarks."""
     origins = origins_of(command)
     settings = read_targets(command.benchmarks, places), command.vocab_size, command.tokenizer
-    out = Path(command.out).expanduser().absolute() if command.out else None
-    check_name(out or Path())
-    if out is None:
+    out = given_folder(command)
+    if out is not None:
+        refuse_missing_parts(out)
+    else:
         out = cache_folder("corpora", plan_of(origins, units_of(origins), *settings)["hash"]).absolute()
     return out, build(origins, out, *settings, command.workers)
 
 
-def corpus_folder(shards: str, workers: int, corpus: str, path: str) -> Path:
+def given_folder(command: Build) -> Path | None:
+    """The folder that --out names. Raises UserError."""
+    out = Path(command.out).expanduser().absolute() if command.out else None
+    check_name(out or Path())
+    return out
+
+
+def run_part(command: Build) -> str:
+    """Do what can be done now of one part of a build; says what comes next. Raises UserError."""
+    out, part = given_folder(command), read_part(command.part)
+    if out is None or command.json:
+        raise UserError("--part needs --out, a folder that all machines see, and no --json: the last step has the card")
+    targets = read_targets(command.benchmarks, None)
+    return build_part(origins_of(command), out, part, targets, command.vocab_size, command.tokenizer, command.workers)
+
+
+def corpus_folder(shards: str, workers: int, corpus: str, path: str, reads_through: bool = True) -> Path:
     """The folder that the setting data.shards names; "mined" is the default build, made when missing.
 
     corpus, path: what is fine-tuned on, whose dev and test lines must not be in it: a warning says where nobody looked.
+    reads_through: whether every file is read once to see that it is as it was built.
     """
     if shards == MINED:
         folder, card = build_corpus(Build(workers=workers), {corpus: path})
     else:
         folder = Path(shards).expanduser()
         card = read_card(folder)
-        check_files(folder, card)
+        if reads_through:
+            check_files(folder, card)
     if corpus in BENCHMARK_NAMES and corpus not in card["benchmarks"]:
         print(f"warning: nobody has looked whether {folder} holds dev or test lines of {corpus}; build it again with "
               "--benchmarks", file=sys.stderr)  # fmt: skip

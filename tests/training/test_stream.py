@@ -134,6 +134,14 @@ def test_a_chunk_in_which_nothing_fits_does_not_stop_the_others(make):
         assert sorted(ids) == sorted(e.id for e in EXAMPLES[:12])
 
 
+def test_the_order_of_an_epoch_is_drawn_once_for_all_of_its_chunks(make, monkeypatch):
+    drawn, draw = [], Stream.draw
+    monkeypatch.setattr(Stream, "draw", lambda stream, epoch: (drawn.append(epoch), draw(stream, epoch))[1])
+    places = [place for place, _ in islice(make().planned(), 17)]
+    assert places[-1].epoch == 2 and len({(place.epoch, place.chunk) for place in places}) == 7
+    assert drawn == [0, 1, 2]
+
+
 @pytest.mark.parametrize("examples", [[], [LONG]])
 def test_a_stream_without_any_example_says_so_instead_of_waiting(make, examples):
     stream = make(examples)

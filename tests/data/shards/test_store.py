@@ -119,6 +119,42 @@ def test_training_refuses_a_file_that_is_not_as_it_was_built(corpus, name):
         read_pretraining(DataConfig(shards=str(corpus)), "files")
 
 
+def test_of_several_processes_the_first_reads_all_files_through_and_the_others_wait(corpus, monkeypatch):
+    path = corpus / "00000.ids"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    monkeypatch.setenv("RANK", "1")
+    assert len(read_pretraining(DataConfig(shards=str(corpus)), "files").train) == 46
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UserError, match="00000.ids is gone or damaged"):
+        read_pretraining(DataConfig(shards=str(corpus)), "files")
+
+
+def test_several_processes_read_neighbouring_shards_each_its_own(tmp_path, tokenizer, monkeypatch):
+    tokenizer.save(tmp_path / "tokenizer.model")
+    for number in range(6):
+        rows = [(f"m{number}:f{n}", -1, 0, 0) for n in range(4)]
+        write_shard(tmp_path / f"{number:05d}", rows, [[200 + n] for n in range(4)], tokenizer.vocab_size)
+    write_card(tmp_path, [{"name": f"{number:05d}", "examples": 4, "held_out": 0} for number in range(6)])
+
+    class Alone:
+        """One of three processes; it hears nothing of the others."""
+
+        world = 3
+
+        def collect(self, own):
+            self.own = own
+            return [own]
+
+    read = []
+    for number in range(3):
+        made, ranks = stream_of(tmp_path, tokenizer), Alone()
+        made.ranks, ranks.rank = ranks, number
+        made.made(range(24), 0)
+        read.append((set(made.mixture.examples.open), json.loads(ranks.own.split(b"\n")[0])[0]))
+    assert [shards for shards, _ in read] == [{0, 1}, {2, 3}, {4, 5}]
+    assert [row[0] for _, rows in read for row in rows if len(row) == 2] == list(range(24))
+
+
 def test_what_is_mined_now_is_warned_of_where_there_is_a_benchmark(monkeypatch, capsys):
     monkeypatch.setattr("training.corpus.read_mined", lambda _: "mined")
     assert read_pretraining(DataConfig(), "files") == "mined" and capsys.readouterr().err == ""
