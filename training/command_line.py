@@ -25,7 +25,7 @@ from training.run.own import adopt, check_consent, check_places
 
 # Settings that say where a run runs, not what it is; consent to run untrusted programs is given anew each time.
 MAY_CHANGE = (
-    "run", "device", "threads", "parallel.processes", "init.from_", "data.path", "data.workers",
+    "run", "device", "threads", "parallel.processes", "parallel.recompute", "init.from_", "data.path", "data.workers",
     "evaluation.run_untrusted",
 )  # fmt: skip
 SWITCHES = ("--resume", "--overwrite", "--trust", "--check")  # of train.py; they are no settings

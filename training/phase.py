@@ -35,6 +35,10 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     run.teacher = teacher_of(run)
+    if run.settings.parallel.recompute:
+        from training.recompute import recompute_layers  # which other runs must not import
+
+        recompute_layers(run.model)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
         stream = Stream(mixture, run.settings.data, corpus.bad)

@@ -26,6 +26,7 @@ STRATEGIES = {
     "lora": "--strategies.lora.rank 2", "decay": "--strategies.layers.decay 0.5",
     "last layers": "--strategies.layers.last 2", "unfreezing": "--strategies.layers.unfreeze_every 2",
     "tasks": "--strategies.tasks.names summary", "words": "--strategies.perturb 0.5",
+    "recomputing": "--parallel.recompute",
     "averaging": "--strategies.average_checkpoints 2 --training.checkpoint_every 1",
     "quick start": "--pretraining.steps 3 --pretraining.accumulate 2 --pretraining.objectives.pairs 0 "
                    "--pretraining.objectives.mlm 0.5 --pretraining.objectives.span 0.5",
