@@ -80,6 +80,10 @@ def main(argv: list[str]) -> int:
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
     if "--check" in argv:
         return check_data(settings)
+    if settings.parallel.dry_run:
+        from training.dry_run import dry_run  # which no run needs
+
+        return dry_run(settings)
     folder, ranks = Path(settings.run), join(settings.parallel)
     settings = with_mode(settings, ranks)
     if ranks is None or ranks.first:

@@ -27,7 +27,7 @@ from system.platform import WINDOWS, of_own_group
 from training.recipes import FINE_TUNING, recipe
 
 STORE = "CODEGEN_STORE"  # the file by which the processes find each other
-ALONE = {"threads", "check", "help", "trust"}  # options with which nobody is started
+ALONE = {"threads", "check", "help", "trust", "parallel.dry_run"}  # options with which nobody is started
 GRACE = 5.0  # seconds in which this process may say itself why it ends when another one has ended
 GPUS = ("/proc/driver/nvidia/version", "/dev/kfd")
 
