@@ -90,6 +90,7 @@ class ParallelConfig:
     mode: Literal["none", "copies"] = "none"  # copies: each process has the network, and a share of a step's batches
     processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
     dry_run: Annotated[int, bounds(least=0, most=1_000_000)] = 0  # say what a step of so many processes needs, and end
+    compile: bool = False  # PyTorch's compiler makes the layers' kernels; on GPUs alone
     recompute: bool = False  # the backward pass computes each layer's forward pass again: less memory, more time
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from training.fine_tuning import Strategies, teacher_of
 from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.parallel import exchange_figures, in_first
+from training.processes import check_enough_batches
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -35,10 +36,16 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     run.teacher = teacher_of(run)
+    if run.ranks is not None:
+        check_enough_batches(run.ranks.world, {name: getattr(run.settings, name).accumulate for name in corpora})
     if run.settings.parallel.recompute:
         from training.recompute import recompute_layers  # which other runs must not import
 
         recompute_layers(run.model)
+    if run.settings.parallel.compile:
+        from training.compiled import compile_for
+
+        compile_for(run.device, run.model)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
         stream = Stream(mixture, run.settings.data, corpus.bad)

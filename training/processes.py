@@ -166,6 +166,20 @@ def batches_of_step(argv: list[str]) -> tuple[str, int]:
     return "", max(int(value_of(argv, f"--{name}.accumulate") or loop.accumulate) for name, loop in phases.items())
 
 
+def check_enough_batches(world: int, batches: dict[str, int]) -> None:
+    """Refuse more processes, started by torchrun, than a step has batches: phase -> batches. Raises UserError.
+
+    `python train.py` starts as many as the phase of most batches can use; in another one some may have none.
+    """
+    if world <= max(batches.values()) or STORE in os.environ:
+        return
+    phase, n = max(batches.items(), key=lambda pair: pair[1])
+    raise UserError(
+        f"{phase}.accumulate={n} has work for {n} of {world} processes; give --{phase}.accumulate {world} or a "
+        f"multiple of it, or start {n}"
+    )
+
+
 def has_gpu() -> bool:
     """Whether PyTorch may find a GPU here, asked before it is loaded."""
     return sys.platform == "darwin" or any(Path(path).exists() for path in GPUS)
