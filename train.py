@@ -80,7 +80,7 @@ class Settings(TrainingSettings):
 def main(argv: list[str]) -> int:
     """Train and score a run: settings, data, tokenizer, model; then, in the run's folder, `make_run`."""
     settings, resume, overwrite = read_training_command(Settings, argv, __doc__)
-    if "--check" in argv:
+    if "--check" in argv or settings.parallel.dry_run:
         return check_data(settings)
     folder, ranks = Path(settings.run), join(settings.parallel)
     settings = with_mode(settings, ranks)

@@ -26,8 +26,13 @@ from training.run.state import Run
 def check_data(settings: TrainingSettings) -> int:
     """Prepare a run as train.py does, say what it would begin with and each phase's steps; returns exit status 0.
 
-    Raises UserError where training would be refused.
+    With parallel.dry_run: say what a step of so many processes would need, which no data says. Raises UserError where
+    training would be refused.
     """
+    if settings.parallel.dry_run:
+        from training.dry_run import dry_run  # it loads much that others do not need
+
+        return dry_run(settings)
     settings = with_language(settings)
     show_refused(settings)
     device = find_device(settings.device)

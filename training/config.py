@@ -92,6 +92,9 @@ class ParallelConfig:
     processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
     shard_over: Annotated[int, bounds(least=0)] = 0  # fsdp: processes that share the weights; 0: all; else copies of it
     patience: Positive = 60.0  # seconds to wait for another process in a step before it counts as lost
+    dry_run: Annotated[int, bounds(least=0, most=1_000_000)] = 0  # say what a step of so many processes needs, and end
+    compile: bool = False  # PyTorch's compiler makes the layers' kernels; on GPUs alone
+    recompute: bool = False  # the backward pass computes each layer's forward pass again: less memory, more time
 
     def __post_init__(self) -> None:
         check_bounds(self, "parallel")

@@ -24,6 +24,7 @@ from training.optimizer import make_optimizer
 from training.overview import show_bad_records
 from training.parallel import exchange_figures, in_first
 from training.prefetch import made_beside, makes_beside
+from training.processes import check_enough_batches
 from training.progress import Progress
 from training.run.budget import Clock, batch_flops
 from training.run.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -43,10 +44,20 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     check_tracking(run.settings)
     run.teacher = teacher_of(run)
+    if run.ranks is not None:
+        check_enough_batches(run.ranks.world, {name: getattr(run.settings, name).accumulate for name in corpora})
     if run.settings.parallel.mode == "fsdp":
         from training.sharded import check_sharding
 
         check_sharding(run, corpora)
+    if run.settings.parallel.recompute:
+        from training.recompute import recompute_layers  # which other runs must not import
+
+        recompute_layers(run.model)
+    if run.settings.parallel.compile:
+        from training.compiled import compile_for
+
+        compile_for(run.device, run.model)
     for corpus in corpora.values():
         mixture = corpus.mixture(ObjectivesConfig(), run.tokenizer, run.settings.seed)
         stream = Stream(mixture, run.settings.data, corpus.bad, run.ranks)

@@ -27,7 +27,7 @@ from system.platform import WINDOWS, of_own_group
 from training.recipes import FINE_TUNING, recipe
 
 STORE = "CODEGEN_STORE"  # the file by which the processes find each other
-ALONE = {"threads", "check", "help", "trust"}  # options with which nobody is started
+ALONE = {"threads", "check", "help", "trust", "parallel.dry_run"}  # options with which nobody is started
 GRACE = 5.0  # seconds in which this process may say itself why it ends when another one has ended
 GPUS = ("/proc/driver/nvidia/version", "/dev/kfd")
 
@@ -171,6 +171,20 @@ def batches_of_step(argv: list[str]) -> tuple[str, int]:
     if value_of(argv, "--init.from"):
         phases["training"] = FINE_TUNING
     return "", max(int(value_of(argv, f"--{name}.accumulate") or loop.accumulate) for name, loop in phases.items())
+
+
+def check_enough_batches(world: int, batches: dict[str, int]) -> None:
+    """Refuse more processes, started by torchrun, than a step has batches: phase -> batches. Raises UserError.
+
+    `python train.py` starts as many as the phase of most batches can use; in another one some may have none.
+    """
+    if world <= max(batches.values()) or STORE in os.environ:
+        return
+    phase, n = max(batches.items(), key=lambda pair: pair[1])
+    raise UserError(
+        f"{phase}.accumulate={n} has work for {n} of {world} processes; give --{phase}.accumulate {world} or a "
+        f"multiple of it, or start {n}"
+    )
 
 
 def has_gpu() -> bool:

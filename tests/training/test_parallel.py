@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from data.objectives.table import OBJECTIVES
 from system.cores import usable_cores
+from system.errors import UserError
 from training import processes
 from training.parallel import exchange_figures
-from training.processes import number_of_processes
+from training.processes import check_enough_batches, number_of_processes
 
 WORKER = Path(__file__).with_name("parallel_worker.py")
 SHORT = """--training.steps 3 --training.epochs 0 --training.warmup_steps 2 --training.checkpoint_every 2
@@ -25,6 +26,7 @@ STRATEGIES = {
     "lora": "--strategies.lora.rank 2", "decay": "--strategies.layers.decay 0.5",
     "last layers": "--strategies.layers.last 2", "unfreezing": "--strategies.layers.unfreeze_every 2",
     "tasks": "--strategies.tasks.names summary", "words": "--strategies.perturb 0.5",
+    "recomputing": "--parallel.recompute",
     "averaging": "--strategies.average_checkpoints 2 --training.checkpoint_every 1",
     "a bad step": "", "early stopping": "--training.patience 1 --training.evaluate_every 1 --training.learning_rate 9 "
                                         "--training.steps 9",
@@ -173,6 +175,15 @@ def test_a_command_starts_a_process_a_core_as_far_as_a_step_has_batches(monkeypa
     monkeypatch.setattr(processes, "has_gpu", lambda: True)
     assert number_of_processes(["django", "--training.accumulate=9"]) == 1
     assert number_of_processes(["django", "--training.accumulate=9", "--device", "cpu"]) == 4
+
+
+def test_more_processes_than_batches_are_refused_where_torchrun_has_started_them(monkeypatch):
+    monkeypatch.delenv(processes.STORE, raising=False)
+    with pytest.raises(UserError, match="training.accumulate=2 has work for 2 of 8.*--training.accumulate 8"):
+        check_enough_batches(8, {"pretraining": 1, "training": 2})
+    check_enough_batches(2, {"pretraining": 1, "training": 2})
+    monkeypatch.setenv(processes.STORE, "started by python train.py")
+    check_enough_batches(8, {"pretraining": 1, "training": 2})
 
 
 def test_a_run_that_several_processes_began_is_gone_on_with_by_several(monkeypatch, tmp_path):
