@@ -25,8 +25,8 @@ from training.run.own import adopt, check_consent, check_places
 
 # Settings that say where a run runs, not what it is; consent to run untrusted programs is given anew each time.
 MAY_CHANGE = (
-    "run", "device", "threads", "parallel.processes", "parallel.shard_over", "init.from_", "data.path", "data.workers",
-    "evaluation.run_untrusted",
+    "run", "device", "threads", "parallel.processes", "parallel.shard_over", "parallel.save_meanwhile", "init.from_",
+    "data.path", "data.workers", "evaluation.run_untrusted",
 )  # fmt: skip
 SWITCHES = ("--resume", "--overwrite", "--trust", "--check")  # of train.py; they are no settings
 PLACES = ("init.from_", "strategies.teacher.run", "data.path", "data.shards")  # settings that name a file or folder

@@ -91,6 +91,7 @@ class ParallelConfig:
     mode: Literal["none", "copies", "fsdp"] = "none"
     processes: Annotated[int, bounds(least=0, most=1024)] = 0  # on a CPU; 0: one a core, as far as a step has batches
     shard_over: Annotated[int, bounds(least=0)] = 0  # fsdp: processes that share the weights; 0: all; else copies of it
+    save_meanwhile: bool = False  # fsdp: training goes on while a checkpoint is written
 
     def __post_init__(self) -> None:
         check_bounds(self, "parallel")

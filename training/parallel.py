@@ -172,14 +172,26 @@ def join(config: ParallelConfig) -> Ranks | None:
         end_with_parent()
         os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
         store = distributed.FileStore(os.environ[STORE], world)
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    if not distributed.is_initialized():
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    meet(rank, world, store)
     return Ranks(rank, world, store or distributed.distributed_c10d._get_default_store())
 
 
+def meet(rank: int, world: int, store: distributed.Store | None) -> None:
+    """Connect this process with the others; again nothing is done."""
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    if not distributed.is_initialized():
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+
+
 def with_mode(settings: Settings, ranks: Ranks | None) -> Settings:
-    """Settings that say how the run is trained: what several processes have begun is gone on with in their way."""
-    if ranks is None or settings.parallel.mode != "none":
+    """Settings that say how the run is trained: what several processes have begun is gone on with in their way.
+
+    Raises UserError where a setting of shards stands alone.
+    """
+    parallel = settings.parallel
+    if parallel.mode != "fsdp" and (parallel.shard_over or parallel.save_meanwhile):
+        name = "shard_over" if parallel.shard_over else "save_meanwhile"
+        raise UserError(f"parallel.{name} is a setting of shards; add --parallel.mode fsdp, or leave it out")
+    if ranks is None or parallel.mode != "none":
         return settings
-    return replace(settings, parallel=replace(settings.parallel, mode="copies"))
+    return replace(settings, parallel=replace(parallel, mode="copies"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -32,8 +33,8 @@ from system.errors import UserError
 from training.batch_loss import batch_loss
 from training.config import LoopConfig, ObjectivesConfig, ParallelConfig
 from training.corpus import Corpus
-from training.parallel import LONG, Ranks
-from training.run.checkpoints import Checkpoint
+from training.parallel import LONG, Ranks, meet
+from training.run.checkpoints import Checkpoint, small_files
 from training.run.sharded_checkpoints import load_parts, named_tensors, save_parts
 from training.run.state import Run
 from training.strategies.config import LayersConfig, StrategiesConfig
@@ -63,6 +64,8 @@ class Shards:
     empty: Transformer = field(init=False)  # the network's modules with weights that take no memory
     loss: BatchLoss = field(init=False)
     group: distributed.ProcessGroup = field(init=False)  # for what may take long: checkpoints
+    writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), init=False)
+    saving: Future | None = field(default=None, init=False)  # the checkpoint that is being written
 
     def __post_init__(self) -> None:
         """Share the run's network, which is the same in all processes, among them."""
@@ -105,10 +108,27 @@ class Shards:
         return total, tokens
 
     def save(self, optimizer: Optimizer, more: dict[str, dict[str, Tensor] | None], keep: int, between: bool) -> None:
-        """As `save_checkpoint` of the run, each process its part. Raises CheckpointError in all."""
-        tensors = named_tensors(self.run.model, optimizer, more)
-        with ended_by_a_loss(self.ranks):
-            save_parts(self.group, self.run.folder, self.run.position, tensors, keep, between)
+        """As `save_checkpoint` of the run, each process its part. Raises CheckpointError in all.
+
+        With `save_meanwhile` a thread writes a copy, and what has failed in it is raised by the next call.
+        """
+        self.finish_saving()
+        folder, position, meanwhile = self.run.folder, self.run.position, self.run.settings.parallel.save_meanwhile
+        tensors, files = named_tensors(self.run.model, optimizer, more), [*small_files(folder, position, between)]
+        if meanwhile:
+            tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        what = self.group, folder, position.total_step, tensors, files, keep
+        save = ended_by_a_loss(self.ranks)(save_parts)
+        if meanwhile and not self.run.stop:
+            self.saving = self.writer.submit(save, *what)
+        else:
+            save(*what)
+
+    def finish_saving(self) -> None:
+        """Wait until the last checkpoint is written. Raises CheckpointError where it could not be."""
+        if self.saving is not None:
+            saving, self.saving = self.saving, None
+            saving.result()
 
     def load(self, checkpoint: Checkpoint, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
         """As `load_checkpoint` into the network, each process its part. Raises UserError."""
@@ -118,6 +138,7 @@ class Shards:
     @torch.no_grad()
     def gathered(self) -> Transformer:
         """A plain network with the whole weights, in each process."""
+        self.finish_saving()
         with ended_by_a_loss(self.ranks):
             weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
         return with_weights(self.empty, weights)
@@ -125,8 +146,7 @@ class Shards:
 
 def mesh_of(config: ParallelConfig, ranks: Ranks, device: torch.device) -> DeviceMesh:
     """The processes as a row that shares the weights, or as a table: rows of copies, each of which shares them."""
-    if not distributed.is_initialized():  # one process alone
-        distributed.init_process_group("cpu:gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    meet(ranks.rank, ranks.world, ranks.store)  # one process alone has not yet
     within = config.shard_over or ranks.world
     if within == ranks.world:
         return init_device_mesh(device.type, (within,), mesh_dim_names=("shards",))
