@@ -26,7 +26,8 @@ from training.run.own import adopt, check_consent, check_places
 # Settings that say where a run runs, not what it is; consent to run untrusted programs is given anew each time.
 MAY_CHANGE = (
     "run", "device", "threads", "parallel.processes", "parallel.shard_over", "parallel.patience", "parallel.recompute",
-    "parallel.compile", "tracking", "init.from_", "data.path", "data.workers", "evaluation.run_untrusted",
+    "parallel.compile", "parallel.save_meanwhile", "tracking", "init.from_", "data.path", "data.workers",
+    "evaluation.run_untrusted",
 )  # fmt: skip
 SWITCHES = ("--resume", "--overwrite", "--trust", "--check")  # of train.py; they are no settings
 PLACES = ("init.from_", "strategies.teacher.run", "data.path", "data.shards")  # settings that name a file or folder

@@ -95,6 +95,7 @@ class ParallelConfig:
     dry_run: Annotated[int, bounds(least=0, most=1_000_000)] = 0  # say what a step of so many processes needs, and end
     compile: bool = False  # PyTorch's compiler makes the layers' kernels; on GPUs alone
     recompute: bool = False  # the backward pass computes each layer's forward pass again: less memory, more time
+    save_meanwhile: bool = False  # fsdp: training goes on while a checkpoint is written
 
     def __post_init__(self) -> None:
         check_bounds(self, "parallel")

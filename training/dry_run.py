@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -33,7 +32,6 @@ from model.fast import make_network
 from model.transformer import Transformer
 from system.device import find_device
 from system.errors import UserError
-from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.ema import start_average
 from training.live_memory import LiveMemory
@@ -41,6 +39,7 @@ from training.optimizer import make_optimizer
 from training.parallel import Ranks
 from training.recipes import TrainingSettings
 from training.recompute import recompute_layers
+from training.sharded import BatchLoss, share
 from training.strategies.config import StrategiesConfig
 
 FIGURES = 4  # that an exchange sums beside one for each process and one for each weight (training/phase.py)
@@ -80,18 +79,6 @@ class Exchanged(TorchDispatchMode):
         if func.namespace == "c10d":
             self.sizes[func.__name__.partition(".")[0].strip("_")] += max(map(size_of, args))
         return func(*args, **(kwargs or {}))
-
-
-class LossOfBatch(nn.Module):
-    """The loss as a module, the outermost one, before whose forward pass weights are gathered."""
-
-    def __init__(self, model: Transformer) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch, label_smoothing: float) -> Tensor:
-        """The sum of the batch's loss."""
-        return batch_loss(self.model, batch, label_smoothing)[0]
 
 
 class DryRanks(Ranks):
@@ -140,7 +127,7 @@ def needs(settings: TrainingSettings, loop: LoopConfig, world: int, device: torc
             model = (model.to(device) if real else model).train()
             if settings.parallel.recompute:
                 recompute_layers(model)
-            loss = LossOfBatch(model)
+            loss = BatchLoss(model)
             if mesh is not None:
                 share(loss, mesh)
             batch = longest_batch(settings.data, device if real else torch.device("cpu"))
@@ -155,7 +142,7 @@ def needs(settings: TrainingSettings, loop: LoopConfig, world: int, device: torc
     return found
 
 
-def needs_of_gradients(loss: LossOfBatch, batch: Batch, loop: LoopConfig, world: int, shards: bool) -> Needs:
+def needs_of_gradients(loss: BatchLoss, batch: Batch, loop: LoopConfig, world: int, shards: bool) -> Needs:
     """Make the gradients of a step, and count; the optimiser's state is not there yet."""
     model, rounds = loss.model, math.ceil(loop.accumulate / world)  # rounds: batches that a process computes
     kept = [start_average(model) for copied in (loop.ema_decay, loop.patience) if copied]
@@ -187,16 +174,6 @@ def dry_processes(world: int) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def share(loss: LossOfBatch, mesh: DeviceMesh) -> None:
-    """Let the processes share the weights: each layer is a unit, and what is left of the network another."""
-    for unit in (*loss.model.encoder, *loss.model.decoder, loss):
-        fully_shard(unit, mesh=mesh)
-    for unit in loss.modules():
-        if isinstance(unit, FSDPModule):
-            unit.set_gradient_divide_factor(1.0)
-            unit.set_force_sum_reduction_for_comms(True)
-
-
 def longest_batch(data: DataConfig, device: torch.device) -> Batch:
     """A batch of as many pairs of the longest source (S tokens) and target (T) as a batch may have, B."""
     S, T = data.max_source_length, data.max_target_length
@@ -207,12 +184,12 @@ def longest_batch(data: DataConfig, device: torch.device) -> Batch:
     return Batch([], "seq2seq", source, source_mask, target, target_mask, target.clone(), None, B * (S + T))
 
 
-def backward(loss: LossOfBatch, batch: Batch, loop: LoopConfig, memory: LiveMemory) -> int:
+def backward(loss: BatchLoss, batch: Batch, loop: LoopConfig, memory: LiveMemory) -> int:
     """Make the gradients of a batch, and return how many bytes the forward pass has left for it."""
     before = memory.now
     # Under autocast even here, where tensors without memory need no processor that is faster with it.
     with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=loop.bf16):
-        total = loss(batch, loop.label_smoothing)
+        total, _ = loss(batch, loop.label_smoothing)
     activations = memory.now - before
     total.backward()
     return activations

@@ -183,7 +183,14 @@ def join(config: ParallelConfig) -> Ranks | None:
 
 
 def with_mode(settings: Settings, ranks: Ranks | None) -> Settings:
-    """Settings that say how the run is trained: what several processes have begun is gone on with in their way."""
-    if ranks is None or settings.parallel.mode != "none":
+    """Settings that say how the run is trained: what several processes have begun is gone on with in their way.
+
+    Raises UserError where a setting of shards stands alone.
+    """
+    parallel = settings.parallel
+    if parallel.mode != "fsdp" and (parallel.shard_over or parallel.save_meanwhile):
+        name = "shard_over" if parallel.shard_over else "save_meanwhile"
+        raise UserError(f"parallel.{name} is a setting of shards; add --parallel.mode fsdp, or leave it out")
+    if ranks is None or parallel.mode != "none":
         return settings
-    return replace(settings, parallel=replace(settings.parallel, mode="copies"))
+    return replace(settings, parallel=replace(parallel, mode="copies"))

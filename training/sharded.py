@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,8 +35,9 @@ from system.errors import UserError
 from training.batch_loss import batch_loss
 from training.config import LoopConfig, ObjectivesConfig, ParallelConfig
 from training.corpus import Corpus
+from training.meeting import gather
 from training.parallel import Ranks
-from training.run.checkpoints import Checkpoint
+from training.run.checkpoints import Checkpoint, small_files
 from training.run.sharded_checkpoints import load_parts, named_tensors, save_parts
 from training.run.state import Run
 from training.strategies.config import LayersConfig, StrategiesConfig
@@ -57,6 +59,16 @@ class BatchLoss(nn.Module):
         return batch_loss(self.model, batch, label_smoothing)
 
 
+def share(loss: BatchLoss, mesh: DeviceMesh) -> None:
+    """Let the processes share the weights: each layer is a unit, and what is left of the network another."""
+    for unit in (*loss.model.encoder, *loss.model.decoder, loss):
+        fully_shard(unit, mesh=mesh)
+    for unit in loss.modules():
+        if isinstance(unit, FSDPModule):  # the gradient is the processes' sum; FSDP2 would take the mean
+            unit.set_gradient_divide_factor(1.0)
+            unit.set_force_sum_reduction_for_comms(True)
+
+
 @dataclass
 class Shards:
     """A network whose weights the processes share, for the length of a phase."""
@@ -67,18 +79,15 @@ class Shards:
     empty: Transformer = field(init=False)  # the network's modules with weights that take no memory
     loss: BatchLoss = field(init=False)
     group: distributed.ProcessGroup = field(init=False)  # for what may take long: checkpoints
+    writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), init=False)
+    saving: Future | None = field(default=None, init=False)  # the checkpoint that is being written
 
     def __post_init__(self) -> None:
         """Share the run's network, which is the same in all processes, among them."""
         model, mesh = self.run.model, mesh_of(self.run.settings.parallel, self.ranks, self.run.device)
         self.empty = with_weights(model, {name: empty_like(weight) for name, weight in model.named_parameters()})
         self.loss = BatchLoss(model)
-        for unit in (*model.encoder, *model.decoder, self.loss):
-            fully_shard(unit, mesh=mesh)
-        for unit in self.loss.modules():
-            if isinstance(unit, FSDPModule):  # the gradient is the processes' sum; FSDP2 would take the mean
-                unit.set_gradient_divide_factor(1.0)
-                unit.set_force_sum_reduction_for_comms(True)
+        share(self.loss, mesh)
         self.group = distributed.new_group(backend="gloo", timeout=LONG)
 
     def gradient(self, batch: Batch, n_tokens: int) -> float:
@@ -109,10 +118,27 @@ class Shards:
         return total, tokens
 
     def save(self, optimizer: Optimizer, more: dict[str, dict[str, Tensor] | None], keep: int, between: bool) -> None:
-        """As `save_checkpoint` of the run, each process its part. Raises CheckpointError in all."""
-        tensors = named_tensors(self.run.model, optimizer, more)
-        with ended_by_a_loss(self.ranks):
-            save_parts(self.group, self.run.folder, self.run.position, tensors, keep, between)
+        """As `save_checkpoint` of the run, each process its part. Raises CheckpointError in all.
+
+        With `save_meanwhile` a thread writes a copy, and what has failed in it is raised by the next call.
+        """
+        self.finish_saving()
+        folder, position, meanwhile = self.run.folder, self.run.position, self.run.settings.parallel.save_meanwhile
+        tensors, files = named_tensors(self.run.model, optimizer, more), [*small_files(folder, position, between)]
+        if meanwhile:
+            tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        what = self.group, folder, position.total_step, tensors, files, keep
+        save = ended_by_a_loss(self.ranks)(save_parts)
+        if meanwhile and not self.run.stop:
+            self.saving = self.writer.submit(save, *what)
+        else:
+            save(*what)
+
+    def finish_saving(self) -> None:
+        """Wait until the last checkpoint is written. Raises CheckpointError where it could not be."""
+        if self.saving is not None:
+            saving, self.saving = self.saving, None
+            saving.result()
 
     def load(self, checkpoint: Checkpoint, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
         """As `load_checkpoint` into the network, each process its part. Raises UserError."""
@@ -122,6 +148,7 @@ class Shards:
     @torch.no_grad()
     def gathered(self) -> Transformer:
         """A plain network with the whole weights, in each process."""
+        self.finish_saving()
         with ended_by_a_loss(self.ranks):
             weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
         return with_weights(self.empty, weights)
@@ -130,7 +157,7 @@ class Shards:
 def mesh_of(config: ParallelConfig, ranks: Ranks, device: torch.device) -> DeviceMesh:
     """The processes as a row that shares the weights, or as a table: rows of copies, each of which shares them."""
     if not distributed.is_initialized():  # one process alone
-        distributed.init_process_group("cpu:gloo", store=distributed.HashStore(), rank=0, world_size=1)
+        gather(ranks.rank, ranks.world, ranks.store, ranks.patience)
     within = config.shard_over or ranks.world
     if within == ranks.world:
         return init_device_mesh(device.type, (within,), mesh_dim_names=("shards",))

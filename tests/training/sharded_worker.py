@@ -25,7 +25,7 @@ from system.errors import UserError
 from tests.training.conftest import BATCHES, NETWORK
 from tests.training.parallel_worker import STAND_INS, own_store
 
-PATIENCE = 120  # seconds until the other processes must have come so far
+PATIENCE = 240  # seconds until the other processes must have come so far
 
 
 def stopping(at):

@@ -1,5 +1,6 @@
 """Processes that share the weights compute what one process computes that has all of them."""
 
+import hashlib
 import json
 import math
 import os
@@ -27,9 +28,10 @@ CASES = {
     # Three batches are held out: in the last round the second process has none.
     "decay": "--strategies.layers.decay 0.5 --model.no_tie_embeddings --model.positions t5_relative "
              "--data.batch_examples 3",
-    "copies of shards": "--parallel.shard_over 1 --pretraining.steps 2 --pretraining.accumulate 2 "
-                        "--pretraining.objectives.pairs 0 --pretraining.objectives.mlm 1",
+    "copies of shards": "--pretraining.steps 2 --pretraining.accumulate 2 --pretraining.objectives.pairs 0 "
+                        "--pretraining.objectives.mlm 1 --pretraining.checkpoint_every 1",
 }  # fmt: skip
+OF_SHARDS = {"copies of shards": "--parallel.shard_over 1 --parallel.save_meanwhile"}
 RESUMED = ["--resume"]
 KEY_BIASES = "key.bias"  # their true gradient is zero, and Adam makes a step of what rounding leaves
 
@@ -37,7 +39,8 @@ KEY_BIASES = "key.bias"  # their true gradient is zero, and Adam makes a step of
 def cases_of(world):
     """The runs of so many processes: those of one in shards and in copies, and those of two that one goes on with."""
     mode = ["--parallel.mode", "fsdp"]
-    shards = [{"run": f"{world}/{name}", "options": [*SHORT, *mode, *more.split()]} for name, more in CASES.items()]
+    of_shards = {name: [*mode, *more.split(), *OF_SHARDS.get(name, "").split()] for name, more in CASES.items()}
+    shards = [{"run": f"{world}/{name}", "options": [*SHORT, *options]} for name, options in of_shards.items()]
     if world == 1:
         copies = [*SHORT, "--parallel.mode", "copies"]
         whole = [{"run": f"whole/{name}", "options": [*copies, *more.split()]} for name, more in CASES.items()]
@@ -74,6 +77,13 @@ def made(tmp_path_factory):
         for _, process in started:
             process.kill()
     return folder
+
+
+def assert_whole(checkpoint):
+    digests = json.loads((checkpoint / "manifest.json").read_text())
+    assert {path.name for path in checkpoint.iterdir()} == {"manifest.json", *digests}
+    for name, digest in digests.items():
+        assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == digest
 
 
 def assert_same_weights(one, other):
@@ -123,6 +133,7 @@ def test_a_run_that_one_process_was_told_to_stop_goes_on_with_as_many_or_fewer(m
 
 def test_each_process_writes_its_part_of_a_checkpoint_and_no_file_is_a_pickle(made):
     folder = made / "2" / "average" / "checkpoints" / "step-3"
+    assert_whole(folder)
     files = sorted(path.name for path in folder.iterdir())
     parts = [f"shard-{rank:05d}-model-00001-of-00001.safetensors" for rank in (1, 2)]
     assert files == ["manifest.json", "random.safetensors", *parts, "state.json"]
@@ -144,11 +155,18 @@ def test_a_disk_that_is_full_in_one_process_ends_all_with_one_line_and_leaves_th
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-2"]
 
 
+def test_checkpoints_are_whole_that_were_written_while_training_went_on(made):
+    assert_whole(made / "2" / "copies of shards" / "checkpoints" / "step-5")
+    one, two = (made / run / "copies of shards" / "checkpoints" for run in ("whole", "2"))
+    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in two.iterdir())
+
+
 REFUSED = {
     "--training.accumulate 3": "training.accumulate=3 is no multiple of the 2 processes",
     "--pretraining.steps 1": "pretraining.accumulate=1 is no multiple of the 2 processes",
     "--training.objectives.mlm 0.5": "training.objectives makes batches of different kinds (mlm, seq2seq)",
     "--training.objectives.tae 0.5": "batches of different kinds (autoencoding, seq2seq)",
+    "--parallel.mode copies --parallel.shard_over 2": "parallel.shard_over is a setting of shards; add",
     "--parallel.shard_over 3": "parallel.shard_over=3 does not divide the 2 processes",
     "--model.match_head": "cannot share match_head.scale",
     "--strategies.perturb 0.5": "strategies.perturb does not go with parallel.mode fsdp",

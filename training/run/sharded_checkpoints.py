@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, distributed, nn
 from torch.distributed import checkpoint as torch_checkpoint
 from torch.distributed.checkpoint.api import CheckpointException
@@ -27,35 +28,37 @@ from training.run.checkpoints import (
     MEND,
     Checkpoint,
     CheckpointError,
-    Position,
     complete,
     delete_older,
     read_random_states,
-    small_files,
 )
 from training.weights import check_alike, weights_of
 
 Result = TypeVar("Result")
 Named = dict[str, Tensor]
+ROOMS = ("model.", "optimizer.", *(f"{room}." for room in AVERAGES))  # of a tensor's name the beginning
 
 
 def save_parts(
-    group: distributed.ProcessGroup, run: Path, position: Position, tensors: Named, keep: int, between: bool
+    group: distributed.ProcessGroup, run: Path, step: int, tensors: Named, files: list[tuple[str, bytes]], keep: int
 ) -> None:
-    """As `save_checkpoint`, by all processes of the group together. Raises CheckpointError in all of them."""
-    folder, aside = run / "checkpoints" / f"step-{position.total_step}", None
+    """As `save_checkpoint`, by all processes of the group together. Raises CheckpointError in all of them.
+
+    step: the total of steps, which names the checkpoint. files: name and content of those without weights.
+    """
+    folder, aside = run / "checkpoints" / f"step-{step}", None
     first = distributed.get_rank(group) == 0
     try:
         aside = of_first(group, lambda: made(aside_of(folder)))
         write_parts(aside, tensors, group)
         digests = digests_of_all(aside, group)
-        of_first(group, lambda: complete(aside, folder, small_files(run, position, between), digests))
+        of_first(group, lambda: complete(aside, folder, files, digests))
     except OSError as error:
         if first and aside is not None:
             remove(aside)
         raise CheckpointError(f"{folder} could not be written ({reason(error)}); earlier checkpoints stay") from error
     if first:
-        delete_older(run, position.total_step, keep)
+        delete_older(run, step, keep)
 
 
 def load_parts(
@@ -64,10 +67,7 @@ def load_parts(
     """As `load_checkpoint`: each process reads what it is to have. Raises UserError."""
     folder = checkpoint.folder
     reader = torch_checkpoint.HuggingFaceStorageReader(str(folder))
-    kept = {
-        name: torch.empty(about.size, dtype=about.properties.dtype, device="meta")
-        for name, about in reader.read_metadata().state_dict_metadata.items() if "." in name
-    }  # fmt: skip
+    kept = shapes_in(folder, reader)
     own = room_for(kept, model)
     check_alike(kept, own, folder, exactly=True)
     try:
@@ -91,6 +91,16 @@ def named_tensors(
     rooms = {"model": weights_of(model), **{room: tensors or {} for room, tensors in more.items()}}
     rooms["optimizer"] = {f"{name}.{kind}": state for name, kinds in states.items() for kind, state in kinds.items()}
     return {f"{room}.{name}": tensor for room, tensors in rooms.items() for name, tensor in tensors.items()}
+
+
+def shapes_in(folder: Path, reader: torch_checkpoint.HuggingFaceStorageReader) -> Named:
+    """The tensors of a checkpoint by name, without their numbers. Raises UserError."""
+    try:
+        found = reader.read_metadata().state_dict_metadata
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder} holds no parts of tensors ({error!r}); {MEND}") from error
+    ours = {name: about for name, about in found.items() if name.startswith(ROOMS)}  # not the random states
+    return {name: torch.empty(one.size, dtype=one.properties.dtype, device="meta") for name, one in ours.items()}
 
 
 def room_for(kept: Named, model: nn.Module) -> Named:
