@@ -13,8 +13,9 @@ from torch import distributed
 
 import train
 from tests.training.conftest import corpora
-from training.dry_run import LossOfBatch, longest_batch, share, size_of
+from training.dry_run import longest_batch, size_of
 from training.optimizer import make_optimizer
+from training.sharded import BatchLoss, share
 
 GIVEN = Counter()  # operation -> bytes
 
@@ -61,10 +62,10 @@ def shards(options, folder):
     settings, _, _ = train.read_training_command(train.Settings, ["files", *options], None)
     size = json.loads(Path(folder, "config.json").read_text())["model"]["vocab_size"]
     model = train.make_network(replace(settings.model, vocab_size=size), 0)
-    share(loss := LossOfBatch(model), distributed.init_device_mesh("cpu", (2,)))
+    share(loss := BatchLoss(model), distributed.init_device_mesh("cpu", (2,)))
     optimizer = make_optimizer(model, settings.training)
     GIVEN.clear()
-    loss(longest_batch(settings.data, torch.device("cpu")), 0.1).backward()
+    loss(longest_batch(settings.data, torch.device("cpu")), 0.1)[0].backward()
     optimizer.step()
     return needed(model, optimizer, dict(GIVEN))
 
