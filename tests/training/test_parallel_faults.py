@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import stat
 import subprocess
@@ -149,36 +148,49 @@ def is_training(run):
     return lambda: max(steps_of(run), default=0) >= 3
 
 
+def kill(one):
+    """Kill all processes at once, and wait until they are gone."""
+    others = one.children()
+    for pid in [one.process.pid, *others]:
+        send(pid, signal.SIGKILL)
+    one.process.wait()
+    until(lambda: not any(map(is_there, others)))
+
+
 def test_processes_that_are_killed_at_ten_random_moments_end_the_same(begin, undisturbed, tmp_path):
     expected, seconds = undisturbed
-    run, copy = tmp_path / "killed", tmp_path / "copy"
-    for _ in range(10):
-        one = begin(run)
-        time.sleep(random.uniform(0, seconds))
-        others = one.children()
-        for pid in [one.process.pid, *others]:
-            send(pid, signal.SIGKILL)
-        one.process.wait()
-        until(lambda: not any(map(is_there, others)))  # noqa: B023
-        if (run / "config.json").exists() and not (run / "model.safetensors").exists():
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(run, copy)
+    run = tmp_path / "killed"
+    for number in range(10):
+        one, step = begin(run), max(steps_of(run), default=0) + random.randint(1, 4)
+        if number % 3 == 0:  # at any moment of its life, else some steps later
+            time.sleep(random.uniform(0, seconds / 2))
+        else:
+            until(lambda: max(steps_of(run), default=0) >= step or one.process.poll() is not None)  # noqa: B023
+            time.sleep(random.uniform(0, 0.2))
+        kill(one)
     assert begin(run).status(200) == 0
     assert outcome(run) == expected
-    for processes in (1, 3):
-        gone_on = tmp_path / f"by-{processes}"
-        shutil.copytree(copy, gone_on)
-        one = begin(gone_on, "--parallel.processes", str(processes), "--trust")
-        assert one.status(200) == 0, one.said
-        assert json.loads((gone_on / "environment.json").read_text())["processes"] == processes
-        assert json.loads((gone_on / "config.json").read_text())["parallel"]["mode"] == "copies"
-        assert_alike(gone_on, tmp_path / "killed")
-        assert outcome(gone_on)[2:] == expected[2:]
 
 
-def assert_alike(run, other):
+@pytest.mark.parametrize("processes", [1, 3])
+def test_what_two_processes_began_another_number_goes_on_with(begin, undisturbed, tmp_path, processes):
+    run = tmp_path / "run"
+    one = begin(run)
+    until(is_training(run))
+    kill(one)
+    assert max(steps_of(run)) < 40
+    one = begin(run, "--parallel.processes", str(processes))
+    assert one.status(200) == 0, one.said
+    assert json.loads((run / "environment.json").read_text())["processes"] == processes
+    assert json.loads((run / "config.json").read_text())["parallel"]["mode"] == "copies"
+    (tmp_path / "expected.safetensors").write_bytes(undisturbed[0][0])
+    assert_alike(run / "model.safetensors", tmp_path / "expected.safetensors")
+    assert outcome(run)[2:] == undisturbed[0][2:]
+
+
+def assert_alike(file, other):
     """To the rounding of float32. Key biases' true gradient is zero, and Adam makes steps of what rounding leaves."""
-    one, two = (load_file(folder / "model.safetensors") for folder in (run, other))
+    one, two = load_file(file), load_file(other)
     for name, weight in one.items():
         if not name.endswith("key.bias"):
             torch.testing.assert_close(weight, two[name], rtol=1e-3, atol=1e-5)
