@@ -146,6 +146,17 @@ def seed_batch(seed: int, step: int, number: int) -> None:
 
 
 @contextmanager
+def ended_by_a_loss(ranks: Ranks | None) -> Iterator[None]:
+    """Inside the `with` an exchange that fails, PyTorch's own too, says which process is lost and ends this one."""
+    try:
+        yield
+    except RuntimeError as error:
+        if ranks is None or not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise
+        ranks.give_up(error)
+
+
+@contextmanager
 def in_first(run: Any) -> Iterator[bool]:
     """Inside the `with` the first process works (True) and all others wait (False), however long it takes."""
     yield run.writes

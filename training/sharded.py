@@ -13,9 +13,8 @@ of one round, of which each process has one, must use the same modules. `check_s
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -85,10 +84,9 @@ class Shards:
 
         Returns the sum of the batch's own loss.
         """
-        with ended_by_a_loss(self.ranks):
-            with autocast(self.run.device, self.loop.bf16):
-                loss, _ = self.loss(batch, self.loop.label_smoothing)
-            (loss / n_tokens).backward()
+        with autocast(self.run.device, self.loop.bf16):
+            loss, _ = self.loss(batch, self.loop.label_smoothing)
+        (loss / n_tokens).backward()
         return loss.item()
 
     def held_out(self, run: Run, batches: Iterable[Batch]) -> tuple[float, int]:
@@ -97,13 +95,12 @@ class Shards:
         In the last round a process may have no batch. It computes the round's first one too, and does not count it.
         """
         total, tokens, batches = 0.0, 0, iter(batches)
-        with ended_by_a_loss(self.ranks):
-            while of_round := list(islice(batches, self.ranks.world)):
-                has_own = self.ranks.rank < len(of_round)
-                batch = of_round[self.ranks.rank if has_own else 0]
-                loss, n = self.loss(batch.to(run.device), 0.0)
-                if has_own:
-                    total, tokens = total + float(loss), tokens + n
+        while of_round := list(islice(batches, self.ranks.world)):
+            has_own = self.ranks.rank < len(of_round)
+            batch = of_round[self.ranks.rank if has_own else 0]
+            loss, n = self.loss(batch.to(run.device), 0.0)
+            if has_own:
+                total, tokens = total + float(loss), tokens + n
         self.loss.reshard()  # without a backward pass the last unit is still whole
         return total, tokens
 
@@ -118,11 +115,10 @@ class Shards:
         if meanwhile:
             tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         what = self.group, folder, position.total_step, tensors, files, keep
-        save = ended_by_a_loss(self.ranks)(save_parts)
         if meanwhile and not self.run.stop:
-            self.saving = self.writer.submit(save, *what)
+            self.saving = self.writer.submit(save_parts, *what)
         else:
-            save(*what)
+            save_parts(*what)
 
     def finish_saving(self) -> None:
         """Wait until the last checkpoint is written. Raises CheckpointError where it could not be."""
@@ -132,15 +128,13 @@ class Shards:
 
     def load(self, checkpoint: Checkpoint, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
         """As `load_checkpoint` into the network, each process its part. Raises UserError."""
-        with ended_by_a_loss(self.ranks):
-            return load_parts(checkpoint, self.run.model, optimizer, self.group)
+        return load_parts(checkpoint, self.run.model, optimizer, self.group)
 
     @torch.no_grad()
     def gathered(self) -> Transformer:
         """A plain network with the whole weights, in each process."""
         self.finish_saving()
-        with ended_by_a_loss(self.ranks):
-            weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
+        weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
         return with_weights(self.empty, weights)
 
 
@@ -165,17 +159,6 @@ def with_weights(model: Transformer, weights: dict[str, Tensor]) -> Transformer:
         for name, weight in model.named_parameters()
     }
     return copy.deepcopy(model, instead)  # what deepcopy takes for copied already is not copied
-
-
-@contextmanager
-def ended_by_a_loss(ranks: Ranks) -> Iterator[None]:
-    """Inside the `with` an exchange that fails ends this process with a line that says which other one is lost."""
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, distributed.DistError) or "gloo" in str(error):
-            ranks.give_up(error)
-        raise
 
 
 def check_sharding(run: Run, corpora: dict[str, Corpus]) -> None:
