@@ -55,7 +55,7 @@ from training.first_tokenizer import first_tokenizer
 from training.lossy_text import show_lossy_text
 from training.optimizer import clip_gradient, set_learning_rate
 from training.overview import show_overview
-from training.parallel import in_first, in_turn, join, seed_batch, with_mode
+from training.parallel import ended_by_a_loss, in_first, in_turn, join, seed_batch, with_mode
 from training.phase import exchange_gradients, finish_phase, next_step, prepare, record_step, save, start_phase
 from training.progress import Progress
 from training.recipes import TrainingSettings
@@ -115,7 +115,7 @@ def make_run(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memory: b
         check_folder(run)
         run.ranks.log_to(folder / "logs")
     checkpoint = begin(run, corpora, resume)
-    with stopping_on_signals(run):
+    with stopping_on_signals(run), ended_by_a_loss(run.ranks):
         for name in dropwhile(lambda name: name != run.position.phase, corpora):
             phase = start_phase(run, name, getattr(settings, name), corpora[name], checkpoint)
             train(run, phase)

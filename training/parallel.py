@@ -96,7 +96,7 @@ class Ranks:
         try:
             distributed.all_reduce(numbers)
         except RuntimeError as error:
-            raise self.failed(error, began) from error
+            raise self.failed(error, time.monotonic() - began) from error
         self.exchanging += time.monotonic() - began
 
     def collect(self, own: bytes) -> list[bytes]:
@@ -107,11 +107,10 @@ class Ranks:
         self.reduce(flat)
         return [part.numpy().tobytes() for part in flat.split(sizes)]
 
-    def failed(self, error: RuntimeError, began: float) -> UserError:
-        """What to raise for an exchange, begun at that time, that has failed: it says which process is lost."""
-        waited = time.monotonic() - began
+    def failed(self, error: RuntimeError, waited: float = 0.0) -> UserError:
+        """What to raise for an exchange that has failed after so many seconds: it says which process is lost."""
         silent = waited >= self.patience or "imed out" in str(error)
-        return lost(self.rank, self.world, self.store, waited if silent else 0.0)
+        return lost(self.rank, self.world, self.store, max(waited, self.patience) if silent else 0.0)
 
     def told(self) -> list[float]:
         """The figures by which an exchange tells all how long each process was in exchanges since it last told."""
@@ -152,6 +151,17 @@ def seed_batch(seed: int, step: int, number: int) -> None:
     """Seed torch's generators for one batch, so that dropout is the same whichever process computes it."""
     entropy = numpy.random.SeedSequence((seed % 2**64, step, number))
     torch.manual_seed(int(entropy.generate_state(1, numpy.uint64)[0]))
+
+
+@contextmanager
+def ended_by_a_loss(ranks: Ranks | None) -> Iterator[None]:
+    """Inside the `with` an exchange that fails, PyTorch's own too, says which process is lost and ends this one."""
+    try:
+        yield
+    except RuntimeError as error:
+        if ranks is None or not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise
+        raise ranks.failed(error) from error
 
 
 @contextmanager

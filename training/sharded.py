@@ -13,10 +13,8 @@ of one round, of which each process has one, must use the same modules. `check_s
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -95,10 +93,9 @@ class Shards:
 
         Returns the sum of the batch's own loss.
         """
-        with ended_by_a_loss(self.ranks):
-            with autocast(self.run.device, self.loop.bf16):
-                loss, _ = self.loss(batch, self.loop.label_smoothing)
-            (loss / n_tokens).backward()
+        with autocast(self.run.device, self.loop.bf16):
+            loss, _ = self.loss(batch, self.loop.label_smoothing)
+        (loss / n_tokens).backward()
         return loss.item()
 
     def held_out(self, run: Run, stream: Stream) -> tuple[float, int]:
@@ -107,13 +104,12 @@ class Shards:
         In the last round a process may have no batch. It computes the round's first one too, and does not count it.
         """
         total, tokens, planned = 0.0, 0, stream.planned_epoch()
-        with ended_by_a_loss(self.ranks):
-            while of_round := list(islice(planned, self.ranks.world)):
-                has_own = self.ranks.rank < len(of_round)
-                batch = stream.collated(of_round[self.ranks.rank if has_own else 0])
-                loss, n = self.loss(batch.to(run.device), 0.0)
-                if has_own:
-                    total, tokens = total + float(loss), tokens + n
+        while of_round := list(islice(planned, self.ranks.world)):
+            has_own = self.ranks.rank < len(of_round)
+            batch = stream.collated(of_round[self.ranks.rank if has_own else 0])
+            loss, n = self.loss(batch.to(run.device), 0.0)
+            if has_own:
+                total, tokens = total + float(loss), tokens + n
         self.loss.reshard()  # without a backward pass the last unit is still whole
         return total, tokens
 
@@ -128,11 +124,10 @@ class Shards:
         if meanwhile:
             tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         what = self.group, folder, position.total_step, tensors, files, keep
-        save = ended_by_a_loss(self.ranks)(save_parts)
         if meanwhile and not self.run.stop:
-            self.saving = self.writer.submit(save, *what)
+            self.saving = self.writer.submit(save_parts, *what)
         else:
-            save(*what)
+            save_parts(*what)
 
     def finish_saving(self) -> None:
         """Wait until the last checkpoint is written. Raises CheckpointError where it could not be."""
@@ -142,15 +137,13 @@ class Shards:
 
     def load(self, checkpoint: Checkpoint, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
         """As `load_checkpoint` into the network, each process its part. Raises UserError."""
-        with ended_by_a_loss(self.ranks):
-            return load_parts(checkpoint, self.run.model, optimizer, self.group)
+        return load_parts(checkpoint, self.run.model, optimizer, self.group)
 
     @torch.no_grad()
     def gathered(self) -> Transformer:
         """A plain network with the whole weights, in each process."""
         self.finish_saving()
-        with ended_by_a_loss(self.ranks):
-            weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
+        weights = {name: weight.full_tensor() for name, weight in self.run.model.named_parameters()}
         return with_weights(self.empty, weights)
 
 
@@ -176,18 +169,6 @@ def with_weights(model: Transformer, weights: dict[str, Tensor]) -> Transformer:
         for name, weight in model.named_parameters()
     }
     return copy.deepcopy(model, instead)  # what deepcopy takes for copied already is not copied
-
-
-@contextmanager
-def ended_by_a_loss(ranks: Ranks) -> Iterator[None]:
-    """Inside the `with` an exchange that fails ends this process with a line that says which other one is lost."""
-    began = time.monotonic()
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, distributed.DistError) or "gloo" in str(error):
-            raise ranks.failed(error, began) from error
-        raise
 
 
 def check_sharding(run: Run, corpora: dict[str, Corpus]) -> None:

@@ -137,7 +137,8 @@ def write_parts(folder: Path, tensors: Named, group: distributed.ProcessGroup) -
 def first_failure(error: CheckpointException) -> str:
     """Which process could not write or read, and why."""
     rank, (cause, _) = min(error.failures.items(), key=lambda failure: failure[0])
-    return f"process {rank}: {reason(cause) if isinstance(cause, OSError) else cause}"
+    said = reason(cause) if isinstance(cause, OSError) else f"{type(cause).__name__}: {cause}"
+    return f"process {rank}: {said.splitlines()[0]}"
 
 
 def digests_of_all(folder: Path, group: distributed.ProcessGroup) -> dict[str, str]:
