@@ -119,6 +119,8 @@ def check_dry(settings: TrainingSettings) -> None:
 def needs(settings: TrainingSettings, loop: LoopConfig, world: int, device: torch.device, shards: bool) -> Needs:
     """What the first of so many processes needs for a step. Raises UserError."""
     real = device.type == "cuda"
+    if real:
+        torch.cuda.reset_peak_memory_stats(device)
     with dry_processes(world):
         # The mesh has real numbers in it, so it is made before tensors lose their memory.
         mesh = init_device_mesh("cuda" if real else "cpu", (world,)) if shards else None

@@ -73,10 +73,12 @@ def shards(options, folder):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     os.environ.pop("CI_STEPS", None)
-    names = {
-        "allreduce": "all_reduce", "allgather_base": "all_gather_single", "reduce_scatter_base": "reduce_scatter_single"
-    }  # fmt: skip
-    for name, operation in names.items():
+    gathers, scatters = "all_gather_single", "reduce_scatter_single"
+    if not hasattr(distributed, gathers):  # PyTorch's older names
+        gathers, scatters = "all_gather_into_tensor", "reduce_scatter_tensor"
+    for name, operation in (
+        ("allreduce", "all_reduce"), ("allgather_base", gathers), ("reduce_scatter_base", scatters)
+    ):  # fmt: skip
         setattr(distributed, operation, counted(name, getattr(distributed, operation)))
     folder, *options = sys.argv[1:]
     found = {"copies": copies(options, folder), "shards": shards(options, folder)}
