@@ -94,7 +94,7 @@ def report_to_torchrun(line: str) -> None:
     if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
         more = {"py_callstack": line, "timestamp": str(int(time.time()))}
         with suppress(OSError):
-            Path(file).write_text(json.dumps({"message": {"message": line, "extraInfo": more}}), encoding="utf-8")
+            Path(file).write_bytes(json.dumps({"message": {"message": line, "extraInfo": more}}).encode())
 
 
 def named(rank: int, world: int, line: str) -> str:

@@ -10,7 +10,8 @@ import torch
 from torch import distributed, nn
 
 from system.errors import UserError
-from training import alike, ending, meeting
+from training import ending, meeting
+from training.alike import checksum, difference_of
 from training.processes import SAYING, STORE, stopped_status
 
 
@@ -162,15 +163,15 @@ FACTS = {
     ({"versions": {"PyTorch": "2.12"}}, "versions than process 0: PyTorch (2.12 there, 2.13 in process 0)"),
 ])  # fmt: skip
 def test_what_processes_have_otherwise_is_named(theirs, said):
-    found = alike.difference_of(FACTS, FACTS | theirs)
+    found = difference_of(FACTS, FACTS | theirs)
     assert found.startswith(said) and bool(found) == bool(said)
 
 
 def test_a_checksum_sees_one_bit_of_one_weight():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1, dtype=torch.bfloat16))
-    before = alike.checksum(network)
-    assert alike.checksum(network) == before
+    before = checksum(network)
+    assert checksum(network) == before
     with torch.no_grad():
         network[1].weight.view(torch.int16)[0, 0] ^= 1
-    assert alike.checksum(network) != before
+    assert checksum(network) != before
