@@ -32,7 +32,7 @@ from system.errors import UserError
 from training.batch_loss import batch_loss
 from training.config import LoopConfig, ObjectivesConfig, ParallelConfig
 from training.corpus import Corpus
-from training.parallel import LONG, Ranks, meet
+from training.parallel import LONG, PATIENCE, Ranks, meet
 from training.run.checkpoints import Checkpoint, small_files
 from training.run.sharded_checkpoints import load_parts, named_tensors, save_parts
 from training.run.state import Run
@@ -144,7 +144,11 @@ def mesh_of(config: ParallelConfig, ranks: Ranks, device: torch.device) -> Devic
     within = config.shard_over or ranks.world
     if within == ranks.world:
         return init_device_mesh(device.type, (within,), mesh_dim_names=("shards",))
-    return init_device_mesh(device.type, (ranks.world // within, within), mesh_dim_names=("copies", "shards"))
+    table = torch.arange(ranks.world).view(-1, within)  # (copies, shards) of ranks
+    groups = [  # made here, as a mesh's own would wait for half an hour
+        distributed.new_subgroups_by_enumeration(lists.tolist(), timeout=PATIENCE)[0] for lists in (table.T, table)
+    ]
+    return DeviceMesh.from_group(groups, device.type, mesh=table, mesh_dim_names=("copies", "shards"))
 
 
 def empty_like(weight: Tensor) -> Tensor:
