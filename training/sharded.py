@@ -154,7 +154,12 @@ def mesh_of(config: ParallelConfig, ranks: Ranks, device: torch.device) -> Devic
     within = config.shard_over or ranks.world
     if within == ranks.world:
         return init_device_mesh(device.type, (within,), mesh_dim_names=("shards",))
-    return init_device_mesh(device.type, (ranks.world // within, within), mesh_dim_names=("copies", "shards"))
+    table = torch.arange(ranks.world).view(-1, within)  # (copies, shards) of ranks
+    patience = timedelta(seconds=ranks.patience)  # a mesh's own groups would wait for half an hour
+    groups = [
+        distributed.new_subgroups_by_enumeration(lists.tolist(), timeout=patience)[0] for lists in (table.T, table)
+    ]
+    return DeviceMesh.from_group(groups, device.type, mesh=table, mesh_dim_names=("copies", "shards"))
 
 
 def empty_like(weight: Tensor) -> Tensor:
