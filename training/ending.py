@@ -93,8 +93,9 @@ def report_to_torchrun(line: str) -> None:
     """Let the line stand in torchrun's own report of a process that has failed, in the form that it reads."""
     if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
         more = {"py_callstack": line, "timestamp": str(int(time.time()))}
+        text = json.dumps({"message": {"message": line, "extraInfo": more}})
         with suppress(OSError):
-            Path(file).write_bytes(json.dumps({"message": {"message": line, "extraInfo": more}}).encode())
+            Path(file).write_text(text, encoding="utf-8", newline="\n")
 
 
 def named(rank: int, world: int, line: str) -> str:

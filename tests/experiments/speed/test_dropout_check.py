@@ -43,12 +43,12 @@ def seen(monkeypatch):
         runs.append((kind, [], []))
         return one_run(settings, kind, *rest)
 
-    def note_step(run, phase, batches, rate):
+    def note_step(run, phase, step, rate):
         _, weights, ids = runs[-1]
         if not weights:
             weights += [weight.detach().clone() for weight in run.model.parameters()]
-        ids += [name for batch in batches for name in batch.ids]
-        return take_step(run, phase, batches, rate)
+        ids += [name for batch in step.batches for name in batch.ids]
+        return take_step(run, phase, step, rate)
 
     monkeypatch.setattr(dropout_check, "facts_after", note_run)
     monkeypatch.setattr(train, "take_step", note_step)
