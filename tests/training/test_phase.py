@@ -13,7 +13,7 @@ from data.tokenizers.tokenizer import train_tokenizer
 from model.config import preset
 from model.fast import make_network
 from system.errors import UserError
-from training.config import LoopConfig
+from training.config import LoopConfig, ParallelConfig
 from training.corpus import Corpus
 from training.early_stopping import held_out_loss, is_stale
 from training.phase import finish_phase, is_due, next_step, prepare, start_phase
@@ -39,7 +39,8 @@ def make_run(tokenizer, tmp_path):
         )
         data = DataConfig(batch_tokens=0, batch_examples=4, max_source_length=40, **data)
         settings = SimpleNamespace(
-            data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig()
+            data=data, seed=1, model=config, training=LoopConfig(), strategies=StrategiesConfig(),
+            parallel=ParallelConfig(),
         )
         torch.manual_seed(0)
         model = make_network(config, tokenizer.pad_id).train()
