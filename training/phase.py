@@ -39,7 +39,7 @@ METRICS_EVERY = 20  # steps between lines of metrics.jsonl
 def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse impossible training before the run's folder is written to; count what is too long. Raises UserError."""
     run.teacher = teacher_of(run)
-    if run.settings.parallel.mode == "fsdp":
+    if run.shares_weights:
         from training.sharded import check_sharding
 
         check_sharding(run, corpora)
@@ -102,7 +102,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 
 def share_weights(run: Run, loop: LoopConfig) -> Shards | None:
     """Share the network's weights among the processes where the settings ask for it."""
-    if run.settings.parallel.mode != "fsdp":
+    if not run.shares_weights:
         return None
     from training.sharded import Shards
 
