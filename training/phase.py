@@ -46,7 +46,7 @@ def prepare(run: Run, corpora: dict[str, Corpus]) -> None:
     run.teacher = teacher_of(run)
     if run.ranks is not None:
         check_enough_batches(run.ranks.world, {name: getattr(run.settings, name).accumulate for name in corpora})
-    if run.settings.parallel.mode == "fsdp":
+    if run.shares_weights:
         from training.sharded import check_sharding
 
         check_sharding(run, corpora)
@@ -120,7 +120,7 @@ def start_phase(run: Run, name: str, loop: LoopConfig, corpus: Corpus, checkpoin
 
 def share_weights(run: Run, loop: LoopConfig) -> Shards | None:
     """Share the network's weights among the processes where the settings ask for it."""
-    if run.settings.parallel.mode != "fsdp":
+    if not run.shares_weights:
         return None
     from training.sharded import Shards
 

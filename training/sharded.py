@@ -178,7 +178,7 @@ def with_weights(model: Transformer, weights: dict[str, Tensor]) -> Transformer:
 
 def check_sharding(run: Run, corpora: dict[str, Corpus]) -> None:
     """Refuse what cannot be trained in shards. Raises UserError, of one line."""
-    settings, world = run.settings, 1 if run.ranks is None else run.ranks.world
+    settings, world = run.settings, run.ranks.world
     within = settings.parallel.shard_over
     if within and world % within:
         raise UserError(

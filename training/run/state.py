@@ -44,6 +44,11 @@ class Run:
         return self.ranks is None or self.ranks.first
 
     @property
+    def shares_weights(self) -> bool:
+        """Whether this process has but a part of every weight (training/sharded.py)."""
+        return self.ranks is not None and self.settings.parallel.mode == "fsdp"
+
+    @property
     def wall_seconds(self) -> float:
         """How long the run has taken so far, reading and scoring included."""
         return self.earlier_seconds + time.monotonic() - self.began
