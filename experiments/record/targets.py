@@ -117,6 +117,24 @@ SPEED_TARGETS = (
         "training, shape A, peak memory", "peak memory in training, share of the leanest peer's",
         "reported, 0.8 aimed at",
     ),
+    *(
+        speed_target(
+            f"{shape}, 2 processes against 1 process of 2 threads",
+            f"{shape}, two processes of one thread against one of two", wanted, least,
+        )
+        for shape, wanted, least in (
+            ("quick start", "at least 1.3, 1.7 aimed at", 1.3), ("shape A", "at least 1.0", 1.0),
+            ("Django", "reported", None),
+        )
+    ),
+    Target(
+        "quick start, first step of two processes against one", "speed", "quick start, first step of 2 processes",
+        (("ratio",),), "at most 1.5", at_most=1.5,
+    ),
+    Target(
+        "quick start, memory of two processes", "speed", "quick start, memory of 2 processes", (("value",),),
+        "under 2 GiB", at_most=2048.0,
+    ),
     Target("import of train.py", "speed", "import of train.py", (("value",),), "at most 2.5 s", at_most=2.5),
     Target(
         "first batch of the quick start, caches warm", "speed", "first batch of the quick start, caches warm",
