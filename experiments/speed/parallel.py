@@ -33,10 +33,12 @@ SHAPES = {  # a row: train.py's options, and its steps in a turn as a share of t
     "Django": ("django --data.batch_tokens 512 --training.accumulate 2 --training.epochs 0", 0.5),
 }  # fmt: skip
 TWO = "2 processes of 1 thread"
+ALONE = "1 process of 1 thread"
+SHARDED = "shards, 1 process of 1 thread"  # what shards cost where there is nothing to share
 WAYS = {  # how train.py is run: the worker's word, options, threads of a process
     TWO: ("copies", "--parallel.mode copies --parallel.processes 2", 1),
     "1 process of 2 threads": ("none", "--parallel.mode none", 2),
-    "1 process of 1 thread": ("none", "--parallel.mode none", 1),
+    ALONE: ("none", "--parallel.mode none", 1),
     "DDP, 2 processes of 1 thread": ("ddp", "--parallel.mode copies --parallel.processes 2", 1),
 }
 SINGLE = "1 process of 2 threads, one batch of 1,024"  # what the quick start's recipe was before it had two
@@ -57,6 +59,8 @@ def measure_parallel(settings: Any) -> list[Row]:
         ways = dict(WAYS)
         if name == "quick start":
             ways[SINGLE] = ("none", "--parallel.mode none --training.accumulate 1 --data.batch_tokens 1024", 2)
+        if name == "shape A":
+            ways[SHARDED] = ("none", "--parallel.mode fsdp --parallel.processes 1", 1)
         rows += rows_of(name, take_turns_of_runs(name, command, ways, settings.rounds))
     return rows
 
@@ -98,11 +102,15 @@ def rows_of(shape: str, turns: dict[str, list[dict[str, Any]]]) -> list[Row]:
         "shares": {name: shares_of(found) for name, found in turns.items()},
         "cpu_seconds": {name: [turn["cpu_seconds"] for turn in found] for name, found in turns.items()},
     }
-    others = {name: values for name, values in speeds.items() if name != TWO}
+    others = {name: values for name, values in speeds.items() if name not in (TWO, SHARDED)}
     rows = []
     for name, values in others.items():
         ratio = ratios(speeds[TWO], values)
         rows.append(Row(f"{shape}, 2 processes against {name}", "tokens/s", speeds[TWO], others, ratio, name, more))
+    if SHARDED in speeds:
+        shards, without = speeds[SHARDED], speeds[ALONE]
+        rows.append(Row(f"{shape}, shards in one process", "tokens/s", shards, {ALONE: without},
+                        ratios(shards, without), ALONE))  # fmt: skip
     first = {name: [turn["first_step"] for turn in found] for name, found in turns.items()}
     one = "1 process of 2 threads"
     rows.append(Row(f"{shape}, first step of 2 processes", "s", first[TWO], {one: first[one]},
