@@ -64,7 +64,7 @@ DROPOUT_SUITE = "dropout"
 _, DROPOUT_SPLIT, DROPOUT_METRIC, _ = DROPOUT_SCORE
 # Of train.py: dropout in every place that the recipe's network has.
 DROPOUT_OPTIONS = """--device cpu --pretraining.steps 0 --data.batch_tokens 512 --data.held_out 4000
-    --training.learning_rate 2e-4 --training.evaluate_every 0 --training.checkpoint_every 0
+    --training.accumulate 1 --training.learning_rate 2e-4 --training.evaluate_every 0 --training.checkpoint_every 0
     --model.dropout 0.1 --model.dropout_attention 0.1 --model.dropout_feed_forward 0.1""".split()
 DROPOUT_IDENTITY = ("suite", "config_hash", "code_hash", "seed", "threads")  # the generated data follow from these
 

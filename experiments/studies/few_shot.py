@@ -51,6 +51,7 @@ from system.device import seed_everything
 from system.errors import UserError
 from system.options import parse, run_and_report
 from training.batch_loss import batch_loss
+from training.recipes import recipe
 from training.run.folder import read_config
 from training.run.load import load_trained
 
@@ -144,7 +145,8 @@ def kind_of(config: train.Settings) -> str:
     """How a run was trained, behind how the run was trained that it began with."""
     kind, at_once = config.strategies.meta.kind, config.training.accumulate
     if kind == "none":
-        kind = PLAIN if at_once == 1 else f"{PLAIN}, {at_once} batches a step"
+        usual = recipe(config.corpus, config.preset).training.accumulate
+        kind = PLAIN if at_once == usual else f"{PLAIN}, {at_once} batches a step"
     before = run_before(config)
     return f"{kind_of(read_config(before, train.Settings)[0])}{THEN}{kind}" if before else kind
 

@@ -75,12 +75,14 @@ def test_the_claimed_comparison_alone_is_corrected():
     assert "; p < 0.001, " in measurement_in_words(record_of({**claimed, "suite": "few_shot", "machine": "2 cores"}))
 
 
+@pytest.mark.slow
 def test_runs_that_would_stand_for_each_other_are_refused(runs, capsys):
     assert call(runs / "a", runs / "a-again") == 2
     assert "both plain with seed 0; name one" in capsys.readouterr().err
     assert call() == 2
 
 
+@pytest.mark.slow
 def test_plain_training_with_fewer_steps_is_another_kind(runs):
     config = read_config(runs / "a", train.Settings)[0]
     fewer = replace(config, training=replace(config.training, accumulate=4))
@@ -119,6 +121,7 @@ def test_runs_that_began_with_trained_ones_are_set_against_each_other(runs, tmp_
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_others_began_with_is_measured_where_no_other_is_of_its_kind(runs):
     start, other = runs / "a", runs / "a-again"
     begun = go_on(runs, "a", "a-then", "--seed", "0")
@@ -136,17 +139,20 @@ def test_impossible_numbers_are_refused(capsys, options):
     assert "must be" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_more_examples_than_there_are_are_refused(runs, capsys):
     assert call(runs / "a", "--k", 2, "--draws", 500, "--steps", 1) == 2
     assert "lower --draws" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_has_seen_the_family_is_refused(runs, capsys):
     for run in (runs / "seen", go_on(runs, "seen", "on")):
         assert call(run) == 2
         assert f"{runs / 'seen'} has seen the family" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_its_examples(runs):
     model, tokenizer = load_trained(runs / "a", read_config(runs / "a", train.Settings)[0].model)
     examples = [Example(f"e:{n}", f"add {n}", f"x += {n}") for n in range(4)]

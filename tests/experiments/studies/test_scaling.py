@@ -28,6 +28,7 @@ def test_parameters_are_those_of_the_network():
     assert sizes.largest == sum(weight.numel() for weight in model.decoder[0].parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", scaling.MODES)
 def test_the_arithmetic_of_a_step_is_what_a_dry_run_of_all_layers_counts(mode, monkeypatch):
     monkeypatch.setattr(scaling, "DATA", DataConfig(max_source_length=32, max_target_length=32, batch_tokens=256))
