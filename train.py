@@ -145,7 +145,7 @@ def begin_folder(run: Run, corpora: dict[str, Corpus], resume: bool, keeps_memor
         tokenizer.save(run.folder / tokenizer.file_name)
         write_config(run.folder, settings, tokenizer.special_ids())
     write_environment(run, corpora)
-    show_overview(settings, corpora, run.model, run.device, keeps_memory)
+    show_overview(settings, corpora, run.model, run.device, keeps_memory, run.n_processes)
     show_lossy_text(settings, tokenizer, corpora)
 
 

@@ -36,9 +36,16 @@ class WithData:
     data: dict[str, Table] = field(default_factory=dict)  # phase -> what is known of its corpus
 
 
+def workers_in_words(processes: int) -> str:
+    """The processes that train together, and the threads of each."""
+    n = torch.get_num_threads()
+    threads = f"{n} thread" + "s" * (n != 1)
+    return threads if processes == 1 else f"{processes} processes of {threads} each"
+
+
 def show_overview(
     settings: TrainingSettings, corpora: Mapping[str, Corpus], model: Transformer, device: torch.device,
-    keeps_memory: bool,
+    keeps_memory: bool, processes: int = 1,
 ) -> None:
     """Print a few aligned lines on stderr, beside the bars, and what was wrong with the data.
 
@@ -61,7 +68,7 @@ def show_overview(
     )
 
     bf16 = has_bf16(device) and any(getattr(settings, name).bf16 for name in corpora)
-    rows["device"] = f"{device}, {torch.get_num_threads()} threads" + (", bf16 matrix products" if bf16 else "")
+    rows["device"] = f"{device}, {workers_in_words(processes)}" + (", bf16 matrix products" if bf16 else "")
     rows["memory"] = memory_in_words(keeps_memory)
 
     width = max(map(len, rows))

@@ -12,7 +12,7 @@ from model.config import preset
 from model.fast import make_network
 from training.config import InitConfig, LoopConfig
 from training.corpus import Corpus
-from training.overview import show_overview, warn_of_known_lines
+from training.overview import show_overview, warn_of_known_lines, workers_in_words
 from training.recipes import TrainingSettings
 from training.run.folder import write_config
 
@@ -28,6 +28,13 @@ def test_one_aligned_line_says_what_became_of_the_allocators_settings(capsys, ke
     assert [line for line in lines if line.startswith("memory")] == [lines[-1]] and words in lines[-1]
     column = len("vocabulary") + 2
     assert all(line[column - 1] == " " and line[column] != " " for line in lines)
+
+
+def test_processes_and_their_threads_are_said_in_words(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert (workers_in_words(1), workers_in_words(2)) == ("1 thread", "2 processes of 1 thread each")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert workers_in_words(1) == "2 threads"
 
 
 @pytest.mark.parametrize(("path", "learnt", "said"), [

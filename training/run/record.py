@@ -49,7 +49,7 @@ def write_environment(run: Run, corpora: dict[str, Corpus]) -> None:
         data=about,
         data_hash=about["training"]["data_hash"],
         parameters=sum(weight.numel() for weight in run.model.parameters()),
-        processes=1 if run.ranks is None else run.ranks.world,
+        processes=run.n_processes,
     )
 
     teacher = run.settings.strategies.teacher.run

@@ -49,6 +49,11 @@ class Run:
         return self.ranks is not None and self.settings.parallel.mode == "fsdp"
 
     @property
+    def n_processes(self) -> int:
+        """How many processes train together."""
+        return 1 if self.ranks is None else self.ranks.world
+
+    @property
     def wall_seconds(self) -> float:
         """How long the run has taken so far, reading and scoring included."""
         return self.earlier_seconds + time.monotonic() - self.began
