@@ -99,7 +99,7 @@ def rows_of(shape: str, turns: dict[str, list[dict[str, Any]]]) -> list[Row]:
     """Two processes against every other way, in tokens a second; then the time to the first step, and memory."""
     speeds = {name: [turn["tokens"] / turn["seconds"] for turn in found] for name, found in turns.items()}
     more = {
-        "shares": {name: shares_of(found) for name, found in turns.items()},
+        "shares_of_time": {name: shares_of(found) for name, found in turns.items()},
         "cpu_seconds": {name: [turn["cpu_seconds"] for turn in found] for name, found in turns.items()},
     }
     others = {name: values for name, values in speeds.items() if name not in (TWO, SHARDED)}
