@@ -59,7 +59,7 @@ def test_it_says_what_it_will_do_before_its_first_step(trained):
     folder, result = trained
     before, _, _ = result.stderr.partition("training step 1")
     assert "36 examples of files, 4 more held out; 3 steps" in before
-    assert "pieces" in before and "parameters" in before and "cpu, 1 threads" in before
+    assert "pieces" in before and "parameters" in before and "cpu, 1 thread" in before
     assert result.stderr.count("memory  ") == 1 and "memory  " in before
     assert f"training: 1 records not JSON (cut in half?) (first: {folder / 'pairs.jsonl'}:41)" in before
     assert before.count("bf16") == 1  # that it is used, or that it cannot be

@@ -143,7 +143,8 @@ def exchange_figures(exchanging: Sequence[float], seconds: float) -> dict[str, f
     """What metrics.jsonl says of several processes: the share of the time in exchanges, and who is waited for."""
     if len(exchanging) < 2:
         return {}
-    shares = [there / max(seconds, 1e-9) for there in exchanging]
+    # Another process may have begun to wait for the first one before that one's clock did.
+    shares = [min(1.0, there / max(seconds, 1e-9)) for there in exchanging]
     return {"exchange_share": sum(shares) / len(shares), "slowest_process": shares.index(min(shares))}
 
 
