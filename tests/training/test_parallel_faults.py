@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -33,6 +34,7 @@ class Started:
     def __init__(self, folder, command, fault="none 0 0", **environment):
         self.log = folder / f"said-{len(list(folder.glob('said-*')))}"
         place = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "FAULT": fault} | environment
+        place["PATH"] = str(Path(sys.executable).parent) + os.pathsep + place["PATH"]  # where torchrun is
         for name in ("CI_STEPS", "WORLD_SIZE", "RANK"):
             place.pop(name, None)
         with open(self.log, "wb") as log:
@@ -50,8 +52,10 @@ class Started:
 
     def children(self):
         """The processes that this one has begun, by their age."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout
-        return sorted(map(int, found.split()))
+        try:
+            return sorted(child.pid for child in psutil.Process(self.process.pid).children())
+        except psutil.NoSuchProcess:
+            return []
 
     def ranks(self):
         """The two processes that train."""
@@ -68,7 +72,10 @@ class Started:
 
 
 def is_python(pid):
-    return "python" in subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
+    try:
+        return "python" in " ".join(psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def send(pid, number):
@@ -79,8 +86,10 @@ def send(pid, number):
 
 
 def is_there(pid):
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def until(true, seconds=100.0):
