@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from system.cores import usable_cores
+
 BLOCK = re.compile(r"^( *)```bash[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 REMARK = re.compile(r"\s+#\s.*$")
 EXCEPTIONS = Path(".ci") / "not_run.toml"
@@ -170,7 +172,7 @@ def run_all(found: list[Command], exceptions: list[Exempt], copy: Path) -> Count
     first, *others = [list(page) for _, page in groupby(found, key=lambda command: command.page)]
     ran: dict[str, str] = {}  # what has run -> the page where it did
     counts = run_page(first, exceptions, copy, ran)
-    lanes = [copy, *(copy.with_name(f"{copy.name}_{number}") for number in range(1, min(cores(), len(others))))]
+    lanes = [copy, *(copy.with_name(f"{copy.name}_{number}") for number in range(1, min(usable_cores(), len(others))))]
     for lane in lanes[1:]:
         shutil.copytree(copy, lane, symlinks=True)
     queue = iter(others)  # all lanes draw from it; a thread's next() on a list's iterator is one step
@@ -181,11 +183,6 @@ def run_all(found: list[Command], exceptions: list[Exempt], copy: Path) -> Count
 
     with ThreadPoolExecutor(len(lanes)) as pool:
         return sum(pool.map(run_pages, lanes), counts)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(copy: Path, chosen: list[Path]) -> int:

@@ -28,7 +28,7 @@ class Progress:
         self.every = max(1, total // LINES_PER_PHASE)
         self.began = time.monotonic()
         self.tokens = 0
-        self.speed = ""
+        self.exchange = NOTHING
         self.bar = None
         if self.stream.isatty():
             layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]"
@@ -54,6 +54,15 @@ class Progress:
         """Since this process began the phase."""
         return time.monotonic() - self.began
 
+    @property
+    def speed(self) -> str:
+        """Tokens a second; of several processes also their time in exchanges, and who is waited for."""
+        said = f"{self.tokens_per_second:,.0f} tokens/s"
+        if self.exchange:
+            share, slowest = self.exchange["exchange_share"], self.exchange["slowest_process"]
+            said += f", {share:.0%} in exchanges (slowest: process {slowest})"
+        return said
+
     def update(self, step: int, loss: float, tokens: int, exchange: Mapping[str, float] = NOTHING) -> None:
         """Step number `step`, counted from 1, is done; it had this mean loss and saw `tokens` real tokens.
 
@@ -61,10 +70,7 @@ class Progress:
         (training/parallel.py).
         """
         self.tokens += tokens
-        self.speed = f"{self.tokens_per_second:,.0f} tokens/s"
-        if exchange:
-            share, slowest = exchange["exchange_share"], exchange["slowest_process"]
-            self.speed += f", {share:.0%} in exchanges (slowest: process {slowest})"
+        self.exchange = exchange
         with suppress(OSError):  # who looked on is gone; that must not end training
             self.show(step, loss)
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from experiments.record.measurement import ROOT
 from experiments.speed.rows import Row
 from experiments.speed.train import folder_of_django
+from experiments.speed.turns import ratios
 from system.errors import UserError
 from system.trial import step_cap
 
@@ -33,11 +34,12 @@ SHAPES = {  # a row: train.py's options, and its steps in a turn as a share of t
     "Django": ("django --data.batch_tokens 512 --training.accumulate 2 --training.epochs 0", 0.5),
 }  # fmt: skip
 TWO = "2 processes of 1 thread"
+THREADS = "1 process of 2 threads"
 ALONE = "1 process of 1 thread"
 SHARDED = "shards, 1 process of 1 thread"  # what shards cost where there is nothing to share
 WAYS = {  # how train.py is run: the worker's word, options, threads of a process
     TWO: ("copies", "--parallel.mode copies --parallel.processes 2", 1),
-    "1 process of 2 threads": ("none", "--parallel.mode none", 2),
+    THREADS: ("none", "--parallel.mode none", 2),
     ALONE: ("none", "--parallel.mode none", 1),
     "DDP, 2 processes of 1 thread": ("ddp", "--parallel.mode copies --parallel.processes 2", 1),
 }
@@ -111,22 +113,13 @@ def rows_of(shape: str, turns: dict[str, list[dict[str, Any]]]) -> list[Row]:
         shards, without = speeds[SHARDED], speeds[ALONE]
         rows.append(Row(f"{shape}, shards in one process", "tokens/s", shards, {ALONE: without},
                         ratios(shards, without), ALONE))  # fmt: skip
-    first = {name: [turn["first_step"] for turn in found] for name, found in turns.items()}
-    one = "1 process of 2 threads"
-    rows.append(Row(f"{shape}, first step of 2 processes", "s", first[TWO], {one: first[one]},
-                    ratios(first[TWO], first[one]), one))  # fmt: skip
-    memory = {name: [turn["memory_mib"] for turn in found] for name, found in turns.items()}
-    rows.append(Row(f"{shape}, memory of 2 processes", "MiB", memory[TWO], {one: memory[one]},
-                    ratios(memory[TWO], memory[one]), one))  # fmt: skip
+    for what, key, unit in (("first step", "first_step", "s"), ("memory", "memory_mib", "MiB")):
+        ours, theirs = ([turn[key] for turn in turns[way]] for way in (TWO, THREADS))
+        ratio = ratios(ours, theirs)
+        rows.append(Row(f"{shape}, {what} of 2 processes", unit, ours, {THREADS: theirs}, ratio, THREADS))
     return rows
 
 
 def shares_of(turns: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Medians of the shares of a run's time: waiting for the other process, exchange of gradients, optimiser."""
     return {name: median(turn["shares"][name] for turn in turns) for name in turns[0]["shares"]}
-
-
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Ours over theirs, round by round: median, least, greatest."""
-    values = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    return {"median": median(values), "min": min(values), "max": max(values), "rounds": len(values)}

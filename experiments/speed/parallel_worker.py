@@ -24,39 +24,29 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 import train
 from data.batches import Batch
+from model.transformer import Transformer
 from system.errors import UserError
 from system.platform import peak_memory_mib
-from training.batch_loss import batch_loss
 from training.config import LoopConfig
 from training.parallel import Ranks
 from training.run.state import Run
 from training.state import Phase
 
 
-class Loss(nn.Module):
-    """The loss of a batch as a module: what DDP wraps."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, batch: Batch, label_smoothing: float) -> Tensor:
-        """The sum of the losses of a batch, a number."""
-        return batch_loss(self.network, batch, label_smoothing)[0]
-
-
-def ddp_gradient(network: nn.Module, loop: LoopConfig) -> Callable[[Batch, int], float]:
+def ddp_gradient(network: Transformer, loop: LoopConfig) -> Callable[[Batch, int], float]:
     """The gradient of a batch by DDP, which exchanges while it goes back; it takes means, we need sums."""
-    wrapped = DistributedDataParallel(Loss(network), find_unused_parameters=True)
+    from training.sharded import BatchLoss  # which loads what the other ways do not need
+
+    wrapped = DistributedDataParallel(BatchLoss(network), find_unused_parameters=True)
     world = distributed.get_world_size()
 
     def gradient(batch: Batch, n_tokens: int) -> float:
-        loss = wrapped(batch, loop.label_smoothing)
+        loss, _ = wrapped(batch, loop.label_smoothing)
         (loss * world / n_tokens).backward()
         return loss.item()
 
@@ -106,8 +96,7 @@ def measured_run(how: str, arguments: list[str]) -> dict[str, Any]:
         if run.writes:
             found.update(tokens=run.position.counters["tokens"], seconds=run.position.counters["seconds"],
                          cpu_seconds=run.position.counters["cpu_seconds"],
-                         memory_mib=peak_memory_mib() + run.memory_of_others,
-                         processes=1 if run.ranks is None else run.ranks.world)  # fmt: skip
+                         memory_mib=peak_memory_mib() + run.memory_of_others)  # fmt: skip
 
     train.start_phase, train.sum_memory = start_phase, sum_memory
     train.evaluate_run = train.show_results = train.write_budget = lambda *_: None
@@ -119,7 +108,7 @@ def measured_run(how: str, arguments: list[str]) -> dict[str, Any]:
     if found:
         parts = ("waiting", "exchange", "optimizer")
         shares = {name: watch.seconds.get(name, 0.0) / found["seconds"] for name in parts}
-        found |= {"shares": shares, "first_step": watch.first_step, "threads": torch.get_num_threads()}
+        found |= {"shares": shares, "first_step": watch.first_step}
     return found
 
 

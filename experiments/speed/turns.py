@@ -116,7 +116,12 @@ def take_turns(
 
 def ratio_of(ours: Turns, peer: Turns) -> dict[str, float]:
     """How many times as fast ours is: median, least and greatest over the rounds."""
-    values = [mine / theirs for mine, theirs in zip(ours.speeds, peer.speeds, strict=True)]
+    return ratios(ours.speeds, peer.speeds)
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Ours over theirs, round by round: median, least and greatest."""
+    values = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return {"median": median(values), "min": min(values), "max": max(values), "rounds": len(values)}
 
 

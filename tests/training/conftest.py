@@ -1,5 +1,6 @@
 """A tiny run of train.py in this process, which can be killed, stopped or poisoned at any step."""
 
+import json
 import signal
 
 import pytest
@@ -34,6 +35,15 @@ def corpora(settings):
     both = {"pretraining": Corpus(unlabelled, [], BadRecords(), about)} if settings.pretraining.steps else {}
     pairs = Corpus(examples[:32], examples[32:], BadRecords(), about)
     return both | {"training": add_tasks(pairs, settings) if settings.strategies.tasks.names else pairs}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """A file of pairs for commands that run in processes of their own."""
+    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
+    lines = [{"nl": f"add x to y {n} times", "code": f"y += {n} * x"} for n in range(80)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -21,14 +21,6 @@ OPTIONS = """--device cpu --threads 1 --data.vocab_size 400 --data.batch_tokens 
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
-    lines = [{"nl": f"add x to y {n} times", "code": f"y += {n} * x"} for n in range(80)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-@pytest.fixture(scope="module")
 def uninterrupted(pairs, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "whole"
     began = time.monotonic()

@@ -99,14 +99,6 @@ def until(true, seconds=100.0):
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
-    lines = [{"nl": f"add x to y {n} times", "code": f"y += {n} * x"} for n in range(80)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
 @pytest.fixture
 def begin(pairs, tmp_path):
     """begin(run, by=..., fault=..., OPTION, ...): go on with a run, or begin it."""

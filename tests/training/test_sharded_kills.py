@@ -1,6 +1,5 @@
 """A run in shards, one of whose processes is killed at a random moment, goes on in any number of processes."""
 
-import json
 import os
 import random
 import signal
@@ -20,14 +19,6 @@ OPTIONS = """--device cpu --data.vocab_size 400 --data.batch_tokens 0 --data.bat
 BEGIN = ["--parallel.mode", "fsdp"]
 DEADLINE = 300  # seconds for one start of it
 CLOSE = 1e-4  # of weights after 80 steps in float32, whose sums were made in another order
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
-    lines = [{"nl": f"add x to y {n} times", "code": f"y += {n} * x"} for n in range(80)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
 
 
 @pytest.fixture(scope="module")
